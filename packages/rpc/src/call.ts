@@ -1,0 +1,170 @@
+import type { Message } from "@bufbuild/protobuf";
+import { type Context, createKey, current, type Holder, type Key } from "@clew/context";
+import { type Deadline, remainingMs } from "./deadline.ts";
+import { Metadata } from "./metadata.ts";
+import type { Method } from "./method.ts";
+import { callCancelled, deadlineExceeded, type ServiceError } from "./service-error.ts";
+
+/** Who is at the other end. */
+export interface Peer {
+  /** `host:port`, or the path of a unix socket. Empty when it is not known yet. */
+  readonly address: string;
+}
+
+/** Called for each message of a call as it passes: what this side sent, what it received. */
+export type MessageListener = (direction: "sent" | "received", message: Message) => void;
+
+export interface CallInit {
+  readonly method: Method;
+  readonly metadata: Metadata;
+  readonly peer: Peer;
+  readonly deadline: Deadline | undefined;
+  readonly context: Context;
+}
+
+const callKey: Key<Call> = createKey<Call>("clew.call");
+
+/** The call that the running work serves; undefined outside of any. */
+export function currentCall(): Call | undefined {
+  return current().getValue(callKey);
+}
+
+/**
+ * One RPC in flight, on either side. A transport makes it and finishes it; middleware and handlers use it.
+ *
+ *     headers ─▶ Call ─▶ middleware ─▶ receive() ─▶ handler ─▶ reply ─▶ finish()
+ *                  └── cancel(): the deadline passed, the caller left, or the server stops
+ */
+export abstract class Call implements Holder {
+  /** "server" for a call that came in, "client" for one that goes out. */
+  abstract readonly side: "server" | "client";
+  /** The protocol that carries the call: "http" or "grpc". */
+  abstract readonly transport: string;
+
+  readonly method: Method;
+  /** The caller's headers. A client's middleware may add to them until the call is sent. */
+  readonly metadata: Metadata;
+  /** The headers of the reply: a server's handler sets them, a client has them once the reply began. */
+  replyMetadata: Metadata = new Metadata();
+  /** What follows a reply: gRPC trailers. Over HTTP/1.1 a server cannot send any. */
+  replyTrailers: Metadata = new Metadata();
+  peer: Peer;
+  /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
+  readonly deadline: Deadline | undefined;
+  /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
+  context: Context;
+
+  #cancelled: ServiceError | undefined;
+  #onCancel: Set<(reason: ServiceError) => void> | undefined;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #onMessage: MessageListener[] | undefined;
+
+  constructor(init: CallInit) {
+    this.method = init.method;
+    this.metadata = init.metadata;
+    this.peer = init.peer;
+    this.deadline = init.deadline;
+    this.context = init.context;
+    if (init.deadline !== undefined) {
+      this.#timer = setTimeout(expire, Math.max(0, remainingMs(init.deadline)), this);
+      this.#timer.unref();
+    }
+  }
+
+  /** `/package.Service/Method` */
+  get operation(): string {
+    return this.method.operation;
+  }
+
+  /**
+   * The request message, decoded at the first look and kept. Rejects with a ServiceError when the body is none, is too large,
+   * or does not arrive in time. For a method that takes a stream, use {@link messages}.
+   */
+  abstract receive(): Promise<Message>;
+
+  /** The messages the caller sends, for a method that takes a stream; it can be read once. */
+  abstract messages(): AsyncIterable<Message>;
+
+  /** Aborted when the deadline passes, the caller goes away or the server stops; the reason is a ServiceError. */
+  get signal(): AbortSignal {
+    // Made at the first look: most handlers never ask, and a signal costs more than the rest of a call.
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Why the call was cancelled; undefined while it was not. */
+  get cancelled(): ServiceError | undefined {
+    return this.#cancelled;
+  }
+
+  /** Ends the call early. The first reason stays; after {@link finish} this does nothing. */
+  cancel(reason: ServiceError = callCancelled(this.operation)): void {
+    if (this.#cancelled !== undefined || this.#finished) return;
+    this.#cancelled = reason;
+    clearTimeout(this.#timer);
+    const listeners = this.#onCancel;
+    this.#onCancel = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** Calls `listener` when the call is cancelled, at once if it already was. Returns a function that takes it back. */
+  onCancel(listener: (reason: ServiceError) => void): () => void {
+    if (this.#cancelled !== undefined) {
+      listener(this.#cancelled);
+      return nothing;
+    }
+    this.#onCancel ??= new Set();
+    const listeners = this.#onCancel;
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** `promise`, or the rejection with the reason if the call is cancelled first. */
+  async orCancelled<T>(promise: PromiseLike<T>): Promise<T> {
+    let release = nothing;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        release = this.onCancel(reject);
+        promise.then(resolve, reject);
+      });
+    } finally {
+      release();
+    }
+  }
+
+  /** Calls `listener` for each message that passes, in order. */
+  onMessage(listener: MessageListener): void {
+    this.#onMessage ??= [];
+    this.#onMessage.push(listener);
+  }
+
+  /** A transport tells that a message passed. */
+  passMessage(direction: "sent" | "received", message: Message): void {
+    if (this.#onMessage !== undefined) for (const listener of this.#onMessage) listener(direction, message);
+  }
+
+  #finished = false;
+
+  /** The transport is done with the call: its timer and listeners go, and it can no longer be cancelled. */
+  finish(): void {
+    this.#finished = true;
+    clearTimeout(this.#timer);
+    this.#onCancel = undefined;
+  }
+
+  /** Puts this call into its own context, where {@link currentCall} finds it. A server's transport does this first. */
+  protected enter(): void {
+    this.context = this.context.setValue(callKey, this);
+  }
+}
+
+function expire(call: Call): void {
+  call.cancel(deadlineExceeded(call.operation));
+}
+
+function nothing(): void {}

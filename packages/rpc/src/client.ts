@@ -1,0 +1,179 @@
+import type {
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  Message,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { current } from "@clew/context";
+import { Call, currentCall, type Peer } from "./call.ts";
+import { deadlineIn, earliest } from "./deadline.ts";
+import { callReceivesMessage, callReceivesStream, timeoutInvalid } from "./errors.ts";
+import { Metadata, type MetadataInit } from "./metadata.ts";
+import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
+import { chain, type Handler, isStream, type Middleware, watchReply } from "./middleware.ts";
+import { toMessage, toMessages } from "./service.ts";
+import { callCancelled, ServiceError } from "./service-error.ts";
+
+/** The client end of a transport: it sends calls to one endpoint. */
+export interface Client {
+  /** The protocol it speaks: "http" or "grpc". */
+  readonly transport: string;
+  /** The innermost handler for a method: sends the call, answers what came back. Asked once for each method. */
+  createHandler(method: Method): Handler;
+  /** Ends open connections once their calls are over. */
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  /** How long the call may take, in milliseconds. It never outlives the call it is made in. Default: the client's. */
+  timeoutMs?: number;
+  /** Cancels the call. */
+  signal?: AbortSignal;
+  /** Headers to send. */
+  metadata?: MetadataInit;
+  /** Called with the reply's headers when they arrive. */
+  onHeaders?: (headers: Metadata) => void;
+  /** Called with the reply's trailers when it is over. */
+  onTrailers?: (trailers: Metadata) => void;
+}
+
+export interface ServiceClientOptions {
+  /** Wrapped around every call, the first outermost. Default: none. */
+  middleware?: readonly Middleware[];
+  /** The timeout of calls that name none, in milliseconds; streams have no default. Default: 2000. */
+  timeoutMs?: number;
+}
+
+/** A client of one service: a function for each method. Ending it closes its connections. */
+export type ServiceClient<S extends DescService> = {
+  readonly [M in keyof S["method"]]: MethodClient<S["method"][M]>;
+} & AsyncDisposable;
+
+/** The function that calls one method. */
+export type MethodClient<M extends DescMethod> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageInitShape<I>, options?: CallOptions) => AsyncIterable<MessageShape<O>>
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageInitShape<I>>, options?: CallOptions) => Promise<MessageShape<O>>
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (requests: AsyncIterable<MessageInitShape<I>>, options?: CallOptions) => AsyncIterable<MessageShape<O>>
+          : never;
+
+/** A client of a service over the client end of any transport. Its chains are composed here, once for each method. */
+export function createServiceClient<S extends DescService>(
+  desc: S,
+  client: Client,
+  options: ServiceClientOptions = {},
+): ServiceClient<S> {
+  const timeoutMs = options.timeoutMs ?? 2000;
+  checkTimeout(timeoutMs);
+  const middleware = chain(...(options.middleware ?? []));
+  const functions: Record<string | symbol, unknown> = {};
+  for (const methodDesc of desc.methods) {
+    const method = createMethod(methodDesc);
+    const handler = middleware(client.createHandler(method));
+    const start = (request: object, callOptions: CallOptions = {}): Promise<Message | AsyncIterable<Message>> => {
+      const call = new ClientCall(client.transport, method, request, callOptions, timeoutMs);
+      return send(call, handler, callOptions);
+    };
+    functions[method.localName] = hasReplyStream(method)
+      ? (request: object, callOptions?: CallOptions) => lazily(() => start(request, callOptions))
+      : start;
+  }
+  functions[Symbol.asyncDispose] = () => client.close();
+  return functions as ServiceClient<S>;
+}
+
+/** A call that goes out. Made by a client's function, sent by the transport. */
+class ClientCall extends Call {
+  override readonly side = "client";
+  override readonly transport: string;
+  readonly #request: object;
+  readonly #releaseParent: (() => void) | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort: (() => void) | undefined;
+
+  constructor(transport: string, method: Method, request: object, options: CallOptions, defaultTimeoutMs: number) {
+    const parent = currentCall();
+    const streams = method.kind !== "unary";
+    const timeoutMs = options.timeoutMs ?? (streams ? undefined : defaultTimeoutMs);
+    if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+    super({
+      method,
+      metadata: new Metadata(options.metadata),
+      peer: unknownPeer,
+      deadline: earliest(parent?.deadline, timeoutMs === undefined ? undefined : deadlineIn(timeoutMs)),
+      context: current(),
+    });
+    this.transport = transport;
+    this.#request = request;
+    // What is cancelled at the top ends everything below: the caller's caller no longer waits.
+    this.#releaseParent = parent?.onCancel((reason) => this.cancel(reason));
+    if (options.signal !== undefined) {
+      const signal = options.signal;
+      this.#signal = signal;
+      this.#abort = () => this.cancel(toCancelReason(this.operation, signal.reason));
+      if (signal.aborted) this.#abort();
+      else signal.addEventListener("abort", this.#abort, { once: true });
+    }
+  }
+
+  #message: Message | undefined;
+
+  override async receive(): Promise<Message> {
+    if (hasRequestStream(this.method)) throw callReceivesStream(this.operation);
+    this.#message ??= toMessage(this.method.desc.input, this.#request);
+    return this.#message;
+  }
+
+  override messages(): AsyncIterable<Message> {
+    if (!hasRequestStream(this.method)) throw callReceivesMessage(this.operation);
+    return toMessages(this.method.desc.input, this.#request as AsyncIterable<object>);
+  }
+
+  override finish(): void {
+    super.finish();
+    this.#releaseParent?.();
+    if (this.#abort !== undefined) this.#signal?.removeEventListener("abort", this.#abort);
+  }
+}
+
+const unknownPeer: Peer = { address: "" };
+
+async function send(call: ClientCall, handler: Handler, options: CallOptions): Promise<Message | AsyncIterable<Message>> {
+  const end = (): void => {
+    call.finish();
+    options.onTrailers?.(call.replyTrailers);
+  };
+  try {
+    if (call.cancelled !== undefined) throw call.cancelled;
+    const reply = await handler(call);
+    options.onHeaders?.(call.replyMetadata);
+    return watchReply(reply, end);
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+/** A stream that begins when it is first read. */
+async function* lazily(start: () => Promise<Message | AsyncIterable<Message>>): AsyncIterable<Message> {
+  const reply = await start();
+  if (isStream(reply)) yield* reply;
+  else yield reply;
+}
+
+function toCancelReason(operation: string, reason: unknown): ServiceError {
+  return reason instanceof ServiceError ? reason : callCancelled(operation, reason);
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs > 0)) throw timeoutInvalid(timeoutMs);
+}

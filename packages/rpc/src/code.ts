@@ -1,0 +1,52 @@
+/** The status codes of gRPC (https://grpc.io/docs/guides/status-codes/). */
+export const GrpcCode = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode];
+
+// Both tables are those of Kratos, row by row: a mixed fleet must agree on them.
+const grpcByHttp: Readonly<Record<number, GrpcCode>> = {
+  200: GrpcCode.OK,
+  400: GrpcCode.INVALID_ARGUMENT,
+  401: GrpcCode.UNAUTHENTICATED,
+  403: GrpcCode.PERMISSION_DENIED,
+  404: GrpcCode.NOT_FOUND,
+  409: GrpcCode.ABORTED,
+  412: GrpcCode.FAILED_PRECONDITION,
+  429: GrpcCode.RESOURCE_EXHAUSTED,
+  499: GrpcCode.CANCELLED,
+  500: GrpcCode.INTERNAL,
+  501: GrpcCode.UNIMPLEMENTED,
+  503: GrpcCode.UNAVAILABLE,
+  504: GrpcCode.DEADLINE_EXCEEDED,
+};
+
+//  OK CANCELLED UNKNOWN INVALID DEADLINE NOT_FOUND EXISTS DENIED EXHAUSTED PRECONDITION ABORTED RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE LOSS UNAUTHENTICATED
+const httpByGrpc = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
+
+/** The gRPC status for the code of a ServiceError; UNKNOWN for a code that has none of its own. */
+export function toGrpcCode(httpCode: number): GrpcCode {
+  return grpcByHttp[httpCode] ?? GrpcCode.UNKNOWN;
+}
+
+/** The code of a ServiceError for a gRPC status; 500 for a number that gRPC does not know. */
+export function fromGrpcCode(grpcCode: number): number {
+  return httpByGrpc[grpcCode] ?? 500;
+}

@@ -1,0 +1,30 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+
+/** One operation of a service, as its contract has it. */
+export interface Method {
+  /** `/package.Service/Method`: the name on servers, clients, spans and metrics alike. */
+  readonly operation: string;
+  /** The name in an implementation and on a client: `sayHello`. */
+  readonly localName: string;
+  readonly kind: "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
+  readonly desc: DescMethod;
+}
+
+export function createMethod(desc: DescMethod): Method {
+  return {
+    operation: `/${desc.parent.typeName}/${desc.name}`,
+    localName: desc.localName,
+    kind: desc.methodKind,
+    desc,
+  };
+}
+
+/** Whether the caller sends a stream. */
+export function hasRequestStream(method: Method): boolean {
+  return method.kind === "client_streaming" || method.kind === "bidi_streaming";
+}
+
+/** Whether the reply is a stream. */
+export function hasReplyStream(method: Method): boolean {
+  return method.kind === "server_streaming" || method.kind === "bidi_streaming";
+}

@@ -1,0 +1,108 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodBiDiStreaming,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type DescService,
+  isMessage,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { Call } from "./call.ts";
+import { methodMissing, methodUnknown } from "./errors.ts";
+import { createMethod, type Method } from "./method.ts";
+import type { Handler } from "./middleware.ts";
+
+/** The functions that answer the methods of a service: one object, any object, with one function for each method. */
+export type Implementation<S extends DescService> = {
+  [M in keyof S["method"]]: MethodImplementation<S["method"][M]>;
+};
+
+/** The function that answers one method. What it returns may be a message or the plain object that makes one. */
+export type MethodImplementation<M extends DescMethod> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>> | MessageInitShape<O>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, call: Call) => AsyncIterable<MessageInitShape<O>>
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageShape<I>>, call: Call) => Promise<MessageInitShape<O>>
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (requests: AsyncIterable<MessageShape<I>>, call: Call) => AsyncIterable<MessageInitShape<O>>
+          : never;
+
+/** A method and the handler that answers it, without middleware. */
+export interface ServiceMethod {
+  readonly method: Method;
+  readonly handler: Handler;
+}
+
+/** A service with its implementation, ready to be given to a server. */
+export interface Service {
+  readonly desc: DescService;
+  readonly methods: readonly ServiceMethod[];
+}
+
+/**
+ * Joins a service of a .proto and the object that implements it.
+ *
+ * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit.
+ */
+export function service<S extends DescService>(desc: S, implementation: Implementation<S>): Service {
+  const functions = implementation as unknown as Record<string, AnyFunction>;
+  const known = desc.methods.map((method) => method.localName);
+  const given = Object.keys(functions);
+  for (const name of given) {
+    if (typeof functions[name] === "function" && !known.includes(name)) throw methodUnknown(desc.typeName, name, known);
+  }
+  return {
+    desc,
+    methods: desc.methods.map((methodDesc) => {
+      if (typeof functions[methodDesc.localName] !== "function") {
+        throw methodMissing(desc.typeName, methodDesc.localName, given);
+      }
+      const method = createMethod(methodDesc);
+      return { method, handler: createHandler(method, functions) };
+    }),
+  };
+}
+
+// Which kind a method is was checked against the type of the implementation; here only its name remains.
+type AnyFunction = (request: unknown, call: Call) => unknown;
+
+function createHandler(method: Method, functions: Record<string, AnyFunction>): Handler {
+  const name = method.localName;
+  const output = method.desc.output;
+  switch (method.kind) {
+    case "unary":
+      return async (call) => {
+        const reply = functions[name]!(await call.receive(), call) as PromiseLike<object> | object;
+        return toMessage(output, isThenable(reply) ? await call.orCancelled(reply) : reply);
+      };
+    case "server_streaming":
+      return async (call) =>
+        toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
+    case "client_streaming":
+      return async (call) =>
+        toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
+    case "bidi_streaming":
+      return async (call) => toMessages(output, functions[name]!(call.messages(), call) as AsyncIterable<object>);
+  }
+}
+
+/** `init` as a message of the type: itself when it already is one. */
+export function toMessage(desc: DescMessage, init: object): Message {
+  return isMessage(init, desc) ? init : create(desc, init as MessageInitShape<DescMessage>);
+}
+
+/** Each object of a stream as a message of the type. */
+export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object>): AsyncIterable<Message> {
+  for await (const init of inits) yield toMessage(desc, init);
+}
+
+function isThenable(value: object): value is PromiseLike<object> {
+  return typeof (value as PromiseLike<object>).then === "function";
+}

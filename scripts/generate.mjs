@@ -1,0 +1,41 @@
+// Writes the generated code of every .proto here. With --check it writes to a temporary folder and fails if that differs.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Each input folder, where its code goes, and whether the files it imports are generated beside it. */
+const targets = [
+  { input: "proto", out: "packages/rpc/src/gen", imports: false },
+  { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
+  { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
+  { input: "bench/proto", out: "bench/src/gen", imports: true },
+];
+const check = process.argv.includes("--check");
+const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
+
+for (const { input, out, imports } of targets) {
+  const template = {
+    version: "v2",
+    plugins: [
+      {
+        local: "protoc-gen-es",
+        out: join(base, out),
+        opt: ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=true"],
+        include_imports: imports,
+      },
+    ],
+    inputs: [{ directory: input }],
+  };
+  if (!check) rmSync(out, { recursive: true, force: true });
+  execFileSync("buf", ["generate", "--template", JSON.stringify(template)], { stdio: "inherit" });
+  if (check) {
+    try {
+      execFileSync("diff", ["-r", out, join(base, out)], { stdio: "inherit" });
+    } catch {
+      console.error(`${out} is not what ${input} generates: run npm run generate`);
+      process.exitCode = 1;
+    }
+  }
+}
+if (check) rmSync(base, { recursive: true });
