@@ -1,0 +1,27 @@
+import { type Channel, channel as openChannel } from "node:diagnostics_channel";
+import type { Call, ServiceError } from "@clew/rpc";
+
+/** What the channels `clew.server.call` and `clew.client.call` carry: once when a call begins, once when it is over. */
+export interface CallAnnouncement {
+  readonly stage: "begin" | "end";
+  readonly call: Call;
+  /** Why it failed; only at the end. */
+  readonly error: ServiceError | undefined;
+}
+
+const channels: Readonly<Record<Call["side"], Channel>> = {
+  server: openChannel("clew.server.call"),
+  client: openChannel("clew.client.call"),
+};
+
+/** Tells who listens that a call begins, before any middleware sees it. Without a listener it costs one look. */
+export function announceBegin(call: Call): void {
+  const channel = channels[call.side];
+  if (channel.hasSubscribers) channel.publish({ stage: "begin", call, error: undefined } satisfies CallAnnouncement);
+}
+
+/** Tells who listens that a call is over. */
+export function announceEnd(call: Call, error?: ServiceError): void {
+  const channel = channels[call.side];
+  if (channel.hasSubscribers) channel.publish({ stage: "end", call, error } satisfies CallAnnouncement);
+}

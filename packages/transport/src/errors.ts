@@ -1,0 +1,108 @@
+/** What a developer did wrong, found when a server or client is put together or started. `code` is stable; the message says what would work. */
+export interface TransportError extends Error {
+  readonly code: string;
+}
+
+function usageError(code: string, message: string, cause?: unknown): TransportError {
+  const error = cause === undefined ? new TypeError(message) : new TypeError(message, { cause });
+  return Object.assign(error, { code });
+}
+
+export function addressInvalid(given: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_ADDRESS",
+    `address "${given}" is not one to listen on; ":8000", "127.0.0.1:8000", "[::1]:8000" or ":0" for any free port would work`,
+  );
+}
+
+export function addressInUse(address: string, cause: unknown): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_ADDRESS_IN_USE",
+    `address ${address} is in use by another process; stop that one, choose another port, or ":0" for any free one`,
+    cause,
+  );
+}
+
+export function addressRefused(address: string, cause: unknown): TransportError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return usageError(
+    "CLEW_TRANSPORT_ADDRESS_REFUSED",
+    `cannot listen on ${address}: ${why}; the host must be one of this machine's, and the port one this user may open`,
+    cause,
+  );
+}
+
+export function serverNotStarted(server: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_NOT_STARTED",
+    `${server} has no endpoint before it was started: await start() first`,
+  );
+}
+
+export function serverAlreadyStarted(server: string): TransportError {
+  return usageError("CLEW_TRANSPORT_STARTED", `${server} was started before; make a new one to start again`);
+}
+
+export function optionInvalid(option: string, given: unknown, works: string): TransportError {
+  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${String(given)}; it must be ${works}`);
+}
+
+export function endpointInvalid(given: string, schemes: readonly string[]): TransportError {
+  const examples = schemes.map((scheme) => `${scheme}://127.0.0.1:8000`);
+  return usageError(
+    "CLEW_TRANSPORT_ENDPOINT",
+    `endpoint "${given}" is not one to call; ${examples.join(" or ")} would work`,
+  );
+}
+
+export function templateInvalid(owner: string, template: string, problem: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_TEMPLATE",
+    `${owner}: path "${template}" ${problem}; "/v1/shelves/{shelf}/books/{book.id}" or "/v1/{path=files/**}:copy" would work`,
+  );
+}
+
+export function fieldMissing(
+  owner: string,
+  use: string,
+  field: string,
+  message: string,
+  known: string[],
+): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_FIELD_MISSING",
+    `${owner}: its ${use} names the field "${field}", which ${message} does not have (it has: ${known.join(", ") || "none"})`,
+  );
+}
+
+export function fieldUnusable(owner: string, use: string, field: string, problem: string): TransportError {
+  return usageError("CLEW_TRANSPORT_FIELD", `${owner}: its ${use} names the field "${field}", which ${problem}`);
+}
+
+export function ruleWithoutPath(owner: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_RULE",
+    `${owner}: its google.api.http rule has no path; get, put, post, delete, patch or custom would give it one`,
+  );
+}
+
+export function routeConflict(verb: string, template: string, owner: string, other: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_ROUTE_CONFLICT",
+    `${verb} ${template} is wanted by ${owner} and by ${other}; each needs a path that the other does not match`,
+  );
+}
+
+export function serviceConflict(operation: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_SERVICE_CONFLICT",
+    `${operation} is implemented twice; give a server each service once`,
+  );
+}
+
+export function methodNotCallable(operation: string, transport: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_METHOD_KIND",
+    `${operation} is a stream, which ${transport} does not carry yet; an endpoint "grpc://host:port" does`,
+  );
+}
