@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 /** Each input folder, where its code goes, and whether the files it imports are generated beside it. */
 const targets = [
+  { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
   { input: "proto", out: "packages/rpc/src/gen", imports: false },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },

@@ -44,7 +44,7 @@ test("the context flows through awaits, timers and Promise.all, and flows do not
     ["ann", "ben"].map((name) =>
       run(Context.root.setValue(user, name), async () => {
         await sleep(5);
-        const inner = await Promise.all([1, 2].map(async (n) => (await sleep(n), current().getValue(user))));
+        const inner = await Promise.all([1, 2].map((ms) => sleep(ms).then(() => current().getValue(user))));
         return [current().getValue(user), ...inner];
       }),
     ),

@@ -1,4 +1,2 @@
-export { bind, Context, createKey, current, type Key, run, snapshot } from "./context.ts";
-
 // For library authors.
-export { type Holder, runHolder } from "./context.ts";
+export { bind, Context, createKey, current, type Holder, type Key, run, runHolder, snapshot } from "./context.ts";

@@ -15,7 +15,7 @@ import { deadlineIn, earliest } from "./deadline.ts";
 import { callReceivesMessage, callReceivesStream, timeoutInvalid } from "./errors.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
-import { chain, type Handler, isStream, type Middleware, watchReply } from "./middleware.ts";
+import { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
 import { toMessage, toMessages } from "./service.ts";
 import { callCancelled, ServiceError } from "./service-error.ts";
 
@@ -79,10 +79,8 @@ export function createServiceClient<S extends DescService>(
   for (const methodDesc of desc.methods) {
     const method = createMethod(methodDesc);
     const handler = middleware(client.createHandler(method));
-    const start = (request: object, callOptions: CallOptions = {}): Promise<Message | AsyncIterable<Message>> => {
-      const call = new ClientCall(client.transport, method, request, callOptions, timeoutMs);
-      return send(call, handler, callOptions);
-    };
+    const start = async (request: object, callOptions: CallOptions = {}): Promise<Reply> =>
+      send(new ClientCall(client.transport, method, request, callOptions, timeoutMs), handler, callOptions);
     functions[method.localName] = hasReplyStream(method)
       ? (request: object, callOptions?: CallOptions) => lazily(() => start(request, callOptions))
       : start;
@@ -147,7 +145,7 @@ class ClientCall extends Call {
 
 const unknownPeer: Peer = { address: "" };
 
-async function send(call: ClientCall, handler: Handler, options: CallOptions): Promise<Message | AsyncIterable<Message>> {
+async function send(call: ClientCall, handler: Handler, options: CallOptions): Promise<Reply> {
   const end = (): void => {
     call.finish();
     options.onTrailers?.(call.replyTrailers);
@@ -164,7 +162,7 @@ async function send(call: ClientCall, handler: Handler, options: CallOptions): P
 }
 
 /** A stream that begins when it is first read. */
-async function* lazily(start: () => Promise<Message | AsyncIterable<Message>>): AsyncIterable<Message> {
+async function* lazily(start: () => Promise<Reply>): AsyncIterable<Message> {
   const reply = await start();
   if (isStream(reply)) yield* reply;
   else yield reply;

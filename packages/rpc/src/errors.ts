@@ -25,11 +25,17 @@ export function errorCodeOutOfRange(enumName: string, value: string, code: numbe
 }
 
 export function callReceivesStream(operation: string): Error {
-  return usageError("CLEW_RPC_STREAM", `${operation} takes a stream of messages: read it with call.messages(), not call.receive()`);
+  return usageError(
+    "CLEW_RPC_STREAM",
+    `${operation} takes a stream of messages: read it with call.messages(), not call.receive()`,
+  );
 }
 
 export function callReceivesMessage(operation: string): Error {
-  return usageError("CLEW_RPC_MESSAGE", `${operation} takes one message: read it with call.receive(), not call.messages()`);
+  return usageError(
+    "CLEW_RPC_MESSAGE",
+    `${operation} takes one message: read it with call.receive(), not call.messages()`,
+  );
 }
 
 export function timeoutInvalid(given: unknown): Error {

@@ -32,18 +32,20 @@ export class Metadata implements Iterable<[string, string]> {
   /** The first value of a name. */
   get(name: string): string | undefined {
     const value = this.record[name.toLowerCase()];
-    return typeof value === "object" ? value[0] : value;
+    if (typeof value === "string") return value;
+    // An adopted object has a prototype: what is neither text nor a list is no header.
+    return Array.isArray(value) ? value[0] : undefined;
   }
 
   /** All values of a name, in order; empty when there is none. */
   getAll(name: string): string[] {
     const value = this.record[name.toLowerCase()];
-    if (value === undefined) return [];
-    return typeof value === "object" ? [...value] : [value];
+    if (typeof value === "string") return [value];
+    return Array.isArray(value) ? [...value] : [];
   }
 
   has(name: string): boolean {
-    return this.record[name.toLowerCase()] !== undefined;
+    return this.get(name) !== undefined;
   }
 
   /** Replaces all values of a name. */
@@ -55,9 +57,8 @@ export class Metadata implements Iterable<[string, string]> {
   append(name: string, value: string): void {
     const key = name.toLowerCase();
     const old = this.record[key];
-    if (old === undefined) this.record[key] = value;
-    else if (typeof old === "object") this.record[key] = [...old, value];
-    else this.record[key] = [old, value];
+    if (typeof old === "string") this.record[key] = [old, value];
+    else this.record[key] = Array.isArray(old) ? [...old, value] : value;
   }
 
   delete(name: string): void {
@@ -74,7 +75,7 @@ export class Metadata implements Iterable<[string, string]> {
     for (const name in this.record) {
       const value = this.record[name];
       if (typeof value === "string") yield [name, value];
-      else if (value !== undefined) for (const one of value) yield [name, one];
+      else if (Array.isArray(value)) for (const one of value) yield [name, one];
     }
   }
 }

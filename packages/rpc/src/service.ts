@@ -83,8 +83,7 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
         return toMessage(output, isThenable(reply) ? await call.orCancelled(reply) : reply);
       };
     case "server_streaming":
-      return async (call) =>
-        toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
+      return async (call) => toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
     case "client_streaming":
       return async (call) =>
         toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { create, type Message } from "@bufbuild/protobuf";
+import { Context, runHolder } from "@clew/context";
+import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
+import { Call, currentCall } from "./call.ts";
+import { deadlineIn } from "./deadline.ts";
+import { Metadata } from "./metadata.ts";
+import { createMethod } from "./method.ts";
+import { callCancelled, type ServiceError } from "./service-error.ts";
+
+class ServerCall extends Call {
+  override readonly side = "server";
+  override readonly transport = "memory";
+
+  constructor(timeoutMs?: number) {
+    super({
+      method: createMethod(Greeter.method.sayHello),
+      metadata: new Metadata(),
+      peer: { address: "" },
+      deadline: timeoutMs === undefined ? undefined : deadlineIn(timeoutMs),
+      context: Context.root,
+    });
+    this.enter();
+  }
+
+  override async receive(): Promise<Message> {
+    return create(HelloSchema, { name: "ann" });
+  }
+
+  override messages(): AsyncIterable<Message> {
+    throw new Error("takes one message");
+  }
+}
+
+test("a call is found by the work that serves it", async () => {
+  const call = new ServerCall();
+  assert.equal(currentCall(), undefined);
+  await runHolder(call, async () => {
+    await null;
+    assert.equal(currentCall(), call);
+  });
+});
+
+test("the deadline cancels the call with 504 and aborts the signal with the same reason", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const call = new ServerCall(100);
+    const reasons: ServiceError[] = [];
+    call.onCancel((reason) => reasons.push(reason));
+    const { signal } = call;
+    mock.timers.tick(99);
+    assert.equal(signal.aborted, false);
+    mock.timers.tick(2);
+    assert.equal(signal.aborted, true);
+    assert.equal(signal.reason, reasons[0]);
+    assert.equal(reasons.length, 1);
+    assert.equal(reasons[0]?.code, 504);
+    assert.equal(reasons[0]?.reason, "GATEWAY_TIMEOUT");
+    assert.match(reasons[0]?.message ?? "", /\/rpc\.test\.Greeter\/SayHello/);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("the first reason stays", () => {
+  const call = new ServerCall();
+  const first = callCancelled(call.operation);
+  call.cancel(first);
+  call.cancel(callCancelled(call.operation));
+  assert.equal(call.cancelled, first);
+  assert.equal(call.signal.reason, first);
+});
+
+test("a listener that comes late is called at once; one taken back is not called", () => {
+  const call = new ServerCall();
+  let early = 0;
+  let late = 0;
+  call.onCancel(() => early++)();
+  call.cancel();
+  call.onCancel(() => late++);
+  assert.deepEqual([early, late], [0, 1]);
+});
+
+test("a finished call is not cancelled any more, neither by hand nor by its deadline", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const call = new ServerCall(100);
+    call.finish();
+    mock.timers.tick(200);
+    call.cancel();
+    assert.equal(call.cancelled, undefined);
+    assert.equal(call.signal.aborted, false);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("orCancelled gives the value, the promise's error, or the reason of the cancel, whichever is first", async () => {
+  const call = new ServerCall();
+  assert.equal(await call.orCancelled(Promise.resolve(7)), 7);
+  await assert.rejects(call.orCancelled(Promise.reject(new Error("own"))), /own/);
+  const never = call.orCancelled(new Promise(() => {}));
+  call.cancel();
+  await assert.rejects(never, { code: 499, reason: "CLIENT_CLOSED" });
+});
+
+test("message listeners see each message with its direction, in order", () => {
+  const call = new ServerCall();
+  const seen: unknown[] = [];
+  const message = create(HelloSchema, { name: "ann" });
+  call.passMessage("received", message);
+  call.onMessage((direction, passed) => seen.push([direction, passed]));
+  call.passMessage("received", message);
+  call.passMessage("sent", message);
+  assert.deepEqual(seen, [
+    ["received", message],
+    ["sent", message],
+  ]);
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
+import { createJsonCodec, jsonCodec, protoCodec } from "./codec.ts";
+import { type Implementation, service } from "./service.ts";
+
+const greeter: Implementation<typeof Greeter> = {
+  sayHello: async ({ name }) => ({ name }),
+  sayAll: async () => ({}),
+  async *repeat() {},
+  async *chat() {},
+};
+
+test("a method left out is an error at once, which names it", () => {
+  const { sayAll, ...rest } = greeter;
+  assert.ok(sayAll);
+  // @ts-expect-error: sayAll is missing, which the types know too
+  assert.throws(() => service(Greeter, rest), {
+    code: "CLEW_RPC_METHOD_MISSING",
+    message: /rpc\.test\.Greeter.*"sayAll"/,
+  });
+});
+
+test("a method the service does not have is an error at once, which names it and what there is", () => {
+  assert.throws(() => service(Greeter, { ...greeter, sayHallo: async () => ({}) } as typeof greeter), {
+    code: "CLEW_RPC_METHOD_UNKNOWN",
+    message: /"sayHallo".*sayHello, sayAll, repeat, chat/,
+  });
+});
+
+test("an instance of a class may implement a service", () => {
+  class GreeterImplementation implements Implementation<typeof Greeter> {
+    async sayHello(): Promise<{ name: string }> {
+      return { name: "x" };
+    }
+    async sayAll(): Promise<{ name: string }> {
+      return { name: "x" };
+    }
+    async *repeat(): AsyncIterable<{ name: string }> {}
+    async *chat(): AsyncIterable<{ name: string }> {}
+  }
+  assert.deepEqual(
+    service(Greeter, new GreeterImplementation()).methods.map(({ method }) => [method.operation, method.kind]),
+    [
+      ["/rpc.test.Greeter/SayHello", "unary"],
+      ["/rpc.test.Greeter/SayAll", "client_streaming"],
+      ["/rpc.test.Greeter/Repeat", "server_streaming"],
+      ["/rpc.test.Greeter/Chat", "bidi_streaming"],
+    ],
+  );
+});
+
+test("the JSON codec writes zero values and int64 as text, as Kratos does, and passes over unknown fields", () => {
+  const codec = jsonCodec.compile(HelloSchema);
+  assert.equal(
+    Buffer.from(codec.encode(create(HelloSchema, { name: "ann" }))).toString(),
+    '{"name":"ann","count":"0"}',
+  );
+  assert.equal(codec.decode(Buffer.from('{"name":"ann","age":7}')).name, "ann");
+  assert.equal(codec.decode(Buffer.from("")).name, "");
+  assert.throws(() => codec.decode(Buffer.from('{"name":')));
+});
+
+test("the JSON codec can leave zero values out and refuse unknown fields", () => {
+  const codec = createJsonCodec({ emitZeroValues: false, rejectUnknownFields: true }).compile(HelloSchema);
+  assert.equal(Buffer.from(codec.encode(create(HelloSchema))).toString(), "{}");
+  assert.throws(() => codec.decode(Buffer.from('{"age":7}')), /age/);
+});
+
+test("the proto codec writes protobuf's bytes", () => {
+  const codec = protoCodec.compile(HelloSchema);
+  const bytes = codec.encode(create(HelloSchema, { name: "ann", count: 1n }));
+  assert.deepEqual([...bytes], [10, 3, 97, 110, 110, 16, 1]);
+  assert.equal(fromBinary(HelloSchema, bytes).name, "ann");
+  assert.throws(() => codec.decode(Uint8Array.of(10, 9, 1)));
+});
