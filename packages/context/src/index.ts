@@ -1,2 +1,5 @@
+export { bind, Context, createKey, current, type Key, run, snapshot } from "./context.ts";
+
 // For library authors.
-export { bind, Context, createKey, current, type Holder, type Key, run, runHolder, snapshot } from "./context.ts";
+
+export { type Holder, runHolder } from "./context.ts";

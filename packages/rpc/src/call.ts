@@ -14,6 +14,18 @@ export interface Peer {
 /** Called for each message of a call as it passes: what this side sent, what it received. */
 export type MessageListener = (direction: "sent" | "received", message: Message) => void;
 
+/** What HTTP knows of a call that came in over it. */
+export interface HttpInfo {
+  /** `GET` */
+  readonly verb: string;
+  /** The path as it was asked for, without the query: `/v1/books/7`. */
+  readonly path: string;
+  /** The path template that matched: `/v1/books/{id}`. */
+  readonly route: string;
+  /** `http` or `https`. */
+  readonly scheme?: string;
+}
+
 export interface CallInit {
   readonly method: Method;
   readonly metadata: Metadata;
@@ -75,6 +87,11 @@ export abstract class Call implements Holder {
   /** `/package.Service/Method` */
   get operation(): string {
     return this.method.operation;
+  }
+
+  /** What HTTP knows of this call; undefined for one that did not come in over HTTP/JSON. */
+  get http(): HttpInfo | undefined {
+    return undefined;
   }
 
   /**

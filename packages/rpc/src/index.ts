@@ -1,9 +1,5 @@
-// For library authors: what a transport is made of.
-export type { CallInit } from "./call.ts";
-export { Call, currentCall, type MessageListener, type Peer } from "./call.ts";
-export type { Client, MethodClient } from "./client.ts";
+export { Call, currentCall, type HttpInfo, type MessageListener, type Peer } from "./call.ts";
 export { type CallOptions, createServiceClient, type ServiceClient, type ServiceClientOptions } from "./client.ts";
-export { fromGrpcCode, GrpcCode, toGrpcCode } from "./code.ts";
 export {
   type Codec,
   createJsonCodec,
@@ -12,18 +8,25 @@ export {
   type MessageCodec,
   protoCodec,
 } from "./codec.ts";
-export { type Deadline, deadlineIn, earliest, remainingMs } from "./deadline.ts";
-export { callReceivesMessage, callReceivesStream } from "./errors.ts";
 export { type ErrorFactory, type Errors, errorsOf } from "./errors-of.ts";
 export { Metadata, type MetadataInit } from "./metadata.ts";
-export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
-export { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
-export type { MethodImplementation, ServiceMethod } from "./service.ts";
+export { chain, type Handler, type Middleware, type Reply } from "./middleware.ts";
 export { type Implementation, type Service, service } from "./service.ts";
-export {
-  callCancelled,
-  deadlineExceeded,
-  type ErrorStatus,
-  ServiceError,
-  type ServiceErrorOptions,
-} from "./service-error.ts";
+export { type ErrorStatus, ServiceError, type ServiceErrorOptions } from "./service-error.ts";
+
+// For library authors.
+
+export type { CallInit } from "./call.ts";
+export type { Client, MethodClient } from "./client.ts";
+export { fromGrpcCode, GrpcCode, toGrpcCode } from "./code.ts";
+export { type Deadline, deadlineIn, earliest, remainingMs } from "./deadline.ts";
+export { callReceivesMessage, callReceivesStream } from "./errors.ts";
+export { StatusSchema as ErrorStatusSchema } from "./gen/errors/errors_pb.ts";
+export { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
+export { StatusSchema as GrpcStatusSchema } from "./gen/google/rpc/status_pb.ts";
+export { http as httpRule } from "./gen/google/api/annotations_pb.ts";
+export type { HttpRule } from "./gen/google/api/http_pb.ts";
+export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
+export { isStream, watchReply } from "./middleware.ts";
+export type { MethodImplementation, ServiceMethod } from "./service.ts";
+export { callCancelled, deadlineExceeded } from "./service-error.ts";

@@ -1,0 +1,59 @@
+import { createKey, current, type Key } from "@clew/context";
+import { type Call, Metadata, type MetadataInit, type Middleware } from "@clew/rpc";
+
+export interface MetadataOptions {
+  /** Headers that every call has beside its own. Default: none. */
+  constants?: MetadataInit;
+  /** On a server: which headers are kept, by the beginning of their name in lower case. Default: `x-md-`. */
+  prefixes?: readonly string[];
+}
+
+const serverMetadataKey: Key<Metadata> = createKey<Metadata>("clew.metadata");
+
+/** Headers whose name begins with this travel on through every service that has the middleware on both sides. */
+const globalPrefix = "x-md-global-";
+
+/** The metadata that the running work was called with, as {@link metadata} on the server kept it; undefined outside of it. */
+export function currentMetadata(): Metadata | undefined {
+  return current().getValue(serverMetadataKey);
+}
+
+/**
+ * Carries metadata through a chain of services (names and prefixes are those of Kratos). On a server it keeps the caller's
+ * `x-md-` headers for the work below; on a client it sends the constants and every kept header that begins with
+ * `x-md-global-`, with all its values. A header the call already has is left as it is.
+ */
+export function metadata(options: MetadataOptions = {}): Middleware {
+  const constants = [...new Metadata(options.constants)];
+  const prefixes = options.prefixes ?? ["x-md-"];
+  return (next) => (call) => {
+    if (call.side === "server") keep(call, prefixes, constants);
+    else send(call, constants);
+    return next(call);
+  };
+}
+
+function keep(call: Call, prefixes: readonly string[], constants: readonly [string, string][]): void {
+  let kept: Metadata | undefined;
+  for (const [name, value] of call.metadata) {
+    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    kept ??= new Metadata();
+    kept.append(name, value);
+  }
+  for (const [name, value] of constants) {
+    kept ??= new Metadata();
+    kept.append(name, value);
+  }
+  if (kept !== undefined) call.context = call.context.setValue(serverMetadataKey, kept);
+}
+
+function send(call: Call, constants: readonly [string, string][]): void {
+  const own = new Set(call.metadata.keys());
+  const kept = call.context.getValue(serverMetadataKey);
+  if (kept !== undefined) {
+    for (const [name, value] of kept) {
+      if (name.startsWith(globalPrefix) && !own.has(name)) call.metadata.append(name, value);
+    }
+  }
+  for (const [name, value] of constants) if (!own.has(name)) call.metadata.append(name, value);
+}

@@ -1,0 +1,32 @@
+import type { Logger } from "@clew/log";
+import { type Call, type Middleware, ServiceError, watchReply } from "@clew/rpc";
+
+export interface RecoveryOptions {
+  /** Where a recovered error is written, with its stack. Default: nowhere. */
+  logger?: Logger;
+  /** Makes the error that the caller sees. Default: 500 UNKNOWN "unknown request error". */
+  toServiceError?: (thrown: unknown, call: Call) => ServiceError;
+}
+
+/**
+ * Turns what a handler throws by mistake into a ServiceError that gives nothing away, and logs it with its stack. A
+ * ServiceError is an answer, not a mistake: it passes untouched.
+ */
+export function recovery(options: RecoveryOptions = {}): Middleware {
+  const { logger, toServiceError = ServiceError.from } = options;
+  const recover = (thrown: unknown, call: Call): ServiceError => {
+    if (thrown instanceof ServiceError) return thrown;
+    logger?.error("handler failed", { operation: call.operation, error: thrown });
+    return toServiceError(thrown, call);
+  };
+  return (next) => async (call) => {
+    try {
+      // A stream fails after its handler returned; the transport converts that error, here it is logged.
+      return watchReply(await next(call), (thrown) => {
+        if (thrown !== undefined) recover(thrown, call);
+      });
+    } catch (thrown) {
+      throw recover(thrown, call);
+    }
+  };
+}

@@ -1,0 +1,14 @@
+// Names of OpenTelemetry's stable semantic conventions (https://opentelemetry.io/docs/specs/semconv/), 1.45. A test holds
+// them against the package that defines them, which is too large to load for a dozen strings.
+export const ERROR_TYPE = "error.type";
+export const HTTP_REQUEST_METHOD = "http.request.method";
+export const HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
+export const HTTP_ROUTE = "http.route";
+export const NETWORK_PEER_ADDRESS = "network.peer.address";
+export const NETWORK_PEER_PORT = "network.peer.port";
+export const RPC_METHOD = "rpc.method";
+export const RPC_STATUS_CODE = "rpc.status_code";
+export const RPC_SYSTEM_NAME = "rpc.system.name";
+export const SERVER_ADDRESS = "server.address";
+export const SERVER_PORT = "server.port";
+export const URL_PATH = "url.path";

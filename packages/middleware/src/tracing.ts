@@ -1,0 +1,140 @@
+import type { Context } from "@clew/context";
+import { type Call, GrpcCode, type Metadata, type Middleware, ServiceError, toGrpcCode, watchReply } from "@clew/rpc";
+import {
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  type TextMapPropagator,
+  type TextMapSetter,
+  type Tracer,
+  type TracerProvider,
+  trace,
+} from "@opentelemetry/api";
+import {
+  ERROR_TYPE,
+  HTTP_REQUEST_METHOD,
+  HTTP_RESPONSE_STATUS_CODE,
+  HTTP_ROUTE,
+  NETWORK_PEER_ADDRESS,
+  NETWORK_PEER_PORT,
+  RPC_METHOD,
+  RPC_STATUS_CODE,
+  RPC_SYSTEM_NAME,
+  SERVER_ADDRESS,
+  SERVER_PORT,
+  URL_PATH,
+} from "./semantic-conventions.ts";
+
+export interface TracingOptions {
+  /** Where spans come from: Clew's provider or any other of OpenTelemetry's API. Default: the global one. */
+  tracerProvider?: TracerProvider;
+  /** How a trace crosses the wire. Default: the global one. */
+  propagator?: TextMapPropagator;
+  /** The instrumentation scope of the spans. Default: "clew". */
+  tracerName?: string;
+}
+
+/**
+ * One span for each call, named by its operation. On a server it continues the caller's trace and becomes the active span
+ * of everything the handler does; on a client it is a child of the active span and goes out with the call's metadata.
+ */
+export function tracing(options: TracingOptions = {}): Middleware {
+  const tracerName = options.tracerName ?? "clew";
+  const propagator = options.propagator ?? propagation;
+  let tracer: Tracer | undefined;
+  // Asked for at the first call: the global provider may be registered after the middleware was made.
+  const getTracer = (): Tracer => {
+    tracer ??= (options.tracerProvider ?? trace).getTracer(tracerName);
+    return tracer;
+  };
+  return (next) => async (call) => {
+    const span =
+      call.side === "server"
+        ? startServerSpan(getTracer(), propagator, call)
+        : startClientSpan(getTracer(), propagator, call);
+    if (!span.isRecording()) {
+      return next(call);
+    }
+    try {
+      return watchReply(await next(call), (thrown) => endSpan(span, call, thrown));
+    } catch (thrown) {
+      endSpan(span, call, thrown);
+      throw thrown;
+    }
+  };
+}
+
+// What passes a trace through a call's metadata. A header sent twice counts as one list (RFC 9110 section 5.3).
+const getter: TextMapGetter<Metadata> = {
+  get: (metadata, name) => {
+    const values = metadata.getAll(name);
+    return values.length > 1 ? values.join(",") : values[0];
+  },
+  keys: (metadata) => metadata.keys(),
+};
+const setter: TextMapSetter<Metadata> = { set: (metadata, name, value) => metadata.set(name, value) };
+
+function startServerSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "extract">, call: Call): Span {
+  const parent = propagator.extract(call.context, call.metadata, getter);
+  const span = tracer.startSpan(call.operation, { kind: SpanKind.SERVER }, parent);
+  call.context = trace.setSpan(parent, span) as Context;
+  if (span.isRecording()) {
+    setCallAttributes(span, call);
+    setAddress(span, call.peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
+  }
+  return span;
+}
+
+function startClientSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "inject">, call: Call): Span {
+  const span = tracer.startSpan(call.operation, { kind: SpanKind.CLIENT }, call.context);
+  call.context = trace.setSpan(call.context, span) as Context;
+  propagator.inject(call.context, call.metadata, setter);
+  if (span.isRecording()) setCallAttributes(span, call);
+  return span;
+}
+
+function setCallAttributes(span: Span, call: Call): void {
+  // The name without the leading slash is OpenTelemetry's form of the method.
+  span.setAttribute(RPC_METHOD, call.operation.slice(1));
+  span.setAttribute(RPC_SYSTEM_NAME, call.transport);
+  const { http } = call;
+  if (http === undefined) return;
+  span.setAttribute(HTTP_REQUEST_METHOD, http.verb);
+  span.setAttribute(HTTP_ROUTE, http.route);
+  span.setAttribute(URL_PATH, http.path);
+}
+
+/** `10.0.0.5:9000` and `[::1]:9000` as two attributes. */
+function setAddress(span: Span, address: string, addressName: string, portName: string): void {
+  if (address === "") return;
+  const colon = address.lastIndexOf(":");
+  const port = Number(address.slice(colon + 1));
+  if (colon < 1 || !Number.isInteger(port)) {
+    span.setAttribute(addressName, address);
+    return;
+  }
+  span.setAttribute(
+    addressName,
+    address.slice(address.startsWith("[") ? 1 : 0, address.startsWith("[") ? colon - 1 : colon),
+  );
+  span.setAttribute(portName, port);
+}
+
+const grpcNames: readonly string[] = Object.keys(GrpcCode);
+
+function endSpan(span: Span, call: Call, thrown: unknown): void {
+  const error = thrown === undefined ? undefined : ServiceError.from(thrown);
+  const code = error?.code ?? 200;
+  if (call.side === "client") setAddress(span, call.peer.address, SERVER_ADDRESS, SERVER_PORT);
+  if (call.http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
+  else span.setAttribute(RPC_STATUS_CODE, grpcNames[toGrpcCode(code)] ?? "UNKNOWN");
+  if (error !== undefined) {
+    span.setAttribute(ERROR_TYPE, error.reason || String(code));
+    // The cause is what a developer looks for; it is in the trace and never on the wire.
+    span.recordException((error.cause instanceof Error ? error.cause : error) as Error);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+  }
+  span.end();
+}
