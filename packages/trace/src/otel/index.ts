@@ -1,1 +1,16 @@
-export {};
+// For stores and collectors: reading OTLP.
+export {
+  type DecodedAttribute,
+  type DecodedEvent,
+  type DecodedLink,
+  type DecodedSpan,
+  type DecodedValue,
+  decodeRequest,
+  decodeSpan,
+  decodeSpans,
+  findSpan,
+  type RawBatch,
+} from "./decode.ts";
+export { encodeJsonRequest } from "./decode-json.ts";
+export { MalformedError } from "./proto-reader.ts";
+export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";

@@ -1,0 +1,628 @@
+import { FIXED32, FIXED64, LENGTH, MalformedError, ProtoReader, VARINT } from "./proto-reader.ts";
+import { locateSpans, type RawSpan, type SpanPlace, sliceSpans } from "./raw-span.ts";
+
+/**
+ * The spans of one ExportTraceServiceRequest: the request's bytes as they came, and of every span the few columns a store
+ * indexes. Row `i` of each column is the same span. Everything in it can be cloned or moved to another thread.
+ */
+export interface RawBatch {
+  readonly request: Uint8Array;
+  /** Rows: the valid spans. */
+  readonly size: number;
+  /** 16 bytes a row. */
+  readonly traceIds: Uint8Array;
+  /** 8 bytes a row. */
+  readonly spanIds: Uint8Array;
+  /** 8 bytes a row; all zero for a root. */
+  readonly parentSpanIds: Uint8Array;
+  /** Unix microseconds. */
+  readonly startUs: Float64Array;
+  /** Microseconds, never below 0. */
+  readonly durationUs: Float64Array;
+  /** SpanKind: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+  readonly kinds: Uint8Array;
+  /** Status code: 0 unset, 1 ok, 2 error. */
+  readonly statusCodes: Uint8Array;
+  /** Where the row's Span message starts in `request`: what {@link findSpan} takes. */
+  readonly offsets: Uint32Array;
+  /** Indices into `strings`. */
+  readonly names: Uint32Array;
+  readonly services: Uint32Array;
+  /** Like "GET /v1/users/1", of server spans and roots that say so; 0, the empty string, for the others. */
+  readonly paths: Uint32Array;
+  /** Each distinct string once; the first is empty. */
+  readonly strings: readonly string[];
+  /** Spans left out because their ids are invalid. */
+  readonly rejected: number;
+  /** Why, for the sender; empty when none was. */
+  readonly message: string;
+}
+
+/** What stands in for `service.name` where a resource has none. */
+const UNKNOWN_SERVICE = "unknown_service";
+
+const field = (number: number, wire: number): number => (number << 3) | wire;
+
+// Span, Resource, KeyValue and AnyValue as of OTLP v1.11.
+const SPAN_TRACE_ID = field(1, LENGTH);
+const SPAN_ID = field(2, LENGTH);
+const SPAN_TRACE_STATE = field(3, LENGTH);
+const SPAN_PARENT = field(4, LENGTH);
+const SPAN_NAME = field(5, LENGTH);
+const SPAN_KIND = field(6, VARINT);
+const SPAN_START = field(7, FIXED64);
+const SPAN_END = field(8, FIXED64);
+const SPAN_ATTRIBUTES = field(9, LENGTH);
+const SPAN_EVENTS = field(11, LENGTH);
+const SPAN_LINKS = field(13, LENGTH);
+const SPAN_STATUS = field(15, LENGTH);
+const SPAN_FLAGS = field(16, FIXED32);
+const STATUS_MESSAGE = field(2, LENGTH);
+const STATUS_CODE = field(3, VARINT);
+const ATTRIBUTES_OF_RESOURCE = field(1, LENGTH);
+const KEY = field(1, LENGTH);
+const VALUE = field(2, LENGTH);
+const STRING_VALUE = field(1, LENGTH);
+
+const SERVER = 2;
+
+/**
+ * Reads the columns of a request and nothing else; a tenth of the work of decoding it. A span whose trace or span id has a
+ * wrong length or is all zero is rejected and counted, the others stay. Throws {@link MalformedError} when the bytes are not
+ * the message they should be. The batch keeps `request`.
+ */
+export function decodeRequest(request: Uint8Array): RawBatch {
+  const { spans, resources } = locateSpans(request);
+  const reader = new ProtoReader(request);
+  const strings = [""];
+  const indices = new Map<string, number>([["", 0]]);
+  const intern = (value: string): number => {
+    let index = indices.get(value);
+    if (index === undefined) {
+      index = strings.push(value) - 1;
+      indices.set(value, index);
+    }
+    return index;
+  };
+  const serviceOf = resources.map(({ start, end }) => intern(readServiceName(reader, start, end)));
+
+  const count = spans.length;
+  const traceIds = new Uint8Array(count * 16);
+  const spanIds = new Uint8Array(count * 8);
+  const parentSpanIds = new Uint8Array(count * 8);
+  const startUs = new Float64Array(count);
+  const durationUs = new Float64Array(count);
+  const kinds = new Uint8Array(count);
+  const statusCodes = new Uint8Array(count);
+  const offsets = new Uint32Array(count);
+  const names = new Uint32Array(count);
+  const services = new Uint32Array(count);
+  const paths = new Uint32Array(count);
+  const row = createRow();
+  let size = 0;
+  let message = "";
+  for (const place of spans) {
+    readRow(reader, place, row);
+    const fault = idFault(reader.bytes, row);
+    if (fault !== "") {
+      if (message === "") message = `${fault}, in the span at byte ${place.start}`;
+      continue;
+    }
+    copy(reader.bytes, row.traceId, traceIds, size * 16, 16);
+    copy(reader.bytes, row.spanId, spanIds, size * 8, 8);
+    const hasParent = isId(reader.bytes, row.parent, row.parentEnd, 8);
+    if (hasParent) copy(reader.bytes, row.parent, parentSpanIds, size * 8, 8);
+    startUs[size] = row.startUs;
+    durationUs[size] = Math.max(0, row.endUs - row.startUs);
+    kinds[size] = row.kind;
+    statusCodes[size] = row.status;
+    offsets[size] = place.start;
+    names[size] = intern(reader.bytes.toString("utf8", row.name, row.nameEnd));
+    services[size] = serviceOf[place.resource]!;
+    if (row.attributes >= 0 && (row.kind === SERVER || !hasParent)) {
+      paths[size] = intern(readPath(reader, row.attributes, place.end));
+    }
+    size++;
+  }
+  return {
+    request,
+    size,
+    traceIds: traceIds.subarray(0, size * 16),
+    spanIds: spanIds.subarray(0, size * 8),
+    parentSpanIds: parentSpanIds.subarray(0, size * 8),
+    startUs: startUs.subarray(0, size),
+    durationUs: durationUs.subarray(0, size),
+    kinds: kinds.subarray(0, size),
+    statusCodes: statusCodes.subarray(0, size),
+    offsets: offsets.subarray(0, size),
+    names: names.subarray(0, size),
+    services: services.subarray(0, size),
+    paths: paths.subarray(0, size),
+    strings,
+    rejected: count - size,
+    message,
+  };
+}
+
+/** One span's columns while they are read: places in the request, and numbers. One object serves all rows. */
+interface Row {
+  traceId: number;
+  traceIdEnd: number;
+  spanId: number;
+  spanIdEnd: number;
+  parent: number;
+  parentEnd: number;
+  name: number;
+  nameEnd: number;
+  kind: number;
+  startUs: number;
+  endUs: number;
+  status: number;
+  /** Where the first attribute's tag stands; -1 when there is none. */
+  attributes: number;
+}
+
+function createRow(): Row {
+  return {
+    traceId: 0,
+    traceIdEnd: 0,
+    spanId: 0,
+    spanIdEnd: 0,
+    parent: 0,
+    parentEnd: 0,
+    name: 0,
+    nameEnd: 0,
+    kind: 0,
+    startUs: 0,
+    endUs: 0,
+    status: 0,
+    attributes: -1,
+  };
+}
+
+function readRow(reader: ProtoReader, place: SpanPlace, row: Row): void {
+  Object.assign(row, emptyRow);
+  reader.at = place.start;
+  reader.end = place.end;
+  while (reader.at < reader.end) {
+    const fieldStart = reader.at;
+    reader.next();
+    switch (reader.tag) {
+      case SPAN_TRACE_ID:
+        row.traceIdEnd = reader.length();
+        row.traceId = reader.at;
+        reader.at = row.traceIdEnd;
+        break;
+      case SPAN_ID:
+        row.spanIdEnd = reader.length();
+        row.spanId = reader.at;
+        reader.at = row.spanIdEnd;
+        break;
+      case SPAN_PARENT:
+        row.parentEnd = reader.length();
+        row.parent = reader.at;
+        reader.at = row.parentEnd;
+        break;
+      case SPAN_NAME:
+        row.nameEnd = reader.length();
+        row.name = reader.at;
+        reader.at = row.nameEnd;
+        break;
+      case SPAN_KIND:
+        row.kind = reader.varint();
+        break;
+      case SPAN_START:
+        row.startUs = reader.nanosAsMicros();
+        break;
+      case SPAN_END:
+        row.endUs = reader.nanosAsMicros();
+        break;
+      case SPAN_STATUS: {
+        const outer = reader.enter();
+        row.status = readStatusCode(reader);
+        reader.leave(outer);
+        break;
+      }
+      case SPAN_ATTRIBUTES:
+        if (row.attributes < 0) row.attributes = fieldStart;
+        reader.skip();
+        break;
+      default:
+        reader.skip();
+    }
+  }
+}
+
+const emptyRow: Row = createRow();
+
+function readStatusCode(reader: ProtoReader): number {
+  let code = 0;
+  while (reader.next()) {
+    if (reader.tag === STATUS_CODE) code = reader.varint();
+    else reader.skip();
+  }
+  return code;
+}
+
+function idFault(bytes: Uint8Array, row: Row): string {
+  if (!isId(bytes, row.traceId, row.traceIdEnd, 16)) return "a trace id must be 16 bytes, not all zero";
+  if (!isId(bytes, row.spanId, row.spanIdEnd, 8)) return "a span id must be 8 bytes, not all zero";
+  return "";
+}
+
+function isId(bytes: Uint8Array, start: number, end: number, length: number): boolean {
+  if (end - start !== length) return false;
+  for (let at = start; at < end; at++) if (bytes[at] !== 0) return true;
+  return false;
+}
+
+function copy(from: Uint8Array, start: number, to: Uint8Array, at: number, length: number): void {
+  for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
+}
+
+function readServiceName(reader: ProtoReader, start: number, end: number): string {
+  let name = "";
+  eachAttribute(reader, start, end, ATTRIBUTES_OF_RESOURCE, (key, value) => {
+    if (key === "service.name") name = value;
+  });
+  return name || UNKNOWN_SERVICE;
+}
+
+/** "GET /v1/users/1" from the attributes of the semantic conventions, the stable names and the ones before them. */
+function readPath(reader: ProtoReader, start: number, end: number): string {
+  let method = "";
+  let target = "";
+  eachAttribute(reader, start, end, SPAN_ATTRIBUTES, (key, value) => {
+    switch (key) {
+      case "http.request.method":
+      case "http.method":
+        method = value;
+        break;
+      case "url.path":
+      case "http.target":
+        target = value;
+        break;
+      case "url.full":
+      case "http.url":
+        if (target === "" && URL.canParse(value)) target = new URL(value).pathname;
+        break;
+    }
+  });
+  if (target === "") return "";
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  return method === "" ? path : `${method} ${path}`;
+}
+
+/** Calls `use` with the attributes of a message that are strings, others left out; `tag` is their field. */
+function eachAttribute(
+  reader: ProtoReader,
+  start: number,
+  end: number,
+  tag: number,
+  use: (key: string, value: string) => void,
+): void {
+  reader.at = start;
+  reader.end = end;
+  while (reader.next()) {
+    if (reader.tag !== tag) {
+      reader.skip();
+      continue;
+    }
+    const outer = reader.enter();
+    let key = "";
+    let value: string | undefined;
+    while (reader.next()) {
+      if (reader.tag === KEY) {
+        key = reader.string();
+      } else if (reader.tag === VALUE) {
+        const outerValue = reader.enter();
+        while (reader.next()) {
+          if (reader.tag === STRING_VALUE) value = reader.string();
+          else reader.skip();
+        }
+        reader.leave(outerValue);
+      } else {
+        reader.skip();
+      }
+    }
+    reader.leave(outer);
+    if (value !== undefined) use(key, value);
+  }
+}
+
+/** An attribute's value as JSON can say it. Bytes are base64; an int64 beyond 2^53 is its digits. */
+export type DecodedValue = string | number | boolean | null | DecodedValue[] | { [key: string]: DecodedValue };
+
+export interface DecodedAttribute {
+  readonly key: string;
+  readonly type: "string" | "bool" | "int64" | "float64" | "binary" | "array" | "map" | "empty";
+  readonly value: DecodedValue;
+}
+
+export interface DecodedEvent {
+  readonly name: string;
+  /** Unix microseconds. */
+  readonly timeUs: number;
+  readonly attributes: DecodedAttribute[];
+}
+
+export interface DecodedLink {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceState: string;
+  readonly attributes: DecodedAttribute[];
+}
+
+/** A span in full, with its resource and scope. Ids are lower-case hex. */
+export interface DecodedSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Empty for a root. */
+  readonly parentSpanId: string;
+  readonly traceState: string;
+  readonly flags: number;
+  readonly name: string;
+  /** SpanKind's number. */
+  readonly kind: number;
+  /** Unix microseconds. */
+  readonly startUs: number;
+  /** Microseconds, never below 0. */
+  readonly durationUs: number;
+  /** Code: 0 unset, 1 ok, 2 error. */
+  readonly status: { readonly code: number; readonly message: string };
+  readonly attributes: DecodedAttribute[];
+  readonly events: DecodedEvent[];
+  readonly links: DecodedLink[];
+  readonly service: string;
+  readonly resource: DecodedAttribute[];
+  readonly scope: { readonly name: string; readonly version: string };
+}
+
+/** Decodes every span of a request in full, in the order they came. Spans of one resource share its attributes. */
+export function decodeSpans(request: Uint8Array): DecodedSpan[] {
+  const resources = new Map<Uint8Array, DecodedAttribute[]>();
+  return sliceSpans(request).map((raw) => {
+    let resource = resources.get(raw.resource);
+    if (resource === undefined) {
+      resource = decodeResource(raw.resource);
+      resources.set(raw.resource, resource);
+    }
+    return decodeSpanOf(raw, resource);
+  });
+}
+
+/** Decodes one span in full. */
+export function decodeSpan(raw: RawSpan): DecodedSpan {
+  return decodeSpanOf(raw, decodeResource(raw.resource));
+}
+
+function decodeSpanOf(raw: RawSpan, resource: DecodedAttribute[]): DecodedSpan {
+  const span = {
+    traceId: "",
+    spanId: "",
+    parentSpanId: "",
+    traceState: "",
+    flags: 0,
+    name: "",
+    kind: 0,
+    startUs: 0,
+    durationUs: 0,
+    status: { code: 0, message: "" },
+    attributes: [] as DecodedAttribute[],
+    events: [] as DecodedEvent[],
+    links: [] as DecodedLink[],
+    service: String(resource.find((attribute) => attribute.key === "service.name")?.value || UNKNOWN_SERVICE),
+    resource,
+    scope: decodeScope(raw.scope),
+  };
+  let endUs = 0;
+  const reader = new ProtoReader(raw.span);
+  while (reader.next()) {
+    switch (reader.tag) {
+      case SPAN_TRACE_ID:
+        span.traceId = reader.hex();
+        break;
+      case SPAN_ID:
+        span.spanId = reader.hex();
+        break;
+      case SPAN_TRACE_STATE:
+        span.traceState = reader.string();
+        break;
+      case SPAN_PARENT: {
+        const parent = reader.hex();
+        span.parentSpanId = /^0*$/.test(parent) ? "" : parent;
+        break;
+      }
+      case SPAN_NAME:
+        span.name = reader.string();
+        break;
+      case SPAN_KIND:
+        span.kind = reader.varint();
+        break;
+      case SPAN_START:
+        span.startUs = reader.nanosAsMicros();
+        break;
+      case SPAN_END:
+        endUs = reader.nanosAsMicros();
+        break;
+      case SPAN_ATTRIBUTES:
+        span.attributes.push(within(reader, decodeAttribute));
+        break;
+      case SPAN_EVENTS:
+        span.events.push(within(reader, decodeEvent));
+        break;
+      case SPAN_LINKS:
+        span.links.push(within(reader, decodeLink));
+        break;
+      case SPAN_STATUS:
+        span.status = within(reader, decodeStatus);
+        break;
+      case SPAN_FLAGS:
+        span.flags = reader.bytes.readUInt32LE(reader.fixed(4));
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  span.durationUs = Math.max(0, endUs - span.startUs);
+  return span;
+}
+
+/** Reads the message in the current field with `decode`. */
+function within<T>(reader: ProtoReader, decode: (reader: ProtoReader) => T): T {
+  const outer = reader.enter();
+  const value = decode(reader);
+  reader.leave(outer);
+  return value;
+}
+
+function decodeResource(bytes: Uint8Array): DecodedAttribute[] {
+  const attributes: DecodedAttribute[] = [];
+  const reader = new ProtoReader(bytes);
+  while (reader.next()) {
+    if (reader.tag === ATTRIBUTES_OF_RESOURCE) attributes.push(within(reader, decodeAttribute));
+    else reader.skip();
+  }
+  return attributes;
+}
+
+function decodeScope(bytes: Uint8Array): { name: string; version: string } {
+  const scope = { name: "", version: "" };
+  const reader = new ProtoReader(bytes);
+  while (reader.next()) {
+    if (reader.tag === field(1, LENGTH)) scope.name = reader.string();
+    else if (reader.tag === field(2, LENGTH)) scope.version = reader.string();
+    else reader.skip();
+  }
+  return scope;
+}
+
+function decodeStatus(reader: ProtoReader): { code: number; message: string } {
+  const status = { code: 0, message: "" };
+  while (reader.next()) {
+    if (reader.tag === STATUS_CODE) status.code = reader.varint();
+    else if (reader.tag === STATUS_MESSAGE) status.message = reader.string();
+    else reader.skip();
+  }
+  return status;
+}
+
+function decodeEvent(reader: ProtoReader): DecodedEvent {
+  const event = { name: "", timeUs: 0, attributes: [] as DecodedAttribute[] };
+  while (reader.next()) {
+    if (reader.tag === field(1, FIXED64)) event.timeUs = reader.nanosAsMicros();
+    else if (reader.tag === field(2, LENGTH)) event.name = reader.string();
+    else if (reader.tag === field(3, LENGTH)) event.attributes.push(within(reader, decodeAttribute));
+    else reader.skip();
+  }
+  return event;
+}
+
+function decodeLink(reader: ProtoReader): DecodedLink {
+  const link = { traceId: "", spanId: "", traceState: "", attributes: [] as DecodedAttribute[] };
+  while (reader.next()) {
+    if (reader.tag === field(1, LENGTH)) link.traceId = reader.hex();
+    else if (reader.tag === field(2, LENGTH)) link.spanId = reader.hex();
+    else if (reader.tag === field(3, LENGTH)) link.traceState = reader.string();
+    else if (reader.tag === field(4, LENGTH)) link.attributes.push(within(reader, decodeAttribute));
+    else reader.skip();
+  }
+  return link;
+}
+
+function decodeAttribute(reader: ProtoReader): DecodedAttribute {
+  let key = "";
+  let value: Omit<DecodedAttribute, "key"> = { type: "empty", value: null };
+  while (reader.next()) {
+    if (reader.tag === KEY) key = reader.string();
+    else if (reader.tag === VALUE) value = within(reader, decodeValue);
+    else reader.skip();
+  }
+  return { key, ...value };
+}
+
+// A message may hold itself as often as its sender likes; past this depth a value counts as empty.
+const MAX_DEPTH = 32;
+
+function decodeValue(reader: ProtoReader, depth = 0): Omit<DecodedAttribute, "key"> {
+  let result: Omit<DecodedAttribute, "key"> = { type: "empty", value: null };
+  while (reader.next()) {
+    switch (reader.tag) {
+      case STRING_VALUE:
+        result = { type: "string", value: reader.string() };
+        break;
+      case field(2, VARINT):
+        result = { type: "bool", value: reader.varint() !== 0 };
+        break;
+      case field(3, VARINT):
+        result = { type: "int64", value: integer(reader.int64()) };
+        break;
+      case field(4, FIXED64):
+        result = { type: "float64", value: double(reader.double()) };
+        break;
+      case field(5, LENGTH):
+        if (depth < MAX_DEPTH) result = { type: "array", value: within(reader, (inner) => decodeArray(inner, depth)) };
+        else reader.skip();
+        break;
+      case field(6, LENGTH):
+        if (depth < MAX_DEPTH) result = { type: "map", value: within(reader, (inner) => decodeMap(inner, depth)) };
+        else reader.skip();
+        break;
+      case field(7, LENGTH):
+        result = { type: "binary", value: Buffer.from(reader.slice()).toString("base64") };
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return result;
+}
+
+function decodeArray(reader: ProtoReader, depth: number): DecodedValue[] {
+  const values: DecodedValue[] = [];
+  while (reader.next()) {
+    if (reader.tag === field(1, LENGTH)) values.push(within(reader, (inner) => decodeValue(inner, depth + 1)).value);
+    else reader.skip();
+  }
+  return values;
+}
+
+function decodeMap(reader: ProtoReader, depth: number): Record<string, DecodedValue> {
+  const entries: [string, DecodedValue][] = [];
+  while (reader.next()) {
+    if (reader.tag !== field(1, LENGTH)) {
+      reader.skip();
+      continue;
+    }
+    const outer = reader.enter();
+    let key = "";
+    let value: DecodedValue = null;
+    while (reader.next()) {
+      if (reader.tag === KEY) key = reader.string();
+      else if (reader.tag === VALUE) value = within(reader, (inner) => decodeValue(inner, depth + 1)).value;
+      else reader.skip();
+    }
+    reader.leave(outer);
+    entries.push([key, value]);
+  }
+  // fromEntries defines properties, so a key "__proto__" is a key like any other.
+  return Object.fromEntries(entries);
+}
+
+function integer(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value.toString();
+}
+
+/** JSON has no NaN and no infinities; protobuf's JSON mapping writes their names. */
+function double(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
+}
+
+/** The raw span whose Span message starts at `offset` of a request, as {@link RawBatch.offsets} has it. */
+export function findSpan(request: Uint8Array, offset: number): RawSpan {
+  const raw = sliceSpans(request).find(({ span }) => span.byteOffset - request.byteOffset === offset);
+  if (raw === undefined) throw new MalformedError(offset, "no span starts here");
+  return raw;
+}
