@@ -1,0 +1,182 @@
+import { routeConflict } from "../errors.ts";
+import { decodeSegment, type Template } from "./template.ts";
+
+/** What a path led to. */
+export interface Match<T> {
+  readonly target: T;
+  readonly template: Template;
+  /** The captured segments as they are in the path, still percent-encoded, in order. */
+  readonly captures: readonly string[];
+}
+
+interface Route<T> {
+  readonly target: T;
+  readonly template: Template;
+  readonly owner: string;
+}
+
+/** What ends at one place of the tree: a route for each verb. */
+type Leaf<T> = Map<string, Route<T>>;
+
+/** What ends with a captured segment, by the `:suffix` of the path; "" for none. */
+type Leaves<T> = Map<string, Leaf<T>>;
+
+interface Node<T> {
+  readonly literals: Map<string, Node<T>>;
+  one: Node<T> | undefined;
+  /** Routes that end here. */
+  leaf: Leaf<T> | undefined;
+  /** Routes that end in a `*` below this node, by suffix; the tree's `one` holds those that go on. */
+  readonly oneLeaves: Leaves<T>;
+  /** Routes that end in a `**` below this node, by suffix. */
+  readonly restLeaves: Leaves<T>;
+}
+
+/** A verb that stands for every verb. */
+export const anyVerb = "*";
+
+const noCaptures: readonly string[] = [];
+
+/**
+ * Finds the route for a verb and a path in a tree of segments. The most specific route wins: from left to right a literal goes
+ * before `*`, `*` with a suffix before one without, and `*` before `**`; a verb goes before any verb. A path without captures
+ * is found by one look into a map.
+ */
+export class Router<T> {
+  readonly #root: Node<T> = createNode();
+  readonly #literal: Map<string, Leaf<T>> = new Map();
+
+  /**
+   * @param owner who wants the route, for the message
+   * @throws CLEW_TRANSPORT_ROUTE_CONFLICT when another route matches the same verb and the same paths.
+   */
+  add(verb: string, template: Template, target: T, owner: string): void {
+    const leaf = this.#leafFor(template);
+    const other = leaf.get(verb);
+    if (other !== undefined) throw routeConflict(verb, template.text, owner, other.owner);
+    leaf.set(verb, { target, template, owner });
+  }
+
+  /** The route for a verb and a path (without its query); undefined when there is none. HEAD falls back to GET. */
+  find(verb: string, path: string): Match<T> | undefined {
+    const leaf = this.#literal.get(path);
+    if (leaf !== undefined) {
+      const route = pick(leaf, verb);
+      if (route !== undefined) return { target: route.target, template: route.template, captures: noCaptures };
+    }
+    const captures: string[] = [];
+    let found: Match<T> | undefined;
+    walk(this.#root, path, path.length > 1 ? 1 : -1, captures, (candidates) => {
+      const route = pick(candidates, verb);
+      if (route === undefined) return false;
+      found = { target: route.target, template: route.template, captures };
+      return true;
+    });
+    return found;
+  }
+
+  /** The verbs a path can be asked with, sorted; empty when no route knows the path. */
+  allowed(path: string): string[] {
+    const verbs = new Set<string>();
+    walk(this.#root, path, path.length > 1 ? 1 : -1, [], (leaf) => {
+      for (const verb of leaf.keys()) verbs.add(verb);
+      return false;
+    });
+    if (verbs.has("GET")) verbs.add("HEAD");
+    return [...verbs].sort();
+  }
+
+  #leafFor(template: Template): Leaf<T> {
+    let node = this.#root;
+    const last = template.segments.length - 1;
+    for (const [index, segment] of template.segments.entries()) {
+      if (segment.kind === "rest") return getOrMake(node.restLeaves, template.suffix, createLeaf);
+      if (segment.kind === "one") {
+        if (index === last) return getOrMake(node.oneLeaves, template.suffix, createLeaf);
+        node.one ??= createNode();
+        node = node.one;
+      } else node = getOrMake(node.literals, segment.text, createNode);
+    }
+    node.leaf ??= new Map();
+    if (template.segments.every((segment) => segment.kind === "literal")) this.#literal.set(template.text, node.leaf);
+    return node.leaf;
+  }
+}
+
+/**
+ * Visits the leaves that match the path from `at` on, the most specific first, until `visit` says it is content. Every node
+ * is reached by one way only, so the work is bounded by the tree, whatever the path.
+ *
+ * @param at where the next segment begins; -1 when the path is at its end
+ */
+function walk<T>(
+  node: Node<T>,
+  path: string,
+  at: number,
+  captures: string[],
+  visit: (leaf: Leaf<T>) => boolean,
+): boolean {
+  if (at === -1) {
+    if (node.leaf !== undefined && visit(node.leaf)) return true;
+    return visitRest(node.restLeaves, "", captures, visit);
+  }
+  const slash = path.indexOf("/", at);
+  const segment = slash === -1 ? path.slice(at) : path.slice(at, slash);
+  const next = slash === -1 ? -1 : slash + 1;
+
+  if (node.literals.size > 0) {
+    const child = node.literals.get(segment) ?? node.literals.get(decodeSegment(segment) ?? segment);
+    if (child !== undefined && walk(child, path, next, captures, visit)) return true;
+  }
+  // A captured segment is never empty: /a/ is not /a/{id}.
+  if (segment !== "") {
+    if (next !== -1) {
+      if (node.one !== undefined) {
+        captures.push(segment);
+        if (walk(node.one, path, next, captures, visit)) return true;
+        captures.pop();
+      }
+    } else if (node.oneLeaves.size > 0 && visitRest(node.oneLeaves, segment, captures, visit)) return true;
+  }
+  return node.restLeaves.size > 0 && visitRest(node.restLeaves, path.slice(at), captures, visit);
+}
+
+/** Visits what captures all of `text`, the one with its suffix first. */
+function visitRest<T>(leaves: Leaves<T>, text: string, captures: string[], visit: (leaf: Leaf<T>) => boolean): boolean {
+  const colon = leaves.size > 1 || !leaves.has("") ? text.lastIndexOf(":") : -1;
+  if (colon > 0 && colon > text.lastIndexOf("/") + 1) {
+    const leaf = leaves.get(text.slice(colon + 1));
+    if (leaf !== undefined) {
+      captures.push(text.slice(0, colon));
+      if (visit(leaf)) return true;
+      captures.pop();
+    }
+  }
+  const leaf = leaves.get("");
+  if (leaf === undefined) return false;
+  captures.push(text);
+  if (visit(leaf)) return true;
+  captures.pop();
+  return false;
+}
+
+function pick<T>(leaf: Leaf<T>, verb: string): Route<T> | undefined {
+  return leaf.get(verb) ?? (verb === "HEAD" ? leaf.get("GET") : undefined) ?? leaf.get(anyVerb);
+}
+
+function createNode<T>(): Node<T> {
+  return { literals: new Map(), one: undefined, leaf: undefined, oneLeaves: new Map(), restLeaves: new Map() };
+}
+
+function createLeaf<T>(): Leaf<T> {
+  return new Map();
+}
+
+function getOrMake<V>(map: Map<string, V>, key: string, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
