@@ -1,0 +1,189 @@
+import { isDeepStrictEqual } from "node:util";
+import { configClosed, configInvalid } from "./errors.ts";
+import { fillPlaceholders } from "./placeholder.ts";
+import type { Schema, SchemaIssue } from "./schema.ts";
+import { freezeSnapshot, type Snapshot } from "./snapshot.ts";
+import type { Layer, Source } from "./source.ts";
+import { formatPath, type Path, parsePath, type Tree, valueAt } from "./tree.ts";
+
+export interface ConfigOptions<T> {
+  /** Where values come from. A later source wins over an earlier one, at the start and after every change. */
+  sources: readonly Source[];
+  /** Checks the merged tree and gives it its type. Default: none; the snapshot is the tree as it is. */
+  schema?: Schema<T>;
+  /** Told of each change that could not be taken over, while the last good snapshot stays. Default: a warning of the process. */
+  onError?: (error: Error) => void;
+}
+
+/** Told the new value and the one before. */
+export type ConfigListener = (value: unknown, previous: unknown) => void;
+
+/** A configuration that follows its sources. */
+export interface Config<T> {
+  /** What holds now. Each change makes a new one; read it where it is used. */
+  readonly snapshot: Snapshot<T>;
+  /**
+   * Calls `listener` whenever the value at `key` (`server.http.addr`; "" is everything) has become another, also when it appears
+   * or goes. Returns a function that takes the listener back. What a listener throws goes to `onError`.
+   */
+  watch(key: string, listener: ConfigListener): () => void;
+  /** Ends the watching of all sources; the snapshot stays. */
+  close(): Promise<void>;
+}
+
+/**
+ * Loads a configuration: sources -> one merged tree -> placeholders filled -> checked by the schema -> a frozen snapshot.
+ * Every change of a source does the same again from what the sources said, never from the merged result.
+ *
+ * @throws one error with a code (CLEW_CONFIG_*) and one line that names the file, the line in it and what would work.
+ */
+export async function loadConfig<T = Tree>(options: ConfigOptions<T>): Promise<Config<T>> {
+  const layers = await Promise.all(options.sources.map((source) => source.load()));
+  const snapshot = await createSnapshot(layers, options.schema);
+  return new WatchedConfig(options, layers, snapshot);
+}
+
+async function createSnapshot<T>(layers: readonly Layer[], schema: Schema<T> | undefined): Promise<Snapshot<T>> {
+  const merged = layers.reduce<Tree>((tree, layer) => layer.over(tree), {});
+  const filled = fillPlaceholders(merged, {
+    lookup: (name) => {
+      for (const layer of layers.toReversed()) {
+        const text = layer.lookup?.(name);
+        if (text !== undefined) return text;
+      }
+      return undefined;
+    },
+    locate: (path) => locate(layers, path) ?? "config",
+  });
+  if (schema === undefined) return freezeSnapshot(filled as T);
+  const result = await schema["~standard"].validate(filled);
+  if (result.issues !== undefined) throw configInvalid(result.issues.map((issue) => describeIssue(layers, issue)));
+  return freezeSnapshot(result.value);
+}
+
+/** Where a path was written: the last layer that has it, for it is the one that won. */
+function locate(layers: readonly Layer[], path: Path): string | undefined {
+  for (const layer of layers.toReversed()) {
+    const place = layer.locate(path);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+function describeIssue(layers: readonly Layer[], issue: SchemaIssue): string {
+  const path = (issue.path ?? []).map((part) => {
+    const key = typeof part === "object" ? part.key : part;
+    return typeof key === "symbol" ? String(key) : key;
+  });
+  // What is missing has no place; the nearest map around it does.
+  let known = path;
+  while (known.length > 0 && locate(layers, known) === undefined) known = known.slice(0, -1);
+  const place = locate(layers, known) ?? "config";
+  return `${place}: ${path.length === 0 ? "" : `${formatPath(path)} `}${issue.message}`;
+}
+
+/** Editors and deployments write a file in several steps; all within this time are one change. */
+const settleMs = 50;
+
+class WatchedConfig<T> implements Config<T> {
+  readonly #sources: readonly Source[];
+  readonly #schema: Schema<T> | undefined;
+  readonly #onError: (error: Error) => void;
+  readonly #layers: Layer[];
+  readonly #stops: (() => void)[] = [];
+  readonly #listeners: Set<{ readonly path: Path; readonly listener: ConfigListener }> = new Set();
+  #snapshot: Snapshot<T>;
+  readonly #changed: Set<number> = new Set();
+  #timer: NodeJS.Timeout | undefined;
+  #reloading: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: ConfigOptions<T>, layers: Layer[], snapshot: Snapshot<T>) {
+    this.#sources = options.sources;
+    this.#schema = options.schema;
+    this.#onError = options.onError ?? ((error) => process.emitWarning(error));
+    this.#layers = layers;
+    this.#snapshot = snapshot;
+    this.#sources.forEach((source, index) => {
+      const stop = source.watch?.(
+        () => this.#change(index),
+        (error) => this.#report(error),
+      );
+      if (stop !== undefined) this.#stops.push(stop);
+    });
+  }
+
+  get snapshot(): Snapshot<T> {
+    return this.#snapshot;
+  }
+
+  watch(key: string, listener: ConfigListener): () => void {
+    if (this.#isClosed) throw configClosed();
+    const entry = { path: parsePath(key), listener };
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#listeners.clear();
+    await this.#reloading;
+  }
+
+  #change(index: number): void {
+    if (this.#isClosed) return;
+    this.#changed.add(index);
+    // One timer at a time: a source that changes all the time must not put the reload off for ever.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      // One reload after the other: a slow one must not overtake the next.
+      this.#reloading = (this.#reloading ?? Promise.resolve()).then(() => this.#reload());
+    }, settleMs).unref();
+  }
+
+  async #reload(): Promise<void> {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    try {
+      // A source that fails keeps what it had; the others go on.
+      for (const index of changed) {
+        try {
+          this.#layers[index] = await this.#sources[index]!.load();
+        } catch (error) {
+          this.#report(error);
+        }
+      }
+      const next = await createSnapshot(this.#layers, this.#schema);
+      if (!this.#isClosed) this.#replace(next);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #replace(next: Snapshot<T>): void {
+    const previous = this.#snapshot;
+    if (isDeepStrictEqual(previous, next)) return;
+    this.#snapshot = next;
+    for (const { path, listener } of [...this.#listeners]) {
+      const before = valueAt(previous, path);
+      const after = valueAt(next, path);
+      if (isDeepStrictEqual(before, after)) continue;
+      try {
+        listener(after, before);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+
+  #report(error: unknown): void {
+    if (this.#isClosed) return;
+    try {
+      this.#onError(error instanceof Error ? error : new Error(String(error), { cause: error }));
+    } catch {
+      // A listener for errors that fails has nobody left to tell.
+    }
+  }
+}

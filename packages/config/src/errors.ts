@@ -1,0 +1,93 @@
+/** What is wrong with a configuration, or with the options it is loaded by. `code` is stable; the message, one line, says what would work. */
+function configError(code: string, message: string, cause?: unknown): Error & { readonly code: string } {
+  return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
+}
+
+export function fileMissing(path: string, fullPath: string, cause: unknown): Error {
+  const where = path === fullPath ? "" : ` (looked for ${fullPath})`;
+  return configError(
+    "CLEW_CONFIG_MISSING",
+    `config ${path} does not exist${where}: create it or give another path`,
+    cause,
+  );
+}
+
+export function fileUnreadable(path: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return configError("CLEW_CONFIG_UNREADABLE", `config ${path} cannot be read: ${reason}`, cause);
+}
+
+export function directoryEmpty(path: string, extensions: readonly string[]): Error {
+  return configError(
+    "CLEW_CONFIG_MISSING",
+    `config ${path} is a folder without a file that ends in ${extensions.join(", ")}: put one there or give another path`,
+  );
+}
+
+export function formatUnknown(name: string, extensions: readonly string[]): Error {
+  return configError(
+    "CLEW_CONFIG_FORMAT",
+    `config ${name}: its format is unknown; the name must end in ${extensions.join(", ")}`,
+  );
+}
+
+export function syntaxInvalid(place: string, format: string, reason: string, cause?: unknown): Error {
+  return configError("CLEW_CONFIG_SYNTAX", `${place}: not valid ${format}: ${reason.replace(/\s+/g, " ")}`, cause);
+}
+
+export function rootNotMap(place: string, found: string): Error {
+  return configError(
+    "CLEW_CONFIG_SYNTAX",
+    `${place}: a configuration must be a map of keys, such as "server:"; this is ${found}`,
+  );
+}
+
+export function variableOverMap(variable: string, path: string, keys: readonly string[]): Error {
+  return configError(
+    "CLEW_CONFIG_VARIABLE",
+    `environment variable ${variable} would replace all of "${path}"; set one of its keys instead: ${keys.join(", ")}`,
+  );
+}
+
+export function placeholderUnknown(place: string, path: string, name: string): Error {
+  return configError(
+    "CLEW_CONFIG_PLACEHOLDER",
+    `${place}: ${path} uses \${${name}}, which is neither a key of the configuration nor set in a source: set it, or give a default as in \${${name}:default}`,
+  );
+}
+
+export function placeholderMalformed(place: string, path: string, text: string, reason: string): Error {
+  return configError(
+    "CLEW_CONFIG_PLACEHOLDER",
+    `${place}: ${path} is ${JSON.stringify(text)}: ${reason}; the form is \${NAME:default}, and $\${ stands for a plain \${`,
+  );
+}
+
+export function placeholderCircle(place: string, path: string, circle: readonly string[]): Error {
+  return configError(
+    "CLEW_CONFIG_PLACEHOLDER",
+    `${place}: ${path}: placeholders lead in a circle: ${circle.join(" -> ")}`,
+  );
+}
+
+export function placeholderNotText(place: string, path: string, name: string): Error {
+  return configError(
+    "CLEW_CONFIG_PLACEHOLDER",
+    `${place}: ${path} puts \${${name}} inside a text, but "${name}" is a map or a list; use a key that holds one value`,
+  );
+}
+
+export function configInvalid(problems: readonly string[]): Error {
+  return configError("CLEW_CONFIG_INVALID", problems.join("; "));
+}
+
+export function durationInvalid(given: unknown): Error {
+  return configError(
+    "CLEW_CONFIG_DURATION",
+    `${JSON.stringify(given)} is no duration; write one as 250ms, 1s, 1m30s, 1.5h or 2d, or a number of milliseconds`,
+  );
+}
+
+export function configClosed(): Error {
+  return configError("CLEW_CONFIG_CLOSED", "the config is closed: it can no longer be watched; watch before close()");
+}

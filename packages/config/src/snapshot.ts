@@ -1,0 +1,14 @@
+/** A configuration at one moment: complete, valid, and frozen through and through. */
+export type Snapshot<T> = T extends (...args: never[]) => unknown ? T : { readonly [K in keyof T]: Snapshot<T[K]> };
+
+/** Freezes maps and lists at every depth. What else a schema made (a Date, a URL) stays as it is. */
+export function freezeSnapshot<T>(value: T): Snapshot<T> {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === Array.prototype || prototype === null) {
+      Object.freeze(value);
+      for (const inner of Object.values(value)) freezeSnapshot(inner);
+    }
+  }
+  return value as Snapshot<T>;
+}

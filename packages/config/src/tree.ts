@@ -1,0 +1,69 @@
+/** One value of a configuration: what JSON can hold, and text that a file had without quotes. */
+export type Value = null | boolean | number | string | UnquotedText | readonly Value[] | Tree;
+
+/** A map of a configuration. */
+export interface Tree {
+  readonly [key: string]: Value;
+}
+
+/** The way to a value: the keys of maps and the places in lists. */
+export type Path = readonly (string | number)[];
+
+/**
+ * Text with a placeholder that stood without quotes in a YAML file. Once its placeholders are filled it is read as YAML would
+ * read it: `port: ${PORT:8000}` is a number, `port: "${PORT:8000}"` is text.
+ */
+export class UnquotedText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof UnquotedText);
+}
+
+/** `over` laid on `under`: maps are merged, anything else of `over` replaces what was there. Neither is changed. */
+export function mergeTrees(under: Tree, over: Tree): Tree {
+  const merged: Record<string, Value> = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    // Assigning it would change the prototype instead of setting a key.
+    if (key === "__proto__") continue;
+    const old = Object.hasOwn(merged, key) ? merged[key] : undefined;
+    merged[key] = isTree(value) && isTree(old) ? mergeTrees(old, value) : value;
+  }
+  return merged;
+}
+
+/** The value at a path; undefined when there is none. */
+export function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return value;
+}
+
+/** `server.http.addr` as a path; the empty key is the path of everything. */
+export function parsePath(key: string): Path {
+  return key === "" ? [] : key.split(".");
+}
+
+/** A path as people write it: `server.http.addr`, `hosts[0].name`. */
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const key of path) text += typeof key === "number" ? `[${key}]` : text === "" ? key : `.${key}`;
+  return text;
+}
+
+/** Text as YAML reads a plain scalar: a number, true, false, null, or the text. */
+export function parseScalar(text: string): null | boolean | number | string {
+  if (/^(true|True|TRUE)$/.test(text)) return true;
+  if (/^(false|False|FALSE)$/.test(text)) return false;
+  if (/^(null|Null|NULL|~)$/.test(text)) return null;
+  if (/^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/.test(text)) return Number(text);
+  return text;
+}
