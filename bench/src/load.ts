@@ -1,0 +1,59 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Case } from "./cases.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+/** Installs h2load from Debian when it is missing and it may; otherwise says what to do. */
+export function requireLoadTool(): void {
+  if (hasLoadTool()) return;
+  if (process.getuid?.() === 0) {
+    execFileSync("apt-get", ["update", "-qq"], { stdio: "inherit" });
+    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "nghttp2-client"], { stdio: "ignore" });
+  }
+  if (!hasLoadTool()) throw new Error("h2load is missing: install Debian's package nghttp2-client");
+}
+
+function hasLoadTool(): boolean {
+  try {
+    execFileSync("h2load", ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Sends `requests` requests from the second core and returns the CPU time the server spent on each, in microseconds. */
+export function measure(one: Case, server: ServerProcess, requests: number): number {
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  try {
+    const args = [...one.load, "-n", String(requests)];
+    if (one.body !== undefined) {
+      writeFileSync(join(folder, "body"), one.body);
+      args.push("-d", join(folder, "body"));
+    }
+    const before = server.cpuMicros();
+    const output = execFileSync(
+      "taskset",
+      ["-c", "1", "h2load", ...args, `http://127.0.0.1:${server.port}${one.path}`],
+      {
+        encoding: "utf8",
+      },
+    );
+    const used = server.cpuMicros() - before;
+    const succeeded = Number(/(\d+) succeeded/.exec(output)?.[1]);
+    const good = Number(/status codes: (\d+) 2xx/.exec(output)?.[1]);
+    if (succeeded !== requests || good !== requests)
+      throw new Error(`${server.name}: not every request succeeded\n${output}`);
+    return used / requests;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
