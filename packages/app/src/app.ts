@@ -1,0 +1,283 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { current, run } from "@clew/context";
+import { createLogger, type Logger } from "@clew/log";
+import { type AppInfo, appKey } from "./app-info.ts";
+import { appUsed, joinFailures, timedOut, timeInvalid } from "./errors.ts";
+import type { Server } from "./server.ts";
+import { TimeLimit } from "./time-limit.ts";
+
+/** Runs at one moment of an app's life. What it throws is a failure of that moment. */
+export type Hook = (app: AppInfo) => Promise<void> | void;
+
+export interface AppOptions {
+  /** Tells this process from all others. Default: a random UUID. */
+  id?: string;
+  /** The name of the service. Default: "". */
+  name?: string;
+  /** Default: "". */
+  version?: string;
+  /** Labels of this process: its region, its weight. Default: none. */
+  metadata?: Readonly<Record<string, string>>;
+  /** What the app runs. Default: none. */
+  servers?: readonly Server[];
+  /** Default: one named like the app. */
+  logger?: Logger;
+  /** The signals that stop the app; none to leave signals alone. Default: SIGINT, SIGTERM, SIGQUIT. */
+  signals?: readonly NodeJS.Signals[];
+  /** Run in order before the servers start; the first failure ends the start. Default: none. */
+  beforeStart?: readonly Hook[];
+  /** Run in order when all servers accept; the first failure ends the start. Default: none. */
+  afterStart?: readonly Hook[];
+  /** Run in order before the servers stop; all of them, whatever fails. Default: none. */
+  beforeStop?: readonly Hook[];
+  /** Run in order when the servers have stopped, also after a failed start; all of them, whatever fails. Default: none. */
+  afterStop?: readonly Hook[];
+  /** How long hooks and servers may take to start, in milliseconds. Default: 30_000. */
+  startTimeoutMs?: number;
+  /** How long the servers still accept after the app was told to stop, so that callers learn of it. Default: 0. */
+  drainDelayMs?: number;
+  /** How long the servers may take to finish their work before it is cut off, in milliseconds. Default: 10_000. */
+  stopTimeoutMs?: number;
+}
+
+type ResolvedAppOptions = Required<AppOptions>;
+
+function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
+  const name = options.name ?? "";
+  const resolved: ResolvedAppOptions = {
+    id: options.id ?? randomUUID(),
+    name,
+    version: options.version ?? "",
+    metadata: Object.freeze({ ...options.metadata }),
+    servers: [...(options.servers ?? [])],
+    logger: options.logger ?? createLogger(name === "" ? {} : { name }),
+    signals: options.signals ?? ["SIGINT", "SIGTERM", "SIGQUIT"],
+    beforeStart: options.beforeStart ?? [],
+    afterStart: options.afterStart ?? [],
+    beforeStop: options.beforeStop ?? [],
+    afterStop: options.afterStop ?? [],
+    startTimeoutMs: options.startTimeoutMs ?? 30_000,
+    drainDelayMs: options.drainDelayMs ?? 0,
+    stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
+  };
+  checkTime("startTimeoutMs", resolved.startTimeoutMs, 1);
+  checkTime("drainDelayMs", resolved.drainDelayMs, 0);
+  checkTime("stopTimeoutMs", resolved.stopTimeoutMs, 1);
+  return resolved;
+}
+
+// What setTimeout can hold; anything above fires at once.
+const maxTimeMs = 2 ** 31 - 1;
+
+function checkTime(option: string, timeMs: number, least: number): void {
+  if (!(timeMs >= least && timeMs <= maxTimeMs)) throw timeInvalid(option, timeMs, least);
+}
+
+/** How long a server that was cut off may take to come back, in milliseconds. */
+const cutOffGraceMs = 1_000;
+
+/** Repeats of a signal within this time are one: on Ctrl-C a terminal signals the process, and npm passes its own on. */
+const repeatMs = 50;
+
+/**
+ * The life of a process: it starts its servers, waits to be told to stop, and stops them.
+ *
+ *     beforeStart ─▶ servers start ─▶ afterStart ─▶ signal or stop() ─▶ beforeStop ─▶ drain ─▶ servers stop ─▶ afterStop
+ *          │               └─ failure or signal: what has started stops, the last first ──────────────────────────▲
+ *          └─ failure or signal ──────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * A second signal ends the process at once, with exit code 1.
+ */
+export class App implements AppInfo {
+  readonly #options: ResolvedAppOptions;
+  readonly #stopRequest: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #isStopRequested = false;
+  #endpoints: readonly URL[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(options: AppOptions = {}) {
+    this.#options = resolveAppOptions(options);
+  }
+
+  get id(): string {
+    return this.#options.id;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get version(): string {
+    return this.#options.version;
+  }
+
+  get metadata(): Readonly<Record<string, string>> {
+    return this.#options.metadata;
+  }
+
+  get endpoints(): readonly URL[] {
+    return this.#endpoints;
+  }
+
+  /**
+   * Starts everything, waits for a signal or {@link stop}, and stops everything. Resolves when all is stopped in order, also
+   * when it was told to stop while starting. Rejects with what failed: one error as it is, several as an AggregateError; all
+   * that had started is stopped by then.
+   *
+   * Hooks and servers run in a context where `currentApp()` is this app.
+   *
+   * @throws CLEW_APP_USED when the app has run already.
+   */
+  async run(): Promise<void> {
+    if (this.#running !== undefined) throw appUsed(this.name);
+    this.#running = run(current().setValue(appKey, this), () => this.#runUnderSignals());
+    return this.#running;
+  }
+
+  /** Tells the app to stop. Resolves when it has; what fails meanwhile is reported by {@link run}. */
+  async stop(): Promise<void> {
+    this.#requestStop();
+    await this.#running?.catch(() => {});
+  }
+
+  #requestStop(): void {
+    this.#isStopRequested = true;
+    this.#stopRequest.resolve();
+  }
+
+  async #runUnderSignals(): Promise<void> {
+    const { signals, logger } = this.#options;
+    let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (first === undefined) {
+        first = { signal, atMs: performance.now() };
+        logger.info("stopping", { signal });
+        this.#requestStop();
+      } else if (signal !== first.signal || performance.now() - first.atMs > repeatMs) {
+        logger.warn("a second signal: exiting at once", { signal });
+        process.exit(1);
+      }
+    };
+    for (const signal of signals) process.on(signal, onSignal);
+    // Waiting for a signal alone does not keep a process alive, and an app without servers waits for nothing else.
+    const alive = setInterval(() => {}, maxTimeMs);
+    try {
+      const failures = await this.#live();
+      if (failures.length > 0) throw joinFailures(this.name, failures);
+    } finally {
+      clearInterval(alive);
+      for (const signal of signals) process.off(signal, onSignal);
+    }
+  }
+
+  /** The whole life; returns what failed in it. */
+  async #live(): Promise<unknown[]> {
+    const { servers, beforeStop, afterStop, drainDelayMs, logger } = this.#options;
+    const failures: unknown[] = [];
+    const started = await this.#start(failures);
+    const isUp = started.length === servers.length && this.#endpoints.length === servers.length;
+    if (failures.length === 0 && isUp) await this.#stopRequest.promise;
+    // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
+    if (isUp) await this.#runAll(beforeStop, "a beforeStop hook", failures);
+    if (failures.length === 0 && isUp && drainDelayMs > 0) await sleep(drainDelayMs);
+    await this.#stopServers(isUp ? [started] : started.toReversed().map((server) => [server]), failures);
+    this.#endpoints = [];
+    await this.#runAll(afterStop, "an afterStop hook", failures);
+    if (failures.length === 0) logger.info("stopped");
+    return failures;
+  }
+
+  /** Hooks and servers up to the last afterStart hook. Adds what failed to `failures`; returns the servers that accept. */
+  async #start(failures: unknown[]): Promise<Server[]> {
+    const { servers, beforeStart, afterStart, startTimeoutMs, stopTimeoutMs, logger } = this.#options;
+    const started: Set<Server> = new Set();
+    const limit = new TimeLimit("startTimeoutMs", startTimeoutMs);
+    // A start that goes on when nobody wants it any more gets no longer than a stop.
+    void this.#stopRequest.promise.then(() => limit.tighten("stopTimeoutMs", stopTimeoutMs));
+    try {
+      for (const hook of beforeStart) {
+        if (this.#isStopRequested) return [];
+        await limit.race(call(hook, this), "a beforeStart hook");
+      }
+      if (this.#isStopRequested) return [];
+      await Promise.all(
+        servers.map(async (server) => {
+          const starting = call(() => server.start());
+          try {
+            await limit.race(starting, `the start of ${nameOf(server)}`);
+            started.add(server);
+          } catch (error) {
+            failures.push(error);
+            // One that accepts after all is too late.
+            starting.then(() => server.stop(AbortSignal.abort(error))).catch(() => {});
+          }
+        }),
+      );
+      if (failures.length > 0) return servers.filter((server) => started.has(server));
+      this.#endpoints = servers.map((server) => server.endpoint());
+      for (const endpoint of this.#endpoints) {
+        logger.info("server listening", { endpoint: endpoint.href.replace(/\/$/, "") });
+      }
+      for (const hook of afterStart) {
+        if (this.#isStopRequested) break;
+        await limit.race(call(hook, this), "an afterStart hook");
+      }
+    } catch (error) {
+      failures.push(error);
+    } finally {
+      limit.end();
+    }
+    return servers.filter((server) => started.has(server));
+  }
+
+  /** Stops one group of servers after the other, those of a group side by side, all within the time for it. */
+  async #stopServers(groups: readonly (readonly Server[])[], failures: unknown[]): Promise<void> {
+    const { stopTimeoutMs, logger } = this.#options;
+    const controller = new AbortController();
+    const limit = new TimeLimit("stopTimeoutMs", stopTimeoutMs + cutOffGraceMs);
+    const timer = setTimeout(() => {
+      logger.warn("cutting off what the servers have not finished", { stopTimeoutMs });
+      controller.abort(timedOut("draining", "stopTimeoutMs", stopTimeoutMs));
+    }, stopTimeoutMs);
+    for (const group of groups) {
+      await Promise.all(
+        group.map(async (server) => {
+          try {
+            await limit.race(
+              call(() => server.stop(controller.signal)),
+              `the stop of ${nameOf(server)}`,
+            );
+          } catch (error) {
+            failures.push(error);
+          }
+        }),
+      );
+    }
+    clearTimeout(timer);
+    limit.end();
+  }
+
+  /** Runs all hooks, whatever fails. */
+  async #runAll(hooks: readonly Hook[], what: string, failures: unknown[]): Promise<void> {
+    for (const hook of hooks) {
+      const limit = new TimeLimit("stopTimeoutMs", this.#options.stopTimeoutMs);
+      try {
+        await limit.race(call(hook, this), what);
+      } catch (error) {
+        failures.push(error);
+      } finally {
+        limit.end();
+      }
+    }
+  }
+}
+
+/** Calls a function of the user; what it throws becomes a rejection. */
+async function call<A extends unknown[]>(fn: (...args: A) => Promise<void> | void, ...args: A): Promise<void> {
+  await fn(...args);
+}
+
+function nameOf(server: Server): string {
+  return server.constructor === Object ? "a server" : server.constructor.name;
+}

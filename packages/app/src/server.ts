@@ -1,0 +1,12 @@
+/** What an App runs. A transport's server is one, and so is anything with these three: a cron, a queue's consumer. */
+export interface Server {
+  /** Resolves when the server accepts work. Rejects when it cannot, with nothing left open. */
+  start(): Promise<void>;
+  /**
+   * Takes no new work, finishes what it has, and resolves when that is done. When `signal` aborts it cuts off what is left.
+   * Not called before start has resolved.
+   */
+  stop(signal: AbortSignal): Promise<void>;
+  /** Where the server is reached: `grpc://10.0.0.5:9000`. Throws before it has started. */
+  endpoint(): URL;
+}

@@ -1,0 +1,42 @@
+import { timedOut } from "./errors.ts";
+
+/** A moment by which pieces of work must be done. Its timer keeps the process alive: what it guards may be all there is. */
+export class TimeLimit {
+  readonly #waiting: Set<() => void> = new Set();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #passed: { readonly option: string; readonly timeoutMs: number } | undefined;
+
+  /** `option` names the limit in errors. */
+  constructor(option: string, timeoutMs: number) {
+    this.tighten(option, timeoutMs);
+  }
+
+  /** Sets another moment; the first of them counts. */
+  tighten(option: string, timeoutMs: number): void {
+    const pass = (): void => {
+      this.#passed ??= { option, timeoutMs };
+      for (const expire of this.#waiting) expire();
+    };
+    this.#timers.push(setTimeout(pass, timeoutMs));
+  }
+
+  /** What `work` gives, or a rejection that names it when the moment comes first. */
+  async race<T>(work: Promise<T>, what: string): Promise<T> {
+    let expire = (): void => {};
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        expire = () => reject(timedOut(what, this.#passed!.option, this.#passed!.timeoutMs));
+        if (this.#passed !== undefined) expire();
+        this.#waiting.add(expire);
+        work.then(resolve, reject);
+      });
+    } finally {
+      this.#waiting.delete(expire);
+    }
+  }
+
+  /** The moment no longer comes. */
+  end(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}
