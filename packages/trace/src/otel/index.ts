@@ -1,16 +1,12 @@
-// For stores and collectors: reading OTLP.
+// For library authors: what exporters, receivers and stores are made of.
 export {
-  type DecodedAttribute,
-  type DecodedEvent,
-  type DecodedLink,
-  type DecodedSpan,
-  type DecodedValue,
-  decodeRequest,
-  decodeSpan,
-  decodeSpans,
-  findSpan,
-  type RawBatch,
-} from "./decode.ts";
-export { encodeJsonRequest } from "./decode-json.ts";
-export { MalformedError } from "./proto-reader.ts";
-export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
+  BaggagePropagator,
+  CompositePropagator,
+  createPropagator,
+  formatBaggage,
+  formatTraceparent,
+  parseBaggage,
+  parseTraceparent,
+  TraceContextPropagator,
+} from "./propagator.ts";
+export { TraceState } from "./trace-state.ts";

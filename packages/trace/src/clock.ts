@@ -1,0 +1,35 @@
+import type { TimeInput } from "@opentelemetry/api";
+
+// Spans keep unix time in microseconds, as a double: exact to a quarter of one. It is the monotonic clock plus an offset, which
+// is finer than Date.now() and never runs backwards.
+let offsetUs = performance.timeOrigin * 1000;
+let nextCheckTick = 0;
+
+/**
+ * What to add to `performance.now() * 1000` to get unix microseconds; `tick` is the `performance.now()` of this moment. Whoever
+ * keeps the offset measures with one unbent ruler.
+ */
+export function readOffsetUs(tick: number): number {
+  if (tick >= nextCheckTick) align(tick);
+  return offsetUs;
+}
+
+// A system's clock is set now and then, and a laptop sleeps. Below 50 ms the difference is mostly Date.now()'s coarseness.
+function align(tick: number): void {
+  nextCheckTick = tick + 10_000;
+  const differenceUs = Date.now() * 1000 - (offsetUs + tick * 1000);
+  if (Math.abs(differenceUs) > 50_000) offsetUs += differenceUs;
+}
+
+/**
+ * Unix microseconds of a time that a user gave: a Date, seconds and nanoseconds, or milliseconds, which are those of
+ * `performance.now()` when they are too few for a unix time. Undefined when it is no time.
+ */
+export function parseTime(time: TimeInput): number | undefined {
+  let us: number;
+  if (typeof time === "number") us = time < performance.timeOrigin ? readOffsetUs(time) + time * 1000 : time * 1000;
+  else if (time instanceof Date) us = time.getTime() * 1000;
+  else if (Array.isArray(time)) us = time[0] * 1e6 + time[1] / 1000;
+  else return undefined;
+  return Number.isFinite(us) && us >= 0 ? us : undefined;
+}

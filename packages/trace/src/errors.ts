@@ -1,0 +1,19 @@
+/** What a developer did wrong while setting tracing up. `code` is stable; the message says what would work. */
+function usageError(code: string, message: string): TypeError & { readonly code: string } {
+  return Object.assign(new TypeError(message), { code });
+}
+
+export function registeredTwice(what: string): Error {
+  return usageError(
+    "CLEW_TRACE_REGISTERED",
+    `a global ${what} is registered already; unregister that one first, or use this provider without register()`,
+  );
+}
+
+export function ratioInvalid(given: unknown): Error {
+  return usageError("CLEW_TRACE_RATIO", `the sampling ratio is ${String(given)}; it must be a number from 0 to 1`);
+}
+
+export function capacityInvalid(given: unknown): Error {
+  return usageError("CLEW_TRACE_CAPACITY", `the capacity is ${String(given)}; it must be a whole number above 0`);
+}

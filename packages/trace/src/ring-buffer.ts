@@ -1,0 +1,62 @@
+import { capacityInvalid } from "./errors.ts";
+
+/**
+ * A queue of fixed size. What does not fit is refused and counted; nothing grows and nothing moves.
+ *
+ *      [ 6 | 7 | · | · | 3 | 4 | 5 ]      head: the oldest, read next
+ *                ▲       ▲                tail: the first free place
+ *              tail    head
+ */
+export class RingBuffer<T> {
+  readonly capacity: number;
+  #items: (T | undefined)[];
+  #head = 0;
+  #size = 0;
+  #dropped = 0;
+
+  constructor(capacity: number) {
+    if (!Number.isInteger(capacity) || capacity < 1) throw capacityInvalid(capacity);
+    this.capacity = capacity;
+    this.#items = new Array<T | undefined>(capacity).fill(undefined);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many items were refused since the start. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Adds an item at the end. False, and counted, when `limit` are inside already. Default of `limit`: the capacity. */
+  push(item: T, limit: number = this.capacity): boolean {
+    if (this.#size >= limit) {
+      this.#dropped++;
+      return false;
+    }
+    let tail = this.#head + this.#size;
+    if (tail >= this.capacity) tail -= this.capacity;
+    this.#items[tail] = item;
+    this.#size++;
+    return true;
+  }
+
+  /** The oldest items, at most `count`, oldest first. They stay inside. */
+  peek(count: number): T[] {
+    const length = Math.min(count, this.#size);
+    const items: T[] = [];
+    for (let offset = 0; offset < length; offset++) {
+      items.push(this.#items[(this.#head + offset) % this.capacity] as T);
+    }
+    return items;
+  }
+
+  /** Lets go of the oldest items, at most `count`. */
+  remove(count: number): void {
+    const length = Math.min(count, this.#size);
+    for (let offset = 0; offset < length; offset++) this.#items[(this.#head + offset) % this.capacity] = undefined;
+    this.#head = (this.#head + length) % this.capacity;
+    this.#size -= length;
+  }
+}

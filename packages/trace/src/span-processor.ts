@@ -1,0 +1,14 @@
+import type { Span } from "@opentelemetry/api";
+import type { SpanData } from "./span-data.ts";
+
+/** What a provider hands its spans to. None of it may throw or wait: it is called in the middle of the app's work. */
+export interface SpanProcessor {
+  /** A sampled span has started. */
+  onStart(span: Span): void;
+  /** The same span has ended; nothing changes its record any more. */
+  onEnd(span: SpanData): void;
+  /** Resolves once every span that ended before is out of the process, or given up. */
+  forceFlush(): Promise<void>;
+  /** Flushes within a deadline of its own, and takes no more spans. Never rejects. */
+  shutdown(): Promise<void>;
+}

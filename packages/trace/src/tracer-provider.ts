@@ -1,0 +1,131 @@
+import {
+  context,
+  type Tracer as OtelTracer,
+  type TracerProvider as OtelTracerProvider,
+  ProxyTracerProvider,
+  propagation,
+  type TextMapPropagator,
+  type TracerOptions,
+  trace,
+} from "@opentelemetry/api";
+import { ContextManager } from "./context-manager.ts";
+import { registeredTwice } from "./errors.ts";
+import { createPropagator } from "./otel/propagator.ts";
+import { createResource, type Resource } from "./resource.ts";
+import { parentBased, type Sampler } from "./sampler.ts";
+import { resolveSpanLimits, type SpanLimits, type SpanLimitsOptions } from "./span-limits.ts";
+import type { SpanProcessor } from "./span-processor.ts";
+import { Tracer } from "./tracer.ts";
+
+export interface TracerProviderOptions {
+  /** What makes the spans. Default: {@link createResource}'s, which asks the environment. */
+  resource?: Resource;
+  /** Which spans are recorded. Default: all whose parent is, and all without a parent. */
+  sampler?: Sampler;
+  /** Where ended spans go. Default: nowhere; contexts still cross the wire. */
+  processor?: SpanProcessor;
+  /** How much one span may hold. Default: see {@link SpanLimitsOptions}. */
+  limits?: SpanLimitsOptions;
+  /** What crosses the wire once this provider is registered. Default: W3C Trace Context and Baggage. */
+  propagator?: TextMapPropagator;
+}
+
+interface TracerProviderSettings {
+  readonly resource: Resource;
+  readonly sampler: Sampler;
+  readonly processor: SpanProcessor;
+  readonly limits: SpanLimits;
+  readonly propagator: TextMapPropagator;
+}
+
+function resolveTracerProviderOptions(options: TracerProviderOptions): TracerProviderSettings {
+  return {
+    resource: options.resource ?? createResource(),
+    sampler: options.sampler ?? parentBased(),
+    processor: options.processor ?? nowhere,
+    limits: resolveSpanLimits(options.limits),
+    propagator: options.propagator ?? createPropagator(),
+  };
+}
+
+/** Gives tracers to everything that asks the OpenTelemetry API for one, once it is registered. */
+export class TracerProvider implements OtelTracerProvider {
+  readonly #settings: TracerProviderSettings;
+  readonly #tracers = new Map<string, Tracer>();
+  readonly #contextManager = new ContextManager();
+  #isRegistered = false;
+
+  constructor(options: TracerProviderOptions = {}) {
+    this.#settings = resolveTracerProviderOptions(options);
+  }
+
+  get resource(): Resource {
+    return this.#settings.resource;
+  }
+
+  /** The tracer of a library or a part of the app; the same for the same arguments. */
+  getTracer(name: string, version = "", options?: TracerOptions): OtelTracer {
+    const schemaUrl = options?.schemaUrl ?? "";
+    // Most know only their name, and then it is the key as it is.
+    const key = version === "" && schemaUrl === "" ? name : `${name}\n${version}\n${schemaUrl}`;
+    let tracer = this.#tracers.get(key);
+    if (tracer === undefined) {
+      const { resource, limits, processor, sampler } = this.#settings;
+      tracer = new Tracer({ scope: { name: name || "", version, schemaUrl }, resource, limits, processor }, sampler);
+      this.#tracers.set(key, tracer);
+    }
+    return tracer;
+  }
+
+  /** Makes this the provider of the whole process, with the framework's context storage and the propagator. Throws if there is one. */
+  register(): this {
+    if (this.#isRegistered) return this;
+    if (globalProvider() !== undefined) throw registeredTwice("tracer provider");
+    if (!context.setGlobalContextManager(this.#contextManager)) throw registeredTwice("context manager");
+    if (!propagation.setGlobalPropagator(this.#settings.propagator)) {
+      context.disable();
+      throw registeredTwice("propagator");
+    }
+    if (!trace.setGlobalTracerProvider(this)) {
+      context.disable();
+      propagation.disable();
+      throw registeredTwice("tracer provider");
+    }
+    this.#isRegistered = true;
+    return this;
+  }
+
+  /** Takes back {@link register}. Spans that are under way still end here. */
+  unregister(): void {
+    if (!this.#isRegistered) return;
+    this.#isRegistered = false;
+    trace.disable();
+    propagation.disable();
+    context.disable();
+  }
+
+  /** Resolves once all spans that have ended are out of the process, or given up. Never rejects. */
+  async forceFlush(): Promise<void> {
+    await this.#settings.processor.forceFlush();
+  }
+
+  /** Unregisters, exports what has ended within the processor's deadline, and records nothing more. Never rejects. */
+  async shutdown(): Promise<void> {
+    this.unregister();
+    await this.#settings.processor.shutdown();
+  }
+}
+
+/** What is registered behind the API's proxy, if anything. */
+function globalProvider(): OtelTracerProvider | undefined {
+  const proxy = trace.getTracerProvider();
+  if (!(proxy instanceof ProxyTracerProvider)) return proxy;
+  return proxy.getDelegateTracer("") === undefined ? undefined : proxy.getDelegate();
+}
+
+const nowhere: SpanProcessor = {
+  onStart: () => {},
+  onEnd: () => {},
+  forceFlush: async () => {},
+  shutdown: async () => {},
+};
