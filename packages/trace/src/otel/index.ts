@@ -1,4 +1,19 @@
 // For library authors: what exporters, receivers and stores are made of.
+
+// For stores and collectors: reading OTLP.
+export {
+  type DecodedAttribute,
+  type DecodedEvent,
+  type DecodedLink,
+  type DecodedSpan,
+  type DecodedValue,
+  decodeRequest,
+  decodeSpan,
+  decodeSpans,
+  findSpan,
+  type RawBatch,
+} from "./decode.ts";
+export { encodeJsonRequest } from "./decode-json.ts";
 export {
   BaggagePropagator,
   CompositePropagator,
@@ -9,4 +24,6 @@ export {
   parseTraceparent,
   TraceContextPropagator,
 } from "./propagator.ts";
+export { MalformedError } from "./proto-reader.ts";
+export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
 export { TraceState } from "./trace-state.ts";
