@@ -1,1 +1,7 @@
-export {};
+export {
+  type Filter,
+  HttpServer,
+  type HttpServerOptions,
+  type RawHandler,
+  type Route,
+} from "./server.ts";

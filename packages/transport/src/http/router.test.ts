@@ -12,7 +12,11 @@ function routerOf(...routes: string[]): Router<string> {
   return router;
 }
 
-function find(router: Router<string>, verb: string, path: string): [string, Record<string, string> | undefined] | undefined {
+function find(
+  router: Router<string>,
+  verb: string,
+  path: string,
+): [string, Record<string, string> | undefined] | undefined {
   const match = router.find(verb, path);
   return match && [match.target, decodeVariables(match.template, match.captures)];
 }
@@ -68,7 +72,10 @@ test("a variable with a pattern holds literals and the segments, slashes inside 
   assert.deepEqual(find(router, "GET", "/v1/shelves/s%201")?.[1], { name: "shelves/s 1" });
   assert.deepEqual(find(router, "GET", "/v1/files/a/b%2Fc%20d/e")?.[1], { path: "files/a/b%2Fc d/e" });
   assert.deepEqual(find(router, "GET", "/v1/files")?.[1], { path: "files" });
-  assert.deepEqual(find(router, "GET", "/v1/files/a:b/c:copy"), ["GET /v1/{path=files/**}:copy", { path: "files/a:b/c" }]);
+  assert.deepEqual(find(router, "GET", "/v1/files/a:b/c:copy"), [
+    "GET /v1/{path=files/**}:copy",
+    { path: "files/a:b/c" },
+  ]);
 });
 
 test("a captured path never steps up", () => {

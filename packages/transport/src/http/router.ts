@@ -90,12 +90,12 @@ export class Router<T> {
     let node = this.#root;
     const last = template.segments.length - 1;
     for (const [index, segment] of template.segments.entries()) {
-      if (segment.kind === "rest") return getOrMake(node.restLeaves, template.suffix, createLeaf);
+      if (segment.kind === "rest") return getOrMake(node.restLeaves, template.suffix, createLeaf<T>);
       if (segment.kind === "one") {
-        if (index === last) return getOrMake(node.oneLeaves, template.suffix, createLeaf);
+        if (index === last) return getOrMake(node.oneLeaves, template.suffix, createLeaf<T>);
         node.one ??= createNode();
         node = node.one;
-      } else node = getOrMake(node.literals, segment.text, createNode);
+      } else node = getOrMake(node.literals, segment.text, createNode<T>);
     }
     node.leaf ??= new Map();
     if (template.segments.every((segment) => segment.kind === "literal")) this.#literal.set(template.text, node.leaf);

@@ -1,7 +1,10 @@
 import { templateInvalid } from "../errors.ts";
 
 /** One segment of a path template: a literal, `*` (one segment) or `**` (all that are left, also none). */
-export type Segment = { readonly kind: "literal"; readonly text: string } | { readonly kind: "one" } | { readonly kind: "rest" };
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "one" }
+  | { readonly kind: "rest" };
 
 /** A variable of a path template, `{book.id}` or `{path=files/**}`. */
 export interface Variable {

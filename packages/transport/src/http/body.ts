@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { callCancelled, ServiceError } from "@clew/rpc";
+
+/** Responses whose caller waits for a 100 before it sends its body (RFC 9110 section 10.1.1). */
+const awaitingContinue = new WeakSet<ServerResponse>();
+
+/** Leaves the 100 to who reads the body: a caller whose body nobody wants shall not send it. */
+export function awaitContinue(response: ServerResponse): void {
+  awaitingContinue.add(response);
+}
+
+/** Tells the caller to go on, if it waits for that. */
+export function sendContinue(response: ServerResponse): void {
+  if (awaitingContinue.delete(response)) response.writeContinue();
+}
+
+/** Whether a request comes with a body, also an empty one in chunks (RFC 9112 section 6.3). */
+export function hasBody(request: IncomingMessage): boolean {
+  const { headers } = request;
+  if (headers["transfer-encoding"] !== undefined) return true;
+  const length = headers["content-length"];
+  return length !== undefined && length !== "0";
+}
+
+const noBytes = new Uint8Array(0);
+
+/**
+ * Reads a request's body. One that says it is over the limit is not read at all; of one that turns out to be, nothing more is.
+ * What `request` still holds then is the caller's to leave there.
+ *
+ * @throws ServiceError 413 BODY_TOO_LARGE, or 499 when the caller goes away
+ */
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limitBytes: number,
+  operation: string,
+): Promise<Uint8Array> {
+  if (!hasBody(request)) return Promise.resolve(noBytes);
+  if (Number(request.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(tooLarge(limitBytes));
+  sendContinue(response);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (): void => {
+      request.off("data", onData);
+      request.off("end", onEnd);
+      request.off("error", onError);
+      request.off("close", onClose);
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > limitBytes) {
+        stop();
+        request.pause();
+        reject(tooLarge(limitBytes));
+      } else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    };
+    const onError = (error: Error): void => {
+      stop();
+      // Errors that come later have been told.
+      request.on("error", () => {});
+      reject(callCancelled(operation, error));
+    };
+    const onClose = (): void => {
+      stop();
+      reject(callCancelled(operation));
+    };
+    request.on("data", onData);
+    request.on("end", onEnd);
+    request.on("error", onError);
+    request.on("close", onClose);
+  });
+}
+
+function tooLarge(limitBytes: number): ServiceError {
+  return new ServiceError(413, "BODY_TOO_LARGE", `the body is over the limit of ${limitBytes} bytes`);
+}

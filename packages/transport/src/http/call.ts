@@ -1,0 +1,172 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { create, type Message } from "@bufbuild/protobuf";
+import { Context } from "@clew/context";
+import {
+  Call,
+  callReceivesMessage,
+  deadlineIn,
+  type Handler,
+  type HttpInfo,
+  Metadata,
+  type Method,
+  type Peer,
+  ServiceError,
+} from "@clew/rpc";
+import { type BindVariables, bindQuery } from "./binding.ts";
+import { hasBody, readBody } from "./body.ts";
+import { type BodyCodecs, subtypeOf } from "./body-codec.ts";
+import type { Rule } from "./rule.ts";
+
+/** All that is known of a route before its first call. */
+export interface RpcRoute {
+  readonly kind: "rpc";
+  readonly method: Method;
+  readonly rule: Rule;
+  /** The middleware around the implementation, composed. */
+  readonly handler: Handler;
+  readonly bindVariables: BindVariables | undefined;
+  readonly requestCodecs: BodyCodecs;
+  readonly replyCodecs: BodyCodecs;
+  readonly timeoutMs: number;
+  readonly bodyLimitBytes: number;
+}
+
+/** What one request brings. */
+export interface HttpCallInit {
+  readonly route: RpcRoute;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  /** Without its question mark. */
+  readonly query: string;
+  readonly captures: readonly string[];
+}
+
+/** A call that came in over HTTP/JSON. It is made of headers; the body is read when somebody asks for the message. */
+export class HttpServerCall extends Call implements HttpInfo {
+  override readonly side = "server";
+  override readonly transport = "http";
+  readonly path: string;
+  readonly #route: RpcRoute;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #query: string;
+  readonly #captures: readonly string[];
+  #message: Promise<Message> | undefined;
+
+  constructor({ route, request, response, path, query, captures }: HttpCallInit) {
+    super({
+      method: route.method,
+      metadata: Metadata.adopt(request.headers),
+      peer: peerOf(request.socket),
+      deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
+      context: Context.root,
+    });
+    this.path = path;
+    this.#route = route;
+    this.#request = request;
+    this.#response = response;
+    this.#query = query;
+    this.#captures = captures;
+    this.enter();
+  }
+
+  override get http(): HttpInfo {
+    return this;
+  }
+
+  get verb(): string {
+    return this.#request.method!;
+  }
+
+  get route(): string {
+    return this.#route.rule.template.text;
+  }
+
+  get scheme(): string {
+    return "encrypted" in this.#request.socket ? "https" : "http";
+  }
+
+  override receive(): Promise<Message> {
+    this.#message ??= this.#decode();
+    return this.#message;
+  }
+
+  override messages(): AsyncIterable<Message> {
+    throw callReceivesMessage(this.operation);
+  }
+
+  async #decode(): Promise<Message> {
+    const { rule, method, bindVariables } = this.#route;
+    const input = method.desc.input;
+    const message = rule.body === undefined || !hasBody(this.#request) ? create(input) : await this.#decodeBody();
+    // With body "*" everything that the path does not hold is in the body.
+    if (this.#query !== "" && rule.body !== "*") bindQuery(input, message, this.#query);
+    bindVariables?.(message, this.#captures);
+    this.passMessage("received", message);
+    return message;
+  }
+
+  async #decodeBody(): Promise<Message> {
+    const { requestCodecs, bodyLimitBytes } = this.#route;
+    const { headers } = this.#request;
+    const contentType = headers["content-type"];
+    const codec = requestCodecs.get(subtypeOf(contentType ?? ""));
+    const encoding = headers["content-encoding"];
+    if (codec === undefined)
+      throw unsupported(
+        "content type",
+        contentType,
+        [...requestCodecs.values()].map((one) => one.contentType),
+      );
+    if (encoding !== undefined && encoding !== "identity")
+      throw unsupported("content encoding", encoding, ["identity"]);
+    const bytes = await this.orCancelled(readBody(this.#request, this.#response, bodyLimitBytes, this.operation));
+    try {
+      return codec.decode(bytes);
+    } catch (error) {
+      throw new ServiceError(
+        400,
+        "CODEC",
+        `the body is not ${this.method.desc.input.name} as ${codec.contentType}: ${problemOf(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+function unsupported(what: string, given: string | undefined, works: string[]): ServiceError {
+  const known = works.join(", ");
+  return new ServiceError(
+    415,
+    "CODEC",
+    `the body has ${given === undefined ? `no ${what}` : `the ${what} "${given}"`}; ${known} would work`,
+  );
+}
+
+/** The first line of a decoder's complaint, cut short: parts of the body may be in it. */
+function problemOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const line = text.split("\n", 1)[0]!;
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
+}
+
+const peers = new WeakMap<Socket, Peer>();
+
+function peerOf(socket: Socket): Peer {
+  let peer = peers.get(socket);
+  if (peer === undefined) {
+    const { remoteAddress = "", remotePort = 0, remoteFamily } = socket;
+    const host = remoteAddress.startsWith("::ffff:")
+      ? remoteAddress.slice(7)
+      : remoteFamily === "IPv6"
+        ? `[${remoteAddress}]`
+        : remoteAddress;
+    peer = { address: host === "" ? "" : `${host}:${remotePort}` };
+    peers.set(socket, peer);
+  }
+  return peer;
+}

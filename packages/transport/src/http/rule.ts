@@ -1,0 +1,98 @@
+import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
+import { type HttpRule, httpRule, type Method } from "@clew/rpc";
+import { fieldMissing, fieldUnusable, ruleWithoutPath } from "../errors.ts";
+import { compileText } from "./field-text.ts";
+import { anyVerb } from "./router.ts";
+import { parseTemplate, type Template, type Variable } from "./template.ts";
+
+/** A variable of a path and the field it stands for, with the fields on the way to it. */
+export interface RuleVariable {
+  readonly variable: Variable;
+  readonly fields: readonly DescField[];
+}
+
+/** One way to reach a method by HTTP: a google.api.http rule, with its names resolved to fields. */
+export interface Rule {
+  /** Upper case; `*` for any. */
+  readonly verb: string;
+  readonly template: Template;
+  readonly variables: readonly RuleVariable[];
+  /** The request field that is the body; "*" when the whole request is, undefined when there is no body. */
+  readonly body: DescField | "*" | undefined;
+  /** The reply field that is the body; undefined when the whole reply is. */
+  readonly replyBody: DescField | undefined;
+}
+
+/**
+ * The rules of a method, the main one first. A method without a rule gets `POST /package.Service/Method` with the request as
+ * its body.
+ *
+ * @throws CLEW_TRANSPORT_RULE, CLEW_TRANSPORT_TEMPLATE, CLEW_TRANSPORT_FIELD_MISSING, CLEW_TRANSPORT_FIELD
+ */
+export function readRules(method: Method): Rule[] {
+  const option = getOption(method.desc, httpRule);
+  if (option.pattern.case === undefined && option.additionalBindings.length === 0) {
+    const template = parseTemplate(method.operation, method.operation);
+    return [{ verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
+  }
+  return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule));
+}
+
+function resolveRule(method: Method, rule: HttpRule): Rule {
+  const owner = method.operation;
+  const { input, output } = method.desc;
+  const [verb, path] = readPattern(owner, rule);
+  const template = parseTemplate(path, owner);
+  return {
+    verb,
+    template,
+    variables: template.variables.map((variable) => ({ variable, fields: resolvePath(owner, input, variable.name) })),
+    body: rule.body === "" ? undefined : rule.body === "*" ? "*" : resolveField(owner, "body", input, rule.body),
+    replyBody: rule.responseBody === "" ? undefined : resolveField(owner, "response_body", output, rule.responseBody),
+  };
+}
+
+function readPattern(owner: string, { pattern }: HttpRule): [verb: string, path: string] {
+  switch (pattern.case) {
+    case undefined:
+      throw ruleWithoutPath(owner);
+    case "custom":
+      return [pattern.value.kind === "*" ? anyVerb : pattern.value.kind.toUpperCase(), pattern.value.path];
+    default:
+      return [pattern.case.toUpperCase(), pattern.value];
+  }
+}
+
+/** The fields along a dotted path, the last of which holds one value that has a text form. */
+function resolvePath(owner: string, desc: DescMessage, path: string): DescField[] {
+  const fields: DescField[] = [];
+  const names = path.split(".");
+  let message = desc;
+  for (const [index, name] of names.entries()) {
+    const field = resolveField(owner, `path variable {${path}}`, message, name);
+    fields.push(field);
+    const isSingular = field.fieldKind !== "list" && field.fieldKind !== "map";
+    if (index === names.length - 1) {
+      if (!isSingular) throw fieldUnusable(owner, "path", path, "holds several values; a path holds one");
+      if (compileText(field) === undefined)
+        throw fieldUnusable(owner, "path", path, "is a message, which no text stands for");
+    } else {
+      if (!isSingular || field.message === undefined)
+        throw fieldUnusable(owner, "path", path, `goes through ${name}, which is no message`);
+      message = field.message;
+    }
+  }
+  return fields;
+}
+
+function resolveField(owner: string, use: string, desc: DescMessage, name: string): DescField {
+  const field = desc.fields.find((one) => one.name === name) ?? desc.fields.find((one) => one.jsonName === name);
+  if (field !== undefined) return field;
+  throw fieldMissing(
+    owner,
+    use,
+    name,
+    desc.typeName,
+    desc.fields.map((one) => one.name),
+  );
+}
