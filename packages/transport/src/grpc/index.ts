@@ -1,1 +1,2 @@
-export {};
+export { GrpcClient, type GrpcClientOptions } from "./client.ts";
+export { GrpcServer, type GrpcServerOptions } from "./server.ts";

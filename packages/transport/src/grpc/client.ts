@@ -1,0 +1,119 @@
+import type { SecureContextOptions } from "node:tls";
+import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
+import { endpointInvalid, optionInvalid } from "../errors.ts";
+import { acceptedEncodings, type Compression, findCompression } from "./compression.ts";
+import { Connection } from "./connection.ts";
+import { Request } from "./request.ts";
+import type { WireHeaders } from "./wire.ts";
+
+export interface GrpcClientOptions {
+  /** Whom to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`. */
+  endpoint: string | URL;
+  /** How to write messages. Default: protoCodec. */
+  codec?: Codec;
+  /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
+  compression?: "gzip" | "identity";
+  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  maxMessageBytes?: number;
+  /** The largest header list to accept, in bytes. Default: 16 KiB. */
+  maxHeaderBytes?: number;
+  /** How long connecting may take, in milliseconds. Default: 20_000. */
+  connectTimeoutMs?: number;
+  /** Keys and certificates for TLS, as `node:tls` takes them. Default: those of the system. */
+  tls?: SecureContextOptions;
+}
+
+interface ResolvedOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly codec: Codec;
+  readonly compression: Compression | undefined;
+  readonly maxMessageBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly connectTimeoutMs: number;
+  readonly tls: SecureContextOptions | undefined;
+}
+
+function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
+  const { maxMessageBytes = 4 * 1024 * 1024, maxHeaderBytes = 16 * 1024, connectTimeoutMs = 20_000 } = options;
+  if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
+  if (!(maxHeaderBytes > 0)) throw optionInvalid("maxHeaderBytes", maxHeaderBytes, "a number of bytes above 0");
+  if (!(connectTimeoutMs > 0))
+    throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
+  const compression = options.compression ?? "identity";
+  if (compression !== "gzip" && compression !== "identity") {
+    throw optionInvalid("compression", compression, '"gzip" or "identity"');
+  }
+  const { host, port, isSecure } = parseEndpoint(String(options.endpoint));
+  return {
+    host,
+    port,
+    codec: options.codec ?? protoCodec,
+    compression: findCompression(compression),
+    maxMessageBytes,
+    maxHeaderBytes,
+    connectTimeoutMs,
+    tls: isSecure ? (options.tls ?? {}) : undefined,
+  };
+}
+
+function parseEndpoint(text: string): { host: string; port: number; isSecure: boolean } {
+  const match = /^(?:(grpcs?):\/\/)?(\[[^[\]/]+\]|[^:/[\]\s]+):(\d{1,5})\/?$/.exec(text);
+  if (match === null) throw endpointInvalid(text, ["grpc", "grpcs"]);
+  const host = match[2]!;
+  return {
+    host: host.startsWith("[") ? host.slice(1, -1) : host,
+    port: Number(match[3]),
+    isSecure: match[1] === "grpcs",
+  };
+}
+
+/** Calls one endpoint over gRPC. It connects at the first call, and again after the connection was lost. */
+export class GrpcClient implements Client {
+  readonly transport = "grpc";
+  readonly #options: ResolvedOptions;
+  readonly #connection: Connection;
+
+  /** @throws CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION. */
+  constructor(options: GrpcClientOptions) {
+    this.#options = resolveGrpcClientOptions(options);
+    this.#connection = new Connection(this.#options);
+  }
+
+  createHandler(method: Method): Handler {
+    const { codec, compression, maxMessageBytes } = this.#options;
+    const connection = this.#connection;
+    const headers = this.#createHeaders(method);
+    const input = codec.compile(method.desc.input);
+    const output = codec.compile(method.desc.output);
+    return (call) => new Request({ call, connection, headers, input, output, compression, maxMessageBytes }).send();
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #createHeaders(method: Method): WireHeaders {
+    const { host, port, codec, compression, tls } = this.#options;
+    const headers = [
+      ":method",
+      "POST",
+      ":scheme",
+      tls === undefined ? "http" : "https",
+      ":path",
+      method.operation,
+      ":authority",
+      `${host.includes(":") ? `[${host}]` : host}:${port}`,
+      "te",
+      "trailers",
+      "content-type",
+      codec === protoCodec ? "application/grpc" : `application/grpc+${codec.name}`,
+      "user-agent",
+      "grpc-clew",
+      "grpc-accept-encoding",
+      acceptedEncodings,
+    ];
+    if (compression !== undefined) headers.push("grpc-encoding", compression.name);
+    return headers;
+  }
+}

@@ -1,0 +1,180 @@
+import type { Message } from "@bufbuild/protobuf";
+import { type Call, type MessageCodec, ServiceError } from "@clew/rpc";
+import type { Compression } from "./compression.ts";
+import { FrameReader } from "./frame.ts";
+import type { WireStream } from "./wire.ts";
+
+// Once this much waits unread, the other end is asked to pause. A flow-control window more may follow.
+const highWaterBytes = 64 * 1024;
+
+export interface MessageReaderInit {
+  readonly call: Call;
+  readonly stream: Pick<WireStream, "pause" | "resume">;
+  readonly codec: MessageCodec<Message>;
+  /** The largest message to accept, before and after decompression. */
+  readonly maxBytes: number;
+}
+
+/**
+ * The messages the other end sends, pulled one at a time. What is not pulled waits as bytes, and when there is enough of it
+ * the other end is held back. One reader at a time.
+ */
+export class MessageReader {
+  /** How compressed messages are compressed; undefined while the other end has announced nothing. */
+  compression: Compression | undefined;
+  readonly #init: MessageReaderInit;
+  readonly #frames: FrameReader;
+  #hasEnded = false;
+  #isPaused = false;
+  #isDiscarding = false;
+  /** What the messages end with: thrown after the last one. */
+  #endError: ServiceError | undefined;
+  /** Thrown at once, whatever waits. */
+  #failure: ServiceError | undefined;
+  #waiter: Waiter | undefined;
+
+  constructor(init: MessageReaderInit) {
+    this.#init = init;
+    this.#frames = new FrameReader(init.maxBytes);
+  }
+
+  /** Whether the other end has sent everything. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.#isDiscarding) return;
+    this.#frames.push(bytes);
+    if (this.#waiter !== undefined) this.#serve();
+    else if (!this.#isPaused && this.#frames.bufferedBytes > highWaterBytes) {
+      this.#isPaused = true;
+      this.#init.stream.pause();
+    }
+  }
+
+  /** No more will come; after the messages that wait, reading throws `error` if there is one. */
+  onEnd(error?: ServiceError): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#endError = error;
+    this.#serve();
+  }
+
+  /** Ends reading at once; what waits is dropped. The first failure stays. */
+  fail(error: ServiceError): void {
+    this.#failure ??= error;
+    this.discard();
+    this.#serve();
+  }
+
+  /** Nobody will read any more: what waits and what still comes is dropped. */
+  discard(): void {
+    this.#isDiscarding = true;
+    this.#resume();
+  }
+
+  /** The next message, or undefined after the last. */
+  read(): Promise<Message | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { isOnly: false, resolve, reject };
+      this.#serve();
+    });
+  }
+
+  /** The one message there is. Rejects when there is none, or another one. */
+  readOnly(): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { isOnly: true, resolve: resolve as Waiter["resolve"], reject };
+      this.#serve();
+    });
+  }
+
+  #only: Message | undefined;
+
+  #serve(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    try {
+      const result = waiter.isOnly ? this.#takeOnly() : this.#take();
+      if (result === undefined) {
+        this.#resume();
+        return;
+      }
+      this.#waiter = undefined;
+      if (this.#frames.bufferedBytes <= highWaterBytes) this.#resume();
+      waiter.resolve(result === ended ? undefined : result);
+    } catch (error) {
+      this.#waiter = undefined;
+      this.#failure ??= ServiceError.from(error);
+      this.discard();
+      waiter.reject(this.#failure);
+    }
+  }
+
+  // A message, the end, or undefined while neither is there.
+  #take(): Message | typeof ended | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    const frame = this.#frames.next();
+    if (frame !== undefined) return this.#decode(frame.bytes, frame.isCompressed);
+    if (!this.#hasEnded) return undefined;
+    if (this.#endError !== undefined) throw this.#endError;
+    if (this.#frames.bufferedBytes > 0) throw new ServiceError(400, "CODEC", "the stream ended inside a message");
+    return ended;
+  }
+
+  // The message is given out once the end is known, so that an error after it, or another one, is never missed.
+  #takeOnly(): Message | undefined {
+    for (;;) {
+      const taken = this.#take();
+      if (taken === undefined) return undefined;
+      if (taken === ended) {
+        if (this.#only === undefined) throw wrongNumber(this.#init.call, "none came");
+        return this.#only;
+      }
+      if (this.#only !== undefined) throw wrongNumber(this.#init.call, "another one came");
+      this.#only = taken;
+    }
+  }
+
+  #decode(frameBytes: Uint8Array, isCompressed: boolean): Message {
+    const { call, codec, maxBytes } = this.#init;
+    let bytes = frameBytes;
+    if (isCompressed) {
+      if (this.compression === undefined) {
+        throw new ServiceError(500, "CODEC", "a message is compressed, and grpc-encoding does not say how");
+      }
+      bytes = this.compression.decompress(frameBytes, maxBytes);
+    }
+    let message: Message;
+    try {
+      message = codec.decode(bytes);
+    } catch (error) {
+      const isServer = call.side === "server";
+      const type = (isServer ? call.method.desc.input : call.method.desc.output).typeName;
+      throw new ServiceError(isServer ? 400 : 500, "CODEC", `a message is not a ${type}`, { cause: error });
+    }
+    call.passMessage("received", message);
+    return message;
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#init.stream.resume();
+  }
+}
+
+const ended: unique symbol = Symbol("end of messages");
+
+interface Waiter {
+  readonly isOnly: boolean;
+  readonly resolve: (message: Message | undefined) => void;
+  readonly reject: (error: ServiceError) => void;
+}
+
+// UNIMPLEMENTED is what gRPC's status codes document asks for when the number of messages is not the method's.
+function wrongNumber(call: Call, what: string): ServiceError {
+  const noun = call.side === "server" ? "request" : "reply";
+  return new ServiceError(501, "", `${call.operation} takes one ${noun} message, and ${what}`);
+}

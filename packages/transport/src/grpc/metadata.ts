@@ -1,0 +1,96 @@
+import { Metadata, ServiceError } from "@clew/rpc";
+import type { WireHeaders } from "./wire.ts";
+
+/** Header fields as gRPC reads them: its own ones, and everything else as metadata. */
+export interface Fields {
+  /** The fields that are the protocol's and not the caller's, by name. */
+  readonly own: Readonly<Record<string, string | undefined>>;
+  readonly metadata: Metadata;
+}
+
+// The protocol's own fields. They do not show in metadata, and metadata cannot set them.
+const ownNames: ReadonlySet<string> = new Set([
+  ":method",
+  ":path",
+  ":scheme",
+  ":authority",
+  ":status",
+  "te",
+  "content-type",
+  "grpc-timeout",
+  "grpc-encoding",
+  "grpc-accept-encoding",
+  "grpc-message-type",
+  "grpc-status",
+  "grpc-message",
+  "grpc-status-details-bin",
+]);
+
+// What speaks of one hop (RFC 9113 section 8.2.2), of a body or of a program: metadata taken over from another call must not
+// carry it on.
+const hopNames: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "host",
+  "content-length",
+  "user-agent",
+]);
+
+/** Sorts header fields. Binary values that came in one field, separated by commas, become values of their own. */
+export function readFields(headers: WireHeaders): Fields {
+  const own: Record<string, string | undefined> = {};
+  const metadata = new Metadata();
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    const value = headers[i + 1]!;
+    if (ownNames.has(name)) own[name] ??= value;
+    else if (!name.endsWith("-bin")) metadata.append(name, value);
+    else for (const one of value.split(",")) metadata.append(name, withoutPadding(one.trim()));
+  }
+  return { own, metadata };
+}
+
+/**
+ * Appends metadata to header fields, leaving out names that belong to the protocol.
+ *
+ * @throws ServiceError 500 METADATA for a name or a value that HTTP/2 cannot carry.
+ */
+export function appendMetadata(headers: string[], metadata: Metadata): void {
+  const record = metadata.record;
+  for (const name in record) {
+    const value = record[name];
+    if (value === undefined || ownNames.has(name) || hopNames.has(name)) continue;
+    if (typeof value === "string") appendField(headers, name, value);
+    else for (const one of value) appendField(headers, name, one);
+  }
+}
+
+const validName = /^[0-9a-z_.-]+$/;
+const validText = /^[\x20-\x7e]*$/;
+const validBase64 = /^[A-Za-z0-9+/]*$/;
+
+function appendField(headers: string[], name: string, value: string): void {
+  if (!validName.test(name)) throw invalid(`metadata "${name}" has a name outside 0-9 a-z _ - .`);
+  if (!name.endsWith("-bin")) {
+    if (!validText.test(value))
+      throw invalid(
+        `metadata "${name}" has a value outside printable ASCII; base64 under a name that ends in -bin would work`,
+      );
+    headers.push(name, value);
+    return;
+  }
+  const base64 = withoutPadding(value);
+  if (!validBase64.test(base64)) throw invalid(`metadata "${name}" is binary by its name, and its value is not base64`);
+  headers.push(name, base64);
+}
+
+function withoutPadding(base64: string): string {
+  return base64.endsWith("=") ? base64.replace(/=+$/, "") : base64;
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError(500, "METADATA", message);
+}

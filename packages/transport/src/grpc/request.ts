@@ -1,0 +1,264 @@
+import type { Message } from "@bufbuild/protobuf";
+import {
+  type Call,
+  callCancelled,
+  deadlineExceeded,
+  hasReplyStream,
+  hasRequestStream,
+  type MessageCodec,
+  type Reply,
+  remainingMs,
+  ServiceError,
+} from "@clew/rpc";
+import { announceBegin, announceEnd } from "../channels.ts";
+import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
+import type { Connection } from "./connection.ts";
+import { encodeFrame } from "./frame.ts";
+import { MessageReader } from "./message-reader.ts";
+import { appendMetadata, readFields } from "./metadata.ts";
+import { decodeStatus, fromHttpStatus, fromReset } from "./status.ts";
+import { formatTimeout } from "./timeout.ts";
+import { type ClientStreamListener, type ClientWireStream, ResetCode, type WireHeaders } from "./wire.ts";
+
+export interface RequestInit {
+  readonly call: Call;
+  readonly connection: Connection;
+  /** The fields that are the same for every call of the method. */
+  readonly headers: WireHeaders;
+  readonly input: MessageCodec<Message>;
+  readonly output: MessageCodec<Message>;
+  /** How to compress the request; undefined for not at all. */
+  readonly compression: Compression | undefined;
+  readonly maxMessageBytes: number;
+}
+
+// What a stream of requests sent before it was refused can be sent again, as long as it is no more than this.
+const replayBytes = 64 * 1024;
+
+/**
+ * A call that goes out: one HTTP/2 stream, or two when the first was refused before the server looked at it.
+ *
+ *     send ─▶ open ─▶ pump (a stream of requests) ─┐
+ *                └──▶ onHeaders ─▶ onData* ─▶ onEnd ┴▶ over          onReset, cancel ─▶ fail ─▶ over
+ */
+export class Request implements ClientStreamListener {
+  readonly #init: RequestInit;
+  readonly #call: Call;
+  readonly #reader: MessageReader;
+  /** Undefined while there is none yet, or the first was refused and the second is not there. */
+  #stream: ClientWireStream | undefined;
+  #hasRetried = false;
+  #isOver = false;
+  #failure: ServiceError | undefined;
+  #releaseCancel: () => void = nothing;
+
+  // The request: either a body, or messages, of which those that were sent are kept until the server takes the call.
+  #body: Uint8Array | undefined;
+  #messages: AsyncIterator<Message> | undefined;
+  #sent: Uint8Array[] | undefined;
+  #sentBytes = 0;
+  #hasSentAll = false;
+  #onDrain: () => void = nothing;
+
+  // The reply.
+  #hasHeaders = false;
+  #own: Readonly<Record<string, string | undefined>> = {};
+  #onHeaders: () => void = nothing;
+
+  constructor(init: RequestInit) {
+    this.#init = init;
+    this.#call = init.call;
+    this.#reader = new MessageReader({
+      call: init.call,
+      stream: { pause: () => this.#stream?.pause(), resume: () => this.#stream?.resume() },
+      codec: init.output,
+      maxBytes: init.maxMessageBytes,
+    });
+  }
+
+  /** Sends the call. Resolves with the message that came back, or for a stream when its headers have. */
+  async send(): Promise<Reply> {
+    const call = this.#call;
+    announceBegin(call);
+    try {
+      const message = hasRequestStream(call.method) ? undefined : await call.receive();
+      if (message !== undefined) this.#body = this.#encode(message);
+      this.#releaseCancel = call.onCancel((reason) => this.#fail(reason));
+      await this.#open();
+      if (message === undefined) void this.#pump();
+      else call.passMessage("sent", message);
+    } catch (error) {
+      this.#fail(ServiceError.from(error));
+    }
+    if (!hasReplyStream(call.method)) return this.#reader.readOnly();
+    if (!this.#hasHeaders && !this.#isOver) {
+      await new Promise<void>((resolve) => {
+        this.#onHeaders = resolve;
+      });
+    }
+    if (this.#failure !== undefined && !this.#hasHeaders) throw this.#failure;
+    return this.#replies();
+  }
+
+  onHeaders(headers: WireHeaders): void {
+    if (this.#isOver) return;
+    const { own, metadata } = readFields(headers);
+    this.#own = own;
+    this.#sent = undefined;
+    if (own["grpc-status"] !== undefined) {
+      // "Trailers-Only": these are the trailers, and the end follows.
+      this.#call.replyTrailers = metadata;
+      return;
+    }
+    this.#call.replyMetadata = metadata;
+    if (own[":status"] !== "200" || !/^application\/grpc(?![\w-])/.test(own["content-type"] ?? "")) {
+      this.#fail(fromHttpStatus(own[":status"] ?? "", own["content-type"]));
+      return;
+    }
+    const encoding = own["grpc-encoding"] ?? "identity";
+    this.#reader.compression = findCompression(encoding);
+    if (this.#reader.compression === undefined && encoding !== "identity") {
+      this.#fail(new ServiceError(500, "CODEC", `the reply has the unknown grpc-encoding "${encoding}"`));
+      return;
+    }
+    this.#hasHeaders = true;
+    this.#onHeaders();
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (!this.#isOver) this.#reader.onData(bytes);
+  }
+
+  onEnd(trailers: WireHeaders): void {
+    if (this.#isOver) return;
+    let own = this.#own;
+    if (own["grpc-status"] === undefined) {
+      const fields = readFields(trailers);
+      own = fields.own;
+      this.#call.replyTrailers = fields.metadata;
+    }
+    const error =
+      own["grpc-status"] === undefined
+        ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
+        : decodeStatus(own);
+    this.#over(error);
+    this.#reader.onEnd(error);
+  }
+
+  onReset(code: number, error: Error | undefined): void {
+    if (this.#isOver) return;
+    const wasUntouched = this.#body !== undefined || this.#sent !== undefined;
+    if (code === ResetCode.REFUSED_STREAM && wasUntouched && !this.#hasHeaders && !this.#hasRetried) {
+      this.#hasRetried = true;
+      this.#stream = undefined;
+      this.#onDrain();
+      this.#open().catch((thrown: unknown) => this.#fail(ServiceError.from(thrown)));
+      return;
+    }
+    this.#fail(fromReset(this.#call.operation, code, error));
+  }
+
+  onDrain(): void {
+    this.#onDrain();
+  }
+
+  async #open(): Promise<void> {
+    const call = this.#call;
+    const found = this.#init.connection.session();
+    const session = found instanceof Promise ? await call.orCancelled(found) : found;
+    if (this.#isOver) return;
+    call.peer = { address: session.peer };
+    const headers = [...this.#init.headers];
+    if (call.deadline !== undefined) {
+      const leftMs = remainingMs(call.deadline);
+      if (leftMs <= 0) throw deadlineExceeded(call.operation);
+      headers.push("grpc-timeout", formatTimeout(leftMs));
+    }
+    appendMetadata(headers, call.metadata);
+    this.#stream = session.openStream(headers, this.#body, this);
+    for (const frame of this.#sent ?? []) this.#stream.sendData(frame);
+    if (this.#hasSentAll) this.#stream.sendEnd();
+  }
+
+  async #pump(): Promise<void> {
+    const call = this.#call;
+    this.#sent = [];
+    try {
+      this.#messages = call.messages()[Symbol.asyncIterator]();
+      while (!this.#isOver) {
+        const result = await this.#messages.next();
+        if (this.#isOver) return;
+        if (result.done) {
+          this.#hasSentAll = true;
+          this.#stream?.sendEnd();
+          return;
+        }
+        const frame = this.#encode(result.value);
+        this.#keep(frame);
+        const hasRoom = this.#stream?.sendData(frame) ?? true;
+        call.passMessage("sent", result.value);
+        if (!hasRoom) {
+          await new Promise<void>((resolve) => {
+            this.#onDrain = resolve;
+          });
+        }
+      }
+    } catch (error) {
+      this.#fail(error instanceof ServiceError ? error : callCancelled(call.operation, error));
+    }
+  }
+
+  #keep(frame: Uint8Array): void {
+    if (this.#sent === undefined) return;
+    this.#sentBytes += frame.length;
+    if (this.#sentBytes <= replayBytes) this.#sent.push(frame);
+    else this.#sent = undefined;
+  }
+
+  #encode(message: Message): Uint8Array {
+    const bytes = this.#init.input.encode(message);
+    const compression = this.#init.compression;
+    if (compression === undefined || bytes.length < compressFromBytes) return encodeFrame(bytes, false);
+    return encodeFrame(compression.compress(bytes), true);
+  }
+
+  #replies(): AsyncIterable<Message> {
+    const reader = this.#reader;
+    const iterator: AsyncIterator<Message> = {
+      async next() {
+        const value = await reader.read();
+        return value === undefined ? { done: true, value: undefined } : { done: false, value };
+      },
+      return: async () => {
+        this.#fail(callCancelled(this.#call.operation));
+        reader.discard();
+        return { done: true, value: undefined };
+      },
+    };
+    return { [Symbol.asyncIterator]: () => iterator };
+  }
+
+  #fail(error: ServiceError): void {
+    if (this.#isOver) return;
+    this.#stream?.reset(ResetCode.CANCEL);
+    this.#over(error);
+    this.#reader.fail(error);
+  }
+
+  #over(error: ServiceError | undefined): void {
+    this.#isOver = true;
+    this.#failure = error;
+    this.#releaseCancel();
+    this.#onHeaders();
+    this.#onDrain();
+    if (this.#messages !== undefined && !this.#hasSentAll) {
+      // The server answered before it had everything: nobody needs the rest.
+      this.#stream?.reset(ResetCode.CANCEL);
+      // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
+      void this.#messages.return?.().then(undefined, nothing);
+    }
+    announceEnd(this.#call, error);
+  }
+}
+
+function nothing(): void {}

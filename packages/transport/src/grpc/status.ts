@@ -1,0 +1,130 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import {
+  ErrorInfoSchema,
+  ErrorStatusSchema,
+  fromGrpcCode,
+  GrpcCode,
+  GrpcStatusSchema,
+  ServiceError,
+  toGrpcCode,
+} from "@clew/rpc";
+import { ResetCode } from "./wire.ts";
+
+/** The fields that say a call went well. */
+export const okFields: readonly string[] = ["grpc-status", "0"];
+
+/**
+ * The fields that carry an error: `grpc-status`, `grpc-message` and `grpc-status-details-bin`, a google.rpc.Status whose first
+ * detail is the ErrorInfo{reason, metadata} of Kratos. A code that gRPC's seventeen cannot tell apart (405, 422) follows in a
+ * second detail, an errors.Status: Kratos passes over it, and nothing has to hide in the metadata.
+ */
+export function encodeStatus(error: ServiceError): string[] {
+  // An error that says OK would be none to its receiver.
+  const code = error.code === 200 ? GrpcCode.UNKNOWN : toGrpcCode(error.code);
+  const info = create(ErrorInfoSchema, { reason: error.reason, metadata: error.metadata });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  if (fromGrpcCode(code) !== error.code) {
+    details.push(anyPack(ErrorStatusSchema, create(ErrorStatusSchema, { code: error.code })));
+  }
+  const status = toBinary(GrpcStatusSchema, create(GrpcStatusSchema, { code, message: error.message, details }));
+  const base64 = Buffer.from(status.buffer, status.byteOffset, status.byteLength).toString("base64");
+  return [
+    "grpc-status",
+    String(code),
+    "grpc-message",
+    encodeMessage(error.message),
+    "grpc-status-details-bin",
+    base64.replace(/=+$/, ""),
+  ];
+}
+
+/** The error that fields carry; undefined when they say OK. Details that are none are passed over. */
+export function decodeStatus(own: Readonly<Record<string, string | undefined>>): ServiceError | undefined {
+  const text = own["grpc-status"] ?? "";
+  const code = /^\d+$/.test(text) ? Number(text) : GrpcCode.UNKNOWN;
+  if (code === GrpcCode.OK) return undefined;
+  const message = decodeMessage(own["grpc-message"] ?? "");
+  const details = decodeDetails(own["grpc-status-details-bin"], code);
+  return new ServiceError(details.code ?? fromGrpcCode(code), details.reason, details.message ?? message, {
+    metadata: details.metadata,
+  });
+}
+
+interface Details {
+  code: number | undefined;
+  reason: string;
+  message: string | undefined;
+  metadata: Readonly<Record<string, string>>;
+}
+
+function decodeDetails(base64: string | undefined, grpcCode: number): Details {
+  const found: Details = { code: undefined, reason: "", message: undefined, metadata: {} };
+  if (base64 === undefined) return found;
+  try {
+    const status = fromBinary(GrpcStatusSchema, Buffer.from(base64, "base64"));
+    if (status.code !== grpcCode) return found;
+    found.message = status.message;
+    const info = status.details.map((any) => anyUnpack(any, ErrorInfoSchema)).find((one) => one !== undefined);
+    if (info !== undefined) {
+      found.reason = info.reason;
+      found.metadata = info.metadata;
+    }
+    const exact = status.details.map((any) => anyUnpack(any, ErrorStatusSchema)).find((one) => one !== undefined);
+    if (exact !== undefined && exact.code !== 0 && toGrpcCode(exact.code) === grpcCode) found.code = exact.code;
+  } catch {
+    // Status and message arrived; whoever wrote the details wrote something else.
+  }
+  return found;
+}
+
+/** Percent-encodes a message for `grpc-message`: everything but printable ASCII, and the percent sign. */
+export function encodeMessage(message: string): string {
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+  let encoded = "";
+  for (const byte of Buffer.from(message)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
+
+/** Reads a `grpc-message`. A percent sign that begins no escape stands for itself: a message is never lost to its encoding. */
+export function decodeMessage(encoded: string): string {
+  if (!encoded.includes("%")) return encoded;
+  const bytes = encoded.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, "latin1").toString();
+}
+
+/** The error for a reply without a gRPC status, by its HTTP status (gRPC, "HTTP to gRPC Status Code Mapping"). */
+export function fromHttpStatus(httpStatus: string, contentType: string | undefined): ServiceError {
+  const message = `the reply is not gRPC: HTTP status ${httpStatus}, content type ${contentType ?? "missing"}`;
+  return new ServiceError(httpCodes[httpStatus] ?? 500, "", message);
+}
+
+const httpCodes: Readonly<Record<string, number>> = {
+  400: 500,
+  401: 401,
+  403: 403,
+  404: 501,
+  429: 503,
+  502: 503,
+  503: 503,
+  504: 503,
+};
+
+/** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
+export function fromReset(operation: string, code: number, cause: Error | undefined): ServiceError {
+  if (cause !== undefined) return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
+  const message = `${operation}: the stream was reset (HTTP/2 error ${code})`;
+  return new ServiceError(resetCodes[code] ?? 500, "", message);
+}
+
+const resetCodes: Readonly<Record<number, number>> = {
+  [ResetCode.REFUSED_STREAM]: 503,
+  [ResetCode.CANCEL]: 499,
+  [ResetCode.ENHANCE_YOUR_CALM]: 429,
+  [ResetCode.INADEQUATE_SECURITY]: 403,
+};
