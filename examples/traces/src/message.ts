@@ -1,7 +1,7 @@
 // What a user wrote. gRPC only; every query of its SQLite file is a span.
 import { DatabaseSync } from "node:sqlite";
 import { App, GrpcServer, logging, metadata, recovery, runMain, service, tracing } from "clew";
-import { SpanKind, startTracing, withSpan } from "clew/trace";
+import { propagation, SpanKind, startTracing, withSpan } from "clew/trace";
 import { loadConfig, prepareFile } from "./config.ts";
 import { Message } from "./gen/demo/v1/demo_pb.ts";
 
@@ -25,7 +25,13 @@ function createMessage(database: DatabaseSync) {
 
   return service(Message, {
     listMessages({ userId, limit }) {
-      const attributes = { "db.system.name": "sqlite", "db.query.text": select };
+      // Baggage is what the first caller sent along: it has come through user without a line of code.
+      const tenant = propagation.getActiveBaggage()?.getEntry("tenant")?.value;
+      const attributes = {
+        "db.system.name": "sqlite",
+        "db.query.text": select,
+        ...(tenant && { "app.tenant": tenant }),
+      };
       const rows = withSpan("SELECT message", { kind: SpanKind.CLIENT, attributes }, () =>
         statement.all(userId, limit || 10),
       );

@@ -16,7 +16,8 @@ const usage = `usage: npm start -- [options]
   --config FILE    another configuration; default: examples/traces/config.yaml
   --help           this text`;
 
-const processes: { readonly name: string; readonly child: ChildProcess }[] = [];
+/** The services that run, by name. */
+const processes = new Map<string, ChildProcess>();
 const stopping = new AbortController();
 
 await runMain(async () => {
@@ -27,7 +28,7 @@ await runMain(async () => {
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
   process.on("exit", () => {
-    for (const { child } of processes) child.kill("SIGKILL");
+    for (const child of processes.values()) child.kill("SIGKILL");
   });
 
   await startProcess("collector", config.collector.otlpEndpoint);
@@ -67,26 +68,42 @@ function readOptions(): { readonly traffic: boolean; readonly help: boolean; rea
   }
 }
 
-/** Starts one service and waits until it accepts connections. One that ends by itself ends everything. */
+/**
+ * Starts one service and waits until it accepts connections. One that ends before is a mistake, which it has told; one that
+ * ends later is started again.
+ */
 async function startProcess(name: string, endpoint: string): Promise<void> {
-  // A process group of its own: Ctrl-C reaches only this process, which then stops the others in order.
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", resolve(import.meta.dirname, `${name}.ts`)],
-    {
-      stdio: ["ignore", "ignore", "inherit"],
-      detached: true,
-      env: { LOG_LEVEL: "warn", ...process.env },
-    },
-  );
-  processes.push({ name, child });
-  child.once("exit", (code) => {
-    if (stopping.signal.aborted) return;
-    process.exitCode = code || 1;
-    stopping.abort();
-  });
   const { hostname, port } = new URL(endpoint);
-  while (!stopping.signal.aborted && !(await accepts(hostname, Number(port)))) await sleep(25);
+  if (await accepts(hostname, Number(port))) {
+    const remedy = "stop that process, or choose another address in examples/traces/config.yaml";
+    console.error(`${name}: port ${port} on ${hostname} is in use by another process: ${remedy}`);
+    process.exitCode = 1;
+    return stopping.abort();
+  }
+  const program = resolve(import.meta.dirname, `${name}.ts`);
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program], {
+    stdio: ["ignore", "ignore", "inherit"],
+    // A process group of its own: Ctrl-C reaches only this process, which then stops the others in order.
+    detached: true,
+    env: { LOG_LEVEL: "warn", ...process.env },
+  });
+  processes.set(name, child);
+  let isReady = false;
+  child.once("exit", async (code, signal) => {
+    if (stopping.signal.aborted) return;
+    if (!isReady) {
+      process.exitCode = code || 1;
+      stopping.abort();
+      return;
+    }
+    console.error(`${name} ended (${signal ?? `exit code ${code}`}): starting it again`);
+    await sleep(500);
+    if (!stopping.signal.aborted) await startProcess(name, endpoint);
+  });
+  while (!stopping.signal.aborted && !isReady) {
+    if (child.exitCode === null && (await accepts(hostname, Number(port)))) isReady = child.exitCode === null;
+    else await sleep(25);
+  }
 }
 
 async function accepts(host: string, port: number): Promise<boolean> {
@@ -104,7 +121,7 @@ async function accepts(host: string, port: number): Promise<boolean> {
 /** Stops the services in the order of a request, so that none waits for one that is gone, and the collector last. */
 async function stopAll(): Promise<void> {
   for (const name of ["user", "message", "profile", "collector"]) {
-    const child = processes.find((one) => one.name === name)?.child;
+    const child = processes.get(name);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
     const exited = once(child, "exit");
     child.kill("SIGTERM");
