@@ -9,6 +9,7 @@ const targets = [
   { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
   { input: "proto", out: "packages/rpc/src/gen", imports: false },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
+  { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
   { input: "bench/proto", out: "bench/src/gen", imports: true },
 ];

@@ -55,8 +55,9 @@ class Copy {
         return this.#cut(value);
       case "number":
       case "boolean":
-      case "bigint":
         return value;
+      case "bigint":
+        return BigInt.asIntN(64, value) === value ? value : this.#cut(String(value));
       case "undefined":
         return null;
       case "symbol":

@@ -1,5 +1,3 @@
-// For library authors: what exporters, receivers and stores are made of.
-
 // For stores and collectors: reading OTLP.
 export {
   type DecodedAttribute,
@@ -14,6 +12,9 @@ export {
   type RawBatch,
 } from "./decode.ts";
 export { encodeJsonRequest } from "./decode-json.ts";
+// For library authors: writing OTLP.
+export { encodeRequest } from "./encode.ts";
+export { decodePartialSuccess, encodePartialSuccess, type PartialSuccess } from "./partial-success.ts";
 export {
   BaggagePropagator,
   CompositePropagator,

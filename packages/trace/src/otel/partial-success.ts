@@ -1,0 +1,57 @@
+import { LENGTH, ProtoReader, VARINT } from "./proto-reader.ts";
+import { int64Size, utf8Size, varintSize, writeInt64, writeUtf8, writeVarint } from "./proto-writer.ts";
+
+/** What a receiver says about a request it took, but not the whole of it; with no rejected span it is a warning. */
+export interface PartialSuccess {
+  readonly rejectedSpans: number;
+  readonly message: string;
+}
+
+/**
+ * Reads an ExportTraceServiceResponse. Undefined when everything was taken, and for bytes that are no such message: the status
+ * has said already that the request was taken.
+ */
+export function decodePartialSuccess(response: Uint8Array): PartialSuccess | undefined {
+  let rejectedSpans = 0;
+  let message = "";
+  try {
+    const reader = new ProtoReader(response);
+    while (reader.next()) {
+      if (reader.tag !== ((1 << 3) | LENGTH)) {
+        reader.skip();
+        continue;
+      }
+      const outer = reader.enter();
+      while (reader.next()) {
+        if (reader.tag === ((1 << 3) | VARINT)) rejectedSpans = reader.varint();
+        else if (reader.tag === ((2 << 3) | LENGTH)) message = reader.string();
+        else reader.skip();
+      }
+      reader.leave(outer);
+    }
+  } catch {
+    return undefined;
+  }
+  return rejectedSpans === 0 && message === "" ? undefined : { rejectedSpans, message };
+}
+
+/** An ExportTraceServiceResponse; without a partial success it has no bytes at all. */
+export function encodePartialSuccess(partial: PartialSuccess | undefined): Buffer<ArrayBuffer> {
+  if (partial === undefined) return Buffer.alloc(0);
+  const messageSize = utf8Size(partial.message);
+  const size =
+    (partial.rejectedSpans === 0 ? 0 : 1 + int64Size(partial.rejectedSpans)) +
+    (messageSize === 0 ? 0 : 1 + varintSize(messageSize) + messageSize);
+  const bytes = Buffer.alloc(1 + varintSize(size) + size);
+  bytes[0] = (1 << 3) | LENGTH;
+  let at = writeVarint(bytes, 1, size);
+  if (partial.rejectedSpans !== 0) {
+    bytes[at] = (1 << 3) | VARINT;
+    at = writeInt64(bytes, at + 1, partial.rejectedSpans);
+  }
+  if (messageSize !== 0) {
+    bytes[at] = (2 << 3) | LENGTH;
+    writeUtf8(bytes, writeVarint(bytes, at + 1, messageSize), partial.message, messageSize);
+  }
+  return bytes;
+}
