@@ -1,0 +1,163 @@
+import type { DecodedSpan, RawBatch } from "@clew/trace/otel";
+
+/**
+ * Keeps finished spans and answers questions about them. What is true of every store is in `trace-store.contract.ts`.
+ *
+ * Trace and span ids are lower-case hex. A span is stored once: the same span sent again changes nothing. Spans of a trace
+ * may come in any order, in any number of batches.
+ */
+export interface TraceStore {
+  /**
+   * Stores a batch; done when the spans survive the end of this process. The store takes the batch over and may move its bytes
+   * to another thread: do not read it afterwards. Rejects when writing failed; sending the batch again is safe.
+   */
+  ingest(batch: RawBatch): Promise<IngestResult>;
+
+  /** A whole trace as one ExportTraceServiceRequest, the spans by their start; null when unknown. */
+  trace(traceId: string): Promise<Uint8Array | null>;
+
+  /** What drawing a trace needs, without attributes; null when unknown. */
+  skeleton(traceId: string): Promise<TraceSkeleton | null>;
+
+  /** One span in full; null when unknown. */
+  span(traceId: string, spanId: string): Promise<DecodedSpan | null>;
+
+  /** Summaries of the traces that match, newest first. */
+  search(query: TraceQuery, page?: PageRequest): Promise<SummaryPage>;
+
+  /** Names of the services that have spans here, sorted. */
+  services(): Promise<string[]>;
+
+  /** Operations, sorted by name; of one service when it is given. */
+  operations(service?: string): Promise<Operation[]>;
+
+  /** Which service called which, by spans whose parent is a span of another service, in traces that started in the range. */
+  dependencies(range: TimeRange): Promise<Dependency[]>;
+
+  /**
+   * Calls `listener` with the summaries of traces that came or grew since the last call, a few times a second. Returns what
+   * ends it.
+   */
+  tail(listener: (summaries: Summary[]) => void): () => void;
+
+  stats(): Promise<StoreStats>;
+
+  /** Writes what was taken, then lets go of everything. Later calls reject. */
+  close(): Promise<void>;
+}
+
+export interface IngestResult {
+  /** True when the store has as much waiting as it takes: nothing was stored, and sending again later is the way. */
+  readonly isFull: boolean;
+  /** Spans stored. */
+  readonly stored: number;
+  /** Spans that were here already. */
+  readonly duplicates: number;
+}
+
+/** One trace in a list. */
+export interface Summary {
+  readonly traceId: string;
+  /** Of the root span; of the earliest one while the root has not arrived. */
+  readonly rootService: string;
+  readonly rootOperation: string;
+  /** Like "GET /v1/users/1/messages", from the same span; null when it has none. */
+  readonly path: string | null;
+  /** Unix milliseconds. */
+  readonly startMs: number;
+  /** From the earliest start to the latest end. */
+  readonly durationMs: number;
+  readonly spanCount: number;
+  readonly errorCount: number;
+  readonly services: readonly { readonly name: string; readonly spanCount: number; readonly errorCount: number }[];
+  /** Whether the root span is here. */
+  readonly complete: boolean;
+}
+
+/** A trace by columns: index `i` of each is the same span, ordered by start. */
+export interface TraceSkeleton {
+  readonly traceId: string;
+  /** Unix milliseconds. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly services: readonly string[];
+  readonly operations: readonly string[];
+  readonly spans: {
+    readonly spanId: readonly string[];
+    /** Index of the parent; -1 for a root, -2 when the parent has not arrived. */
+    readonly parent: readonly number[];
+    readonly service: readonly number[];
+    readonly operation: readonly number[];
+    /** Microseconds from `startMs`. */
+    readonly startUs: readonly number[];
+    readonly durationUs: readonly number[];
+    readonly kind: readonly number[];
+    readonly error: readonly (0 | 1)[];
+  };
+}
+
+/** All that is given must hold. */
+export interface TraceQuery {
+  /** `service`, `operation`, `tags` and `spanMinUs`, `spanMaxUs` must hold for one and the same span. */
+  service?: string;
+  operation?: string;
+  /** An attribute of the span or of its resource, compared as text. "error" = "true" is a span that failed. */
+  tags?: readonly { readonly key: string; readonly value: string }[];
+  spanMinUs?: number;
+  spanMaxUs?: number;
+  /** Only traces with a failed span. */
+  hasError?: boolean;
+  /** Bounds of the whole trace's duration, inclusive. */
+  minDurationUs?: number;
+  maxDurationUs?: number;
+  /** Bounds of the trace's start, inclusive. */
+  start?: TimeRange;
+}
+
+/** Unix microseconds, inclusive. */
+export interface TimeRange {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+export interface PageRequest {
+  /** Default: 50. At most 1000. */
+  limit?: number;
+  /** {@link SummaryPage.next} of the page before. */
+  before?: string;
+}
+
+export interface SummaryPage {
+  readonly summaries: Summary[];
+  /**
+   * Where the next page begins; null when there is none. A store may end a page before it is full, even empty, when it
+   * looked at very many traces that do not match: going on from here goes on looking.
+   */
+  readonly next: string | null;
+}
+
+export interface Operation {
+  readonly service: string;
+  readonly name: string;
+  /** SpanKind: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+  readonly kind: number;
+}
+
+export interface Dependency {
+  readonly parent: string;
+  readonly child: string;
+  readonly callCount: number;
+}
+
+export interface StoreStats {
+  readonly spans: number;
+  readonly traces: number;
+  /** What the store takes on disk. */
+  readonly bytes: number;
+  /** Start of the oldest trace, Unix milliseconds; null when there is none. */
+  readonly oldestMs: number | null;
+  /** Spans turned away because the store was full, since it was opened. */
+  readonly droppedSpans: number;
+  /** Spans turned away because they were invalid, since it was opened. */
+  readonly rejectedSpans: number;
+}

@@ -1,0 +1,116 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileForeign, fileNotOpened, fileVersion } from "../errors.ts";
+
+// "Clew", in the header of the file, where `file` and others look.
+const APPLICATION_ID = 0x436c6577;
+const VERSION = 1;
+
+/**
+ *     chunk      the bytes of what was written at once, compressed: an ExportTraceServiceRequest
+ *     trace      one row a trace: what a list shows, and where its root is
+ *     span       one row a span, kept in order of trace: what drawing needs, and its place in its chunk
+ *     operation  the dictionary of service + name + kind
+ *     trace_operation  which operations a trace has, with counts: what searching by service and operation needs
+ */
+const schema = `
+CREATE TABLE chunk (
+  key INTEGER PRIMARY KEY AUTOINCREMENT,
+  received_ms INTEGER NOT NULL,
+  bytes BLOB NOT NULL
+);
+CREATE TABLE trace (
+  key INTEGER PRIMARY KEY AUTOINCREMENT,
+  id BLOB NOT NULL UNIQUE,
+  first_chunk INTEGER NOT NULL,
+  start_us REAL NOT NULL,
+  end_us REAL NOT NULL,
+  span_count INTEGER NOT NULL,
+  error_count INTEGER NOT NULL,
+  root_operation INTEGER NOT NULL,
+  root_start_us REAL NOT NULL,
+  root_path TEXT,
+  complete INTEGER NOT NULL
+);
+CREATE INDEX trace_start ON trace (start_us, key);
+CREATE INDEX trace_chunk ON trace (first_chunk);
+CREATE TABLE operation (
+  key INTEGER PRIMARY KEY AUTOINCREMENT,
+  service TEXT NOT NULL,
+  name TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  last_chunk INTEGER NOT NULL,
+  UNIQUE (service, name, kind)
+);
+CREATE TABLE trace_operation (
+  trace INTEGER NOT NULL,
+  operation INTEGER NOT NULL,
+  span_count INTEGER NOT NULL,
+  error_count INTEGER NOT NULL,
+  PRIMARY KEY (trace, operation)
+) WITHOUT ROWID;
+CREATE TABLE span (
+  trace INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  parent BLOB,
+  operation INTEGER NOT NULL,
+  start_us REAL NOT NULL,
+  duration_us REAL NOT NULL,
+  error INTEGER NOT NULL,
+  chunk INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  PRIMARY KEY (trace, id)
+) WITHOUT ROWID;
+`;
+
+/** Opens the file to write, making it and its folder when they are not there. Refuses a file of somebody else. */
+export function openToWrite(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    database = new DatabaseSync(file);
+    prepareFile(database, file);
+    return database;
+  } catch (error) {
+    database?.close();
+    const { code, errcode } = error as { code?: string; errcode?: number };
+    if (code?.startsWith("CLEW_")) throw error;
+    if (errcode === SQLITE_NOTADB) throw fileForeign(file, "no database");
+    throw fileNotOpened(file, error as Error);
+  }
+}
+
+const SQLITE_NOTADB = 26;
+
+function prepareFile(database: DatabaseSync, file: string): void {
+  const found = pragma(database, "application_id");
+  const version = pragma(database, "user_version");
+  const tables = Number(Object.values(database.prepare("SELECT count(*) FROM sqlite_schema").get()!)[0]);
+  if (found !== APPLICATION_ID && (found !== 0 || tables > 0)) throw fileForeign(file, "a database of another program");
+  if (version > VERSION) throw fileVersion(file, version, VERSION);
+  database.exec("PRAGMA busy_timeout = 5000");
+  if (tables === 0) {
+    // Must come before the first page is written: lets retention give space back to the disk.
+    database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  }
+  // WAL: one writes while others read, and a killed process loses nothing that was committed.
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216");
+  if (tables === 0) {
+    database.exec(
+      `BEGIN; ${schema}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; COMMIT`,
+    );
+  }
+}
+
+/** Opens a file that {@link openToWrite} has made, for reading only. */
+export function openToRead(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { readOnly: true });
+  database.exec("PRAGMA busy_timeout = 5000; PRAGMA query_only = 1; PRAGMA cache_size = -32768");
+  return database;
+}
+
+/** The number that a pragma gives. */
+export function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0]);
+}

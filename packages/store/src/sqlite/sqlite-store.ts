@@ -1,0 +1,201 @@
+import { resolve } from "node:path";
+import type { DecodedSpan, RawBatch } from "@clew/trace/otel";
+import type {
+  Dependency,
+  IngestResult,
+  Operation,
+  PageRequest,
+  StoreStats,
+  Summary,
+  SummaryPage,
+  TimeRange,
+  TraceQuery,
+  TraceSkeleton,
+  TraceStore,
+} from "../contract.ts";
+import { optionInvalid, readFailed, storeClosed, writeFailed } from "../errors.ts";
+import { Thread } from "./thread.ts";
+import type { WriterStats } from "./writer.ts";
+
+export interface SqliteStoreOptions {
+  /** Path of the database file. It and its folder are made when they are not there. Required. */
+  file: string;
+  /** How large the database may grow, in bytes; then the oldest traces go. At least 1 MiB. Default: 512 MiB. */
+  maxBytes?: number;
+  /** How long traces are kept, in milliseconds, from when they came. Default: 7 days. */
+  maxAgeMs?: number;
+  /** How many bytes of spans may wait to be written before {@link TraceStore.ingest} says full. Default: 64 MiB. */
+  maxWaitingBytes?: number;
+  /** The time, in Unix milliseconds. Default: Date.now. */
+  now?: () => number;
+}
+
+type ResolvedOptions = Required<SqliteStoreOptions>;
+
+const MIB = 1024 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+function resolveSqliteStoreOptions(options: SqliteStoreOptions): ResolvedOptions {
+  const { file, maxBytes = 512 * MIB, maxAgeMs = 7 * DAY_MS, maxWaitingBytes = 64 * MIB, now = Date.now } = options;
+  if (typeof file !== "string" || file === "") throw optionInvalid("file", file, "the path of a file");
+  if (!(maxBytes >= MIB)) throw optionInvalid("maxBytes", maxBytes, "a number of bytes, at least 1048576");
+  if (!(maxAgeMs > 0)) throw optionInvalid("maxAgeMs", maxAgeMs, "a number of milliseconds above 0");
+  if (!(maxWaitingBytes > 0)) throw optionInvalid("maxWaitingBytes", maxWaitingBytes, "a number of bytes above 0");
+  return { file: resolve(file), maxBytes, maxAgeMs, maxWaitingBytes, now };
+}
+
+/**
+ * Opens the trace store in a file. Rejects with a coded error that names the file when it is somebody else's
+ * (`CLEW_STORE_FOREIGN`), of a newer Clew (`CLEW_STORE_VERSION`) or cannot be opened (`CLEW_STORE_OPEN`).
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<TraceStore> {
+  const resolved = resolveSqliteStoreOptions(options);
+  const store = new SqliteStore(resolved);
+  await store.open();
+  return store;
+}
+
+const RETAIN_EVERY_MS = 60_000;
+
+class SqliteStore implements TraceStore {
+  readonly #options: ResolvedOptions;
+  readonly #writer: Thread;
+  // Only a process that asks pays for the second thread.
+  #reader: Promise<Thread> | undefined;
+  readonly #listeners = new Set<(summaries: Summary[]) => void>();
+  #retainTimer: NodeJS.Timeout | undefined;
+  #waitingBytes = 0;
+  #droppedSpans = 0;
+  #rejectedSpans = 0;
+  #isClosed = false;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#writer = new Thread("writer-thread", (summaries: Summary[]) => {
+      for (const listener of this.#listeners) listener(summaries);
+    });
+  }
+
+  async open(): Promise<void> {
+    const { file, maxBytes, maxAgeMs, now } = this.#options;
+    try {
+      await this.#writer.call("open", [{ file, maxBytes, maxAgeMs }]);
+      await this.#writer.call("retain", [now()]);
+    } catch (error) {
+      await this.#writer.end();
+      throw error;
+    }
+    // A quiet store ages too. A failure here shows again at the next write, where somebody can be told.
+    this.#retainTimer = setInterval(() => void this.#writer.call("retain", [now()]).catch(() => {}), RETAIN_EVERY_MS);
+    this.#retainTimer.unref();
+  }
+
+  async ingest(batch: RawBatch): Promise<IngestResult> {
+    if (this.#isClosed) throw storeClosed();
+    this.#rejectedSpans += batch.rejected;
+    if (batch.size === 0) return { isFull: false, stored: 0, duplicates: 0 };
+    const bytes = batch.request.byteLength;
+    // One batch is always taken, even one that is larger than all that may wait.
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#options.maxWaitingBytes) {
+      this.#droppedSpans += batch.size;
+      return { isFull: true, stored: 0, duplicates: 0 };
+    }
+    const owned = { ...batch, request: ownBytes(batch.request) };
+    const transfer = [owned.request.buffer as ArrayBuffer];
+    this.#waitingBytes += bytes;
+    try {
+      return await this.#writer.call<IngestResult>("ingest", [owned, this.#options.now()], transfer);
+    } catch (error) {
+      throw writeFailed(this.#options.file, error as Error);
+    } finally {
+      this.#waitingBytes -= bytes;
+    }
+  }
+
+  trace(traceId: string): Promise<Uint8Array | null> {
+    return this.#read("trace", traceId);
+  }
+
+  skeleton(traceId: string): Promise<TraceSkeleton | null> {
+    return this.#read("skeleton", traceId);
+  }
+
+  span(traceId: string, spanId: string): Promise<DecodedSpan | null> {
+    return this.#read("span", traceId, spanId);
+  }
+
+  search(query: TraceQuery, page: PageRequest = {}): Promise<SummaryPage> {
+    return this.#read("search", query, page);
+  }
+
+  services(): Promise<string[]> {
+    return this.#read("services");
+  }
+
+  operations(service?: string): Promise<Operation[]> {
+    return this.#read("operations", service);
+  }
+
+  dependencies(range: TimeRange): Promise<Dependency[]> {
+    return this.#read("dependencies", range);
+  }
+
+  tail(listener: (summaries: Summary[]) => void): () => void {
+    if (this.#isClosed) throw storeClosed();
+    // Each call is its own subscription, also when the same function listens twice.
+    const own = (summaries: Summary[]): void => listener(summaries);
+    this.#listeners.add(own);
+    if (this.#listeners.size === 1) this.#setTail(true);
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#setTail(false);
+    };
+  }
+
+  #setTail(isOn: boolean): void {
+    // It can fail only when the thread has ended, and then every other call says so.
+    if (!this.#isClosed) void this.#writer.call("tail", [isOn]).catch(() => {});
+  }
+
+  async stats(): Promise<StoreStats> {
+    if (this.#isClosed) throw storeClosed();
+    const stats = await this.#writer.call<WriterStats>("stats", []);
+    return { ...stats, droppedSpans: this.#droppedSpans, rejectedSpans: this.#rejectedSpans };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#retainTimer);
+    this.#listeners.clear();
+    const reader = await this.#reader?.catch(() => undefined);
+    try {
+      // The reader first: the last connection to close writes the WAL back into the file.
+      await reader?.call("close", []);
+      await this.#writer.call("close", []);
+    } finally {
+      await Promise.all([reader?.end(), this.#writer.end()]);
+    }
+  }
+
+  async #read<T>(method: string, ...args: unknown[]): Promise<T> {
+    if (this.#isClosed) throw storeClosed();
+    this.#reader ??= this.#openReader();
+    try {
+      return await (await this.#reader).call<T>(method, args);
+    } catch (error) {
+      if ((error as { code?: string }).code?.startsWith("CLEW_")) throw error;
+      throw readFailed(this.#options.file, error as Error);
+    }
+  }
+
+  async #openReader(): Promise<Thread> {
+    const reader = new Thread("reader-thread", () => {});
+    await reader.call("open", [this.#options.file]);
+    return reader;
+  }
+}
+
+/** The same bytes in a buffer that holds nothing else, so that it can move to another thread; a small one is copied. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}

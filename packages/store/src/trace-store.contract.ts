@@ -1,0 +1,409 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeRequest, decodeSpans, encodeJsonRequest, type RawBatch } from "@clew/trace/otel";
+import type { Summary, SummaryPage, TraceQuery, TraceStore } from "./contract.ts";
+
+/** A span for a test, in few words. */
+export interface TestSpan {
+  trace: number;
+  id: number;
+  parent?: number;
+  service?: string;
+  name?: string;
+  kind?: number;
+  /** Milliseconds after {@link EPOCH_MS}. */
+  at?: number;
+  ms?: number;
+  isError?: boolean;
+  attributes?: Record<string, string>;
+}
+
+export const EPOCH_MS = 1_700_000_000_000;
+
+export const traceIdOf = (trace: number): string => trace.toString(16).padStart(32, "0");
+export const spanIdOf = (span: number): string => span.toString(16).padStart(16, "0");
+
+/** The batch that a sender of these spans would send: each service a resource. */
+export function batchOf(...spans: TestSpan[]): RawBatch {
+  const services = Map.groupBy(spans, (span) => span.service ?? "user");
+  const attributesOf = (record: Record<string, string>): object[] =>
+    Object.entries(record).map(([key, stringValue]) => ({ key, value: { stringValue } }));
+  const nanos = (ms: number): string => `${BigInt(Math.round((EPOCH_MS + ms) * 1000)) * 1000n}`;
+  const resourceSpans = [...services].map(([service, own]) => ({
+    resource: { attributes: attributesOf({ "service.name": service, "host.name": `${service}-host` }) },
+    scopeSpans: [
+      {
+        scope: { name: "test" },
+        spans: own.map((span) => ({
+          traceId: traceIdOf(span.trace),
+          spanId: spanIdOf(span.id),
+          parentSpanId: span.parent === undefined ? "" : spanIdOf(span.parent),
+          name: span.name ?? "op",
+          kind: span.kind ?? 2,
+          startTimeUnixNano: nanos(span.at ?? 0),
+          endTimeUnixNano: nanos((span.at ?? 0) + (span.ms ?? 1)),
+          attributes: attributesOf(span.attributes ?? {}),
+          status: span.isError ? { code: 2, message: "no" } : {},
+        })),
+      },
+    ],
+  }));
+  return decodeRequest(encodeJsonRequest(JSON.stringify({ resourceSpans })));
+}
+
+/** Every page of a search, one behind another. */
+export async function allPages(store: TraceStore, query: TraceQuery, limit: number): Promise<Summary[]> {
+  const summaries: Summary[] = [];
+  let page: SummaryPage = await store.search(query, { limit });
+  summaries.push(...page.summaries);
+  while (page.next !== null) {
+    page = await store.search(query, { limit, before: page.next });
+    summaries.push(...page.summaries);
+  }
+  return summaries;
+}
+
+/** What is true of every trace store. `withStore` opens an empty one, calls back, and closes it. */
+export function testTraceStore(
+  name: string,
+  withStore: (use: (store: TraceStore) => Promise<void>) => Promise<void>,
+): void {
+  const check = (what: string, use: (store: TraceStore) => Promise<void>): void => {
+    test(`${name}: ${what}`, { timeout: 60_000 }, () => withStore(use));
+  };
+  const idsOf = async (store: TraceStore, query: TraceQuery): Promise<number[]> =>
+    (await store.search(query)).summaries.map((summary) => Number.parseInt(summary.traceId, 16));
+
+  check("an empty store has nothing and says so", async (store) => {
+    assert.deepEqual(await store.search({}), { summaries: [], next: null });
+    assert.equal(await store.trace(traceIdOf(1)), null);
+    assert.equal(await store.skeleton(traceIdOf(1)), null);
+    assert.equal(await store.span(traceIdOf(1), spanIdOf(1)), null);
+    assert.deepEqual(await store.services(), []);
+    assert.deepEqual(await store.operations(), []);
+    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: 1e18 }), []);
+    const { bytes, ...stats } = await store.stats();
+    assert.ok(bytes >= 0);
+    assert.deepEqual(stats, { spans: 0, traces: 0, oldestMs: null, droppedSpans: 0, rejectedSpans: 0 });
+  });
+
+  check("summarises a trace across services", async (store) => {
+    const result = await store.ingest(
+      batchOf(
+        {
+          trace: 1,
+          id: 1,
+          name: "/user.v1.User/ListMessages",
+          ms: 30,
+          attributes: { "http.request.method": "GET", "url.path": "/v1/users/1/messages" },
+        },
+        { trace: 1, id: 2, parent: 1, kind: 3, name: "/message.v1.Message/List", at: 1, ms: 10 },
+        {
+          trace: 1,
+          id: 3,
+          parent: 2,
+          service: "message",
+          name: "/message.v1.Message/List",
+          at: 2,
+          ms: 50,
+          isError: true,
+        },
+      ),
+    );
+    assert.deepEqual(result, { isFull: false, stored: 3, duplicates: 0 });
+    assert.deepEqual(await store.search({}), {
+      summaries: [
+        {
+          traceId: traceIdOf(1),
+          rootService: "user",
+          rootOperation: "/user.v1.User/ListMessages",
+          path: "GET /v1/users/1/messages",
+          startMs: EPOCH_MS,
+          durationMs: 52,
+          spanCount: 3,
+          errorCount: 1,
+          services: [
+            { name: "user", spanCount: 2, errorCount: 0 },
+            { name: "message", spanCount: 1, errorCount: 1 },
+          ],
+          complete: true,
+        },
+      ],
+      next: null,
+    });
+    assert.deepEqual(await store.services(), ["message", "user"]);
+    assert.deepEqual(await store.operations("message"), [
+      { service: "message", name: "/message.v1.Message/List", kind: 2 },
+    ]);
+    assert.equal((await store.operations()).length, 3);
+    const { spans, traces, oldestMs } = await store.stats();
+    assert.deepEqual({ spans, traces, oldestMs }, { spans: 3, traces: 1, oldestMs: EPOCH_MS });
+  });
+
+  check("joins late spans to their trace, the root last", async (store) => {
+    await store.ingest(batchOf({ trace: 1, id: 3, parent: 2, service: "message", name: "late", at: 20, ms: 5 }));
+    const [first] = (await store.search({})).summaries;
+    assert.equal(first!.complete, false);
+    assert.equal(first!.rootOperation, "late");
+    assert.deepEqual((await store.skeleton(traceIdOf(1)))!.spans.parent, [-2]);
+    await store.ingest(batchOf({ trace: 1, id: 2, parent: 1, service: "user", name: "middle", at: 15, ms: 12 }));
+    assert.equal((await store.search({})).summaries[0]!.rootOperation, "middle");
+    await store.ingest(batchOf({ trace: 1, id: 1, service: "user", name: "root", at: 16, ms: 100 }));
+    const [whole] = (await store.search({})).summaries;
+    assert.deepEqual(
+      [whole!.complete, whole!.rootOperation, whole!.startMs - EPOCH_MS, whole!.durationMs, whole!.spanCount],
+      [true, "root", 15, 101, 3],
+    );
+    assert.deepEqual((await store.skeleton(traceIdOf(1)))!.spans.parent, [1, -1, 0]);
+    assert.equal(decodeSpans((await store.trace(traceIdOf(1)))!).length, 3);
+  });
+
+  check("counts a span that comes twice once, in one batch and in the next", async (store) => {
+    const spans = [
+      { trace: 1, id: 1 },
+      { trace: 1, id: 2, parent: 1, isError: true },
+    ];
+    assert.deepEqual(await store.ingest(batchOf(...spans, spans[1]!)), { isFull: false, stored: 2, duplicates: 1 });
+    assert.deepEqual(await store.ingest(batchOf(...spans)), { isFull: false, stored: 0, duplicates: 2 });
+    const more = batchOf(...spans, { trace: 1, id: 3, parent: 1 }, { trace: 2, id: 1 });
+    assert.deepEqual(await store.ingest(more), { isFull: false, stored: 2, duplicates: 2 });
+    const summaries = (await store.search({})).summaries;
+    assert.deepEqual(
+      summaries.map(({ spanCount, errorCount }) => [spanCount, errorCount]),
+      [
+        [1, 0],
+        [3, 1],
+      ],
+    );
+    assert.equal((await store.stats()).spans, 4);
+    assert.equal((await store.stats()).traces, 2);
+  });
+
+  check("batches sent at once are all stored, each with its own count", async (store) => {
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        store.ingest(batchOf({ trace: index, id: 0 }, { trace: index + 1, id: 1, name: `op${index}` })),
+      ),
+    );
+    // Span id 0 and trace id 0 are no ids: the batch has them rejected already.
+    assert.deepEqual(
+      results.map((result) => result.stored),
+      Array(20).fill(1),
+    );
+    assert.equal((await store.stats()).rejectedSpans, 20);
+    for (let trace = 1; trace <= 20; trace++) {
+      assert.equal((await store.span(traceIdOf(trace), spanIdOf(1)))!.name, `op${trace - 1}`);
+    }
+  });
+
+  check("gives one span in full", async (store) => {
+    await store.ingest(
+      batchOf(
+        { trace: 1, id: 1 },
+        { trace: 1, id: 2, parent: 1, name: "query", kind: 3, attributes: { a: "b" }, isError: true },
+      ),
+    );
+    assert.deepEqual(await store.span(traceIdOf(1), spanIdOf(2)), {
+      traceId: traceIdOf(1),
+      spanId: spanIdOf(2),
+      parentSpanId: spanIdOf(1),
+      traceState: "",
+      flags: 0,
+      name: "query",
+      kind: 3,
+      startUs: EPOCH_MS * 1000,
+      durationUs: 1000,
+      status: { code: 2, message: "no" },
+      attributes: [{ key: "a", type: "string", value: "b" }],
+      events: [],
+      links: [],
+      service: "user",
+      resource: [
+        { key: "service.name", type: "string", value: "user" },
+        { key: "host.name", type: "string", value: "user-host" },
+      ],
+      scope: { name: "test", version: "" },
+    });
+    assert.equal(await store.span(traceIdOf(1), spanIdOf(3)), null);
+    assert.equal(await store.span(traceIdOf(2), spanIdOf(2)), null);
+  });
+
+  check("gives a trace as a request that holds its spans and no others", async (store) => {
+    await store.ingest(
+      batchOf({ trace: 1, id: 1 }, { trace: 2, id: 1 }, { trace: 1, id: 2, parent: 1, service: "message", at: 1 }),
+    );
+    await store.ingest(batchOf({ trace: 1, id: 3, parent: 1, at: 2, attributes: { a: "b" } }));
+    const spans = decodeSpans((await store.trace(traceIdOf(1)))!);
+    assert.deepEqual(
+      spans.map(({ traceId, spanId, service }) => [traceId, spanId, service]),
+      [
+        [traceIdOf(1), spanIdOf(1), "user"],
+        [traceIdOf(1), spanIdOf(3), "user"],
+        [traceIdOf(1), spanIdOf(2), "message"],
+      ],
+    );
+    assert.deepEqual(spans[1]!.attributes, [{ key: "a", type: "string", value: "b" }]);
+  });
+
+  check("gives the skeleton of a trace, by start", async (store) => {
+    await store.ingest(
+      batchOf(
+        { trace: 1, id: 2, parent: 1, service: "message", name: "list", at: 2, ms: 3, isError: true },
+        { trace: 1, id: 1, name: "get", ms: 10 },
+        { trace: 1, id: 3, parent: 9, name: "get", kind: 1, at: 4.5 },
+        { trace: 1, id: 4, parent: 4, name: "get", kind: 1, at: 5 },
+      ),
+    );
+    const { services, operations, spans, ...rest } = (await store.skeleton(traceIdOf(1)))!;
+    assert.deepEqual(rest, { traceId: traceIdOf(1), startMs: EPOCH_MS, durationMs: 10 });
+    assert.deepEqual(
+      {
+        ...spans,
+        service: spans.service.map((index) => services[index]),
+        operation: spans.operation.map((index) => operations[index]),
+      },
+      {
+        spanId: [spanIdOf(1), spanIdOf(2), spanIdOf(3), spanIdOf(4)],
+        parent: [-1, 0, -2, -2],
+        service: ["user", "message", "user", "user"],
+        operation: ["get", "list", "get", "get"],
+        startUs: [0, 2000, 4500, 5000],
+        durationUs: [10000, 3000, 1000, 1000],
+        kind: [2, 2, 1, 1],
+        error: [0, 1, 0, 0],
+      },
+    );
+  });
+
+  check("searches by service, operation, errors, duration, start and attributes", async (store) => {
+    await store.ingest(
+      batchOf(
+        { trace: 1, id: 1, service: "user", name: "get", at: 100, ms: 10, attributes: { "user.id": "1" } },
+        { trace: 1, id: 2, parent: 1, service: "message", name: "list", at: 101, ms: 5 },
+        { trace: 2, id: 1, service: "user", name: "list", at: 200, ms: 20, attributes: { "user.id": "2" } },
+        { trace: 3, id: 1, service: "profile", name: "get", at: 300, ms: 30, isError: true, kind: 1 },
+      ),
+    );
+    const cases: [TraceQuery, number[]][] = [
+      [{}, [3, 2, 1]],
+      [{ service: "user" }, [2, 1]],
+      [{ service: "nobody" }, []],
+      [{ operation: "list" }, [2, 1]],
+      [{ service: "user", operation: "list" }, [2]],
+      [{ hasError: true }, [3]],
+      [{ minDurationUs: 20_000 }, [3, 2]],
+      [{ minDurationUs: 10_000, maxDurationUs: 20_000 }, [2, 1]],
+      [{ start: { fromUs: (EPOCH_MS + 100) * 1000, toUs: (EPOCH_MS + 200) * 1000 } }, [2, 1]],
+      [{ spanMaxUs: 5000 }, [1]],
+      [{ service: "user", spanMaxUs: 5000 }, []],
+      [{ spanMinUs: 30_000 }, [3]],
+      [{ tags: [{ key: "user.id", value: "2" }] }, [2]],
+      [{ tags: [{ key: "host.name", value: "message-host" }] }, [1]],
+      [{ service: "message", tags: [{ key: "user.id", value: "1" }] }, []],
+      [{ tags: [{ key: "error", value: "true" }] }, [3]],
+      [{ tags: [{ key: "span.kind", value: "internal" }] }, [3]],
+      [
+        {
+          tags: [
+            { key: "error", value: "false" },
+            { key: "user.id", value: "1" },
+          ],
+        },
+        [1],
+      ],
+      [{ tags: [{ key: "user.id", value: "3" }] }, []],
+    ];
+    for (const [query, expected] of cases) assert.deepEqual(await idsOf(store, query), expected, JSON.stringify(query));
+  });
+
+  check("pages 10,000 spans newest first, without gaps or repeats", async (store) => {
+    const traces = 2000;
+    // Starts collide on purpose: four traces to each.
+    const startOf = (trace: number): number => Math.floor(((trace * 7919) % traces) / 4);
+    for (let batch = 0; batch < 20; batch++) {
+      const spans: TestSpan[] = [];
+      for (let trace = batch * 100 + 1; trace <= (batch + 1) * 100; trace++) {
+        for (let id = 1; id <= 5; id++) {
+          const parent = id === 1 ? {} : { parent: 1 };
+          spans.push({ trace, id, ...parent, at: startOf(trace), attributes: { odd: String(trace % 2) } });
+        }
+      }
+      assert.equal((await store.ingest(batchOf(...spans))).stored, 500);
+    }
+    assert.equal((await store.stats()).spans, 10_000);
+    for (const query of [{}, { tags: [{ key: "odd", value: "1" }] }]) {
+      const summaries = await allPages(store, query, 37);
+      assert.equal(summaries.length, "tags" in query ? 1000 : 2000);
+      assert.equal(new Set(summaries.map((summary) => summary.traceId)).size, summaries.length);
+      const starts = summaries.map((summary) => summary.startMs);
+      assert.deepEqual(
+        starts,
+        starts.toSorted((a, b) => b - a),
+      );
+    }
+    assert.equal((await store.search({}, { limit: 2000 })).summaries.length, 1000);
+  });
+
+  check("refuses a cursor it did not give", async (store) => {
+    await assert.rejects(store.search({}, { before: "1; DROP TABLE trace" }), { code: "CLEW_STORE_CURSOR" });
+  });
+
+  check("knows who called whom", async (store) => {
+    await store.ingest(
+      batchOf(
+        { trace: 1, id: 1, service: "user" },
+        { trace: 1, id: 2, parent: 1, service: "user", kind: 3 },
+        { trace: 1, id: 3, parent: 2, service: "message" },
+        { trace: 1, id: 4, parent: 2, service: "message" },
+        { trace: 1, id: 5, parent: 1, service: "profile" },
+        { trace: 2, id: 1, service: "late", at: 5000 },
+        { trace: 2, id: 2, parent: 1, service: "later", at: 5000 },
+      ),
+    );
+    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: (EPOCH_MS + 1000) * 1000 }), [
+      { parent: "user", child: "message", callCount: 2 },
+      { parent: "user", child: "profile", callCount: 1 },
+    ]);
+  });
+
+  check("tells a listener of traces that come and grow, until it leaves", async (store) => {
+    let heard: Summary[] = [];
+    let wake = (): void => {};
+    const leave = store.tail((summaries) => {
+      heard.push(...summaries);
+      wake();
+    });
+    const next = async (): Promise<Summary[]> => {
+      while (heard.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      const all = heard;
+      heard = [];
+      return all;
+    };
+    await store.ingest(batchOf({ trace: 1, id: 2, parent: 1 }));
+    const [first] = await next();
+    assert.deepEqual([first!.traceId, first!.spanCount, first!.complete], [traceIdOf(1), 1, false]);
+    await store.ingest(batchOf({ trace: 1, id: 1 }));
+    const [second] = await next();
+    assert.deepEqual([second!.traceId, second!.spanCount, second!.complete], [traceIdOf(1), 2, true]);
+    leave();
+    let others = 0;
+    const done = new Promise<void>((resolve) => {
+      store.tail(() => {
+        others++;
+        resolve();
+      });
+    });
+    await store.ingest(batchOf({ trace: 2, id: 1 }));
+    await done;
+    assert.deepEqual([heard.length, others], [0, 1]);
+  });
+
+  check("refuses work once it is closed, and closes twice", async (store) => {
+    await store.ingest(batchOf({ trace: 1, id: 1 }));
+    await store.close();
+    await store.close();
+    await assert.rejects(store.ingest(batchOf({ trace: 1, id: 2 })), { code: "CLEW_STORE_CLOSED" });
+    await assert.rejects(store.search({}), { code: "CLEW_STORE_CLOSED" });
+    await assert.rejects(store.stats(), { code: "CLEW_STORE_CLOSED" });
+  });
+}
