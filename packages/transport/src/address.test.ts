@@ -11,7 +11,19 @@ test("reads host and port; without a host it is every interface", () => {
 });
 
 test("refuses what is no address, and says what would work", () => {
-  for (const text of ["", "8000", "localhost", ":", ":65536", "::1:80", "http://a:80", "a b:80", ":-1", ":1.5", "[]:80"]) {
+  for (const text of [
+    "",
+    "8000",
+    "localhost",
+    ":",
+    ":65536",
+    "::1:80",
+    "http://a:80",
+    "a b:80",
+    ":-1",
+    ":1.5",
+    "[]:80",
+  ]) {
     assert.throws(() => parseAddress(text), { code: "CLEW_TRANSPORT_ADDRESS", message: /":8000"/ }, text);
   }
 });

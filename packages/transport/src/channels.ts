@@ -14,7 +14,7 @@ const channels: Readonly<Record<Call["side"], Channel>> = {
   client: openChannel("clew.client.call"),
 };
 
-/** Tells who listens that a call begins, before any middleware sees it. Without a listener it costs one look. */
+/** Tells who listens that a call begins: on a server before any middleware sees it, on a client when it is sent. Without a listener it costs one look. */
 export function announceBegin(call: Call): void {
   const channel = channels[call.side];
   if (channel.hasSubscribers) channel.publish({ stage: "begin", call, error: undefined } satisfies CallAnnouncement);

@@ -55,6 +55,14 @@ export function endpointInvalid(given: string, schemes: readonly string[]): Tran
   );
 }
 
+export function schemeUnknown(given: string, schemes: readonly string[]): TransportError {
+  const works = schemes.map((scheme) => `${scheme}://host:port`).join(", ");
+  return usageError(
+    "CLEW_TRANSPORT_SCHEME",
+    `endpoint "${given}" has a scheme that no client speaks; ${works} would work`,
+  );
+}
+
 export function templateInvalid(owner: string, template: string, problem: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_TEMPLATE",

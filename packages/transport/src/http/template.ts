@@ -14,6 +14,10 @@ export interface Variable {
   readonly parts: readonly (string | number)[];
   /** Whether it may span more than one segment. A slash in such a value is a slash in the path. */
   readonly spans: boolean;
+  /** Whether its last part is a `**`. */
+  readonly endsInRest: boolean;
+  /** The number of its first segment in the template. */
+  readonly at: number;
 }
 
 /**
@@ -71,11 +75,15 @@ export function parseTemplate(text: string, owner: string): Template {
       const [name = "", pattern = "*"] = splitOnce(body.slice(at + 1, end), "=");
       if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(name)) fail(`has a variable named "${name}"`);
       if (variables.some((other) => other.name === name)) fail(`has the variable "${name}" twice`);
+      const first = segments.length;
       const parts = pattern.split("/").map((segment) => {
         if (segment === "") fail(`has an empty segment in the variable "${name}"`);
         return add(segment);
       });
-      variables.push({ name, parts, spans: parts.length > 1 || segments.at(-1)?.kind === "rest" });
+      const endsInRest = segments.at(-1)?.kind === "rest";
+      // {x=literal} holds a literal, which is a part like those of a longer pattern.
+      const spans = parts.length > 1 || endsInRest || typeof parts[0] === "string";
+      variables.push({ name, parts, spans, endsInRest, at: first });
       at = end + 2;
       if (end + 1 === body.length - 1) add("");
     } else {
