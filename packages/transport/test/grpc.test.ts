@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createServiceClient, type Metadata, type ServiceClient, ServiceError } from "@clew/rpc";
+import { createServiceClient, type ServiceClient, ServiceError } from "@clew/rpc";
 import type { GrpcServer } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, connectTo, startServer } from "./grpc-echo.ts";

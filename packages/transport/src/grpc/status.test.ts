@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ServiceError } from "@clew/rpc";
+import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromHttpStatus, fromReset } from "./status.ts";
+
+const toFields = (list: string[]): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]));
+
+describe("a status", () => {
+  it("has the bytes that Kratos writes: a google.rpc.Status with one ErrorInfo", () => {
+    const fields = toFields(encodeStatus(new ServiceError(404, "GONE", "no ann", { metadata: { a: "b" } })));
+    assert.equal(fields["grpc-status"], "5");
+    assert.equal(fields["grpc-message"], "no ann");
+    // Status{1: 5, 2: "no ann", 3: Any{1: type url, 2: ErrorInfo{1: "GONE", 3: {1: "a", 2: "b"}}}}, written out by hand.
+    const info = Buffer.from("\x0a\x04GONE\x1a\x06\x0a\x01a\x12\x01b");
+    const typeUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+    const any = Buffer.concat([
+      Buffer.from([10, typeUrl.length]),
+      Buffer.from(typeUrl),
+      Buffer.from([18, info.length]),
+      info,
+    ]);
+    const status = Buffer.concat([Buffer.from("\x08\x05\x12\x06no ann"), Buffer.from([26, any.length]), any]);
+    assert.equal(Buffer.from(fields["grpc-status-details-bin"]!, "base64").toString("hex"), status.toString("hex"));
+    assert.ok(!fields["grpc-status-details-bin"]!.includes("="));
+  });
+
+  it("comes back as the same error, also with a code that gRPC does not have", () => {
+    for (const code of [400, 401, 402, 403, 404, 405, 409, 412, 418, 422, 429, 499, 500, 501, 503, 504, 599]) {
+      const error = new ServiceError(code, "WHY", "100% ü\n", { metadata: { key: "höher", other: "" } });
+      assert.deepEqual(decodeStatus(toFields(encodeStatus(error)))?.toJSON(), error.toJSON());
+    }
+  });
+
+  it("never says OK for an error", () => {
+    assert.equal(toFields(encodeStatus(new ServiceError(200, "", "odd")))["grpc-status"], "2");
+  });
+
+  it("is no error when it is 0", () => {
+    assert.equal(decodeStatus({ "grpc-status": "0", "grpc-message": "fine" }), undefined);
+  });
+
+  it("is read without details, with details that are none, and with details of another status", () => {
+    const plain = { code: 503, reason: "", message: "a b", metadata: {} };
+    const fields = { "grpc-status": "14", "grpc-message": "a%20b" };
+    assert.deepEqual(decodeStatus(fields)?.toJSON(), plain);
+    assert.deepEqual(decodeStatus({ ...fields, "grpc-status-details-bin": "//////" })?.toJSON(), plain);
+    const other = toFields(encodeStatus(new ServiceError(404, "X", "y")))["grpc-status-details-bin"];
+    assert.deepEqual(decodeStatus({ ...fields, "grpc-status-details-bin": other })?.toJSON(), plain);
+  });
+
+  it("that gRPC does not know is UNKNOWN", () => {
+    for (const text of ["42", "", "-1", "abc"]) assert.equal(decodeStatus({ "grpc-status": text })?.code, 500, text);
+  });
+});
+
+describe("grpc-message", () => {
+  it("is percent-encoded UTF-8", () => {
+    assert.equal(encodeMessage("plain ~ text"), "plain ~ text");
+    assert.equal(encodeMessage("100%\tü\r\n"), "100%25%09%C3%BC%0D%0A");
+    for (const text of ["100%\tü\r\n", "𝒳 %41", ""]) assert.equal(decodeMessage(encodeMessage(text)), text);
+  });
+
+  it("is read as it stands where its encoding is broken", () => {
+    assert.equal(decodeMessage("50% off %zz %2"), "50% off %zz %2");
+  });
+});
+
+it("maps HTTP statuses and resets as gRPC's documents do", () => {
+  assert.deepEqual(
+    ["400", "401", "403", "404", "429", "502", "503", "504", "302"].map((status) => fromHttpStatus(status, "").code),
+    [500, 401, 403, 501, 503, 503, 503, 503, 500],
+  );
+  assert.deepEqual(
+    [0, 2, 7, 8, 11, 12].map((code) => fromReset("/a/b", code, undefined).code),
+    [500, 500, 503, 499, 429, 403],
+  );
+  assert.equal(fromReset("/a/b", 8, new Error("ECONNRESET")).code, 503);
+});
