@@ -1,0 +1,34 @@
+import type { Summary } from "./api.ts";
+
+/**
+ * The list with these summaries put in: a known trace is replaced by its newer state, a new one takes its place by start
+ * time, the newest first. Returns the same array when nothing changes.
+ */
+export function mergeSummaries(list: readonly Summary[], changes: Iterable<Summary>): readonly Summary[] {
+  const byId = new Map<string, Summary>();
+  for (const change of changes) byId.set(change.traceId, change);
+  if (byId.size === 0) return list;
+  const merged = list.map((summary) => {
+    const change = byId.get(summary.traceId);
+    byId.delete(summary.traceId);
+    return change ?? summary;
+  });
+  merged.push(...byId.values());
+  return merged.sort(newestFirst);
+}
+
+/** Of what came live, the traces that the list does not hold yet. */
+export function unknownTo(list: readonly Summary[], changes: Iterable<Summary>): Summary[] {
+  const known = new Set(list.map(({ traceId }) => traceId));
+  return [...changes].filter(({ traceId }) => !known.has(traceId));
+}
+
+function newestFirst(a: Summary, b: Summary): number {
+  return b.startMs - a.startMs || (a.traceId < b.traceId ? 1 : a.traceId > b.traceId ? -1 : 0);
+}
+
+/** "GET" and "/v1/users/1" of a path, or an operation with no method. */
+export function splitPath(path: string): { verb: string; rest: string } {
+  const match = /^([A-Z]{3,8}) (\S.*)$/.exec(path);
+  return match === null ? { verb: "", rest: path } : { verb: match[1]!, rest: match[2]! };
+}
