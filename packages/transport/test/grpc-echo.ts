@@ -72,6 +72,22 @@ export async function collect<T>(messages: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
+/** One request for each text. */
+export async function* texts(...all: string[]): AsyncIterable<{ text: string }> {
+  for (const text of all) yield { text };
+}
+
+/** What a call failed with. */
+export async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof ServiceError) return error;
+    throw error;
+  }
+  throw new Error("it did not fail");
+}
+
 /** Resolves when `condition` holds; rejects when it does not within 5 s. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const giveUpAt = performance.now() + 5000;

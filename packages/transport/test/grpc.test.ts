@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createServiceClient, type ServiceClient, ServiceError } from "@clew/rpc";
+import { createServiceClient, type ServiceClient } from "@clew/rpc";
 import type { GrpcServer } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, connectTo, startServer } from "./grpc-echo.ts";
+import { collect, connectTo, failureOf, startServer, texts } from "./grpc-echo.ts";
 
 describe("a gRPC client and server of ours", () => {
   let server: GrpcServer;
@@ -69,17 +69,3 @@ describe("a gRPC client and server of ours", () => {
     });
   });
 });
-
-async function* texts(...all: string[]): AsyncIterable<{ text: string }> {
-  for (const text of all) yield { text };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ServiceError, String(error));
-    return error;
-  }
-  throw new Error("it did not fail");
-}

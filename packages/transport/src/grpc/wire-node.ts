@@ -31,6 +31,7 @@ const noTrailers: WireHeaders = [];
 // Node counts all streams of a session, with what waits in them, and refuses new ones above this (in MB; its default is 10).
 const maxSessionMemory = 256;
 const windowBytes = 256 * 1024;
+const lingerMs = 1000;
 
 function createSettings(maxHeaderBytes: number): Settings {
   return { enablePush: false, initialWindowSize: windowBytes, maxHeaderListSize: maxHeaderBytes };
@@ -225,14 +226,15 @@ class NodeServerStream extends NodeStream<ServerHttp2Stream> implements ServerWi
   }
 
   override reset(code: number): void {
-    if (code !== ResetCode.NO_ERROR || !this.stream.writableEnded) super.reset(code);
-    else if (this.stream.writableFinished) this.#closeNext();
-    else this.stream.once("finish", () => this.#closeNext());
-  }
-
-  // nghttp2 drops what it has not sent of a stream that is being reset, trailers above all: let it send first.
-  #closeNext(): void {
-    setImmediate(() => super.reset(ResetCode.NO_ERROR));
+    if (code !== ResetCode.NO_ERROR || !this.stream.writableEnded) {
+      super.reset(code);
+      return;
+    }
+    // nghttp2 drops what it has not sent of a stream that is being reset, trailers above all, and Node does not tell when they
+    // have left. A gRPC client ends its side when it sees them; one that does not is reset later.
+    const timer = setTimeout(() => super.reset(code), lingerMs);
+    timer.unref();
+    this.stream.once("close", () => clearTimeout(timer));
   }
 
   #trailWith(trailers: WireHeaders): void {
