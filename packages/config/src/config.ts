@@ -37,10 +37,15 @@ export interface Config<T> {
  *
  * @throws one error with a code (CLEW_CONFIG_*) and one line that names the file, the line in it and what would work.
  */
-export async function loadConfig<T = Tree>(options: ConfigOptions<T>): Promise<Config<T>> {
-  const layers = await Promise.all(options.sources.map((source) => source.load()));
-  const snapshot = await createSnapshot(layers, options.schema);
-  return new WatchedConfig(options, layers, snapshot);
+export async function loadConfig<T = Record<string, unknown>>(options: ConfigOptions<T>): Promise<Config<T>> {
+  const config = new WatchedConfig(options);
+  try {
+    await config.load();
+  } catch (error) {
+    await config.close();
+    throw error;
+  }
+  return config;
 }
 
 async function createSnapshot<T>(layers: readonly Layer[], schema: Schema<T> | undefined): Promise<Snapshot<T>> {
@@ -89,21 +94,24 @@ class WatchedConfig<T> implements Config<T> {
   readonly #sources: readonly Source[];
   readonly #schema: Schema<T> | undefined;
   readonly #onError: (error: Error) => void;
-  readonly #layers: Layer[];
+  #layers: Layer[] = [];
   readonly #stops: (() => void)[] = [];
   readonly #listeners: Set<{ readonly path: Path; readonly listener: ConfigListener }> = new Set();
-  #snapshot: Snapshot<T>;
+  #snapshot!: Snapshot<T>;
   readonly #changed: Set<number> = new Set();
   #timer: NodeJS.Timeout | undefined;
-  #reloading: Promise<void> | undefined;
+  #reloading: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: ConfigOptions<T>, layers: Layer[], snapshot: Snapshot<T>) {
+  constructor(options: ConfigOptions<T>) {
     this.#sources = options.sources;
     this.#schema = options.schema;
     this.#onError = options.onError ?? ((error) => process.emitWarning(error));
-    this.#layers = layers;
-    this.#snapshot = snapshot;
+  }
+
+  /** The first load. Rejects with what is wrong. */
+  async load(): Promise<void> {
+    // Watched first: what changes while it is read is read again.
     this.#sources.forEach((source, index) => {
       const stop = source.watch?.(
         () => this.#change(index),
@@ -111,6 +119,14 @@ class WatchedConfig<T> implements Config<T> {
       );
       if (stop !== undefined) this.#stops.push(stop);
     });
+    const loading = this.#loadAll();
+    this.#reloading = loading.catch(() => {});
+    await loading;
+  }
+
+  async #loadAll(): Promise<void> {
+    this.#layers = await Promise.all(this.#sources.map((source) => source.load()));
+    this.#snapshot = await createSnapshot(this.#layers, this.#schema);
   }
 
   get snapshot(): Snapshot<T> {
@@ -139,11 +155,12 @@ class WatchedConfig<T> implements Config<T> {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       // One reload after the other: a slow one must not overtake the next.
-      this.#reloading = (this.#reloading ?? Promise.resolve()).then(() => this.#reload());
+      this.#reloading = this.#reloading.then(() => this.#reload());
     }, settleMs).unref();
   }
 
   async #reload(): Promise<void> {
+    if (this.#isClosed) return;
     const changed = [...this.#changed];
     this.#changed.clear();
     try {

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument as parseYaml, Scalar, visit } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument as parseYaml, Scalar, visit } from "yaml";
 import { formatUnknown, rootNotMap, syntaxInvalid } from "./errors.ts";
 import type { Layer } from "./source.ts";
 import { isTree, mergeTrees, type Path, type Tree, UnquotedText, type Value } from "./tree.ts";
@@ -33,7 +33,7 @@ export function parseDocument(name: string, text: string): Layer {
       if (isPlain) node.value = new UnquotedText(node.value as string);
     },
   });
-  const tree = toTree(document.toJS() as unknown, name);
+  const tree = toTree(toValue(document, name), name);
   return {
     over: (under) => mergeTrees(under, tree),
     locate: (path) => {
@@ -52,6 +52,15 @@ function checkJson(name: string, text: string): void {
     const position = /\(line (\d+) column (\d+)\)/.exec(message);
     const place = position === null ? name : `${name}:${position[1]}:${position[2]}`;
     throw syntaxInvalid(place, "JSON", message, error);
+  }
+}
+
+function toValue(document: Document.Parsed, name: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // Aliases that multiply each other beyond measure.
+    throw syntaxInvalid(name, "YAML", error instanceof Error ? error.message : String(error), error);
   }
 }
 

@@ -1,5 +1,5 @@
-import { type FSWatcher, unwatchFile, watch, watchFile } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { type FSWatcher, realpathSync, statSync, unwatchFile, watch, watchFile } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { extensions, joinLayers, parseDocument } from "./document.ts";
 import { directoryEmpty, fileMissing, fileUnreadable, formatUnknown } from "./errors.ts";
@@ -70,13 +70,13 @@ function watchPath(path: string, onChange: () => void): () => void {
 
   // "..data" is the link that Kubernetes swaps when a mounted ConfigMap changes.
   watchFolder(dirname(path), (name) => name === basename(path) || name === "..data");
-  void (async () => {
-    const target = await realpath(path);
-    if (isClosed) return;
-    if ((await stat(target)).isDirectory()) {
-      if (!isClosed) watchFolder(target, (name) => isConfigName(name) || name === "..data");
-    } else if (target !== path && !isClosed) watchFolder(dirname(target), (name) => name === basename(target));
-  })().catch(poll);
+  try {
+    const target = realpathSync(path);
+    if (statSync(target).isDirectory()) watchFolder(target, (name) => isConfigName(name) || name === "..data");
+    else if (target !== path) watchFolder(dirname(target), (name) => name === basename(target));
+  } catch {
+    // There is nothing yet: load() tells.
+  }
 
   return () => {
     isClosed = true;

@@ -1,5 +1,9 @@
 /** A configuration at one moment: complete, valid, and frozen through and through. */
-export type Snapshot<T> = T extends (...args: never[]) => unknown ? T : { readonly [K in keyof T]: Snapshot<T[K]> };
+export type Snapshot<T> = unknown extends T
+  ? T
+  : T extends (...args: never[]) => unknown
+    ? T
+    : { readonly [K in keyof T]: Snapshot<T[K]> };
 
 /** Freezes maps and lists at every depth. What else a schema made (a Date, a URL) stays as it is. */
 export function freezeSnapshot<T>(value: T): Snapshot<T> {
