@@ -14,7 +14,6 @@ export {
 export { encodeJsonRequest } from "./decode-json.ts";
 // For library authors: writing OTLP.
 export { encodeRequest } from "./encode.ts";
-export { decodePartialSuccess, encodePartialSuccess, type PartialSuccess } from "./partial-success.ts";
 export {
   BaggagePropagator,
   CompositePropagator,
@@ -27,4 +26,5 @@ export {
 } from "./propagator.ts";
 export { MalformedError } from "./proto-reader.ts";
 export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
+export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type PartialSuccess } from "./response.ts";
 export { TraceState } from "./trace-state.ts";

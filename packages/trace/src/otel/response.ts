@@ -55,3 +55,17 @@ export function encodePartialSuccess(partial: PartialSuccess | undefined): Buffe
   }
   return bytes;
 }
+
+/** The message of a google.rpc.Status, with which a receiver says why it refused a request; empty when there is none. */
+export function decodeStatusMessage(response: Uint8Array): string {
+  try {
+    const reader = new ProtoReader(response);
+    while (reader.next()) {
+      if (reader.tag === ((2 << 3) | LENGTH)) return reader.string();
+      reader.skip();
+    }
+  } catch {
+    // No such message: a proxy between may have answered.
+  }
+  return "";
+}

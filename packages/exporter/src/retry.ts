@@ -1,0 +1,39 @@
+/** How long and how often to try again. */
+export interface RetryOptions {
+  /** The first wait; each later one is twice as long. Default: 250. */
+  initialMs?: number;
+  /** No wait is longer, unless the destination asks for it. Default: 5_000. */
+  maxMs?: number;
+  /** No attempt starts later than this after the first. Default: 30_000. */
+  limitMs?: number;
+}
+
+export type RetrySettings = Readonly<Required<RetryOptions>>;
+
+export function resolveRetryOptions(options: RetryOptions = {}): RetrySettings {
+  return { initialMs: options.initialMs ?? 250, maxMs: options.maxMs ?? 5000, limitMs: options.limitMs ?? 30_000 };
+}
+
+/**
+ * How long to wait before attempt number `attempt` + 1: it doubles, and lies somewhere between the half and the whole, so that
+ * the clients of a server that comes back do not all call at once. `random` is a number from 0 to 1.
+ */
+export function backOffMs(attempt: number, settings: RetrySettings, random: number = Math.random()): number {
+  return Math.min(settings.maxMs, settings.initialMs * 2 ** (attempt - 1)) * (0.5 + random / 2);
+}
+
+/** Statuses after which the same request may be sent again (OTLP specification, "Retryable Response Codes"). */
+export function isRetryable(status: number): boolean {
+  return status === 429 || status === 502 || status === 503 || status === 504;
+}
+
+/** The milliseconds of a Retry-After header, in seconds or a date (RFC 9110 section 10.2.3); undefined when it is neither. */
+export function parseRetryAfter(header: string | undefined, nowMs: number = Date.now()): number | undefined {
+  if (header === undefined) return undefined;
+  const text = header.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  // Date.parse takes "1" and "-5" for years; a date of HTTP begins with the name of a day.
+  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
+  const atMs = Date.parse(text);
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+}
