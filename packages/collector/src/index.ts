@@ -1,1 +1,1 @@
-export {};
+export { Collector, type CollectorOptions } from "./collector.ts";

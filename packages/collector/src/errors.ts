@@ -1,0 +1,20 @@
+/** What a developer did wrong. `code` is stable; the message says what would work. */
+function usageError(code: string, message: string): TypeError & { readonly code: string } {
+  return Object.assign(new TypeError(message), { code });
+}
+
+export function optionInvalid(name: string, given: unknown, expected: string): Error {
+  const shown = typeof given === "string" ? JSON.stringify(given) : String(given);
+  return usageError("CLEW_COLLECTOR_OPTION", `new Collector: ${name} is ${shown}; it must be ${expected}`);
+}
+
+export function notStarted(): Error {
+  return usageError(
+    "CLEW_COLLECTOR_NOT_STARTED",
+    "the collector has no endpoint before it was started: await start() first",
+  );
+}
+
+export function alreadyStarted(): Error {
+  return usageError("CLEW_COLLECTOR_STARTED", "the collector was started before; make a new one to start again");
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage } from "node:http";
+import { ServiceError } from "@clew/rpc";
+
+/** The query parameters of a request. */
+export function parametersOf(request: IncomingMessage): URLSearchParams {
+  const url = request.url ?? "";
+  const mark = url.indexOf("?");
+  return new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
+}
+
+/** What a caller got wrong: 400. */
+export function invalid(name: string, given: string, expected: string): ServiceError {
+  return new ServiceError(
+    400,
+    "INVALID_ARGUMENT",
+    `${name} is ${JSON.stringify(given.slice(0, 80))}; it must be ${expected}`,
+  );
+}
+
+/** A text; undefined when it is missing or empty. */
+export function readText(parameters: URLSearchParams, name: string): string | undefined {
+  return parameters.get(name) || undefined;
+}
+
+/** A number of 0 or more; undefined when it is missing or empty. */
+export function readNumber(parameters: URLSearchParams, name: string): number | undefined {
+  const text = readText(parameters, name);
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!(number >= 0 && number < Number.POSITIVE_INFINITY)) throw invalid(name, text, "a number of 0 or more");
+  return number;
+}
+
+/** How many to give: a whole number of 1 or more, cut at `max`. */
+export function readLimit(parameters: URLSearchParams, fallback: number, max: number): number {
+  const limit = readNumber(parameters, "limit");
+  if (limit === undefined || limit === 0) return fallback;
+  if (!Number.isInteger(limit)) throw invalid("limit", String(limit), "a whole number");
+  return Math.min(limit, max);
+}
+
+/** `key:value`, as many as are given. */
+export function readTags(parameters: URLSearchParams, name: string): { key: string; value: string }[] {
+  return parameters.getAll(name).map((tag) => {
+    const colon = tag.indexOf(":");
+    if (colon < 1) throw invalid(name, tag, "key:value");
+    return { key: tag.slice(0, colon), value: tag.slice(colon + 1) };
+  });
+}
+
+const unitsUs: Readonly<Record<string, number>> = {
+  ns: 0.001,
+  us: 1,
+  µs: 1,
+  μs: 1,
+  ms: 1000,
+  s: 1e6,
+  m: 60e6,
+  h: 3600e6,
+  d: 86_400e6,
+  w: 604_800e6,
+};
+
+/** A duration as Go writes it ("1.2s", "1h30m"), and in days and weeks, in microseconds. */
+export function readDuration(parameters: URLSearchParams, name: string): number | undefined {
+  const text = readText(parameters, name);
+  if (text === undefined) return undefined;
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h|d|w))+$/.test(text))
+    throw invalid(name, text, "a duration like 1.2s or 100ms");
+  let us = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(\D+)/g)) us += Number(amount) * unitsUs[unit!]!;
+  return us;
+}
+
+/** A trace id of up to 32 hex digits, in full length. */
+export function readTraceId(text: string): string {
+  if (!/^[0-9a-f]{1,32}$/i.test(text)) throw invalid("the trace id", text, "up to 32 hex digits");
+  return text.toLowerCase().padStart(32, "0");
+}
