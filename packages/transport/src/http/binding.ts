@@ -107,7 +107,8 @@ function bindKey(desc: DescMessage, message: Properties, key: string, texts: str
   const mapKey = bracket === -1 ? undefined : key.slice(bracket + 1, -1);
   if (names.length > maxDepth) throw bindError(names[0]!, `the key goes more than ${maxDepth} messages deep`);
 
-  let target = message;
+  // Nothing is made on the way before the whole key is known: an unknown one leaves no trace.
+  const way: DescField[] = [];
   let slots = slotsOf(desc);
   for (const [index, name] of names.entries()) {
     const slot = slots.get(name);
@@ -117,20 +118,29 @@ function bindKey(desc: DescMessage, message: Properties, key: string, texts: str
     if (field.fieldKind === "map") {
       const entry = rest.length === 0 ? mapKey : rest.join(".");
       if (entry === undefined) throw bindError(key, `it is a map: ${key}[key]=value would work`);
-      setEntry(target, slot, key, entry, texts);
+      setEntry(enterAll(message, way, key, decided), slot, key, entry, texts);
       return;
     }
     if (rest.length === 0) {
       if (mapKey !== undefined) throw bindError(key, `${field.name} is not a map`);
-      setTexts(target, slot, key, texts, decided);
+      setTexts(enterAll(message, way, key, decided), slot, key, texts, decided);
       return;
     }
     if (field.fieldKind !== "message" || slot.text !== undefined) throw bindError(key, `${field.name} has no fields`);
-    decide(target, field, key, decided);
-    target = enter(target, field);
+    way.push(field);
     slots = slotsOf(field.message);
-    if (field.oneof !== undefined) decided.add(message[field.oneof.localName]);
   }
+}
+
+function enterAll(message: Properties, way: readonly DescField[], key: string, decided: Set<unknown>): Properties {
+  let target = message;
+  for (const field of way) {
+    decide(target, field, key, decided);
+    const child = enter(target, field);
+    if (field.oneof !== undefined) decided.add(target[field.oneof.localName]);
+    target = child;
+  }
+  return target;
 }
 
 function setTexts(target: Properties, slot: Slot, key: string, texts: string[], decided: Set<unknown>): void {

@@ -99,7 +99,7 @@ export function negotiate(codecs: BodyCodecs, accept: string | undefined): BodyC
   let best: BodyCodec | undefined;
   let bestQuality = 0;
   for (const range of accept.split(",")) {
-    const quality = Number(/;\s*q=([\d.]+)/i.exec(range)?.[1] ?? 1);
+    const quality = Number(/;\s*q=([^;\s]*)/i.exec(range)?.[1] ?? 1);
     if (!(quality > bestQuality)) continue;
     const subtype = subtypeOf(range);
     const codec = subtype === "*" ? first : codecs.get(subtype);

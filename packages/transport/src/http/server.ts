@@ -178,8 +178,11 @@ export class HttpServer {
     });
     this.#node.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => this.#refuse(error, socket));
     this.#listener = this.#options.listener ?? this.#node;
-    if (this.#listener !== this.#node)
+    if (this.#listener !== this.#node) {
       this.#listener.on("connection", (socket: Socket) => this.#node.emit("connection", socket));
+      // Only a node server that listens watches over its connections: their timeouts, and which of them are idle.
+      this.#node.emit("listening");
+    }
     this.#node.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
@@ -212,6 +215,7 @@ export class HttpServer {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const response of this.#open) if (!response.headersSent) response.shouldKeepAlive = false;
     this.#node.closeIdleConnections();
+    if (this.#listener !== this.#node) this.#node.close();
     // Node holds a connection that has not sent a byte yet for a busy one.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     const cutOff = (): void => {
