@@ -71,7 +71,7 @@ function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
 const maxTimeMs = 2 ** 31 - 1;
 
 function checkTime(option: string, timeMs: number, least: number): void {
-  if (!(timeMs >= least && timeMs <= maxTimeMs)) throw timeInvalid(option, timeMs, least);
+  if (!(timeMs >= least && timeMs <= maxTimeMs)) throw timeInvalid(option, timeMs, least, maxTimeMs);
 }
 
 /** How long a server that was cut off may take to come back, in milliseconds. */
@@ -173,10 +173,9 @@ export class App implements AppInfo {
 
   /** The whole life; returns what failed in it. */
   async #live(): Promise<unknown[]> {
-    const { servers, beforeStop, afterStop, drainDelayMs, logger } = this.#options;
+    const { beforeStop, afterStop, drainDelayMs, logger } = this.#options;
     const failures: unknown[] = [];
-    const started = await this.#start(failures);
-    const isUp = started.length === servers.length && this.#endpoints.length === servers.length;
+    const { started, isUp } = await this.#start(failures);
     if (failures.length === 0 && isUp) await this.#stopRequest.promise;
     // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
     if (isUp) await this.#runAll(beforeStop, "a beforeStop hook", failures);
@@ -188,19 +187,24 @@ export class App implements AppInfo {
     return failures;
   }
 
-  /** Hooks and servers up to the last afterStart hook. Adds what failed to `failures`; returns the servers that accept. */
-  async #start(failures: unknown[]): Promise<Server[]> {
+  /**
+   * Hooks and servers up to the last afterStart hook. Adds what failed to `failures`; returns the servers that accept, and
+   * whether those are all there are and the afterStart hooks had their turn.
+   */
+  async #start(failures: unknown[]): Promise<{ started: Server[]; isUp: boolean }> {
     const { servers, beforeStart, afterStart, startTimeoutMs, stopTimeoutMs, logger } = this.#options;
     const started: Set<Server> = new Set();
+    const startedSoFar = (): Server[] => servers.filter((server) => started.has(server));
+    let isUp = false;
     const limit = new TimeLimit("startTimeoutMs", startTimeoutMs);
     // A start that goes on when nobody wants it any more gets no longer than a stop.
     void this.#stopRequest.promise.then(() => limit.tighten("stopTimeoutMs", stopTimeoutMs));
     try {
       for (const hook of beforeStart) {
-        if (this.#isStopRequested) return [];
+        if (this.#isStopRequested) return { started: [], isUp };
         await limit.race(call(hook, this), "a beforeStart hook");
       }
-      if (this.#isStopRequested) return [];
+      if (this.#isStopRequested) return { started: [], isUp };
       await Promise.all(
         servers.map(async (server) => {
           const starting = call(() => server.start());
@@ -214,11 +218,12 @@ export class App implements AppInfo {
           }
         }),
       );
-      if (failures.length > 0) return servers.filter((server) => started.has(server));
+      if (failures.length > 0) return { started: startedSoFar(), isUp };
       this.#endpoints = servers.map((server) => server.endpoint());
       for (const endpoint of this.#endpoints) {
         logger.info("server listening", { endpoint: endpoint.href.replace(/\/$/, "") });
       }
+      isUp = true;
       for (const hook of afterStart) {
         if (this.#isStopRequested) break;
         await limit.race(call(hook, this), "an afterStart hook");
@@ -228,7 +233,7 @@ export class App implements AppInfo {
     } finally {
       limit.end();
     }
-    return servers.filter((server) => started.has(server));
+    return { started: startedSoFar(), isUp };
   }
 
   /** Stops one group of servers after the other, those of a group side by side, all within the time for it. */

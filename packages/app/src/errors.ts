@@ -7,10 +7,10 @@ export function appUsed(name: string): Error {
   return usageError("CLEW_APP_USED", `app ${quote(name)} has run already; an App runs once: make a new one`);
 }
 
-export function timeInvalid(option: string, given: unknown, least: number): Error {
+export function timeInvalid(option: string, given: unknown, least: number, most: number): Error {
   return usageError(
     "CLEW_APP_TIME",
-    `${option} is ${String(given)}; it must be a number of milliseconds from ${least} up`,
+    `${option} is ${String(given)}; it must be a number of milliseconds from ${least} to ${most}`,
   );
 }
 

@@ -4,6 +4,7 @@ import { timedOut } from "./errors.ts";
 export class TimeLimit {
   readonly #waiting: Set<() => void> = new Set();
   readonly #timers: NodeJS.Timeout[] = [];
+  #hasEnded = false;
   #passed: { readonly option: string; readonly timeoutMs: number } | undefined;
 
   /** `option` names the limit in errors. */
@@ -11,8 +12,9 @@ export class TimeLimit {
     this.tighten(option, timeoutMs);
   }
 
-  /** Sets another moment; the first of them counts. */
+  /** Sets another moment; the first of them counts. Nothing once the limit has ended. */
   tighten(option: string, timeoutMs: number): void {
+    if (this.#hasEnded) return;
     const pass = (): void => {
       this.#passed ??= { option, timeoutMs };
       for (const expire of this.#waiting) expire();
@@ -37,6 +39,7 @@ export class TimeLimit {
 
   /** The moment no longer comes. */
   end(): void {
+    this.#hasEnded = true;
     for (const timer of this.#timers) clearTimeout(timer);
   }
 }

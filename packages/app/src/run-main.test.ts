@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { describeFailure } from "./run-main.ts";
+
+function systemError(fields: Record<string, unknown>): Error {
+  return Object.assign(new Error(`${fields.syscall} ${fields.code}`), fields);
+}
+
+test("a port in use is one line that says what would work", async () => {
+  const first = createServer().listen(0, "127.0.0.1");
+  await once(first, "listening");
+  const { port } = first.address() as { port: number };
+  const second = createServer().listen(port, "127.0.0.1");
+  const [error] = await once(second, "error");
+  first.close();
+  assert.equal(
+    describeFailure(error),
+    `port ${port} on 127.0.0.1 is in use by another process: choose another address or stop that process`,
+  );
+});
+
+test("other errors of listening say what would work", () => {
+  const listen = { syscall: "listen", address: "10.1.1.1", port: 80 };
+  assert.match(
+    describeFailure(systemError({ ...listen, code: "EACCES" })),
+    /^port 80 on 10\.1\.1\.1 may not be opened by this user: choose a port from 1024 up/,
+  );
+  assert.match(
+    describeFailure(systemError({ ...listen, code: "EADDRNOTAVAIL" })),
+    /^port 80 on 10\.1\.1\.1: this machine has no such address/,
+  );
+  assert.match(
+    describeFailure(systemError({ syscall: "listen", code: "EADDRINUSE", address: "/run/a.sock", port: -1 })),
+    /^socket \/run\/a\.sock is in use/,
+  );
+});
+
+test("other errors of the system are one line", async () => {
+  const missing = await readFile("/none/at/all").catch((error: unknown) => error);
+  assert.equal(describeFailure(missing), "/none/at/all does not exist: create it or give another path");
+  const refused = systemError({ syscall: "connect", code: "ECONNREFUSED" });
+  assert.equal(describeFailure(refused), "connect ECONNREFUSED");
+});
+
+test("errors with a code of ours are their message, on one line", () => {
+  const error = Object.assign(new Error("config a.yaml\n  is wrong"), { code: "CLEW_CONFIG_INVALID" });
+  assert.equal(describeFailure(error), "config a.yaml is wrong");
+});
+
+test("several expected failures are one line, the same one is told once", () => {
+  const one = Object.assign(new Error("one"), { code: "CLEW_A" });
+  const two = Object.assign(new Error("two"), { code: "CLEW_B" });
+  assert.equal(describeFailure(new AggregateError([one, two, one], "both")), "one; two");
+});
+
+test("a defect is told with its stack, also beside expected failures", () => {
+  assert.match(describeFailure(new TypeError("x is undefined")), /TypeError: x is undefined\n\s+at /);
+  const expected = Object.assign(new Error("one"), { code: "CLEW_A" });
+  assert.match(describeFailure(new AggregateError([expected, new Error("defect")], "both")), /defect\n\s+at /);
+  assert.match(describeFailure(Object.assign(new Error("odd"), { code: "ODD" })), /odd\n\s+at /);
+  assert.match(describeFailure(new AggregateError([], "none")), /none\n\s+at /);
+  assert.equal(describeFailure("text"), "'text'");
+  assert.equal(describeFailure(undefined), "undefined");
+});
