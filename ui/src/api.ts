@@ -114,7 +114,10 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   // Every error of the collector has the shape { code, reason, message }; a proxy's may not.
   const body: unknown = await response.json().catch(() => undefined);
   const message = (body as { message?: unknown } | undefined)?.message;
-  throw new ApiError(response.status, typeof message === "string" ? message : `${response.status} ${response.statusText}`);
+  throw new ApiError(
+    response.status,
+    typeof message === "string" ? message : `${response.status} ${response.statusText}`,
+  );
 }
 
 export function fetchSummaries(query: URLSearchParams, signal?: AbortSignal): Promise<SummaryPage> {
@@ -140,5 +143,7 @@ export async function fetchServices(signal?: AbortSignal): Promise<string[]> {
 
 /** Names of the operations of a service, for suggestions; Jaeger's shape. */
 export async function fetchOperations(service: string, signal?: AbortSignal): Promise<string[]> {
-  return (await get<{ data: string[] | null }>(`/api/services/${encodeURIComponent(service)}/operations`, signal)).data ?? [];
+  return (
+    (await get<{ data: string[] | null }>(`/api/services/${encodeURIComponent(service)}/operations`, signal)).data ?? []
+  );
 }

@@ -21,7 +21,9 @@ function Kept(): JSX.Element | null {
         <span>nothing kept yet</span>
       ) : (
         <>
-          <span title={new Date(now.oldestMs).toLocaleString()}>kept since {formatSince(now.oldestMs, Date.now())}</span>
+          <span title={new Date(now.oldestMs).toLocaleString()}>
+            kept since {formatSince(now.oldestMs, Date.now())}
+          </span>
           <span title={countOf(now.traces, "trace")}>{countOf(now.spans, "span")}</span>
           <span>{formatBytes(now.bytes)}</span>
         </>
@@ -42,7 +44,8 @@ function ConnectionBanner(): JSX.Element | null {
   if (connection.value === "lost") {
     return (
       <div class="banner is-lost" role="status">
-        <span class="pulse" aria-hidden="true" /> Connection to the collector lost. Trying again; what is on screen stays.
+        <span class="pulse" aria-hidden="true" /> Connection to the collector lost. Trying again; what is on screen
+        stays.
       </div>
     );
   }

@@ -13,7 +13,8 @@ export function CopyButton(props: { text: string | (() => string); label: string
       state.value = "idle";
     }, 1200);
   };
-  const title = state.value === "refused" ? "The browser refused the clipboard" : state.value === "done" ? "Copied" : props.label;
+  const title =
+    state.value === "refused" ? "The browser refused the clipboard" : state.value === "done" ? "Copied" : props.label;
   return (
     <button
       type="button"

@@ -19,8 +19,8 @@ export function FirstRun(): JSX.Element {
         <span class="pulse" aria-hidden="true" /> Waiting for the first trace
       </h1>
       <p>
-        Start a service with these lines in its environment. Any OpenTelemetry SDK understands them, and so does Clew. The
-        trace appears here by itself.
+        Start a service with these lines in its environment. Any OpenTelemetry SDK understands them, and so does Clew.
+        The trace appears here by itself.
       </p>
       <div class="code-block">
         <pre>
@@ -38,7 +38,9 @@ export function FirstRun(): JSX.Element {
           Copy
         </CopyButton>
       </div>
-      <p class="dim">Nothing has arrived so far. What arrives is kept on the collector's disk and survives a restart.</p>
+      <p class="dim">
+        Nothing has arrived so far. What arrives is kept on the collector's disk and survives a restart.
+      </p>
     </section>
   );
 }

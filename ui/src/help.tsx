@@ -76,7 +76,7 @@ export function Help(): JSX.Element {
           <Icon name="close" />
         </button>
       </header>
-      <div class="help-columns">
+      <div class="help-columns" tabIndex={-1} autofocus>
         <div>
           <Keys title="Everywhere" rows={everywhere} />
           <Keys title="List" rows={list} />

@@ -60,7 +60,7 @@ export function Minimap({ view }: { view: TraceView }): JSX.Element {
     <div
       class="minimap"
       ref={box}
-      role="img"
+      role="group"
       aria-label="Overview of the trace"
       title="Drag to zoom, double click to zoom out"
       onPointerDown={(event) => {
@@ -84,8 +84,24 @@ export function Minimap({ view }: { view: TraceView }): JSX.Element {
         <>
           <div class="minimap-shade" style={{ left: "0", width: `${shown.from * 100}%` }} />
           <div class="minimap-shade" style={{ left: `${shown.to * 100}%`, right: "0" }} />
-          <div class="minimap-window" style={{ left: `${shown.from * 100}%`, width: `${(shown.to - shown.from) * 100}%` }} />
+          <div
+            class="minimap-window"
+            style={{ left: `${shown.from * 100}%`, width: `${(shown.to - shown.from) * 100}%` }}
+          />
         </>
+      )}
+      {view.range.value !== null && drag.value === null && (
+        <button
+          type="button"
+          class="zoom-out"
+          title="Zoom out (Esc)"
+          onPointerDown={(event) => event.stopPropagation()}
+          onClick={() => {
+            view.range.value = null;
+          }}
+        >
+          Zoom out
+        </button>
       )}
     </div>
   );
@@ -113,13 +129,17 @@ function paint(canvas: HTMLCanvasElement, tree: SpanTree, widthPx: number): void
   const padding = Math.round(4 * ratio);
   const rows = height - 2 * padding;
   const step = rows / tree.size;
-  const thick = Math.max(1, Math.min(Math.round(4 * ratio), Math.floor(step * 0.75)));
+  // Bars of a crowded map lie over each other: thinner than this they would not be seen at all.
+  const thick = Math.max(Math.ceil(1.5 * ratio), Math.min(Math.round(4 * ratio), Math.floor(step * 0.75)));
   const scale = width / (tree.toUs - tree.fromUs);
   const minWidth = Math.ceil(ratio);
 
   const bar = (node: number, place: number, colour: number, least: number): void => {
     const x = Math.max(0, Math.min(width - least, Math.floor((tree.startUs[node]! - tree.fromUs) * scale)));
-    const end = Math.min(width, Math.max(x + least, Math.ceil((tree.startUs[node]! + tree.durationUs[node]! - tree.fromUs) * scale)));
+    const end = Math.min(
+      width,
+      Math.max(x + least, Math.ceil((tree.startUs[node]! + tree.durationUs[node]! - tree.fromUs) * scale)),
+    );
     // Few spans stand close together at the top; many share the height.
     const top = padding + Math.floor(place * Math.min(step, 7 * ratio));
     for (let y = top; y < Math.min(height, top + thick); y++) pixels.fill(colour, y * width + x, y * width + end);

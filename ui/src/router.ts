@@ -20,15 +20,24 @@ export function startRouter(): void {
     const next = routeOf(location.pathname);
     if (next.page === "traces") listUrl.value = location.pathname + location.search;
     const now = route.peek();
-    if (now.page === next.page && (next.page !== "trace" || (now as { traceId: string }).traceId === next.traceId)) return;
+    if (now.page === next.page && (next.page !== "trace" || (now as { traceId: string }).traceId === next.traceId))
+      return;
     route.value = next;
   };
   read();
   addEventListener("popstate", read);
   addEventListener("click", (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const link = (event.target as Element | null)?.closest?.("a");
-    if (!link || link.target !== "" || link.origin !== location.origin || link.pathname.startsWith("/api/")) return;
+    if (link?.target !== "" || link.origin !== location.origin || link.pathname.startsWith("/api/")) return;
     event.preventDefault();
     navigate(link.pathname + link.search + link.hash);
   });

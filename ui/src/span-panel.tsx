@@ -58,8 +58,8 @@ export function SpanPanel({ view }: { view: TraceView }): JSX.Element | null {
         </header>
         <div class="panel-body">
           <p>
-            The spans under this row name a parent that the collector has not received. Its service may not be traced, may
-            still be working on the request, or could not send what it recorded.
+            The spans under this row name a parent that the collector has not received. Its service may not be traced,
+            may still be working on the request, or could not send what it recorded.
           </p>
         </div>
       </aside>
@@ -163,8 +163,8 @@ function Details({ details, view }: { details: SpanDetails; view: TraceView }): 
             <div class="event" key={link.spanId}>
               <h4>
                 <a href={`/trace/${link.traceId}#${link.spanId}`}>
-                  <Icon name="link" /> {link.traceId.slice(0, 8)}…
-                  {link.traceId === view.traceId ? " (this trace)" : ""} / {link.spanId}
+                  <Icon name="link" /> {link.traceId.slice(0, 8)}…{link.traceId === view.traceId ? " (this trace)" : ""}{" "}
+                  / {link.spanId}
                 </a>
               </h4>
               <Attributes attributes={link.attributes} />
@@ -255,11 +255,16 @@ function Attributes({ attributes, canFilter = false }: { attributes: Attribute[]
       {attributes.map(({ key, value }) => (
         <div key={key}>
           <dt title={key}>{key}</dt>
-          <dd class={typeof value}>
+          <dd class={`is-${typeof value}`}>
             <span class="attribute-value">{text(value)}</span>
             <span class="attribute-actions">
               {canFilter && isFilterable(value) && (
-                <a class="icon-button" href={filterUrl(key, value)} title="Traces that have this too" aria-label="Traces that have this too">
+                <a
+                  class="icon-button"
+                  href={filterUrl(key, value)}
+                  title="Traces that have this too"
+                  aria-label="Traces that have this too"
+                >
                   <Icon name="search" />
                 </a>
               )}
@@ -273,7 +278,11 @@ function Attributes({ attributes, canFilter = false }: { attributes: Attribute[]
 }
 
 function isFilterable(value: unknown): boolean {
-  return (typeof value === "string" && value !== "" && !/["\n]/.test(value)) || typeof value === "number" || typeof value === "boolean";
+  return (
+    (typeof value === "string" && value !== "" && !/["\n]/.test(value)) ||
+    typeof value === "number" ||
+    typeof value === "boolean"
+  );
 }
 
 function filterUrl(key: string, value: unknown): string {

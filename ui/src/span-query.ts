@@ -44,7 +44,8 @@ function compileTerm(tree: SpanTree, term: string): Test {
 
   const bound = /^(?:duration)?([<>])=?(.+)$/.exec(lower);
   const us = bound === null ? undefined : parseDuration(bound[2]!);
-  if (us !== undefined) return bound![1] === ">" ? (node) => tree.durationUs[node]! >= us : (node) => tree.durationUs[node]! <= us;
+  if (us !== undefined)
+    return bound![1] === ">" ? (node) => tree.durationUs[node]! >= us : (node) => tree.durationUs[node]! <= us;
 
   const [field, ...rest] = lower.split(":");
   const value = rest.join(":");
@@ -60,5 +61,6 @@ function compileTerm(tree: SpanTree, term: string): Test {
   }
   const inService = isIn(services, lower);
   const inOperation = isIn(operations, lower);
-  return (node) => inService[spans.service[node]!]! || inOperation[spans.operation[node]!]! || spans.spanId[node] === lower;
+  return (node) =>
+    inService[spans.service[node]!]! || inOperation[spans.operation[node]!]! || spans.spanId[node] === lower;
 }

@@ -26,9 +26,3 @@ export function unknownTo(list: readonly Summary[], changes: Iterable<Summary>):
 function newestFirst(a: Summary, b: Summary): number {
   return b.startMs - a.startMs || (a.traceId < b.traceId ? 1 : a.traceId > b.traceId ? -1 : 0);
 }
-
-/** "GET" and "/v1/users/1" of a path, or an operation with no method. */
-export function splitPath(path: string): { verb: string; rest: string } {
-  const match = /^([A-Z]{3,8}) (\S.*)$/.exec(path);
-  return match === null ? { verb: "", rest: path } : { verb: match[1]!, rest: match[2]! };
-}

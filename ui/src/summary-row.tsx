@@ -3,12 +3,22 @@ import type { Summary, SummaryService } from "./api.ts";
 import { formatClock, formatDay } from "./clock.ts";
 import { formatDuration } from "./duration.ts";
 import { Icon } from "./icons.tsx";
+import { shortOperation, splitPath } from "./operation.ts";
 import { countOf, formatCount } from "./quantity.ts";
 import { colourOf } from "./service-colour.ts";
-import { splitPath } from "./summary-list.ts";
 
-/** Services beyond these are counted, not named. */
-const named = 5;
+/** How many of the services fit into a column this wide, told from the length of their names; at least one. */
+function countFitting(services: SummaryService[], widthPx: number): number {
+  const iconsPx = 34;
+  const letterPx = 7.2;
+  let left = widthPx;
+  const tooMany = services.findIndex(({ name }, index) => {
+    left -= iconsPx + name.length * letterPx;
+    const more = index < services.length - 1 ? 28 : 0;
+    return left < more;
+  });
+  return tooMany === -1 ? services.length : Math.max(1, tooMany);
+}
 
 export function ServiceName({ name }: { name: string }): JSX.Element {
   return (
@@ -19,7 +29,8 @@ export function ServiceName({ name }: { name: string }): JSX.Element {
   );
 }
 
-function ServicePath({ services }: { services: SummaryService[] }): JSX.Element {
+function ServicePath({ services, widthPx }: { services: SummaryService[]; widthPx: number }): JSX.Element {
+  const named = countFitting(services, widthPx);
   return (
     <>
       {services.slice(0, named).map(({ name, spanCount, errorCount }, index) => (
@@ -30,9 +41,20 @@ function ServicePath({ services }: { services: SummaryService[] }): JSX.Element 
         >
           {index > 0 && <Icon name="chevron" />}
           <ServiceName name={name} />
+          {errorCount > 0 && <Icon name="error" label={countOf(errorCount, "error")} />}
         </span>
       ))}
-      {services.length > named && <span class="dim">+{services.length - named}</span>}
+      {services.length > named && (
+        <span
+          class="service-step dim"
+          title={services
+            .slice(named)
+            .map(({ name }) => name)
+            .join(", ")}
+        >
+          +{services.length - named}
+        </span>
+      )}
     </>
   );
 }
@@ -41,6 +63,8 @@ interface Props {
   summary: Summary;
   index: number;
   longestMs: number;
+  /** Width of the column of services. */
+  servicesPx: number;
   isCurrent: boolean;
   isFresh: boolean;
 }
@@ -51,8 +75,8 @@ function barWidth(ms: number, longestMs: number): number {
   return Math.max(2, Math.min(100, (Math.log10(Math.max(ms, 0.1) / 0.1) / scale) * 100));
 }
 
-function Row({ summary, index, longestMs, isCurrent, isFresh }: Props): JSX.Element {
-  const { verb, rest } = splitPath(summary.path ?? summary.rootOperation);
+function Row({ summary, index, longestMs, servicesPx, isCurrent, isFresh }: Props): JSX.Element {
+  const { verb, rest } = splitPath(summary.path ?? shortOperation(summary.rootOperation));
   const isError = summary.errorCount > 0;
   const isToday = formatDay(summary.startMs) === formatDay(Date.now());
   return (
@@ -77,7 +101,11 @@ function Row({ summary, index, longestMs, isCurrent, isFresh }: Props): JSX.Elem
         <a class="summary-path" href={`/trace/${summary.traceId}`}>
           {rest}
         </a>
-        {summary.path !== null && <span class="summary-operation">{summary.rootOperation}</span>}
+        {summary.path !== null && (
+          <span class="summary-operation" title={summary.rootOperation}>
+            {shortOperation(summary.rootOperation)}
+          </span>
+        )}
         {!summary.complete && (
           <span class="growing" title="The first span of this trace has not arrived yet">
             <span class="pulse" aria-hidden="true" /> growing
@@ -85,7 +113,7 @@ function Row({ summary, index, longestMs, isCurrent, isFresh }: Props): JSX.Elem
         )}
       </span>
       <span role="cell" class="summary-services">
-        <ServicePath services={summary.services} />
+        <ServicePath services={summary.services} widthPx={servicesPx} />
       </span>
       <span role="cell" class="number">
         {formatCount(summary.spanCount)}

@@ -15,7 +15,6 @@ const retryMs = 2000;
 const batchMs = 150;
 
 let batch: Summary[] = [];
-let batchTimer: ReturnType<typeof setTimeout> | undefined;
 let wasLost = false;
 
 /** Hears of every new or grown trace, in batches, and of each time the connection is back. Returns how to stop. */
@@ -50,7 +49,7 @@ export function startTail(): void {
   });
   source.addEventListener("summary", (event) => {
     batch.push(JSON.parse(event.data) as Summary);
-    batchTimer ??= setTimeout(flush, batchMs);
+    if (batch.length === 1) setTimeout(flush, batchMs);
   });
   source.addEventListener("stats", (event) => {
     stats.value = JSON.parse(event.data) as Stats;
@@ -71,6 +70,5 @@ export function refreshStats(): void {
 function flush(): void {
   const arrived = batch;
   batch = [];
-  batchTimer = undefined;
   for (const listener of listeners) listener.onSummaries(arrived);
 }

@@ -10,8 +10,8 @@ export const theme: Signal<Theme> = signal<Theme>(system.matches ? "dark" : "lig
 
 function apply(): void {
   const chosen = localStorage.getItem(stored);
-  if (chosen === "light" || chosen === "dark") document.documentElement.dataset["theme"] = chosen;
-  else delete document.documentElement.dataset["theme"];
+  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+  else delete document.documentElement.dataset.theme;
   theme.value = chosen === "light" || chosen === "dark" ? chosen : system.matches ? "dark" : "light";
 }
 

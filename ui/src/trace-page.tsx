@@ -7,11 +7,11 @@ import { formatDuration } from "./duration.ts";
 import { Icon } from "./icons.tsx";
 import { useKeys } from "./keyboard.ts";
 import { Minimap } from "./minimap.tsx";
+import { shortOperation, splitPath } from "./operation.ts";
 import { countOf, formatCount } from "./quantity.ts";
 import { listUrl, navigate } from "./router.ts";
 import { SpanPanel } from "./span-panel.tsx";
 import type { SpanTree } from "./span-tree.ts";
-import { splitPath } from "./summary-list.ts";
 import { ServiceName } from "./summary-row.tsx";
 import { rulerTicks } from "./time-ruler.ts";
 import { TraceView } from "./trace-view.ts";
@@ -67,7 +67,13 @@ export function TracePage({ traceId }: { traceId: string }): JSX.Element {
   }
   return (
     <main class="trace">
-      <TraceHead view={view} tree={tree} title={title} service={service} operation={operations![spans!.operation[root]!]!} />
+      <TraceHead
+        view={view}
+        tree={tree}
+        title={title}
+        service={service}
+        operation={operations![spans!.operation[root]!]!}
+      />
       <Minimap view={view} />
       <div class="trace-main">
         <WaterfallGrid view={view} tree={tree} />
@@ -83,7 +89,13 @@ function rootOf(tree: SpanTree): number {
   return tree.order.find((node) => isSpan(node) && tree.parent[node] === -1) ?? tree.order.find(isSpan)!;
 }
 
-function TraceHead(props: { view: TraceView; tree: SpanTree; title: string; service: string; operation: string }): JSX.Element {
+function TraceHead(props: {
+  view: TraceView;
+  tree: SpanTree;
+  title: string;
+  service: string;
+  operation: string;
+}): JSX.Element {
   const { view, tree, title, operation } = props;
   const { columns } = tree;
   const count = columns.spans.spanId.length;
@@ -103,12 +115,12 @@ function TraceHead(props: { view: TraceView; tree: SpanTree; title: string; serv
         <h1>
           {verb !== "" && <span class="verb">{verb}</span>} {rest}
         </h1>
-        {title !== operation && <span class="summary-operation">{operation}</span>}
-        {view.isIncomplete.value && (
-          <span class="growing" title="A root or a parent has not arrived; the trace is read again when more comes">
-            <span class="pulse" aria-hidden="true" /> waiting for spans
+        {title !== operation && (
+          <span class="summary-operation" title={operation}>
+            {shortOperation(operation)}
           </span>
         )}
+        {view.isIncomplete.value && <Incomplete endMs={columns.startMs + columns.durationMs} />}
         <div class="top-space" />
         <span class="trace-id mono dim">{view.traceId}</span>
         <CopyButton text={view.traceId} label="Copy the trace id" />
@@ -126,6 +138,7 @@ function TraceHead(props: { view: TraceView; tree: SpanTree; title: string; serv
             <Icon name="error" /> {countOf(errors, "error")}
           </button>
         )}
+        <span>{countOf(perService.length, "service")}</span>
         <span class="trace-services">
           {perService.map(({ name, count }) => (
             <button
@@ -146,6 +159,19 @@ function TraceHead(props: { view: TraceView; tree: SpanTree; title: string; serv
         <Find view={view} />
       </div>
     </header>
+  );
+}
+
+/** A trace this old gets no more spans, as a rule: exporters send every few seconds. */
+const settledMs = 60_000;
+
+function Incomplete({ endMs }: { endMs: number }): JSX.Element {
+  const isSettled = Date.now() - endMs > settledMs;
+  return (
+    <span class="growing" title="The root or a parent has not arrived. If it comes, it appears here by itself.">
+      {isSettled ? <Icon name="ghost" /> : <span class="pulse" aria-hidden="true" />}
+      {isSettled ? "spans missing" : "waiting for spans"}
+    </span>
   );
 }
 
@@ -195,10 +221,22 @@ function Find({ view }: { view: TraceView }): JSX.Element {
       </label>
       {found !== null && (
         <>
-          <button type="button" class="icon-button" aria-label="Previous match" title="Previous match (N)" onClick={() => view.nextMatch(-1)}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Previous match"
+            title="Previous match (N)"
+            onClick={() => view.nextMatch(-1)}
+          >
             <Icon name="up" />
           </button>
-          <button type="button" class="icon-button" aria-label="Next match" title="Next match (n)" onClick={() => view.nextMatch(1)}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Next match"
+            title="Next match (n)"
+            onClick={() => view.nextMatch(1)}
+          >
             <Icon name="down" />
           </button>
           <button
@@ -290,10 +328,10 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
           <span>Span</span>
           <span class="head-actions">
             <button type="button" class="link-button" onClick={() => view.setAllCollapsed(true)}>
-              fold
+              Fold
             </button>
             <button type="button" class="link-button" onClick={() => view.setAllCollapsed(false)}>
-              unfold
+              Unfold
             </button>
           </span>
         </div>
@@ -303,39 +341,34 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
         <div class="cell cell-timeline" role="columnheader" aria-label="Timeline">
           <div class="ruler" ref={ruler}>
             {ticks.map(({ label, left }, index) => (
-              <span class={`tick${index > 0 && Number.parseFloat(left) > 92 ? " is-last" : ""}`} key={left} style={{ left }}>
+              <span
+                class={`tick${index > 0 && Number.parseFloat(left) > 92 ? " is-last" : ""}`}
+                key={left}
+                style={{ left }}
+              >
                 {label}
               </span>
             ))}
           </div>
-          {view.range.value !== null && (
-            <button
-              type="button"
-              class="zoom-out"
-              title="Zoom out (Esc)"
-              onClick={() => {
-                view.range.value = null;
-              }}
-            >
-              Zoom out
-            </button>
-          )}
         </div>
       </div>
       <div class="waterfall-body">
         <div class="grid-lines" aria-hidden="true">
-          {ticks.map(({ left }) => (
-            <i key={left} style={{ left }} />
-          ))}
+          <div>
+            {ticks.map(({ left }) => (
+              <i key={left} style={{ left }} />
+            ))}
+          </div>
         </div>
         <div class="waterfall-rows" ref={scroller} tabIndex={-1} />
       </div>
-      <div
-        class="splitter"
-        aria-hidden="true"
-        onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
-        onPointerMove={onSplit}
-      />
+      <div class="splitter-box" aria-hidden="true">
+        <div
+          class="splitter"
+          onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+          onPointerMove={onSplit}
+        />
+      </div>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { type ReadonlySignal, computed, signal, type Signal } from "@preact/signals";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { ApiError, fetchSpan, fetchTrace, type SpanDetails, type Summary } from "./api.ts";
 import { replaceUrl } from "./router.ts";
 import { findSpans } from "./span-query.ts";
@@ -116,7 +116,8 @@ export class TraceView {
     } finally {
       this.#isLoading = false;
     }
-    if (this.#isStale) this.#timer = setTimeout(() => void this.#load(), Math.max(refreshMs, 4 * (performance.now() - startedAt)));
+    if (this.#isStale)
+      this.#timer = setTimeout(() => void this.#load(), Math.max(refreshMs, 4 * (performance.now() - startedAt)));
   }
 
   /** Takes a newer tree; what is folded and picked stays, by span id. */
@@ -211,7 +212,8 @@ export class TraceView {
     this.collapsed.value = collapsed;
     // A selection that got folded away moves up to where it can be seen.
     const selected = this.selected.peek();
-    const isInside = selected !== -1 && tree.place[selected]! > tree.place[node]! && tree.place[selected]! < tree.end[node]!;
+    const isInside =
+      selected !== -1 && tree.place[selected]! > tree.place[node]! && tree.place[selected]! < tree.end[node]!;
     if (isCollapsed && isInside) this.select(node);
   }
 
@@ -224,7 +226,9 @@ export class TraceView {
     const tree = this.tree.peek();
     if (tree === null) return;
     const collapsed = new Uint8Array(tree.size);
-    if (isCollapsed) for (let node = 0; node < tree.size; node++) if (tree.depth[node]! > 0 && hasChildren(tree, node)) collapsed[node] = 1;
+    if (isCollapsed)
+      for (let node = 0; node < tree.size; node++)
+        if (tree.depth[node]! > 0 && hasChildren(tree, node)) collapsed[node] = 1;
     this.collapsed.value = collapsed;
     const selected = this.selected.peek();
     if (selected !== -1 && !this.rows.peek().includes(selected)) {
@@ -256,14 +260,20 @@ export class TraceView {
     const tree = this.tree.peek();
     if (tree === null) return;
     const { error } = tree.columns.spans;
-    this.select(nextMarked(tree, this.selected.peek(), step, (node) => error[node] === 1), { center: true });
+    this.select(
+      nextMarked(tree, this.selected.peek(), step, (node) => error[node] === 1),
+      { center: true },
+    );
   }
 
   nextMatch(step: 1 | -1): void {
     const tree = this.tree.peek();
     const found = this.found.peek();
     if (tree === null || found === null) return;
-    this.select(nextMarked(tree, this.selected.peek(), step, (node) => found.marked[node] === 1), { center: true });
+    this.select(
+      nextMarked(tree, this.selected.peek(), step, (node) => found.marked[node] === 1),
+      { center: true },
+    );
   }
 
   /** Zooms the time axis to the selected span, with a little room on each side. */

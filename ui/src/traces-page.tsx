@@ -36,6 +36,7 @@ const isLoading = signal(true);
 const problem = signal<ApiError | null>(null);
 const filter = signal<SummaryFilter>(emptyFilter);
 const cursor = signal(-1);
+const servicesPx = signal(360);
 /** Arrived since the page was opened; they are shown with a short glow. */
 const fresh = new Set<string>();
 
@@ -150,7 +151,13 @@ function LiveButton({ toTop }: { toTop: () => void }): JSX.Element {
           <Icon name="up" /> {waiting} new
         </button>
       )}
-      <button type="button" class={`button live-button is-${state}`} aria-pressed={isPaused.value} title="Pause or resume (.)" onClick={togglePause}>
+      <button
+        type="button"
+        class={`button live-button is-${state}`}
+        aria-pressed={isPaused.value}
+        title="Pause or resume (.)"
+        onClick={togglePause}
+      >
         {isPaused.value ? <Icon name="play" /> : <span class="pulse" aria-hidden="true" />}
         <span>{isLost ? "Offline" : isPaused.value ? "Paused" : "Live"}</span>
       </button>
@@ -292,6 +299,7 @@ function FilterBar({ toTop }: { toTop: () => void }): JSX.Element {
 
 export function TracesPage(): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
+  const servicesHead = useRef<HTMLSpanElement>(null);
 
   useEffect(() => {
     const readUrl = (): void => {
@@ -319,6 +327,16 @@ export function TracesPage(): JSX.Element {
       fresh.clear();
     };
   }, []);
+
+  const hasRows = list.value.length > 0;
+  useEffect(() => {
+    if (!hasRows || servicesHead.current === null) return;
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry!.contentRect.width > 0) servicesPx.value = Math.round(entry!.contentRect.width);
+    });
+    observer.observe(servicesHead.current);
+    return () => observer.disconnect();
+  }, [hasRows]);
 
   const toTop = (): void => {
     scroller.current?.scrollTo({ top: 0 });
@@ -351,7 +369,8 @@ export function TracesPage(): JSX.Element {
     <main
       class="traces"
       onKeyDown={(event) => {
-        if (event.key === "Escape" && (event.target as HTMLElement).matches("input")) (event.target as HTMLElement).blur();
+        if (event.key === "Escape" && (event.target as HTMLElement).matches("input"))
+          (event.target as HTMLElement).blur();
       }}
     >
       <FilterBar toTop={toTop} />
@@ -377,10 +396,12 @@ export function TracesPage(): JSX.Element {
           }}
         >
           <div class="summary-table" role="table" aria-label="Traces" aria-rowcount={-1}>
-            <div class="summary-head" role="row">
+            <div class="summary-head" role="row" hidden={summaries.length === 0}>
               <span role="columnheader">Time</span>
               <span role="columnheader">Trace</span>
-              <span role="columnheader">Services</span>
+              <span role="columnheader" ref={servicesHead}>
+                Services
+              </span>
               <span role="columnheader" class="number">
                 Spans
               </span>
@@ -395,6 +416,7 @@ export function TracesPage(): JSX.Element {
                 summary={summary}
                 index={index}
                 longestMs={longest}
+                servicesPx={servicesPx.value}
                 isCurrent={index === cursor.value}
                 isFresh={fresh.has(summary.traceId)}
               />
@@ -403,7 +425,9 @@ export function TracesPage(): JSX.Element {
           {summaries.length === 0 && !isLoading.value && (
             <div class="empty">
               <h2>{hasFilter ? "No trace matches" : "No traces"}</h2>
-              {hasFilter && <p>New ones that match appear here by themselves. The filter looks at everything that is kept.</p>}
+              {hasFilter && (
+                <p>New ones that match appear here by themselves. The filter looks at everything that is kept.</p>
+              )}
             </div>
           )}
           {summaries.length > 0 && (
@@ -413,7 +437,9 @@ export function TracesPage(): JSX.Element {
                   Load older
                 </button>
               ) : (
-                <span class="dim">{countOf(summaries.length, "trace")}; that is all{hasFilter ? " that match" : ""}</span>
+                <span class="dim">
+                  {countOf(summaries.length, "trace")}; that is all{hasFilter ? " that match" : ""}
+                </span>
               )}
             </div>
           )}

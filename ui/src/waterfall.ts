@@ -1,5 +1,6 @@
 import { formatDuration } from "./duration.ts";
 import { type IconName, iconPaths } from "./icons.tsx";
+import { shortOperation } from "./operation.ts";
 import { colourCount, colourOf } from "./service-colour.ts";
 import { countBelow, errorsBelow, hasChildren, type SpanTree } from "./span-tree.ts";
 
@@ -75,7 +76,11 @@ export class Waterfall {
     scroller.append(this.#sizer);
     scroller.addEventListener("scroll", () => this.#draw(), { passive: true });
     this.#sizer.addEventListener("click", (event) => this.#onClick(event));
-    this.#resize = new ResizeObserver(() => this.#draw());
+    this.#resize = new ResizeObserver(() => {
+      // The ruler and the grid lines end where the rows do: beside the scrollbar, if it takes room.
+      grid.style.setProperty("--scrollbar", `${scroller.offsetWidth - scroller.clientWidth}px`);
+      this.#draw();
+    });
     this.#resize.observe(scroller);
   }
 
@@ -90,6 +95,7 @@ export class Waterfall {
       // Deep traces indent less, so that names keep half of their column.
       const step = Math.max(2, Math.min(indentPx, 220 / Math.max(1, state.tree.maxDepth)));
       this.#sizer.style.setProperty("--indent", `${step}px`);
+      this.#sizer.classList.toggle("is-deep", step < 10);
     }
     this.#draw();
   }
@@ -170,12 +176,12 @@ export class Waterfall {
     if (isParent) element.setAttribute("aria-expanded", String(!isCollapsed));
     else element.removeAttribute("aria-expanded");
     element.setAttribute("aria-selected", String(node === state.selected));
-    element.dataset["span"] = isGhost ? "" : spans.spanId[node]!;
+    element.dataset.span = isGhost ? "" : spans.spanId[node]!;
     element.classList.toggle("is-error", isError);
     element.classList.toggle("is-ghost", isGhost);
     element.classList.toggle("is-match", state.marked?.[node] === 1);
     element.classList.toggle("is-dimmed", state.marked !== null && state.marked[node] !== 1);
-    element.dataset["kind"] = kindName(kind);
+    element.dataset.kind = kindName(kind);
     const colour = isGhost ? -1 : colourOf(service) % colourCount;
     if (colour !== row.colour) {
       element.classList.remove(`service-${row.colour}`);
@@ -189,7 +195,11 @@ export class Waterfall {
     row.kind.setAttribute("d", iconPaths[(isGhost ? "ghost" : kind > 1 ? kindName(kind) : "internal") as IconName]);
     row.service.textContent = isGhost ? "Parent not received" : service;
     row.peer.textContent = peer === -1 ? "" : services[peer]!;
-    row.operation.textContent = isGhost ? "the spans below name a parent that has not arrived" : operations[spans.operation[node]!]!;
+    const operation = isGhost
+      ? "the spans below name a parent that has not arrived"
+      : operations[spans.operation[node]!]!;
+    row.operation.textContent = shortOperation(operation);
+    row.operation.title = operation;
     row.count.textContent = isCollapsed ? `+${countBelow(tree, node)}` : "";
     row.error.hidden = !isError && hiddenErrors === 0;
     row.error.classList.toggle("is-below", !isError);

@@ -2,14 +2,19 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 
-const paths = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome-stable", "/usr/bin/google-chrome"];
+const paths = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome-stable",
+  "/usr/bin/google-chrome",
+];
 
 /**
  * Where Chromium is. Without one it is installed from Debian when this user may; otherwise this throws, saying what to do:
  * a test without its browser has failed, not passed.
  */
 export function findChromium(): string {
-  const given = process.env["CLEW_CHROMIUM"];
+  const given = process.env.CLEW_CHROMIUM;
   if (given !== undefined) return given;
   const found = paths.find((path) => existsSync(path));
   if (found !== undefined) return found;

@@ -102,20 +102,25 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
     if (pathname === "/api/ui/summaries") return send(response, 200, summaries(searchParams));
     if (pathname === "/api/ui/stats") return send(response, 200, stats());
     if (pathname === "/api/ui/tail") {
-      if (!acceptsTails) return send(response, 503, { code: 503, reason: "UNAVAILABLE", message: "not now", metadata: {} });
+      if (!acceptsTails)
+        return send(response, 503, { code: 503, reason: "UNAVAILABLE", message: "not now", metadata: {} });
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
       response.write(`: here\n\nevent: stats\ndata: ${JSON.stringify(stats())}\n\n`);
       tails.add(response);
       response.on("close", () => tails.delete(response));
       return;
     }
-    const names = [...new Set([...stored.values()].flatMap(({ summary }) => summary.services.map(({ name }) => name)))].sort();
+    const names = [
+      ...new Set([...stored.values()].flatMap(({ summary }) => summary.services.map(({ name }) => name))),
+    ].sort();
     if (pathname === "/api/services") return send(response, 200, { data: names, total: names.length });
     const operationsOf = /^\/api\/services\/([^/]+)\/operations$/.exec(pathname);
     if (operationsOf !== null) {
       const service = decodeURIComponent(operationsOf[1]!);
       const spans = [...stored.values()].flatMap(({ trace }) => trace.spans);
-      const data = [...new Set(spans.filter((span) => span.service === service).map(({ operation }) => operation))].sort();
+      const data = [
+        ...new Set(spans.filter((span) => span.service === service).map(({ operation }) => operation)),
+      ].sort();
       return send(response, 200, { data, total: data.length });
     }
     const asked = /^\/api\/ui\/traces\/([0-9a-f]+)(?:\/spans\/([0-9a-f]+))?$/.exec(pathname);

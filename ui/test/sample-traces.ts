@@ -43,7 +43,11 @@ function hex(random: () => number, digits: number): string {
 const [internal, server, client] = [1, 2, 3];
 
 /** GET /v1/users/{id}/messages: user asks message (gRPC, which reads SQLite) and profile (HTTP), side by side. */
-export function messagesTrace(startMs: number, random: () => number, how: "good" | "slow" | "failing" = "good"): SampleTrace {
+export function messagesTrace(
+  startMs: number,
+  random: () => number,
+  how: "good" | "slow" | "failing" = "good",
+): SampleTrace {
   const unit = how === "slow" ? 9000 : 1000;
   const id = (): string => hex(random, 16);
   const userId = how === "failing" ? 404 : 1 + Math.floor(random() * 90);
@@ -233,9 +237,25 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
     return spanId;
   };
   const ms = (value: number): number => Math.round(value * 1000);
-  const call = (parent: string, from: string, to: string, operation: string, start: number, duration: number, error?: string): string => {
+  const call = (
+    parent: string,
+    from: string,
+    to: string,
+    operation: string,
+    start: number,
+    duration: number,
+    error?: string,
+  ): string => {
     const failed = error === undefined ? {} : { error };
-    const out = add({ parentSpanId: parent, service: from, operation, kind: client, startUs: ms(start), durationUs: ms(duration), ...failed });
+    const out = add({
+      parentSpanId: parent,
+      service: from,
+      operation,
+      kind: client,
+      startUs: ms(start),
+      durationUs: ms(duration),
+      ...failed,
+    });
     return add({
       parentSpanId: out,
       service: to,
@@ -263,7 +283,15 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
   call(gateway, "gateway", "session", "/shop.v1.Sessions/Check", 2, 9);
   const orders = call(gateway, "gateway", "orders", "/shop.v1.Orders/CreateOrder", 13, 796, "payment declined");
   const cart = call(orders, "orders", "cart", "/shop.v1.Carts/GetCart", 18, 31);
-  add({ parentSpanId: cart, service: "cart", operation: "GET cart:812", kind: client, startUs: ms(21), durationUs: ms(3.1), attributes: [{ key: "db.system.name", value: "redis" }] });
+  add({
+    parentSpanId: cart,
+    service: "cart",
+    operation: "GET cart:812",
+    kind: client,
+    startUs: ms(21),
+    durationUs: ms(3.1),
+    attributes: [{ key: "db.system.name", value: "redis" }],
+  });
   const inventory = call(orders, "orders", "inventory", "/shop.v1.Inventory/Reserve", 52, 402);
   for (let item = 0; item < 34; item++) {
     add({
@@ -281,8 +309,22 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
   }
   const payment = call(orders, "orders", "payment", "/shop.v1.Payments/Charge", 458, 331, "card declined");
   const risk = call(payment, "payment", "risk", "/shop.v1.Risk/Score", 463, 118);
-  add({ parentSpanId: risk, service: "risk", operation: "load model", kind: internal, startUs: ms(466), durationUs: ms(41) });
-  add({ parentSpanId: risk, service: "risk", operation: "score", kind: internal, startUs: ms(508), durationUs: ms(70) });
+  add({
+    parentSpanId: risk,
+    service: "risk",
+    operation: "load model",
+    kind: internal,
+    startUs: ms(466),
+    durationUs: ms(41),
+  });
+  add({
+    parentSpanId: risk,
+    service: "risk",
+    operation: "score",
+    kind: internal,
+    startUs: ms(508),
+    durationUs: ms(70),
+  });
   add({
     parentSpanId: payment,
     service: "payment",
@@ -306,8 +348,22 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
       },
     ],
   });
-  const published = add({ parentSpanId: orders, service: "orders", operation: "publish order.failed", kind: 4, startUs: ms(793), durationUs: ms(4) });
-  const consumed = add({ parentSpanId: published, service: "mailer", operation: "process order.failed", kind: 5, startUs: ms(803), durationUs: ms(64) });
+  const published = add({
+    parentSpanId: orders,
+    service: "orders",
+    operation: "publish order.failed",
+    kind: 4,
+    startUs: ms(793),
+    durationUs: ms(4),
+  });
+  const consumed = add({
+    parentSpanId: published,
+    service: "mailer",
+    operation: "process order.failed",
+    kind: 5,
+    startUs: ms(803),
+    durationUs: ms(64),
+  });
   add({
     parentSpanId: consumed,
     service: "mailer",
@@ -327,30 +383,43 @@ export function orphanTrace(startMs: number, random: () => number): SampleTrace 
   return { ...trace, spans: trace.spans.filter((span) => !isLost(span)) };
 }
 
-/** A trace of `count` spans over eight services, thirty levels deep here and there, one in 400 with an error. */
+/** A trace of `count` spans over eight services, up to thirty levels deep, one in 400 with an error. */
 export function hugeTrace(startMs: number, random: () => number, count: number): SampleTrace {
   const names = ["gateway", "orders", "cart", "inventory", "payment", "search", "pricing", "mailer"];
   const spans: SampleSpan[] = [];
-  const open: { spanId: string; depth: number; service: number }[] = [];
-  const total = count * 40;
-  for (let i = 0; i < count; i++) {
-    while (open.length > 1 && (random() < 0.42 || open.length > 30)) open.pop();
-    const above = open.at(-1);
-    const isCall = above !== undefined && random() < 0.2;
-    const service = above === undefined ? 0 : isCall ? Math.floor(random() * names.length) : above.service;
+  /** Spans to be made: how many are in this subtree, and the time it has. */
+  const open = [{ parentSpanId: "", service: 0, depth: 0, size: count, startUs: 0, durationUs: 12_000_000 }];
+  for (let job = open.pop(); job !== undefined; job = open.pop()) {
+    const isCall = job.depth > 0 && random() < 0.25;
+    const service = isCall ? Math.floor(random() * names.length) : job.service;
     const spanId = hex(random, 16);
-    const startUs = i * 40;
+    const index = spans.length;
     spans.push({
       spanId,
-      parentSpanId: above?.spanId ?? "",
+      parentSpanId: job.parentSpanId,
       service: names[service]!,
-      operation: above === undefined ? "nightly import" : `/batch.v1.Import/Step${i % 23}`,
-      kind: above === undefined ? internal : isCall ? server : i % 3 === 0 ? client : internal,
-      startUs,
-      durationUs: above === undefined ? total : Math.round(40 + random() * 40_000 * random()),
-      ...(i % 400 === 399 ? { error: "step failed" } : {}),
+      operation: job.depth === 0 ? "nightly import" : `/batch.v1.Import/Step${job.depth}`,
+      kind: isCall ? server : index % 3 === 1 ? client : internal,
+      startUs: Math.round(job.startUs),
+      durationUs: Math.max(1, Math.round(job.durationUs)),
+      ...(index % 400 === 399 ? { error: "step failed" } : {}),
     });
-    open.push({ spanId, depth: open.length, service });
+    let left = job.size - 1;
+    const width = job.depth > 28 ? 1 : Math.max(1, Math.ceil(left / (2 + Math.floor(random() * 12))));
+    const parts = Math.ceil(left / width);
+    for (let part = 0; left > 0; part++) {
+      const size = Math.min(width, left);
+      left -= size;
+      const slot = (job.durationUs * 0.98) / parts;
+      open.push({
+        parentSpanId: spanId,
+        service,
+        depth: job.depth + 1,
+        size,
+        startUs: job.startUs + job.durationUs * 0.01 + slot * part + slot * 0.2 * random(),
+        durationUs: slot * (0.3 + 0.5 * random()),
+      });
+    }
   }
   return { traceId: hex(random, 32), startMs, spans };
 }
