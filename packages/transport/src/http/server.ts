@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server as NodeServer, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server as NodeServer,
+  type ServerOptions as NodeServerOptions,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { runHolder } from "@clew/context";
 import { type Logger, silentLogger } from "@clew/log";
@@ -164,13 +170,7 @@ export class HttpServer {
             (next, filter) => filter(next),
             (request, response) => this.#dispatch(request, response),
           );
-    this.#node = createServer({
-      maxHeaderSize: this.#options.headerLimitBytes,
-      headersTimeout: this.#options.headerTimeoutMs,
-      requestTimeout: this.#options.requestTimeoutMs,
-      keepAliveTimeout: this.#options.keepAliveTimeoutMs,
-      noDelay: true,
-    });
+    this.#node = createServer(createNodeOptions(this.#options));
     this.#node.on("request", (request, response) => this.#accept(request, response));
     this.#node.on("checkContinue", (request, response) => {
       awaitContinue(response);
@@ -401,6 +401,22 @@ export class HttpServer {
     const head = `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
     socket.end(head + body);
   }
+}
+
+function createNodeOptions(options: ResolvedHttpServerOptions): NodeServerOptions {
+  const { headerLimitBytes, requestTimeoutMs, keepAliveTimeoutMs } = options;
+  // Node refuses a shorter limit for the whole request than for its headers.
+  const headerTimeoutMs =
+    requestTimeoutMs > 0 ? Math.min(options.headerTimeoutMs, requestTimeoutMs) : options.headerTimeoutMs;
+  return {
+    maxHeaderSize: headerLimitBytes,
+    headersTimeout: headerTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // How often Node looks for requests that take too long; its default of 30 s would be the shortest timeout there is.
+    connectionsCheckingInterval: Math.max(50, Math.min(5000, headerTimeoutMs / 2)),
+    noDelay: true,
+  };
 }
 
 function createRouter(options: ResolvedHttpServerOptions): Router<RpcRoute | RawRoute> {

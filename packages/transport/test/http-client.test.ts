@@ -1,0 +1,443 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { test } from "node:test";
+import {
+  type Call,
+  createJsonCodec,
+  type Metadata,
+  type Middleware,
+  protoCodec,
+  ServiceError,
+  service,
+} from "@clew/rpc";
+import { type CallAnnouncement, type ClientOptions, createClient } from "@clew/transport";
+import { Rules } from "./gen/test/v1/kinds_pb.ts";
+import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
+import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
+
+/** A bare server of another make. */
+async function withBare<R>(listener: RequestListener, use: (url: string) => Promise<R>): Promise<R> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** What a bare server was asked. */
+async function readRequest(
+  request: IncomingMessage,
+): Promise<[verb: string, url: string, body: string, contentType: string | undefined]> {
+  let body = "";
+  for await (const chunk of request) body += String(chunk);
+  return [request.method!, request.url!, body, request.headers["content-type"]];
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ServiceError, `${String(error)} is no ServiceError`);
+  return error;
+}
+
+test("calls a server of ours, every kind of rule", async () => {
+  await withServer({ services: [shelves()] }, async (endpoint) => {
+    await using client = createClient(Shelves, { endpoint });
+    const book = await client.getBook({ shelf: "a/b ü:?#%", book: { id: "x:y z", title: "t" } });
+    assert.deepEqual([book.id, book.title], ["x:y z", "on a/b ü:?#%"]);
+    const created = await client.createBook({ shelf: "s", book: { title: "T", tags: ["a"], pages: 5n }, dryRun: true });
+    assert.deepEqual([created.title, created.tags, created.pages], ["T on s", ["a"], 1n]);
+    const updated = await client.updateBook({ id: "b1", genre: Genre.POETRY, labels: { k: "v" } });
+    assert.deepEqual([updated.id, updated.genre, updated.labels], ["b1", Genre.POETRY, { k: "v" }]);
+    assert.equal((await client.deleteBook({ shelf: "s", book: { id: "b" } })).$typeName, "test.v1.Empty");
+    const found = await client.searchBooks({
+      query: "a&b",
+      genres: [Genre.NOVEL, Genre.POETRY],
+      author: { name: "Ann" },
+    });
+    assert.deepEqual(
+      found.books.map((one) => [one.id, one.tags, one.author?.name]),
+      [["a&b", ["1", "2"], "Ann"]],
+    );
+    assert.equal((await client.getFile({ path: "files/a b/c%2Fd" })).id, "files/a b/c%2Fd");
+  });
+});
+
+test("carries body fields and reply fields of every kind, and custom verbs", async () => {
+  const same = (request: object): object => request;
+  const rules = service(Rules, { query: same, patch: same, tags: same, bare: same, purge: same, move: same } as never);
+  await withServer({ services: [rules] }, async (endpoint) => {
+    await using client = createClient(Rules, { endpoint });
+    const patched = await client.patch({
+      int32Value: 3,
+      nested: { name: "n" },
+      strings: ["q"],
+      choice: { case: "choiceText", value: "t" },
+    });
+    assert.deepEqual([patched.int32Value, patched.nested?.name, patched.strings], [3, "n", ["q"]]);
+    assert.deepEqual(patched.choice, { case: "choiceText", value: "t" });
+    assert.deepEqual((await client.tags({ stringValue: "x", strings: ["a", "b"] })).strings, ["a", "b"]);
+    assert.equal((await client.bare({ stringWrapper: "w" })).stringWrapper, "w");
+    assert.equal((await client.purge({ nested: { name: "n" }, boolValue: true })).boolValue, true);
+    const moved = await client.move({
+      stringValue: "shelves/1/books/2 3",
+      timestampValue: { seconds: 1n },
+      doubleValue: 0.5,
+    });
+    assert.deepEqual(
+      [moved.stringValue, moved.timestampValue?.seconds, moved.doubleValue],
+      ["shelves/1/books/2 3", 1n, 0.5],
+    );
+    const queried = await client.query({
+      bytesValue: new Uint8Array([251, 255]),
+      uint64Value: 2n ** 64n - 1n,
+      labels: { a: "b" },
+    });
+    assert.deepEqual(
+      [[...queried.bytesValue], queried.uint64Value, queried.labels],
+      [[251, 255], 2n ** 64n - 1n, { a: "b" }],
+    );
+  });
+});
+
+test("speaks protobuf when it is told to", async () => {
+  const types: unknown[] = [];
+  const services = [
+    echo((request, call) => {
+      types.push(call.metadata.get("content-type"), call.metadata.get("accept"));
+      return request;
+    }),
+  ];
+  await withServer({ services }, async (endpoint) => {
+    await using client = createClient(Echo, { endpoint, http: { codec: protoCodec } });
+    const reply = await client.unary({ text: "a", payload: new Uint8Array([1]) });
+    assert.deepEqual([reply.text, [...reply.payload]], ["a", [1]]);
+  });
+  assert.deepEqual(types, ["application/proto", "application/proto"]);
+});
+
+test("sends what a bare server expects: verb, path under the endpoint's own, query, headers, body", async () => {
+  const seen: unknown[] = [];
+  await withBare(
+    (request, response) => {
+      void readRequest(request).then((asked) => {
+        seen.push(
+          asked,
+          request.headers["x-md-global-user"],
+          request.headers["x-two"],
+          request.headers.accept,
+          request.headers.te,
+        );
+        response.setHeader("X-Reply", "r").end('{"id":"b"}');
+      });
+    },
+    async (url) => {
+      await using client = createClient(Shelves, { endpoint: `${url}/base/` });
+      let headers: Metadata | undefined;
+      const metadata = {
+        "x-md-global-user": "ann",
+        "x-two": ["1", "2"],
+        te: "trailers",
+        "content-length": "999",
+        host: "evil",
+      };
+      const reply = await client.createBook(
+        { shelf: "s 1", book: { title: "é" }, dryRun: true },
+        { metadata, onHeaders: (given) => (headers = given) },
+      );
+      assert.equal(reply.id, "b");
+      assert.equal(headers?.get("x-reply"), "r");
+      await client.getBook({ shelf: "s", book: { id: "i", pages: 2n } });
+    },
+  );
+  const book = '{"id":"","title":"é","pages":"0","tags":[],"genre":"GENRE_UNSPECIFIED","labels":{}}';
+  assert.deepEqual(seen.slice(0, 5), [
+    ["POST", "/base/v1/shelves/s%201/books?dryRun=true", book, "application/json"],
+    "ann",
+    "1, 2",
+    "application/json",
+    undefined,
+  ]);
+  assert.deepEqual(seen[5], ["GET", "/base/v1/shelves/s/books/i?book.pages=2", "", undefined]);
+});
+
+test("an error of the server is the same error at the client", async () => {
+  const services = [
+    shelves({
+      getBook: (_request, call) => {
+        call.replyMetadata.set("retry-after", "3");
+        throw new ServiceError(404, "BOOK_NOT_FOUND", "no book 7", {
+          metadata: { id: "7" },
+          cause: new Error("secret"),
+        });
+      },
+    }),
+  ];
+  await withServer({ services }, async (endpoint) => {
+    let replied: Metadata | undefined;
+    const keep: Middleware = (next) => (call) => next(call).finally(() => (replied = call.replyMetadata));
+    await using client = createClient(Shelves, { endpoint, middleware: [keep] });
+    const error = await failureOf(client.getBook({ shelf: "s", book: { id: "7" } }));
+    assert.deepEqual(error.toJSON(), {
+      code: 404,
+      reason: "BOOK_NOT_FOUND",
+      message: "no book 7",
+      metadata: { id: "7" },
+    });
+    assert.equal(replied?.get("retry-after"), "3");
+  });
+});
+
+test("reads errors of others: the HTTP status wins, and what is no error is told in short", async () => {
+  const cases: [status: number, body: string, reason: string, message: string, metadata?: Record<string, string>][] = [
+    [409, '{"code":500,"reason":"BUSY","message":"m","metadata":{"a":"b","n":1}}', "BUSY", "m", { a: "b" }],
+    [401, '{"code":401,"message":"who"}', "", "who"],
+    [400, '{"reason":5,"message":null,"metadata":[]}', "", ""],
+    [502, "<html>bad gateway</html>", "UNKNOWN", "<html>bad gateway</html>"],
+    [503, "", "UNKNOWN", "HTTP status 503"],
+    [500, "x".repeat(1000), "UNKNOWN", `${"x".repeat(200)}...`],
+    [500, "[1]", "UNKNOWN", "[1]"],
+    [500, "null", "UNKNOWN", "null"],
+    [302, "", "UNKNOWN", "HTTP status 302"],
+  ];
+  let next = 0;
+  await withBare(
+    (_request, response) => {
+      const [status, body] = cases[next++]!;
+      response.writeHead(status).end(body);
+    },
+    async (endpoint) => {
+      await using client = createClient(Echo, { endpoint });
+      for (const [status, body, reason, message, metadata = {}] of cases) {
+        assert.deepEqual(
+          (await failureOf(client.unary({}))).toJSON(),
+          { code: status, reason, message, metadata },
+          body,
+        );
+      }
+    },
+  );
+});
+
+test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_LARGE, an empty one the empty message", async () => {
+  const bodies = ["{", '{"text":1}', "", `{"text":"${"x".repeat(2000)}"}`];
+  await withBare(
+    (_request, response) => void response.end(bodies.shift()),
+    async (endpoint) => {
+      await using client = createClient(Echo, { endpoint, http: { bodyLimitBytes: 1000 } });
+      for (const reason of ["CODEC", "CODEC"]) {
+        const error = await failureOf(client.unary({}));
+        assert.deepEqual([error.code, error.reason], [502, reason]);
+      }
+      assert.equal((await client.unary({})).text, "");
+      const error = await failureOf(client.unary({}));
+      assert.deepEqual([error.code, error.reason], [502, "BODY_TOO_LARGE"]);
+    },
+  );
+});
+
+test("a server that is not there is 503 UNAVAILABLE, with the network's error as the cause", async () => {
+  const placeholder = createTcpServer();
+  await new Promise<void>((resolve) => placeholder.listen(0, "127.0.0.1", resolve));
+  const { port } = placeholder.address() as AddressInfo;
+  await new Promise((resolve) => placeholder.close(resolve));
+  await using client = createClient(Echo, { endpoint: `http://127.0.0.1:${port}` });
+  const error = await failureOf(client.unary({}));
+  assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
+  assert.match(error.message, new RegExp(`^/test.v1.Echo/Unary: cannot reach 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`));
+  assert.equal((error.cause as { code: string }).code, "ECONNREFUSED");
+});
+
+test("a connection that breaks before the reply is whole is 503 UNAVAILABLE", async () => {
+  await withBare(
+    (_request, response) => {
+      response.writeHead(200, { "content-length": "100" });
+      response.write('{"text":');
+      setImmediate(() => response.destroy());
+    },
+    async (endpoint) => {
+      await using client = createClient(Echo, { endpoint });
+      assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
+    },
+  );
+});
+
+test("a deadline ends the call with 504 and aborts the request, wherever it is", async () => {
+  let closed = 0;
+  const hangs: Record<string, RequestListener> = {
+    "before the headers": () => {},
+    "in the body": (_request, response) => void response.write('{"text":'),
+  };
+  for (const [where, hang] of Object.entries(hangs)) {
+    closed = 0;
+    await withBare(
+      (request, response) => {
+        request.on("close", () => closed++);
+        hang(request, response);
+      },
+      async (endpoint) => {
+        await using client = createClient(Echo, { endpoint });
+        const error = await failureOf(client.unary({}, { timeoutMs: 50 }));
+        assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"], where);
+        await eventually(() => closed === 1, "the request is aborted");
+      },
+    );
+  }
+});
+
+test("a signal cancels the call, also one that waits for a connection", async () => {
+  let asked = 0;
+  await withBare(
+    () => asked++,
+    async (endpoint) => {
+      await using client = createClient(Echo, { endpoint, http: { connections: 1 } });
+      const first = new AbortController();
+      const second = new AbortController();
+      const one = failureOf(client.unary({}, { signal: first.signal }));
+      const two = failureOf(client.unary({}, { signal: second.signal }));
+      await eventually(() => asked === 1, "the first request arrives");
+      second.abort();
+      assert.equal((await two).code, 499);
+      first.abort();
+      assert.equal((await one).code, 499);
+      assert.equal(asked, 1);
+    },
+  );
+});
+
+test("a call made inside of a call inherits its deadline and its end", async () => {
+  const seen: unknown[] = [];
+  const inner = echo((_request, call) => {
+    call.onCancel((reason) => seen.push(reason.code));
+    return new Promise(() => {});
+  });
+  await withServer({ services: [inner], timeoutMs: 0 }, async (innerUrl) => {
+    await using toInner = createClient(Echo, { endpoint: innerUrl, timeoutMs: 60_000 });
+    const outer = echo(async (request) => {
+      await null;
+      return toInner.unary(request);
+    });
+    await withServer({ services: [outer], timeoutMs: 50 }, async (outerUrl) => {
+      await using toOuter = createClient(Echo, { endpoint: outerUrl });
+      assert.equal((await failureOf(toOuter.unary({}))).code, 504);
+      await eventually(() => seen.length === 1, "the inner call ends");
+      assert.deepEqual(seen, [499]);
+    });
+  });
+});
+
+test("metadata that no header can hold, and a message its path cannot hold, are 400 before anything is sent", async () => {
+  let asked = 0;
+  await withBare(
+    () => asked++,
+    async (endpoint) => {
+      await using client = createClient(Shelves, { endpoint });
+      const book = { id: "b" };
+      for (const metadata of [{ "x-a": "1\r\nx-b: 2" }, { "x a": "1" }, { "x-a": "\u{1F600}" }]) {
+        const error = await failureOf(client.getBook({ shelf: "s", book }, { metadata }));
+        assert.deepEqual([error.code, error.reason], [400, "CODEC"], JSON.stringify(metadata));
+      }
+      assert.match((await failureOf(client.getBook({ book }))).message, /field "shelf" is empty/);
+      assert.match(
+        (await failureOf(client.getFile({ path: "other/x" }))).message,
+        /field "path" does not fit files\/\*\*/,
+      );
+      assert.equal(asked, 0);
+    },
+  );
+});
+
+test("middleware sees the call: its peer, and the messages that passed", async () => {
+  let call: Call | undefined;
+  const passed: unknown[] = [];
+  const keep: Middleware = (next) => (given) => {
+    call = given;
+    given.onMessage((direction, message) => passed.push(direction, message.$typeName));
+    given.metadata.set("x-added", "1");
+    return next(given);
+  };
+  const services = [echo((_request, given) => ({ text: given.metadata.get("x-added") ?? "" }))];
+  await withServer({ services }, async (endpoint) => {
+    await using client = createClient(Echo, { endpoint, middleware: [keep] });
+    assert.equal((await client.unary({})).text, "1");
+    assert.deepEqual([call?.transport, call?.side, call?.peer.address], ["http", "client", new URL(endpoint).host]);
+  });
+  assert.deepEqual(passed, ["sent", "test.v1.EchoMessage", "received", "test.v1.EchoMessage"]);
+});
+
+test("announces each call on the channel clew.client.call", async () => {
+  const seen: unknown[] = [];
+  const listen = (message: unknown): void => {
+    const { stage, call, error } = message as CallAnnouncement;
+    seen.push([stage, call.operation, error?.code]);
+  };
+  subscribe("clew.client.call", listen);
+  try {
+    await withServer({ services: [echo()] }, async (endpoint) => {
+      await using client = createClient(Echo, { endpoint });
+      await client.unary({});
+      await using lost = createClient(Shelves, { endpoint });
+      await failureOf(lost.deleteBook({ shelf: "s", book: { id: "b" } }));
+    });
+  } finally {
+    unsubscribe("clew.client.call", listen);
+  }
+  assert.deepEqual(seen, [
+    ["begin", "/test.v1.Echo/Unary", undefined],
+    ["end", "/test.v1.Echo/Unary", undefined],
+    ["begin", "/test.v1.Shelves/DeleteBook", undefined],
+    ["end", "/test.v1.Shelves/DeleteBook", 404],
+  ]);
+});
+
+test("a streaming method says that HTTP does not carry it, and what does", async () => {
+  await using client = createClient(Echo, { endpoint: "http://127.0.0.1:1" });
+  const read = async (): Promise<void> => {
+    for await (const _ of client.serverStream({}));
+  };
+  await assert.rejects(read(), {
+    code: "CLEW_TRANSPORT_METHOD_KIND",
+    message: /\/test.v1.Echo\/ServerStream .*grpc:\/\//,
+  });
+});
+
+test("a client that is closed ends its calls first, and takes no more", async () => {
+  let release: (() => void) | undefined;
+  const services = [echo((request) => new Promise((resolve) => (release = () => resolve(request))))];
+  await withServer({ services }, async (endpoint) => {
+    const client = createClient(Echo, { endpoint });
+    const open = client.unary({ text: "a" });
+    await eventually(() => release !== undefined, "the call arrives");
+    const closed = client[Symbol.asyncDispose]();
+    assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
+    release!();
+    assert.equal((await open).text, "a");
+    await closed;
+    await client[Symbol.asyncDispose]();
+  });
+});
+
+test("the scheme picks the protocol; one that no client speaks is an error that names those that work", () => {
+  const open = (endpoint: string, rest: Partial<ClientOptions> = {}) => createClient(Echo, { endpoint, ...rest });
+  for (const endpoint of ["ftp://a:1", "localhost:8000", "127.0.0.1:8000", "", "discovery:///user"]) {
+    assert.throws(
+      () => open(endpoint),
+      { code: "CLEW_TRANSPORT_SCHEME", message: /http:\/\/host:port, .*grpc:\/\/host:port/ },
+      endpoint,
+    );
+  }
+  for (const endpoint of ["http://", "http://a:99999", "http://a/?x=1", "http://a/#x", "http://u:p@a/"]) {
+    assert.throws(() => open(endpoint), { code: "CLEW_TRANSPORT_ENDPOINT" }, endpoint);
+  }
+  assert.throws(() => open("http://a", { http: { connections: 0 } }), { code: "CLEW_TRANSPORT_OPTION" });
+  assert.throws(() => open("http://a", { http: { bodyLimitBytes: -1, codec: createJsonCodec() } }), {
+    code: "CLEW_TRANSPORT_OPTION",
+  });
+});
