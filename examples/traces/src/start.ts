@@ -73,6 +73,7 @@ function readOptions(): { readonly traffic: boolean; readonly help: boolean; rea
  * ends later is started again.
  */
 async function startProcess(name: string, endpoint: string): Promise<void> {
+  if (stopping.signal.aborted) return;
   const { hostname, port } = new URL(endpoint);
   if (await accepts(hostname, Number(port))) {
     const remedy = "stop that process, or choose another address in examples/traces/config.yaml";

@@ -133,7 +133,8 @@ function endSpan(span: Span, call: Call, thrown: unknown): void {
   if (error !== undefined) {
     span.setAttribute(ERROR_TYPE, error.reason || String(code));
     // The cause is what a developer looks for; it is in the trace and never on the wire.
-    span.recordException((error.cause instanceof Error ? error.cause : error) as Error);
+    const { name, message, stack } = error.cause instanceof Error ? error.cause : error;
+    span.recordException({ name, message, ...(stack !== undefined && { stack }) });
     span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
   }
   span.end();
