@@ -1,3 +1,4 @@
+import { after } from "node:test";
 import { type Implementation, type Metadata, ServiceError, service } from "@clew/rpc";
 import { GrpcClient, type GrpcClientOptions, GrpcServer, type GrpcServerOptions } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
@@ -55,9 +56,14 @@ function copyMetadata(from: Metadata, headers: Metadata, trailers: Metadata): vo
   }
 }
 
+const started: GrpcServer[] = [];
+// A test that fails leaves its server behind, which must not keep the file from ending.
+after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort()))));
+
 export async function startServer(options: GrpcServerOptions = {}): Promise<GrpcServer> {
   const server = new GrpcServer({ address: "127.0.0.1:0", services: [echo], ...options });
   await server.start();
+  started.push(server);
   return server;
 }
 

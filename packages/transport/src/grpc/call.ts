@@ -6,6 +6,7 @@ import {
   callReceivesMessage,
   callReceivesStream,
   type Deadline,
+  deadlineExceeded,
   type Handler,
   hasRequestStream,
   isStream,
@@ -13,6 +14,7 @@ import {
   type Metadata,
   type Method,
   type Reply,
+  remainingMs,
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
@@ -104,6 +106,8 @@ export class GrpcCall extends Call implements StreamListener {
       this.#reader.fail(reason);
       this.#sendError(reason);
     });
+    // A timer fires no earlier than in a millisecond.
+    if (this.deadline !== undefined && remainingMs(this.deadline) <= 0) this.cancel(deadlineExceeded(this.operation));
     try {
       await runHolder(this, respond, this, handler);
     } catch (error) {

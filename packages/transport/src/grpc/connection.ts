@@ -17,7 +17,7 @@ export class Connection {
   #failures = 0;
   #retryAt = 0;
   #lastError: unknown;
-  #isClosed = false;
+  readonly #closed = new AbortController();
 
   constructor(options: WireClientOptions) {
     this.#options = options;
@@ -27,7 +27,8 @@ export class Connection {
   /** The session to send a call on: at once when there is one. Throws and rejects with 503 when there can be none. */
   session(): WireSession | Promise<WireSession> {
     if (this.#session?.isOpen) return this.#session;
-    if (this.#isClosed) throw new ServiceError(503, "UNAVAILABLE", `the client of ${this.#endpoint} is closed`);
+    if (this.#closed.signal.aborted)
+      throw new ServiceError(503, "UNAVAILABLE", `the client of ${this.#endpoint} is closed`);
     if (this.#connecting !== undefined) return this.#connecting;
     this.#leave();
     if (performance.now() < this.#retryAt) throw this.#unavailable();
@@ -37,7 +38,7 @@ export class Connection {
 
   /** Takes no more calls; resolves when the open ones are over. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.abort(new Error("the client was closed"));
     await this.#connecting?.catch(() => {});
     this.#leave();
     await Promise.all(this.#leaving);
@@ -45,7 +46,7 @@ export class Connection {
 
   async #connect(): Promise<WireSession> {
     try {
-      const session = await connectWire(this.#options);
+      const session = await connectWire(this.#options, this.#closed.signal);
       this.#failures = 0;
       this.#session = session;
       return session;

@@ -73,23 +73,29 @@ export function createWireServer(options: WireServerOptions): WireServer {
   };
 }
 
-/** Connects; rejects with the system's error. */
-export function connectWire(options: WireClientOptions): Promise<WireSession> {
+/** Connects; rejects with the system's error, or when the signal aborts. */
+export function connectWire(options: WireClientOptions, signal: AbortSignal): Promise<WireSession> {
   const { host, port, tls } = options;
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const settings = createSettings(options.maxHeaderBytes);
   const scheme = tls === undefined ? "http" : "https";
   const session = connectHttp2(`${scheme}://${authority}`, { ...tls, settings, maxSessionMemory });
   return new Promise((resolve, reject) => {
+    const abort = (): void => session.destroy(signal.reason as Error);
     const timer = setTimeout(() => {
       session.destroy(new Error(`no connection to ${authority} within ${options.connectTimeoutMs} ms`));
     }, options.connectTimeoutMs);
-    session.once("error", (error) => {
+    signal.addEventListener("abort", abort, { once: true });
+    const settle = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    };
+    session.once("error", (error) => {
+      settle();
       reject(error);
     });
     session.once("connect", () => {
-      clearTimeout(timer);
+      settle();
       session.setLocalWindowSize(4 * windowBytes);
       resolve(new NodeSession(session, authority));
     });
@@ -129,7 +135,7 @@ class NodeSession implements WireSession {
     });
     const wire = new NodeClientStream(stream, this.peer, () => this.#lossOf());
     wire.listen(listener);
-    if (body !== undefined) stream.end(body);
+    if (body !== undefined) wire.sendLast(body);
     return wire;
   }
 
@@ -151,6 +157,8 @@ class NodeSession implements WireSession {
 abstract class NodeStream<S extends ServerHttp2Stream | ClientHttp2Stream> implements WireStream {
   readonly peer: string;
   protected readonly stream: S;
+  /** Whether this side has sent everything. Node's own flags say so of a stream that was reset as well. */
+  protected hasSentEnd = false;
 
   constructor(stream: S, peer: string) {
     this.stream = stream;
@@ -174,7 +182,7 @@ abstract class NodeStream<S extends ServerHttp2Stream | ClientHttp2Stream> imple
       failure = error;
     });
     stream.on("close", () => {
-      if (hasEnded && stream.writableFinished) return;
+      if (hasEnded && this.hasSentEnd) return;
       const code = stream.rstCode;
       listener.onReset(code, loss() ?? (code === ResetCode.NO_ERROR ? failure : undefined));
     });
@@ -189,12 +197,15 @@ abstract class NodeStream<S extends ServerHttp2Stream | ClientHttp2Stream> imple
   }
 
   sendData(bytes: Uint8Array): boolean {
-    if (this.stream.destroyed || this.stream.writableEnded) return true;
+    if (this.stream.destroyed || this.stream.closed) return true;
     return this.stream.write(bytes);
   }
 
   reset(code: number): void {
-    if (!this.stream.destroyed) this.stream.close(code);
+    if (this.stream.destroyed || this.stream.closed) return;
+    // Node ends a stream that it resets: END_STREAM goes out first, and a request that was given up looks complete. Not here.
+    if (code !== ResetCode.NO_ERROR) this.stream._final = (done) => done();
+    this.stream.close(code);
   }
 }
 
@@ -209,12 +220,14 @@ class NodeServerStream extends NodeStream<ServerHttp2Stream> implements ServerWi
 
   sendHeaders(headers: WireHeaders, isEnd: boolean): void {
     if (this.stream.destroyed || this.stream.closed) return;
+    this.hasSentEnd = isEnd;
     this.stream.respond(toNodeHeaders(headers), isEnd ? { endStream: true } : { waitForTrailers: true });
   }
 
   sendTrailers(trailers: WireHeaders): void {
     if (this.stream.destroyed || this.stream.closed) return;
     this.#trailWith(trailers);
+    this.hasSentEnd = true;
     this.stream.end();
   }
 
@@ -222,11 +235,12 @@ class NodeServerStream extends NodeStream<ServerHttp2Stream> implements ServerWi
     if (this.stream.destroyed || this.stream.closed) return;
     this.sendHeaders(headers, false);
     this.#trailWith(trailers);
+    this.hasSentEnd = true;
     this.stream.end(bytes);
   }
 
   override reset(code: number): void {
-    if (code !== ResetCode.NO_ERROR || !this.stream.writableEnded) {
+    if (code !== ResetCode.NO_ERROR || !this.hasSentEnd) {
       super.reset(code);
       return;
     }
@@ -261,8 +275,15 @@ class NodeClientStream extends NodeStream<ClientHttp2Stream> implements ClientWi
     this.listenTo(listener, () => trailers, this.#loss);
   }
 
+  sendLast(bytes: Uint8Array): void {
+    this.hasSentEnd = true;
+    this.stream.end(bytes);
+  }
+
   sendEnd(): void {
-    if (!this.stream.destroyed) this.stream.end();
+    if (this.stream.destroyed || this.stream.closed) return;
+    this.hasSentEnd = true;
+    this.stream.end();
   }
 }
 
