@@ -198,6 +198,26 @@ test("a start that nobody wants any more gets no longer than a stop", async () =
   await stopping;
 });
 
+test("told to stop while it starts, the app lets the servers get up, skips afterStart, and stops them", async () => {
+  const events: string[] = [];
+  const app = createApp({
+    servers: [fakeServer(events, "a", { start: () => void app.stop() })],
+    afterStart: [hook(events, "afterStart")],
+    afterStop: [hook(events, "afterStop")],
+  });
+  await app.run();
+  assert.deepEqual(events, ["a started", "a stopped", "afterStop"]);
+
+  const early: string[] = [];
+  const inHook = createApp({
+    servers: [fakeServer(early, "a")],
+    beforeStart: [() => void inHook.stop(), hook(early, "second")],
+    afterStop: [hook(early, "afterStop")],
+  });
+  await inHook.run();
+  assert.deepEqual(early, ["afterStop"]);
+});
+
 test("a failing beforeStart hook starts nothing; afterStop still runs", async () => {
   const events: string[] = [];
   const app = createApp({
@@ -337,8 +357,8 @@ test("the servers still accept during the drain delay", async () => {
   const app = createApp({
     servers: [fakeServer(events, "a")],
     afterStart: [() => void app.stop()],
-    // The timer of one millisecond is due before that of the delay.
-    beforeStop: [() => void setTimeout(() => events.push("a call"), 1)],
+    // This timer is due before that of the delay.
+    beforeStop: [() => void setTimeout(() => events.push("a call"), 5)],
     drainDelayMs: 30,
   });
   await app.run();

@@ -3,12 +3,10 @@ import { levelUnknown } from "./errors.ts";
 /** How much is written: lines of this level and of those after it. "silent" writes none. */
 export type Level = "debug" | "info" | "warn" | "error" | "silent";
 
-const levels: readonly Level[] = ["debug", "info", "warn", "error", "silent"];
+/** The levels in their order. */
+export const levelRank: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 
-/** The place of a level in their order. */
-export function levelRank(level: Level): number {
-  return levels.indexOf(level);
-}
+const levels = Object.keys(levelRank) as Level[];
 
 /**
  * Reads a level from text; upper and lower case are the same. `origin` names where the text came from.

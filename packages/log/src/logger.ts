@@ -143,7 +143,7 @@ class LineLogger implements Logger {
   }
 
   #line(level: Exclude<Level, "silent">, message: string, fields: Fields | undefined): void {
-    if (levelRank(level) < levelRank(this.level)) return;
+    if (levelRank[level] < levelRank[this.level]) return;
     const line: PlainFields = Object.assign(Object.create(null), this.#bound);
     const span = trace.getSpanContext(current());
     if (span !== undefined && isSpanContextValid(span)) {
