@@ -41,7 +41,10 @@ function runInside<R>(span: Span, fn: (span: Span) => R): R {
     span.end();
     return result;
   }
-  return result.then(
+  // What a foreign `then` returns is its own affair.
+  const promise =
+    result instanceof Promise ? result : new Promise<unknown>((resolve, reject) => result.then(resolve, reject));
+  return promise.then(
     (value: unknown) => {
       span.end();
       return value;

@@ -8,7 +8,6 @@ export {
   decodeRequest,
   decodeSpan,
   decodeSpans,
-  findSpan,
   type RawBatch,
 } from "./decode.ts";
 export { encodeJsonRequest } from "./decode-json.ts";

@@ -125,7 +125,7 @@ export function formatBaggage(baggage: Baggage): string {
     let member = `${key}=${encodeValue(String(entry.value))}`;
     const properties = entry.metadata?.toString() ?? "";
     if (properties !== "" && propertyPattern.test(properties)) member += `;${properties}`;
-    if (header.length + member.length + 1 > maxBaggageBytes) continue;
+    if (header.length + (header === "" ? 0 : 1) + member.length > maxBaggageBytes) continue;
     header = header === "" ? member : `${header},${member}`;
     count++;
   }

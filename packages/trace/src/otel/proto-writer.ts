@@ -29,7 +29,9 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
 export function int64Size(value: number | bigint): number {
   if (value < 0) return 10;
   let size = 1;
-  for (let rest = Number(value); rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+  if (typeof value === "number") for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+  // Not by way of a number: it would round 2^63 - 1 up to one more byte.
+  else for (let rest = value; rest >= 0x80n; rest >>= 7n) size++;
   return size;
 }
 
