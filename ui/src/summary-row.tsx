@@ -75,6 +75,14 @@ function barWidth(ms: number, longestMs: number): number {
   return Math.max(2, Math.min(100, (Math.log10(Math.max(ms, 0.1) / 0.1) / scale) * 100));
 }
 
+/** The link covers its row, all but what has a tooltip of its own; a click there counts as one on the link. */
+function followLink(event: MouseEvent & { currentTarget: HTMLElement }): void {
+  if ((event.target as Element).closest("a") !== null) return;
+  const { ctrlKey, metaKey, shiftKey } = event;
+  const link = event.currentTarget.querySelector("a")!;
+  link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+}
+
 function Row({ summary, index, longestMs, servicesPx, isCurrent, isFresh }: Props): JSX.Element {
   const { verb, rest } = splitPath(summary.path ?? shortOperation(summary.rootOperation));
   const isError = summary.errorCount > 0;
@@ -85,6 +93,7 @@ function Row({ summary, index, longestMs, servicesPx, isCurrent, isFresh }: Prop
       role="row"
       data-index={index}
       data-trace={summary.traceId}
+      onClick={followLink}
     >
       <span role="cell" class="summary-time" title={`${formatDay(summary.startMs)} ${formatClock(summary.startMs)}`}>
         {!isToday && <span class="dim">{formatDay(summary.startMs).slice(5)} </span>}

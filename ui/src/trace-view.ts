@@ -196,8 +196,8 @@ export class TraceView {
     const rows = this.rows.peek();
     if (rows.length === 0) return;
     const now = rows.indexOf(this.selected.peek());
-    const next = now === -1 ? (step > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, now + step));
-    this.select(rows[next]!);
+    const from = now === -1 && step < 0 ? rows.length : now;
+    this.select(rows[Math.max(0, Math.min(rows.length - 1, from + step))]!);
   }
 
   setCollapsed(node: number, isCollapsed: boolean, isDeep = false): void {
