@@ -398,6 +398,15 @@ export function testTraceStore(
     assert.deepEqual([heard.length, others], [0, 1]);
   });
 
+  check("writes what it took before it closes", async (store) => {
+    const results = Array.from({ length: 5 }, (_, index) => store.ingest(batchOf({ trace: index + 1, id: 1 })));
+    await store.close();
+    assert.deepEqual(
+      (await Promise.all(results)).map((result) => result.stored),
+      [1, 1, 1, 1, 1],
+    );
+  });
+
   check("refuses work once it is closed, and closes twice", async (store) => {
     await store.ingest(batchOf({ trace: 1, id: 1 }));
     await store.close();

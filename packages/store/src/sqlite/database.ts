@@ -20,6 +20,7 @@ CREATE TABLE chunk (
   received_ms INTEGER NOT NULL,
   bytes BLOB NOT NULL
 );
+CREATE INDEX chunk_received ON chunk (received_ms);
 CREATE TABLE trace (
   key INTEGER PRIMARY KEY AUTOINCREMENT,
   id BLOB NOT NULL UNIQUE,
@@ -86,21 +87,25 @@ const SQLITE_NOTADB = 26;
 function prepareFile(database: DatabaseSync, file: string): void {
   const found = pragma(database, "application_id");
   const version = pragma(database, "user_version");
-  const tables = Number(Object.values(database.prepare("SELECT count(*) FROM sqlite_schema").get()!)[0]);
-  if (found !== APPLICATION_ID && (found !== 0 || tables > 0)) throw fileForeign(file, "a database of another program");
+  const isEmpty = countTables(database) === 0;
+  if (found !== APPLICATION_ID && (found !== 0 || !isEmpty)) throw fileForeign(file, "a database of another program");
   if (version > VERSION) throw fileVersion(file, version, VERSION);
   database.exec("PRAGMA busy_timeout = 5000");
-  if (tables === 0) {
-    // Must come before the first page is written: lets retention give space back to the disk.
-    database.exec("PRAGMA auto_vacuum = INCREMENTAL");
-  }
+  // Must come before the first page is written: lets retention give space back to the disk.
+  if (isEmpty) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   // WAL: one writes while others read, and a killed process loses nothing that was committed.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216");
-  if (tables === 0) {
-    database.exec(
-      `BEGIN; ${schema}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; COMMIT`,
-    );
+  if (!isEmpty) return;
+  database.exec("BEGIN IMMEDIATE");
+  // Whoever opened the same new file a moment earlier has made the tables.
+  if (countTables(database) === 0) {
+    database.exec(`${schema} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}`);
   }
+  database.exec("COMMIT");
+}
+
+function countTables(database: DatabaseSync): number {
+  return Number(database.prepare("SELECT count(*) AS count FROM sqlite_schema").get()!.count);
 }
 
 /** Opens a file that {@link openToWrite} has made, for reading only. */

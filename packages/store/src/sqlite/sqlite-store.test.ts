@@ -56,6 +56,27 @@ test("keeps its spans over a restart, and goes on counting", () =>
     await second.close();
   }));
 
+test("two stores write to one file, and neither mixes up the traces of the other", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "traces.db");
+    const stores = await Promise.all([openSqliteStore({ file }), openSqliteStore({ file })]);
+    for (let trace = 1; trace <= 20; trace++) {
+      await stores[trace % 2]!.ingest(batchOf({ trace, id: 1, name: `op${trace}` }));
+    }
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        stores[index % 2]!.ingest(batchOf({ trace: index + 1, id: 2, parent: 1 }, { trace: index + 100, id: 1 })),
+      ),
+    );
+    const summaries = await allPages(stores[0]!, {}, 50);
+    assert.equal(summaries.length, 40);
+    for (const { traceId, rootOperation, spanCount } of summaries) {
+      const trace = Number.parseInt(traceId, 16);
+      assert.deepEqual([rootOperation, spanCount], trace < 100 ? [`op${trace}`, 2] : ["op", 1]);
+    }
+    for (const store of stores) await store.close();
+  }));
+
 test("a process killed while it writes loses nothing it was told is stored", { timeout: 60_000 }, () =>
   withFolder(async (folder) => {
     const file = join(folder, "traces.db");

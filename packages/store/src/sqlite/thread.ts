@@ -23,8 +23,9 @@ export class Thread {
   constructor(name: string, notice: (value: never) => void) {
     // Sources run by type stripping, and built.
     const file = new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-    // What the process preloads (an agent, a loader) has no business in here.
-    this.#worker = new Worker(file, { name: `clew-${name}`, execArgv: [] });
+    // What the process preloads (an agent, a loader) has no business in here, and that node:sqlite is young is known.
+    const execArgv = ["--disable-warning=ExperimentalWarning"];
+    this.#worker = new Worker(file, { name: `clew-${name}`, execArgv });
     // It keeps the process running only while somebody waits for an answer.
     this.#worker.unref();
     this.#worker.on("message", (answer: Answer) => {

@@ -40,7 +40,8 @@ const notice = serve({
   tail(isOn: boolean) {
     hasListener = isOn;
   },
-  close() {
+  // A promise, so that its answer goes out behind those of what is written here.
+  async close() {
     writeWaiting();
     clearTimeout(tailTimer);
     writer.close();

@@ -46,6 +46,7 @@ export class Writer {
   readonly #summaries: Summaries;
   readonly #sql: Record<
     | "insertChunk"
+    | "lastTrace"
     | "findTrace"
     | "writeTrace"
     | "writeOperation"
@@ -55,7 +56,7 @@ export class Writer {
     | "readTrace",
     StatementSync
   >;
-  #nextTrace: number;
+  #nextTrace = 1;
   #spans: number;
   #traces: number;
   readonly #changed = new Set<number>();
@@ -67,6 +68,7 @@ export class Writer {
     this.#summaries = new Summaries(database);
     this.#sql = {
       insertChunk: database.prepare("INSERT INTO chunk (received_ms, bytes) VALUES (?, ?)"),
+      lastTrace: database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'trace'"),
       findTrace: database.prepare("SELECT * FROM trace WHERE id = ?"),
       writeTrace: database.prepare(`
         INSERT INTO trace (key, id, first_chunk, start_us, end_us, span_count, error_count,
@@ -89,7 +91,6 @@ export class Writer {
       oldest: database.prepare("SELECT min(start_us) AS start FROM trace"),
       readTrace: database.prepare(`SELECT ${SUMMARY_COLUMNS} FROM trace t WHERE key = ?`),
     };
-    this.#nextTrace = this.#number("SELECT seq FROM sqlite_sequence WHERE name = 'trace'") + 1;
     this.#traces = this.#number("SELECT count(*) FROM trace");
     this.#spans = this.#number("SELECT sum(span_count) FROM trace");
   }
@@ -103,6 +104,8 @@ export class Writer {
     const results: IngestResult[] = [];
     this.#database.exec("BEGIN IMMEDIATE");
     try {
+      // Read anew each time: another process may write to the same file.
+      this.#nextTrace = Number(this.#sql.lastTrace.get()?.seq ?? 0) + 1;
       const request = batches.length === 1 ? batches[0]!.request : Buffer.concat(batches.map((batch) => batch.request));
       const inserted = this.#sql.insertChunk.run(nowMs, zstdCompressSync(request, compression));
       const chunk = Number(inserted.lastInsertRowid);

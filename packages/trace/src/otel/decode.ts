@@ -23,7 +23,7 @@ export interface RawBatch {
   readonly kinds: Uint8Array;
   /** Status code: 0 unset, 1 ok, 2 error. */
   readonly statusCodes: Uint8Array;
-  /** Where the row's Span message starts in `request`: what {@link findSpan} takes. */
+  /** Where the row's Span message starts in `request`; {@link sliceSpans} has the views that start there. */
   readonly offsets: Uint32Array;
   /** Indices into `strings`. */
   readonly names: Uint32Array;
@@ -618,11 +618,4 @@ function integer(value: bigint): number | string {
 /** JSON has no NaN and no infinities; protobuf's JSON mapping writes their names. */
 function double(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
-}
-
-/** The raw span whose Span message starts at `offset` of a request, as {@link RawBatch.offsets} has it. */
-export function findSpan(request: Uint8Array, offset: number): RawSpan {
-  const raw = sliceSpans(request).find(({ span }) => span.byteOffset - request.byteOffset === offset);
-  if (raw === undefined) throw new MalformedError(offset, "no span starts here");
-  return raw;
 }

@@ -1,4 +1,5 @@
 import { LENGTH, ProtoReader } from "./proto-reader.ts";
+import { varintSize, writeVarint } from "./proto-writer.ts";
 
 /** One span as it came, with what it shares with its neighbours. The bytes are views into the request. */
 export interface RawSpan {
@@ -142,16 +143,12 @@ function groupBy(spans: readonly RawSpan[], key: (span: RawSpan) => Uint8Array):
 
 /** Bytes that a field of `size` bytes takes with its tag (one byte for the fields 1 to 15) and its length. */
 function fieldSize(size: number): number {
-  let length = 1;
-  for (let rest = size; rest >= 128; rest = Math.floor(rest / 128)) length++;
-  return 1 + length + size;
+  return 1 + varintSize(size) + size;
 }
 
-function writeField(bytes: Uint8Array, at: number, field: Field): number {
-  bytes[at++] = field.tag;
-  let rest = field.size;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
-  bytes[at++] = rest;
+function writeField(bytes: Uint8Array, start: number, field: Field): number {
+  bytes[start] = field.tag;
+  let at = writeVarint(bytes, start + 1, field.size);
   for (const part of field.parts) {
     if (part instanceof Uint8Array) {
       bytes.set(part, at);
