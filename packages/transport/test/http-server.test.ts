@@ -231,6 +231,16 @@ test("an error that is none of ours tells the caller nothing, and the log everyt
   assert.equal(fields.error.message, "password is 123");
 });
 
+test("a middleware that throws at once, without a promise, fails its call only", async () => {
+  const refuse: Middleware = () => (call) => {
+    throw new ServiceError(401, "UNAUTHORIZED", call.operation);
+  };
+  await withServer({ services: [echo()], middleware: [refuse] }, async (url) => {
+    const [status, text] = await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", json: "{}" });
+    assert.deepEqual([status, record(text).reason], [401, "UNAUTHORIZED"]);
+  });
+});
+
 test("HEAD is answered like GET without the body, OPTIONS with the verbs there are", async () => {
   await withServer({ services: [shelves()] }, async (url) => {
     const head = await fetch(`${url}/v1/books/b`, { method: "HEAD" });
@@ -380,6 +390,10 @@ test("takes its connections from a listener it is given, and closes it", async (
 test("refuses options that cannot work, and services or routes in each other's way", () => {
   assert.throws(() => new HttpServer({ address: "8000" }), { code: "CLEW_TRANSPORT_ADDRESS" });
   assert.throws(() => new HttpServer({ timeoutMs: -1 }), { code: "CLEW_TRANSPORT_OPTION", message: /timeoutMs is -1/ });
+  assert.throws(() => new HttpServer({ timeoutMs: 2 ** 31 }), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: /0 to 2147483647/,
+  });
   assert.throws(() => new HttpServer({ bodyLimitBytes: Number.NaN }), { code: "CLEW_TRANSPORT_OPTION" });
   assert.throws(() => new HttpServer({ codecs: [] }), { code: "CLEW_TRANSPORT_OPTION" });
   assert.throws(() => new HttpServer({ services: [echo(), service(Echo, {} as never)] }), { code: /./ });
@@ -417,6 +431,22 @@ test("stop lets an open call end, refuses new connections and ends kept ones", a
   const reply = await busy.closed();
   assert.match(reply, /^HTTP\/1.1 200 .*connection: close\r\n.*"id":"late"/is);
   await stopped;
+});
+
+test("stop does not wait for the keep-alive of a connection whose reply had begun", async () => {
+  let finish: (() => void) | undefined;
+  const handle: RawHandler = (_request, response) => {
+    response.write("begun");
+    finish = () => response.end();
+  };
+  const server = new HttpServer({ address: "127.0.0.1:0", routes: [{ verb: "GET", path: "/slow", handle }] });
+  await server.start();
+  const connection = new RawConnection(server.endpoint().href).send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  await connection.until(/begun/);
+  const stopped = server.stop(new AbortController().signal);
+  finish!();
+  await stopped;
+  assert.match(await connection.closed(), /0\r\n\r\n$/);
 });
 
 test("stop cuts off what is open when its signal aborts, and cancels it", async () => {

@@ -29,6 +29,7 @@ test("finds literal paths, also when they are written percent-encoded", () => {
   assert.deepEqual(find(router, "GET", "/v1/books:search"), ["GET /v1/books:search", {}]);
   assert.deepEqual(find(router, "GET", "/v1/books/"), ["GET /v1/books/", {}]);
   assert.equal(find(router, "GET", "/v1"), undefined);
+  for (const path of ["", "*", "v1/books", "xv1/books"]) assert.equal(find(router, "GET", path), undefined);
   assert.equal(find(router, "GET", "/v1/books//"), undefined);
 });
 

@@ -64,6 +64,7 @@ export class Router<T> {
       const route = pick(leaf, verb);
       if (route !== undefined) return { target: route.target, template: route.template, captures: noCaptures };
     }
+    if (!path.startsWith("/")) return undefined;
     const captures: string[] = [];
     let found: Match<T> | undefined;
     walk(this.#root, path, path.length > 1 ? 1 : -1, captures, (candidates) => {
@@ -77,6 +78,7 @@ export class Router<T> {
 
   /** The verbs a path can be asked with, sorted; empty when no route knows the path. */
   allowed(path: string): string[] {
+    if (!path.startsWith("/")) return [];
     const verbs = new Set<string>();
     walk(this.#root, path, path.length > 1 ? 1 : -1, [], (leaf) => {
       for (const verb of leaf.keys()) verbs.add(verb);
@@ -125,7 +127,8 @@ function walk<T>(
   const next = slash === -1 ? -1 : slash + 1;
 
   if (node.literals.size > 0) {
-    const child = node.literals.get(segment) ?? node.literals.get(decodeSegment(segment) ?? segment);
+    const text = segment.includes("%") ? (decodeSegment(segment) ?? segment) : segment;
+    const child = node.literals.get(text);
     if (child !== undefined && walk(child, path, next, captures, visit)) return true;
   }
   // A captured segment is never empty: /a/ is not /a/{id}.

@@ -99,6 +99,9 @@ interface ResolvedHttpServerOptions {
   readonly listener: NetServer | undefined;
 }
 
+/** A timer set for longer than this fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION */
 export function resolveHttpServerOptions(options: HttpServerOptions = {}): ResolvedHttpServerOptions {
   const resolved: ResolvedHttpServerOptions = {
@@ -117,17 +120,14 @@ export function resolveHttpServerOptions(options: HttpServerOptions = {}): Resol
     logger: options.logger ?? silentLogger,
     listener: options.listener,
   };
-  const numbers = [
-    "timeoutMs",
-    "bodyLimitBytes",
-    "headerLimitBytes",
-    "headerTimeoutMs",
-    "requestTimeoutMs",
-    "keepAliveTimeoutMs",
-  ] as const;
-  for (const name of numbers) {
+  for (const name of ["bodyLimitBytes", "headerLimitBytes"] as const) {
     if (!(resolved[name] >= 0 && resolved[name] < Infinity))
       throw optionInvalid(name, resolved[name], "a number of 0 or more");
+  }
+  for (const name of ["timeoutMs", "headerTimeoutMs", "requestTimeoutMs", "keepAliveTimeoutMs"] as const) {
+    if (!(resolved[name] >= 0 && resolved[name] <= longestTimerMs)) {
+      throw optionInvalid(name, resolved[name], `a number of milliseconds from 0 to ${longestTimerMs}`);
+    }
   }
   if (resolved.codecs.length === 0) throw optionInvalid("codecs", "empty", "at least one codec");
   return resolved;
@@ -150,7 +150,8 @@ export class HttpServer {
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   readonly #sockets: Set<Socket> = new Set();
-  readonly #open: Set<ServerResponse> = new Set();
+  /** Responses that are not over, with the call they answer; null for those that answer none. */
+  readonly #open: Map<ServerResponse, HttpServerCall | null> = new Map();
   #started = false;
   #endpoint: URL | undefined;
   #isDraining = false;
@@ -213,7 +214,7 @@ export class HttpServer {
     if (!this.#listener.listening) return;
     this.#isDraining = true;
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
-    for (const response of this.#open) if (!response.headersSent) response.shouldKeepAlive = false;
+    for (const response of this.#open.keys()) if (!response.headersSent) response.shouldKeepAlive = false;
     this.#node.closeIdleConnections();
     if (this.#listener !== this.#node) this.#node.close();
     // Node holds a connection that has not sent a byte yet for a busy one.
@@ -238,11 +239,19 @@ export class HttpServer {
   }
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
-    this.#open.add(response);
-    response.on("close", () => this.#open.delete(response));
+    this.#open.set(response, null);
+    response.on("close", () => this.#forget(response));
     if (this.#isDraining) response.shouldKeepAlive = false;
     if (this.#filtered === null) this.#dispatch(request, response);
     else this.#runRaw(this.#filtered, request, response, noVariables);
+  }
+
+  #forget(response: ServerResponse): void {
+    const call = this.#open.get(response);
+    this.#open.delete(response);
+    if (!response.writableEnded) call?.cancel(callCancelled(call.operation));
+    // A reply that had begun before the drain left its connection open.
+    if (this.#isDraining) setImmediate(() => this.#node.closeIdleConnections());
   }
 
   #dispatch(request: IncomingMessage, response: ServerResponse): void | Promise<void> {
@@ -289,11 +298,17 @@ export class HttpServer {
       announceEnd(call, error);
     };
     call.onCancel((reason) => settle(undefined, reason));
-    response.on("close", () => {
-      if (!response.writableEnded) call.cancel(callCancelled(call.operation));
-    });
+    this.#open.set(response, call);
     announceBegin(call);
-    runHolder(call, route.handler, call).then(
+    let answer: Promise<Reply>;
+    try {
+      answer = runHolder(call, route.handler, call);
+    } catch (error) {
+      // A middleware that is no async function throws right here.
+      settle(undefined, error);
+      return;
+    }
+    answer.then(
       (reply) => settle(reply, undefined),
       (error: unknown) => settle(undefined, error),
     );
@@ -327,7 +342,12 @@ export class HttpServer {
   }
 
   #sendFailure(call: HttpServerCall, error: ServiceError, request: IncomingMessage, response: ServerResponse): void {
-    if (response.destroyed || response.headersSent) return;
+    if (response.destroyed) return;
+    if (response.headersSent) {
+      // A filter began a reply of its own; half of that is worth nothing.
+      if (!response.writableEnded) response.destroy();
+      return;
+    }
     const abandonsBody = isBodyLeft(request, call.cancelled === undefined ? this.#options.bodyLimitBytes : 0);
     try {
       sendError(response, error, { metadata: call.replyMetadata, abandonsBody });
@@ -386,7 +406,7 @@ export class HttpServer {
 
   /** Answers what is not HTTP, and what took too long to arrive. */
   #refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-    const isAnswering = [...this.#open].some((response) => response.socket === socket && response.headersSent);
+    const isAnswering = [...this.#open.keys()].some((response) => response.socket === socket && response.headersSent);
     if (isAnswering || !socket.writable || error.code === "ECONNRESET") {
       socket.destroy();
       return;
