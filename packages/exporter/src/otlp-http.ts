@@ -289,6 +289,7 @@ export class OtlpHttpExporter implements SpanExporter {
   #send(body: Buffer): Promise<Attempt> {
     const { url, timeoutMs } = this.#settings;
     const { signal } = this.#stopping;
+    if (signal.aborted) return Promise.resolve(noAnswer(new Error("the exporter is shut down")));
     this.#requests++;
     this.#sentBytes += body.length;
     return new Promise((resolve) => {

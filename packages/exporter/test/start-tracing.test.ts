@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { startTracing } from "@clew/exporter";
+import { alwaysOff, type ExportResult, type SpanData, withSpan } from "@clew/trace";
+import { startSink, until } from "./sink.ts";
+
+const run = promisify(execFile);
+
+test("what the process does arrives at the collector, under its name", async (t) => {
+  const sink = await startSink();
+  t.after(() => sink.stop());
+  const tracing = startTracing({ service: "user", version: "1.2", endpoint: sink.endpoint });
+  withSpan("outer", () => withSpan("inner", () => {}));
+  assert.equal(tracing.stats().waiting, 2);
+  await tracing.shutdown();
+  const [request] = sink.requests;
+  assert.deepEqual(
+    request!.spans.map((span) => [span.name, span.service]),
+    [
+      ["inner", "user"],
+      ["outer", "user"],
+    ],
+  );
+  assert.deepEqual(tracing.stats(), { started: 2, exported: 2, rejected: 0, dropped: 0, failed: 0, waiting: 0 });
+  withSpan("late", (span) => assert.equal(span.isRecording(), false));
+});
+
+test("a sampler and an exporter of one's own take their places", async () => {
+  const kept: SpanData[] = [];
+  const exporter = {
+    async export(spans: readonly SpanData[]): Promise<ExportResult> {
+      kept.push(...spans);
+      return { outcome: "exported" };
+    },
+    async shutdown() {},
+  };
+  const off = startTracing({ sampler: alwaysOff, exporter });
+  withSpan("unsampled", () => {});
+  await off.shutdown();
+  const on = startTracing({ exporter });
+  withSpan("sampled", () => {});
+  await on.shutdown();
+  assert.deepEqual(
+    kept.map((span) => span.name),
+    ["sampled"],
+  );
+});
+
+test("spans made while the collector is away arrive once it is back", async (t) => {
+  const gone = await startSink();
+  await gone.stop();
+  const tracing = startTracing({ endpoint: gone.endpoint, batch: { delayMs: 10 } });
+  t.after(() => tracing.shutdown());
+  withSpan("while away", () => {});
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const sink = await startSink(undefined, gone.port);
+  t.after(() => sink.stop());
+  withSpan("afterwards", () => {});
+  await until(() => sink.requests.flatMap((request) => request.spans).length === 2, "both spans");
+  assert.deepEqual(
+    sink.requests.flatMap((request) => request.spans.map((span) => span.name)),
+    ["while away", "afterwards"],
+  );
+});
+
+test("a shutdown ends at its deadline when the collector hangs", async (t) => {
+  const sink = await startSink(() => {});
+  t.after(() => sink.stop());
+  const tracing = startTracing({ endpoint: sink.endpoint, batch: { shutdownTimeoutMs: 100 } });
+  withSpan("work", () => {});
+  await tracing.shutdown();
+  assert.deepEqual([tracing.stats().dropped, tracing.stats().exported], [1, 0]);
+});
+
+const program = (endpoint: string, rest: string): string => `
+  import { startTracing } from "@clew/exporter";
+  import { withSpan } from "@clew/trace";
+  const tracing = startTracing({ service: "script", endpoint: "${endpoint}", batch: { delayMs: 1, shutdownTimeoutMs: 300 } });
+  withSpan("work", () => {});
+  ${rest}
+`;
+
+test("a process that runs out of work exports first", async (t) => {
+  const sink = await startSink();
+  t.after(() => sink.stop());
+  await run(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, "")], { timeout: 20_000 });
+  assert.deepEqual(
+    sink.requests.flatMap((request) => request.spans.map((span) => span.name)),
+    ["work"],
+  );
+});
+
+test("a collector that hangs keeps no process from ending, and no work from being done", async (t) => {
+  const sink = await startSink(() => {});
+  t.after(() => sink.stop());
+  const work = `
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let count = 0; count < 20_000; count++) withSpan("more", () => {});
+    console.log("worked", tracing.stats().dropped > 0, tracing.stats().waiting <= 8192);
+  `;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, work)], {
+    timeout: 20_000,
+  });
+  assert.equal(stdout, "worked true true\n");
+  assert.equal(sink.requests.length, 1);
+});
