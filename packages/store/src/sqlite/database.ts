@@ -65,32 +65,56 @@ CREATE TABLE span (
 ) WITHOUT ROWID;
 `;
 
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
+
+// How long to wait for another process that has the file locked.
+const BUSY_MS = 5000;
+
 /** Opens the file to write, making it and its folder when they are not there. Refuses a file of somebody else. */
 export function openToWrite(file: string): DatabaseSync {
-  let database: DatabaseSync | undefined;
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    database = new DatabaseSync(file);
-    prepareFile(database, file);
-    return database;
-  } catch (error) {
-    database?.close();
-    const { code, errcode } = error as { code?: string; errcode?: number };
-    if (code?.startsWith("CLEW_")) throw error;
-    if (errcode === SQLITE_NOTADB) throw fileForeign(file, "no database");
-    throw fileNotOpened(file, error as Error);
+  const deadline = performance.now() + BUSY_MS;
+  for (;;) {
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+      return openPrepared(file);
+    } catch (error) {
+      const { code, errcode } = error as { code?: string; errcode?: number };
+      if (code?.startsWith("CLEW_")) throw error;
+      if (errcode === SQLITE_NOTADB) throw fileForeign(file, "no database");
+      // Two that make a new file at once: busy_timeout does not cover the change to WAL.
+      if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw fileNotOpened(file, error as Error);
+      pause(10);
+    }
   }
 }
 
-const SQLITE_NOTADB = 26;
+function openPrepared(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    prepareFile(database, file);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Holds this thread, which serves nobody yet. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
 
 function prepareFile(database: DatabaseSync, file: string): void {
+  // One look: somebody else may be making the tables right now.
+  database.exec("BEGIN");
   const found = pragma(database, "application_id");
   const version = pragma(database, "user_version");
   const isEmpty = countTables(database) === 0;
+  database.exec("COMMIT");
   if (found !== APPLICATION_ID && (found !== 0 || !isEmpty)) throw fileForeign(file, "a database of another program");
   if (version > VERSION) throw fileVersion(file, version, VERSION);
-  database.exec("PRAGMA busy_timeout = 5000");
+  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
   // Must come before the first page is written: lets retention give space back to the disk.
   if (isEmpty) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   // WAL: one writes while others read, and a killed process loses nothing that was committed.
@@ -111,7 +135,7 @@ function countTables(database: DatabaseSync): number {
 /** Opens a file that {@link openToWrite} has made, for reading only. */
 export function openToRead(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true });
-  database.exec("PRAGMA busy_timeout = 5000; PRAGMA query_only = 1; PRAGMA cache_size = -32768");
+  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA query_only = 1; PRAGMA cache_size = -32768`);
   return database;
 }
 
