@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import type { DescService } from "@bufbuild/protobuf";
 import {
   type Call,
   createJsonCodec,
   type Metadata,
   type Middleware,
   protoCodec,
+  type ServiceClient,
   ServiceError,
   service,
 } from "@clew/rpc";
@@ -29,6 +31,13 @@ async function withBare<R>(listener: RequestListener, use: (url: string) => Prom
   }
 }
 
+/** A client that is closed when its test is over. */
+function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
+  const client = createClient(desc, options);
+  t.after(() => client[Symbol.asyncDispose]());
+  return client;
+}
+
 /** What a bare server was asked. */
 async function readRequest(
   request: IncomingMessage,
@@ -47,9 +56,9 @@ async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
   return error;
 }
 
-test("calls a server of ours, every kind of rule", async () => {
+test("calls a server of ours, every kind of rule", async (t) => {
   await withServer({ services: [shelves()] }, async (endpoint) => {
-    await using client = createClient(Shelves, { endpoint });
+    const client = open(t, Shelves, { endpoint });
     const book = await client.getBook({ shelf: "a/b ü:?#%", book: { id: "x:y z", title: "t" } });
     assert.deepEqual([book.id, book.title], ["x:y z", "on a/b ü:?#%"]);
     const created = await client.createBook({ shelf: "s", book: { title: "T", tags: ["a"], pages: 5n }, dryRun: true });
@@ -70,11 +79,11 @@ test("calls a server of ours, every kind of rule", async () => {
   });
 });
 
-test("carries body fields and reply fields of every kind, and custom verbs", async () => {
+test("carries body fields and reply fields of every kind, and custom verbs", async (t) => {
   const same = (request: object): object => request;
   const rules = service(Rules, { query: same, patch: same, tags: same, bare: same, purge: same, move: same } as never);
   await withServer({ services: [rules] }, async (endpoint) => {
-    await using client = createClient(Rules, { endpoint });
+    const client = open(t, Rules, { endpoint });
     const patched = await client.patch({
       int32Value: 3,
       nested: { name: "n" },
@@ -107,7 +116,7 @@ test("carries body fields and reply fields of every kind, and custom verbs", asy
   });
 });
 
-test("speaks protobuf when it is told to", async () => {
+test("speaks protobuf when it is told to", async (t) => {
   const types: unknown[] = [];
   const services = [
     echo((request, call) => {
@@ -116,14 +125,14 @@ test("speaks protobuf when it is told to", async () => {
     }),
   ];
   await withServer({ services }, async (endpoint) => {
-    await using client = createClient(Echo, { endpoint, http: { codec: protoCodec } });
+    const client = open(t, Echo, { endpoint, http: { codec: protoCodec } });
     const reply = await client.unary({ text: "a", payload: new Uint8Array([1]) });
     assert.deepEqual([reply.text, [...reply.payload]], ["a", [1]]);
   });
   assert.deepEqual(types, ["application/proto", "application/proto"]);
 });
 
-test("sends what a bare server expects: verb, path under the endpoint's own, query, headers, body", async () => {
+test("sends what a bare server expects: verb, path under the endpoint's own, query, headers, body", async (t) => {
   const seen: unknown[] = [];
   await withBare(
     (request, response) => {
@@ -139,7 +148,7 @@ test("sends what a bare server expects: verb, path under the endpoint's own, que
       });
     },
     async (url) => {
-      await using client = createClient(Shelves, { endpoint: `${url}/base/` });
+      const client = open(t, Shelves, { endpoint: `${url}/base/` });
       let headers: Metadata | undefined;
       const metadata = {
         "x-md-global-user": "ann",
@@ -168,7 +177,7 @@ test("sends what a bare server expects: verb, path under the endpoint's own, que
   assert.deepEqual(seen[5], ["GET", "/base/v1/shelves/s/books/i?book.pages=2", "", undefined]);
 });
 
-test("an error of the server is the same error at the client", async () => {
+test("an error of the server is the same error at the client", async (t) => {
   const services = [
     shelves({
       getBook: (_request, call) => {
@@ -183,7 +192,7 @@ test("an error of the server is the same error at the client", async () => {
   await withServer({ services }, async (endpoint) => {
     let replied: Metadata | undefined;
     const keep: Middleware = (next) => (call) => next(call).finally(() => (replied = call.replyMetadata));
-    await using client = createClient(Shelves, { endpoint, middleware: [keep] });
+    const client = open(t, Shelves, { endpoint, middleware: [keep] });
     const error = await failureOf(client.getBook({ shelf: "s", book: { id: "7" } }));
     assert.deepEqual(error.toJSON(), {
       code: 404,
@@ -195,7 +204,7 @@ test("an error of the server is the same error at the client", async () => {
   });
 });
 
-test("reads errors of others: the HTTP status wins, and what is no error is told in short", async () => {
+test("reads errors of others: the HTTP status wins, and what is no error is told in short", async (t) => {
   const cases: [status: number, body: string, reason: string, message: string, metadata?: Record<string, string>][] = [
     [409, '{"code":500,"reason":"BUSY","message":"m","metadata":{"a":"b","n":1}}', "BUSY", "m", { a: "b" }],
     [401, '{"code":401,"message":"who"}', "", "who"],
@@ -214,7 +223,7 @@ test("reads errors of others: the HTTP status wins, and what is no error is told
       response.writeHead(status).end(body);
     },
     async (endpoint) => {
-      await using client = createClient(Echo, { endpoint });
+      const client = open(t, Echo, { endpoint });
       for (const [status, body, reason, message, metadata = {}] of cases) {
         assert.deepEqual(
           (await failureOf(client.unary({}))).toJSON(),
@@ -226,12 +235,12 @@ test("reads errors of others: the HTTP status wins, and what is no error is told
   );
 });
 
-test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_LARGE, an empty one the empty message", async () => {
+test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_LARGE, an empty one the empty message", async (t) => {
   const bodies = ["{", '{"text":1}', "", `{"text":"${"x".repeat(2000)}"}`];
   await withBare(
     (_request, response) => void response.end(bodies.shift()),
     async (endpoint) => {
-      await using client = createClient(Echo, { endpoint, http: { bodyLimitBytes: 1000 } });
+      const client = open(t, Echo, { endpoint, http: { bodyLimitBytes: 1000 } });
       for (const reason of ["CODEC", "CODEC"]) {
         const error = await failureOf(client.unary({}));
         assert.deepEqual([error.code, error.reason], [502, reason]);
@@ -243,19 +252,19 @@ test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_L
   );
 });
 
-test("a server that is not there is 503 UNAVAILABLE, with the network's error as the cause", async () => {
+test("a server that is not there is 503 UNAVAILABLE, with the network's error as the cause", async (t) => {
   const placeholder = createTcpServer();
   await new Promise<void>((resolve) => placeholder.listen(0, "127.0.0.1", resolve));
   const { port } = placeholder.address() as AddressInfo;
   await new Promise((resolve) => placeholder.close(resolve));
-  await using client = createClient(Echo, { endpoint: `http://127.0.0.1:${port}` });
+  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}` });
   const error = await failureOf(client.unary({}));
   assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
   assert.match(error.message, new RegExp(`^/test.v1.Echo/Unary: cannot reach 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`));
   assert.equal((error.cause as { code: string }).code, "ECONNREFUSED");
 });
 
-test("a connection that breaks before the reply is whole is 503 UNAVAILABLE", async () => {
+test("a connection that breaks before the reply is whole is 503 UNAVAILABLE", async (t) => {
   await withBare(
     (_request, response) => {
       response.writeHead(200, { "content-length": "100" });
@@ -263,13 +272,13 @@ test("a connection that breaks before the reply is whole is 503 UNAVAILABLE", as
       setImmediate(() => response.destroy());
     },
     async (endpoint) => {
-      await using client = createClient(Echo, { endpoint });
+      const client = open(t, Echo, { endpoint });
       assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
     },
   );
 });
 
-test("a deadline ends the call with 504 and aborts the request, wherever it is", async () => {
+test("a deadline ends the call with 504 and aborts the request, wherever it is", async (t) => {
   let closed = 0;
   const hangs: Record<string, RequestListener> = {
     "before the headers": () => {},
@@ -283,7 +292,7 @@ test("a deadline ends the call with 504 and aborts the request, wherever it is",
         hang(request, response);
       },
       async (endpoint) => {
-        await using client = createClient(Echo, { endpoint });
+        const client = open(t, Echo, { endpoint });
         const error = await failureOf(client.unary({}, { timeoutMs: 50 }));
         assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"], where);
         await eventually(() => closed === 1, "the request is aborted");
@@ -292,12 +301,12 @@ test("a deadline ends the call with 504 and aborts the request, wherever it is",
   }
 });
 
-test("a signal cancels the call, also one that waits for a connection", async () => {
+test("a signal cancels the call, also one that waits for a connection", async (t) => {
   let asked = 0;
   await withBare(
     () => asked++,
     async (endpoint) => {
-      await using client = createClient(Echo, { endpoint, http: { connections: 1 } });
+      const client = open(t, Echo, { endpoint, http: { connections: 1 } });
       const first = new AbortController();
       const second = new AbortController();
       const one = failureOf(client.unary({}, { signal: first.signal }));
@@ -312,20 +321,20 @@ test("a signal cancels the call, also one that waits for a connection", async ()
   );
 });
 
-test("a call made inside of a call inherits its deadline and its end", async () => {
+test("a call made inside of a call inherits its deadline and its end", async (t) => {
   const seen: unknown[] = [];
   const inner = echo((_request, call) => {
     call.onCancel((reason) => seen.push(reason.code));
     return new Promise(() => {});
   });
   await withServer({ services: [inner], timeoutMs: 0 }, async (innerUrl) => {
-    await using toInner = createClient(Echo, { endpoint: innerUrl, timeoutMs: 60_000 });
+    const toInner = open(t, Echo, { endpoint: innerUrl, timeoutMs: 60_000 });
     const outer = echo(async (request) => {
       await null;
       return toInner.unary(request);
     });
     await withServer({ services: [outer], timeoutMs: 50 }, async (outerUrl) => {
-      await using toOuter = createClient(Echo, { endpoint: outerUrl });
+      const toOuter = open(t, Echo, { endpoint: outerUrl });
       assert.equal((await failureOf(toOuter.unary({}))).code, 504);
       await eventually(() => seen.length === 1, "the inner call ends");
       assert.deepEqual(seen, [499]);
@@ -333,12 +342,12 @@ test("a call made inside of a call inherits its deadline and its end", async () 
   });
 });
 
-test("metadata that no header can hold, and a message its path cannot hold, are 400 before anything is sent", async () => {
+test("metadata that no header can hold, and a message its path cannot hold, are 400 before anything is sent", async (t) => {
   let asked = 0;
   await withBare(
     () => asked++,
     async (endpoint) => {
-      await using client = createClient(Shelves, { endpoint });
+      const client = open(t, Shelves, { endpoint });
       const book = { id: "b" };
       for (const metadata of [{ "x-a": "1\r\nx-b: 2" }, { "x a": "1" }, { "x-a": "\u{1F600}" }]) {
         const error = await failureOf(client.getBook({ shelf: "s", book }, { metadata }));
@@ -354,7 +363,7 @@ test("metadata that no header can hold, and a message its path cannot hold, are 
   );
 });
 
-test("middleware sees the call: its peer, and the messages that passed", async () => {
+test("middleware sees the call: its peer, and the messages that passed", async (t) => {
   let call: Call | undefined;
   const passed: unknown[] = [];
   const keep: Middleware = (next) => (given) => {
@@ -365,14 +374,14 @@ test("middleware sees the call: its peer, and the messages that passed", async (
   };
   const services = [echo((_request, given) => ({ text: given.metadata.get("x-added") ?? "" }))];
   await withServer({ services }, async (endpoint) => {
-    await using client = createClient(Echo, { endpoint, middleware: [keep] });
+    const client = open(t, Echo, { endpoint, middleware: [keep] });
     assert.equal((await client.unary({})).text, "1");
     assert.deepEqual([call?.transport, call?.side, call?.peer.address], ["http", "client", new URL(endpoint).host]);
   });
   assert.deepEqual(passed, ["sent", "test.v1.EchoMessage", "received", "test.v1.EchoMessage"]);
 });
 
-test("announces each call on the channel clew.client.call", async () => {
+test("announces each call on the channel clew.client.call", async (t) => {
   const seen: unknown[] = [];
   const listen = (message: unknown): void => {
     const { stage, call, error } = message as CallAnnouncement;
@@ -381,9 +390,9 @@ test("announces each call on the channel clew.client.call", async () => {
   subscribe("clew.client.call", listen);
   try {
     await withServer({ services: [echo()] }, async (endpoint) => {
-      await using client = createClient(Echo, { endpoint });
+      const client = open(t, Echo, { endpoint });
       await client.unary({});
-      await using lost = createClient(Shelves, { endpoint });
+      const lost = open(t, Shelves, { endpoint });
       await failureOf(lost.deleteBook({ shelf: "s", book: { id: "b" } }));
     });
   } finally {
@@ -397,8 +406,8 @@ test("announces each call on the channel clew.client.call", async () => {
   ]);
 });
 
-test("a streaming method says that HTTP does not carry it, and what does", async () => {
-  await using client = createClient(Echo, { endpoint: "http://127.0.0.1:1" });
+test("a streaming method says that HTTP does not carry it, and what does", async (t) => {
+  const client = open(t, Echo, { endpoint: "http://127.0.0.1:1" });
   const read = async (): Promise<void> => {
     for await (const _ of client.serverStream({}));
   };
@@ -425,19 +434,19 @@ test("a client that is closed ends its calls first, and takes no more", async ()
 });
 
 test("the scheme picks the protocol; one that no client speaks is an error that names those that work", () => {
-  const open = (endpoint: string, rest: Partial<ClientOptions> = {}) => createClient(Echo, { endpoint, ...rest });
+  const make = (endpoint: string, rest: Partial<ClientOptions> = {}) => createClient(Echo, { endpoint, ...rest });
   for (const endpoint of ["ftp://a:1", "localhost:8000", "127.0.0.1:8000", "", "discovery:///user"]) {
     assert.throws(
-      () => open(endpoint),
+      () => make(endpoint),
       { code: "CLEW_TRANSPORT_SCHEME", message: /http:\/\/host:port, .*grpc:\/\/host:port/ },
       endpoint,
     );
   }
   for (const endpoint of ["http://", "http://a:99999", "http://a/?x=1", "http://a/#x", "http://u:p@a/"]) {
-    assert.throws(() => open(endpoint), { code: "CLEW_TRANSPORT_ENDPOINT" }, endpoint);
+    assert.throws(() => make(endpoint), { code: "CLEW_TRANSPORT_ENDPOINT" }, endpoint);
   }
-  assert.throws(() => open("http://a", { http: { connections: 0 } }), { code: "CLEW_TRANSPORT_OPTION" });
-  assert.throws(() => open("http://a", { http: { bodyLimitBytes: -1, codec: createJsonCodec() } }), {
+  assert.throws(() => make("http://a", { http: { connections: 0 } }), { code: "CLEW_TRANSPORT_OPTION" });
+  assert.throws(() => make("http://a", { http: { bodyLimitBytes: -1, codec: createJsonCodec() } }), {
     code: "CLEW_TRANSPORT_OPTION",
   });
 });
