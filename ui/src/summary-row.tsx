@@ -61,7 +61,6 @@ function ServicePath({ services, widthPx }: { services: SummaryService[]; widthP
 
 interface Props {
   summary: Summary;
-  index: number;
   longestMs: number;
   /** Width of the column of services. */
   servicesPx: number;
@@ -83,7 +82,7 @@ function followLink(event: MouseEvent & { currentTarget: HTMLElement }): void {
   link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
 }
 
-function Row({ summary, index, longestMs, servicesPx, isCurrent, isFresh }: Props): JSX.Element {
+function Row({ summary, longestMs, servicesPx, isCurrent, isFresh }: Props): JSX.Element {
   const { verb, rest } = splitPath(summary.path ?? shortOperation(summary.rootOperation));
   const isError = summary.errorCount > 0;
   const isToday = formatDay(summary.startMs) === formatDay(Date.now());
@@ -91,7 +90,6 @@ function Row({ summary, index, longestMs, servicesPx, isCurrent, isFresh }: Prop
     <div
       class={`summary${isError ? " is-error" : ""}${isCurrent ? " is-current" : ""}${isFresh ? " is-fresh" : ""}`}
       role="row"
-      data-index={index}
       data-trace={summary.traceId}
       onClick={followLink}
     >

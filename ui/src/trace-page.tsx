@@ -18,6 +18,8 @@ import { TraceView } from "./trace-view.ts";
 import { knownSummary } from "./traces-page.tsx";
 import { Waterfall } from "./waterfall.ts";
 
+/** Room for the longest label of the ruler. */
+const labelPx = 84;
 const storedNameWidth = "clew.name-width";
 
 export function TracePage({ traceId }: { traceId: string }): JSX.Element {
@@ -307,10 +309,11 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
 
   const range = view.range.value ?? tree;
   const whole = range.toUs - range.fromUs;
-  const ticks = rulerTicks(range.fromUs, range.toUs, width.value).map(({ us, label }) => ({
-    label,
-    left: `${((us - range.fromUs) / whole) * 100}%`,
-  }));
+  const ticks = rulerTicks(range.fromUs, range.toUs, width.value).map(({ us, label }) => {
+    const share = (us - range.fromUs) / whole;
+    // A label that would not fit before the end is left out; its line stays.
+    return { label: (1 - share) * width.value < labelPx ? "" : label, left: `${share * 100}%` };
+  });
 
   const onSplit = (event: PointerEvent & { currentTarget: HTMLElement }): void => {
     if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
@@ -327,10 +330,15 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
         <div class="cell cell-name" role="columnheader">
           <span>Span</span>
           <span class="head-actions">
-            <button type="button" class="link-button" onClick={() => view.setAllCollapsed(true)}>
+            <button
+              type="button"
+              class="link-button"
+              title="Fold all below the first level"
+              onClick={() => view.setAllCollapsed(true)}
+            >
               Fold
             </button>
-            <button type="button" class="link-button" onClick={() => view.setAllCollapsed(false)}>
+            <button type="button" class="link-button" title="Unfold all" onClick={() => view.setAllCollapsed(false)}>
               Unfold
             </button>
           </span>
@@ -340,12 +348,8 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
         </div>
         <div class="cell cell-timeline" role="columnheader" aria-label="Timeline">
           <div class="ruler" ref={ruler}>
-            {ticks.map(({ label, left }, index) => (
-              <span
-                class={`tick${index > 0 && Number.parseFloat(left) > 92 ? " is-last" : ""}`}
-                key={left}
-                style={{ left }}
-              >
+            {ticks.map(({ label, left }) => (
+              <span class="tick" key={left} style={{ left }}>
                 {label}
               </span>
             ))}

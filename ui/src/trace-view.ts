@@ -12,6 +12,8 @@ export interface Range {
 
 /** At most so often is a growing trace read again; a big one takes longer, and is read again more seldom. */
 const refreshMs = 700;
+/** The URL follows the selection when it rests: browsers refuse more than some ten changes a second. */
+const hashMs = 120;
 
 /** One trace on screen: what was received of it, and what the user has folded, picked, searched and zoomed. */
 export class TraceView {
@@ -56,6 +58,7 @@ export class TraceView {
   #isLoading = false;
   #isStale = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #hashTimer: ReturnType<typeof setTimeout> | undefined;
   #stopListening: () => void = () => {};
 
   /** `known` is what the list knows of the trace, if it has it. */
@@ -82,6 +85,7 @@ export class TraceView {
     this.#stopListening();
     this.#abort.abort();
     clearTimeout(this.#timer);
+    clearTimeout(this.#hashTimer);
   }
 
   /** What there is to know of a span; asked for once. */
@@ -139,7 +143,7 @@ export class TraceView {
     this.collapsed.value = collapsed;
     this.selected.value = selected;
     this.tree.value = tree;
-    if (before === null) this.selectFromHash();
+    if (selected === -1) this.selectFromHash();
     if (this.path.peek() === null) void this.#readPath(tree);
   }
 
@@ -177,7 +181,8 @@ export class TraceView {
     this.selected.value = node;
     this.wish.value = { node, center };
     const hash = node === tree.ghost ? "" : `#${tree.columns.spans.spanId[node]}`;
-    replaceUrl(location.pathname + location.search + hash);
+    clearTimeout(this.#hashTimer);
+    this.#hashTimer = setTimeout(() => replaceUrl(location.pathname + location.search + hash), hashMs);
   }
 
   #unfoldAbove(tree: SpanTree, node: number): void {

@@ -26,6 +26,8 @@ const most = 600;
 /** With a filter the collector is asked again after arrivals, at most so often. */
 const askAgainMs = 1500;
 const typingMs = 250;
+/** Scrolled further than this, the list holds still. */
+const topPx = 4;
 
 const list = signal<readonly Summary[]>([]);
 const next = signal<string | null>(null);
@@ -35,10 +37,13 @@ const isScrolled = signal(false);
 const isLoading = signal(true);
 const problem = signal<ApiError | null>(null);
 const filter = signal<SummaryFilter>(emptyFilter);
-const cursor = signal(-1);
+/** The row that the keys have reached, or that was opened last, by trace id. */
+const cursor = signal<string | null>(null);
 const servicesPx = signal(360);
 /** Arrived since the page was opened; they are shown with a short glow. */
 const fresh = new Set<string>();
+/** How far the list was scrolled when it was left. */
+let leftAt = 0;
 
 /** What the list knows of a trace, so that its page need not ask. */
 export function knownSummary(traceId: string): Summary | undefined {
@@ -47,7 +52,11 @@ export function knownSummary(traceId: string): Summary | undefined {
 
 let request: AbortController | undefined;
 
-async function loadFirst(): Promise<void> {
+/**
+ * Reads the newest page. With `keep` the list stays, and the page is put into it, when the two meet; when there is a gap
+ * between them the page takes its place.
+ */
+async function loadFirst({ keep = false } = {}): Promise<void> {
   request?.abort();
   request = new AbortController();
   const { signal } = request;
@@ -56,18 +65,34 @@ async function loadFirst(): Promise<void> {
   try {
     const page = await fetchSummaries(query, signal);
     batch(() => {
+      problem.value = null;
+      isLoading.value = false;
+      const unknown = unknownTo(list.peek(), page.summaries);
+      if (keep && unknown.length < page.summaries.length) {
+        admit(page.summaries, unknown);
+        return;
+      }
       list.value = mergeSummaries([], page.summaries);
       next.value = page.next;
       held.value = [];
-      problem.value = null;
-      isLoading.value = false;
-      cursor.value = Math.min(cursor.peek(), page.summaries.length - 1);
     });
   } catch (error) {
     if (signal.aborted) return;
     problem.value = error instanceof ApiError ? error : new ApiError(0, String(error));
     isLoading.value = false;
   }
+}
+
+/** Takes summaries that came after the list: what it knows changes in place, the rest goes in, or waits while nothing may move. */
+function admit(arrived: readonly Summary[], unknown: readonly Summary[]): void {
+  const known = arrived.filter((summary) => !unknown.includes(summary));
+  if (known.length > 0) list.value = mergeSummaries(list.peek(), known);
+  if (isHolding()) {
+    held.value = mergeSummaries(held.peek(), unknown).slice(0, most + 1);
+    return;
+  }
+  for (const { traceId } of unknown) fresh.add(traceId);
+  list.value = mergeSummaries(list.peek(), unknown);
 }
 
 async function loadOlder(): Promise<void> {
@@ -102,22 +127,11 @@ function onSummaries(arrived: Summary[]): void {
     if (isHolding() || !arrived.some((summary) => mayMatch(now, summary))) return;
     askAgain ??= setTimeout(() => {
       askAgain = undefined;
-      if (!isHolding()) void loadFirst();
+      if (!isHolding()) void loadFirst({ keep: true });
     }, askAgainMs);
     return;
   }
-  const unknown = unknownTo(list.peek(), arrived);
-  const known = arrived.filter((summary) => !unknown.includes(summary));
-  batch(() => {
-    // A row that is on screen may change; it stays where it is.
-    if (known.length > 0) list.value = mergeSummaries(list.peek(), known);
-    if (isHolding()) held.value = mergeSummaries(held.peek(), unknown).slice(0, most + 1);
-    else {
-      for (const { traceId } of unknown) fresh.add(traceId);
-      if (cursor.peek() >= 0) cursor.value += unknown.length;
-      list.value = mergeSummaries(list.peek(), unknown);
-    }
-  });
+  batch(() => admit(arrived, unknownTo(list.peek(), arrived)));
   if (!isHolding() && list.peek().length > most) void loadFirst();
 }
 
@@ -125,7 +139,7 @@ function onSummaries(arrived: Summary[]): void {
 function release(): void {
   fresh.clear();
   if (!isEmptyFilter(filter.peek()) || held.peek().length > most) {
-    void loadFirst();
+    void loadFirst({ keep: held.peek().length <= most });
     return;
   }
   batch(() => {
@@ -179,7 +193,7 @@ function FilterBar({ toTop }: { toTop: () => void }): JSX.Element {
       if (filterProblem(filter.peek()) !== null) return;
       const query = filterToQuery(filter.peek());
       replaceUrl(query.size === 0 ? "/" : `/?${query}`);
-      cursor.value = -1;
+      cursor.value = null;
       void loadFirst();
     }, typingMs);
   };
@@ -311,12 +325,13 @@ export function TracesPage(): JSX.Element {
       if (!isSame) {
         list.value = [];
         isLoading.value = true;
-      }
-      void loadFirst();
+      } else if (scroller.current !== null) scroller.current.scrollTop = leftAt;
+      isScrolled.value = (scroller.current?.scrollTop ?? 0) > topPx;
+      void loadFirst({ keep: isSame });
     };
     readUrl();
     addEventListener("popstate", readUrl);
-    const stop = listenToTail({ onSummaries, onReconnect: () => !isHolding() && void loadFirst() });
+    const stop = listenToTail({ onSummaries, onReconnect: () => void loadFirst({ keep: true }) });
     return () => {
       stop();
       removeEventListener("popstate", readUrl);
@@ -342,10 +357,12 @@ export function TracesPage(): JSX.Element {
     scroller.current?.scrollTo({ top: 0 });
   };
   const move = (step: number): void => {
-    const last = list.peek().length - 1;
-    if (last < 0) return;
-    cursor.value = Math.max(0, Math.min(last, cursor.peek() + step));
-    scroller.current?.querySelector(`[data-index="${cursor.peek()}"]`)?.scrollIntoView({ block: "nearest" });
+    const rows = list.peek();
+    const now = rows.findIndex(({ traceId }) => traceId === cursor.peek());
+    const reached = rows[Math.max(0, Math.min(rows.length - 1, now + step))];
+    if (reached === undefined) return;
+    cursor.value = reached.traceId;
+    scroller.current?.querySelector(`[data-trace="${reached.traceId}"]`)?.scrollIntoView({ block: "nearest" });
   };
   useKeys({
     ".": togglePause,
@@ -355,10 +372,14 @@ export function TracesPage(): JSX.Element {
     k: () => move(-1),
     ArrowUp: () => move(-1),
     Enter: () => {
-      const summary = list.peek()[cursor.peek()];
-      if (summary !== undefined) navigate(`/trace/${summary.traceId}`);
+      if (cursor.peek() !== null) navigate(`/trace/${cursor.peek()}`);
     },
   });
+
+  const remember = (event: Event): void => {
+    const row = (event.target as Element).closest("[data-trace]");
+    if (row !== null) cursor.value = row.getAttribute("data-trace");
+  };
 
   const { value: summaries } = list;
   const hasFilter = !isEmptyFilter(filter.value);
@@ -389,13 +410,14 @@ export function TracesPage(): JSX.Element {
           class="summaries"
           ref={scroller}
           onScroll={(event) => {
-            const isNow = event.currentTarget.scrollTop > 4;
+            leftAt = event.currentTarget.scrollTop;
+            const isNow = leftAt > topPx;
             if (isNow === isScrolled.peek()) return;
             isScrolled.value = isNow;
             if (!isHolding()) release();
           }}
         >
-          <div class="summary-table" role="table" aria-label="Traces" aria-rowcount={-1}>
+          <div class="summary-table" role="table" aria-label="Traces" aria-rowcount={-1} onClick={remember}>
             <div class="summary-head" role="row" hidden={summaries.length === 0}>
               <span role="columnheader">Time</span>
               <span role="columnheader">Trace</span>
@@ -410,14 +432,13 @@ export function TracesPage(): JSX.Element {
               </span>
               <span role="columnheader" aria-label="Duration as a bar" />
             </div>
-            {summaries.map((summary, index) => (
+            {summaries.map((summary) => (
               <SummaryRow
                 key={summary.traceId}
                 summary={summary}
-                index={index}
                 longestMs={longest}
                 servicesPx={servicesPx.value}
-                isCurrent={index === cursor.value}
+                isCurrent={summary.traceId === cursor.value}
                 isFresh={fresh.has(summary.traceId)}
               />
             ))}

@@ -249,7 +249,7 @@ test("the details of a span: attributes, exception with its stack, resource; and
     assert.match(text, /at findProfile \(file:\/\/\/app\/profile/);
     assert.match(text, /http\.response\.status_code\s+404/);
     assert.match(text, /service\.name\s+profile/);
-    assert.equal(new URL(page.url()).hash, `#${span.spanId}`);
+    await eventually(async () => new URL(page.url()).hash, `#${span.spanId}`);
     await page.keyboard.press("Escape");
     await eventually(() => panel.count(), 0);
 
