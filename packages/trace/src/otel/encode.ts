@@ -15,8 +15,8 @@ import {
 // ExportTraceServiceRequest of OTLP v1.11, opentelemetry/proto/collector/trace/v1/trace_service.proto and below.
 //
 // Protobuf wants the length of a message before its content. So every message is walked twice in the same order: measuring puts
-// the length of each message and each string into `sizes`, writing takes them out again. 0.6 us for a span of eight attributes,
-// 360 bytes.
+// the length of each message and each string into `sizes`, writing takes them out again. 0.9 us for a span of eight attributes,
+// 340 bytes.
 let sizes = new Int32Array(16_384);
 let cursor = 0;
 
