@@ -410,6 +410,8 @@ export function TracesPage(): JSX.Element {
           class="summaries"
           ref={scroller}
           onScroll={(event) => {
+            // A box that is taken away is scrolled to its top first; that is not where the user left it.
+            if (!event.currentTarget.isConnected) return;
             leftAt = event.currentTarget.scrollTop;
             const isNow = leftAt > topPx;
             if (isNow === isScrolled.peek()) return;

@@ -398,6 +398,74 @@ test("a lost connection is shown, and what came meanwhile is there when it is ba
   });
 });
 
+test("the way back from a trace finds the list as it was left", async () => {
+  await withPage(sampleTraces(120, now), "/", async (page, collector) => {
+    await page.getByRole("button", { name: "Load older" }).click();
+    await eventually(() => page.locator(summaryRows).count(), 100);
+    const row = page.locator(summaryRows).nth(80);
+    const traceId = await row.getAttribute("data-trace");
+    await row.click();
+    await page.getByRole("treegrid").waitFor();
+    collector.add(helloTrace(now + 9000, createRandom(16)));
+    await page.goBack();
+    await page.locator(`[data-trace="${traceId}"].is-current`).waitFor();
+    const box = (await page.locator(`[data-trace="${traceId}"]`).boundingBox())!;
+    assert.ok(box.y > 100 && box.y < 800, `the row is at ${box.y}`);
+    assert.equal(await page.locator(summaryRows).count(), 100, "nothing moves while scrolled down");
+    await page.locator(".pill").click();
+    await eventually(() => page.locator(summaryRows).count(), 101);
+  });
+});
+
+test("the rows of the list are reached and opened by keys", async () => {
+  const traces = sampleTraces(3, now);
+  await withPage(traces, "/", async (page) => {
+    await eventually(() => page.locator(summaryRows).count(), 3);
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    const second = page.locator(summaryRows).nth(1);
+    assert.ok(await second.evaluate((row) => row.classList.contains("is-current")));
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/trace/${traces[1]!.traceId}`);
+  });
+});
+
+test("text and service colours keep their contrast in both themes", async () => {
+  await withPage([], "/", async (page) => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      const ratios = await page.evaluate(() => {
+        const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true })!;
+        const probe = document.body.appendChild(document.createElement("span"));
+        const luminance = (className: string, value: string): number => {
+          probe.className = className;
+          probe.style.color = value;
+          context.fillStyle = getComputedStyle(probe).color;
+          context.fillRect(0, 0, 1, 1);
+          // WCAG 2.2, relative luminance.
+          const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map((byte) =>
+            byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4,
+          );
+          return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+        };
+        const ground = luminance("", "var(--ground)");
+        const contrast = (className: string, value: string): number => {
+          const one = luminance(className, value);
+          return (Math.max(one, ground) + 0.05) / (Math.min(one, ground) + 0.05);
+        };
+        return {
+          text: ["--text", "--dim", "--error", "--accent", "--warn", "--good"].map((name) =>
+            contrast("", `var(${name})`),
+          ),
+          services: Array.from({ length: 12 }, (_, colour) => contrast(`service-${colour}`, "var(--service)")),
+        };
+      });
+      for (const ratio of ratios.text) assert.ok(ratio >= 4.5, `${colorScheme}: text ${ratios.text}`);
+      for (const ratio of ratios.services) assert.ok(ratio >= 3, `${colorScheme}: services ${ratios.services}`);
+    }
+  });
+});
+
 test("the theme follows the system, until the toggle says otherwise", async () => {
   await withPage(sampleTraces(1, now), "/", async (page) => {
     const ground = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
