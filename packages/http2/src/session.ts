@@ -1,0 +1,787 @@
+import type { Duplex } from "node:stream";
+import { ErrorCode } from "./error-code.ts";
+import { connectionClosed, connectionLost, ProtocolError } from "./errors.ts";
+import { defaultWindowBytes, maxWindowBytes, ReceiveWindow, type RoundTripClock } from "./flow-control.ts";
+import { defaultMaxFrameBytes, Flag, FrameType, readUint31, readUint32 } from "./frame.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { Decoder } from "./hpack/decoder.ts";
+import type { HeaderBlock, HeaderFields } from "./hpack/header-block.ts";
+import { Budget, type LimitOptions, type Limits, resolveLimits } from "./limits.ts";
+import { optionInvalid } from "./errors.ts";
+import { Sender } from "./sender.ts";
+import { encodeSettings } from "./settings.ts";
+import { silence, Stream } from "./stream.ts";
+
+export interface SessionOptions {
+  /** What the peer may cost. */
+  limits?: LimitOptions;
+  /** How much a stream may send before it hears from us, in bytes; it grows with use. Default: 256 KiB, least 65_535. */
+  streamWindowBytes?: number;
+  /** The same for all streams of the connection together. Default: 1 MiB, least 65_535. */
+  connectionWindowBytes?: number;
+  /** What a window may grow to, in bytes. Default: 8 MiB. */
+  maxWindowBytes?: number;
+  /** Bytes that were read from the socket before the session got it. */
+  head?: Buffer | undefined;
+  /** Called once when the connection is over, with what ended it, or undefined when both ends agreed. */
+  onClose?: (error: Error | undefined) => void;
+  /** The peer asked for a sign of life. */
+  onPing?: () => void;
+  /** The peer takes no more streams: its code, and its words. */
+  onGoAway?: (code: number, debug: string) => void;
+  /** A listener threw; its stream is reset. Default: the error is thrown on, from a task of its own. */
+  onListenerError?: (error: unknown) => void;
+  /** Milliseconds from any moment on, never backwards. Default: performance.now. */
+  now?: () => number;
+}
+
+/** {@link SessionOptions} with nothing left open. */
+export interface ResolvedSessionOptions {
+  readonly limits: Limits;
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly maxWindowBytes: number;
+  readonly head: Buffer | undefined;
+  readonly onClose: (error: Error | undefined) => void;
+  readonly onPing: () => void;
+  readonly onGoAway: (code: number, debug: string) => void;
+  readonly onListenerError: (error: unknown) => void;
+  readonly now: () => number;
+}
+
+/** @throws TypeError CLEW_HTTP2_OPTION. */
+export function resolveSessionOptions(options: SessionOptions): ResolvedSessionOptions {
+  const windows = {
+    streamWindowBytes: options.streamWindowBytes ?? 256 * 1024,
+    connectionWindowBytes: options.connectionWindowBytes ?? 1024 * 1024,
+    maxWindowBytes: options.maxWindowBytes ?? 8 * 1024 * 1024,
+  };
+  for (const [name, given] of Object.entries(windows)) {
+    // Less than the protocol's own default would be broken by data that is under way before our SETTINGS arrive.
+    if (!(given >= defaultWindowBytes && given <= maxWindowBytes)) {
+      throw optionInvalid(name, given, "a number from 65_535 to 2^31-1");
+    }
+  }
+  return {
+    ...windows,
+    limits: resolveLimits(options.limits),
+    head: options.head,
+    onClose: options.onClose ?? (() => {}),
+    onPing: options.onPing ?? (() => {}),
+    onGoAway: options.onGoAway ?? (() => {}),
+    onListenerError: options.onListenerError ?? throwLater,
+    now: options.now ?? (() => performance.now()),
+  };
+}
+
+function throwLater(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
+const noFields: HeaderFields = [];
+const nothing: Buffer = Buffer.alloc(0);
+// Streams that we reset, and may still hear of.
+const rememberedResets = 1024;
+// After a goodbye the peer's bytes are read and dropped for a while: closing with unread bytes would make TCP take it back.
+const lingerMs = 1000;
+const lingerBytes = 1024 * 1024;
+// While the socket takes nothing, answers to the peer may pile up to this; then nothing more is read from it.
+const maxOutputBytes = 1024 * 1024;
+// What a small header list may take as a block, whatever the limit of lists.
+const leastBlockLimit = 64 * 1024;
+
+/** A header block that goes on in CONTINUATION frames. */
+interface OpenBlock {
+  readonly id: number;
+  readonly isEnd: boolean;
+  readonly dependsOnItself: boolean;
+  readonly parts: Buffer[];
+  bytes: number;
+}
+
+/**
+ * One end of a connection: what server and client have in common. Bytes come in at {@link onBytes} and become frames; each is
+ * checked, charged to the peer's budgets where it costs more than it brings, and told to its stream. A peer's fault costs its
+ * stream or the connection, as the table in errors.ts says, and never reaches user code as an exception.
+ */
+export abstract class Session implements FrameSink, RoundTripClock {
+  protected readonly socket: Duplex;
+  protected readonly options: ResolvedSessionOptions;
+  protected readonly sender: Sender;
+  protected readonly streams: Map<number, Stream> = new Map();
+  /** The highest stream number the peer has opened. */
+  protected lastPeerId = 0;
+  protected isGoingAway = false;
+  protected isClosed = false;
+  protected hasPeerSettings = false;
+  readonly #isServer: boolean;
+  readonly #reader: FrameReader;
+  readonly #decoder: Decoder;
+  readonly #window: ReceiveWindow;
+  readonly #resets: Budget;
+  readonly #controls: Budget;
+  readonly #idleFrames: Budget;
+  #peer: string | undefined;
+  #lastStream: Stream | undefined;
+  #block: OpenBlock | undefined;
+  #resetIds: Int32Array | undefined;
+  #resetAt = 0;
+  #heldBytes = 0;
+  // Of the connection's window, what is not given back because paused streams hold too much.
+  #owedBytes = 0;
+  #settingsSentAt = 0;
+  #roundTripMs = 0;
+  readonly #pings: ((roundTripMs: number) => void)[] = [];
+  #pingsSentAt: number[] = [];
+  #sweeper: NodeJS.Timeout | undefined;
+  #sweptOutput = -1;
+  #linger: NodeJS.Timeout | undefined;
+  #lingerBytes = 0;
+  #isReadPaused = false;
+
+  constructor(socket: Duplex, isServer: boolean, options: ResolvedSessionOptions) {
+    const { limits, now } = options;
+    this.socket = socket;
+    this.options = options;
+    this.#isServer = isServer;
+    this.#reader = new FrameReader(this, defaultMaxFrameBytes);
+    this.#decoder = new Decoder(limits.maxHeaderListBytes);
+    this.#window = new ReceiveWindow(options.connectionWindowBytes, options.maxWindowBytes);
+    this.#resets = new Budget(limits.resetBurst, limits.resetsPerSecond, now);
+    this.#controls = new Budget(limits.controlBurst, limits.controlsPerSecond, now);
+    this.#idleFrames = new Budget(limits.idleFrameBurst, limits.idleFramesPerSecond, now);
+    this.sender = new Sender({
+      socket,
+      maxPendingBytes: limits.maxPendingBytes,
+      idleFrames: this.#idleFrames,
+      controls: this.#controls,
+      hooks: {
+        peer: () => this.peer,
+        onLocalOver: (stream) => this.#onLocalOver(stream),
+        onReset: (stream) => this.#onOwnReset(stream),
+        onResume: (stream) => this.#onResume(stream),
+        onPending: () => this.#watch(),
+        onDrain: (stream) => this.#tellDrain(stream),
+        onFault: (error) => this.#fail(error),
+      },
+    });
+    socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
+    socket.on("drain", () => this.#onDrain());
+    socket.on("end", () => this.#onSocketEnd(undefined));
+    socket.on("error", (error) => this.#onSocketEnd(error));
+    socket.on("close", () => this.#onSocketClose());
+  }
+
+  /** `host:port` of the other end; empty where the socket has none. */
+  get peer(): string {
+    this.#peer ??= formatPeer(this.socket);
+    return this.#peer;
+  }
+
+  /** Whether it is neither closed nor going away. */
+  get isOpen(): boolean {
+    return !this.isClosed && !this.isGoingAway;
+  }
+
+  get openStreams(): number {
+    return this.streams.size;
+  }
+
+  /** How long a round trip took the last time it was measured, in milliseconds; 0 before. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  now(): number {
+    return this.options.now();
+  }
+
+  /** Asks for a sign of life; `onAnswer` is called with the round trip when it comes, and never if the connection ends. */
+  ping(onAnswer: (roundTripMs: number) => void): void {
+    if (this.isClosed) return;
+    const payload = Buffer.alloc(8);
+    payload.writeUInt32BE(this.#pings.length, 4);
+    this.#pings.push(onAnswer);
+    this.#pingsSentAt.push(this.now());
+    this.sender.control(FrameType.PING, Flag.NONE, payload);
+  }
+
+  /** Takes no more streams; the open ones may finish, then the connection closes. */
+  abstract close(): void;
+
+  /** Closes at once: the other end is told `code`, all streams end. */
+  destroy(code: number = ErrorCode.NO_ERROR): void {
+    this.#shutDown(code, "", connectionClosed(code));
+  }
+
+  // What server and client do differently.
+
+  /** Takes bytes before the frames begin; says where those begin, or -1 while more are needed. */
+  protected abstract readPreface(chunk: Buffer): number;
+  /** Whether no stream of this number was ever opened. */
+  protected abstract isIdle(id: number): boolean;
+  /** A header block arrived for a stream, known or not. */
+  protected abstract onHeaderBlock(id: number, isEnd: boolean, block: HeaderBlock): void;
+  protected abstract onPeerGoAway(lastId: number, code: number, debug: string): void;
+  /** A stream is over and gone from {@link streams}. */
+  protected abstract onStreamOver(): void;
+
+  /** Says hello: our settings, and the connection's window. */
+  protected start(settings: readonly (readonly [number, number])[]): void {
+    this.sender.control(FrameType.SETTINGS, Flag.NONE, encodeSettings(settings));
+    this.#settingsSentAt = this.now();
+    const more = this.options.connectionWindowBytes - defaultWindowBytes;
+    if (more > 0) this.sender.updateWindow(0, more);
+    const head = this.options.head;
+    if (head !== undefined && head.length > 0) queueMicrotask(() => this.#onChunk(head));
+  }
+
+  /** The settings of both ends' sessions. */
+  protected get streamWindowBytes(): number {
+    return this.options.streamWindowBytes;
+  }
+
+  // The socket.
+
+  #onChunk(chunk: Buffer): void {
+    if (this.isClosed) {
+      this.#lingerBytes += chunk.length;
+      if (this.#lingerBytes > lingerBytes) this.socket.destroy();
+      return;
+    }
+    try {
+      const at = this.readPreface(chunk);
+      if (at >= 0) this.#reader.push(at === 0 ? chunk : chunk.subarray(at));
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.sender.output.isBlocked) this.#holdReading();
+  }
+
+  // The peer sends, and does not take our answers: after a while it has to wait.
+  #holdReading(): void {
+    this.#watch();
+    if (this.#isReadPaused || this.isClosed || this.sender.output.pendingBytes <= maxOutputBytes) return;
+    this.#isReadPaused = true;
+    this.socket.pause();
+  }
+
+  #onDrain(): void {
+    this.sender.output.unblock();
+    if (this.#isReadPaused) {
+      this.#isReadPaused = false;
+      this.socket.resume();
+    }
+    this.sender.pump();
+  }
+
+  #onSocketEnd(cause: Error | undefined): void {
+    if (this.isClosed) return;
+    const isExpected = cause === undefined && this.streams.size === 0;
+    this.#end(ErrorCode.NO_ERROR, connectionLost(cause), isExpected ? undefined : connectionLost(cause));
+    if (!this.socket.destroyed) this.socket.end();
+  }
+
+  #onSocketClose(): void {
+    this.#onSocketEnd(undefined);
+    clearTimeout(this.#linger);
+  }
+
+  /** Closes after the last stream: nobody lost anything. */
+  protected finish(): void {
+    if (this.isClosed) return;
+    this.sender.output.flush();
+    this.#end(ErrorCode.NO_ERROR, connectionClosed(ErrorCode.NO_ERROR), undefined);
+    this.#closeSocket();
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof ProtocolError) this.#shutDown(error.errorCode, error.message, error);
+    else this.#shutDown(ErrorCode.INTERNAL_ERROR, "", connectionClosed(ErrorCode.INTERNAL_ERROR, error));
+  }
+
+  /** Ends the connection because the peer broke the protocol. */
+  protected fail(error: ProtocolError): void {
+    this.#fail(error);
+  }
+
+  #shutDown(code: number, debug: string, error: Error): void {
+    if (this.isClosed) return;
+    this.sender.goAway(this.lastPeerId, code, debug);
+    this.sender.output.flush();
+    const streamError = error instanceof ProtocolError ? connectionClosed(code, error) : error;
+    this.#end(code, streamError, code === ErrorCode.NO_ERROR ? undefined : streamError);
+    this.#closeSocket();
+  }
+
+  // Ends all streams and the session; the socket may still have bytes to deliver.
+  #end(code: number, streamError: Error, closeError: Error | undefined): void {
+    this.isClosed = true;
+    this.#reader.stop();
+    clearInterval(this.#sweeper);
+    const streams = [...this.streams.values()];
+    this.streams.clear();
+    for (const stream of streams) this.tellReset(stream, code, streamError);
+    this.onEnd(code, streamError);
+    this.sender.output.close();
+    this.options.onClose(closeError);
+  }
+
+  /** The session is over; for streams that are not in {@link streams}. */
+  protected onEnd(_code: number, _error: Error): void {}
+
+  #closeSocket(): void {
+    const socket = this.socket;
+    socket.end();
+    if (this.#isReadPaused) socket.resume();
+    this.#linger = setTimeout(() => socket.destroy(), lingerMs);
+    this.#linger.unref();
+  }
+
+  // Frames.
+
+  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    try {
+      if (this.#block !== undefined && (type !== FrameType.CONTINUATION || id !== this.#block.id)) {
+        throw new ProtocolError("BLOCK_INTERRUPTED");
+      }
+      if (!this.hasPeerSettings && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
+        throw new ProtocolError("SETTINGS_FIRST");
+      }
+      switch (type) {
+        case FrameType.DATA:
+          return this.#onData(flags, id, bytes, start, end);
+        case FrameType.HEADERS:
+          return this.#onHeaders(flags, id, bytes, start, end);
+        case FrameType.PRIORITY:
+          return this.#onPriority(id, bytes, start, end);
+        case FrameType.RST_STREAM:
+          return this.#onReset(id, bytes, start, end);
+        case FrameType.SETTINGS:
+          return this.#onSettings(flags, id, bytes, start, end);
+        case FrameType.PUSH_PROMISE:
+          throw new ProtocolError("PUSH");
+        case FrameType.PING:
+          return this.#onPing(flags, id, bytes, start, end);
+        case FrameType.GOAWAY:
+          return this.#onGoAway(id, bytes, start, end);
+        case FrameType.WINDOW_UPDATE:
+          return this.#onWindowUpdate(id, bytes, start, end);
+        case FrameType.CONTINUATION:
+          return this.#onContinuation(flags, id, bytes, start, end);
+        default: // Unknown types are dropped (RFC 9113 section 5.5).
+          return this.#chargeIdleFrame();
+      }
+    } catch (error) {
+      if (error instanceof ProtocolError && error.scope === "stream") this.#failStream(id, error);
+      else this.#fail(error);
+    }
+  }
+
+  #onData(flags: number, id: number, bytes: Buffer, frameStart: number, frameEnd: number): void {
+    if (id === 0) throw new ProtocolError("STREAM_ZERO", "DATA");
+    const length = frameEnd - frameStart;
+    let start = frameStart;
+    let end = frameEnd;
+    if ((flags & Flag.PADDED) !== 0) {
+      if (length === 0) throw new ProtocolError("FRAME_LENGTH", "padding without its length");
+      const padding = bytes[start++]!;
+      end -= padding;
+      if (end < start) throw new ProtocolError("PADDING");
+    }
+    const isEnd = (flags & Flag.END_STREAM) !== 0;
+    if (start === end && !isEnd) this.#chargeIdleFrame();
+    else this.#idleFrames.refund();
+    if (!this.#window.receive(length)) throw new ProtocolError("WINDOW_EXCEEDED_CONNECTION");
+
+    const stream = this.find(id);
+    if (stream === undefined) {
+      this.#useConnection(length);
+      this.#refuseClosed(id);
+      return;
+    }
+    if (stream.isRemoteOver || !stream.hasReceivedHeaders) {
+      this.#useConnection(length);
+      throw new ProtocolError(stream.isRemoteOver ? "STREAM_HALF_CLOSED" : "DATA_BEFORE_HEADERS");
+    }
+    const { streamWindowBytes, maxWindowBytes } = this.options;
+    stream.window ??= new ReceiveWindow(streamWindowBytes, maxWindowBytes);
+    if (!stream.window.receive(length)) {
+      this.#useConnection(length);
+      throw new ProtocolError("WINDOW_EXCEEDED");
+    }
+    stream.receivedBytes += end - start;
+    if (stream.promisedBytes >= 0 && (stream.receivedBytes > stream.promisedBytes || (isEnd && !hasAllBytes(stream)))) {
+      this.#useConnection(length);
+      throw new ProtocolError("CONTENT_LENGTH", `${stream.receivedBytes} of ${stream.promisedBytes} bytes`);
+    }
+    // Known before the listener is called, which may answer at once.
+    if (isEnd) stream.isRemoteOver = true;
+    if (end > start) {
+      try {
+        stream.listener.onData(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+      } catch (error) {
+        this.onListenerError(stream, error);
+      }
+    }
+    // The listener may have paused the stream just now, or reset it.
+    if (stream.isPaused && !stream.isClosed) this.#hold(stream, length);
+    else {
+      this.#useConnection(length);
+      if (!isEnd && !stream.isClosed) this.#useStream(stream, length);
+    }
+    if (isEnd) this.endRemote(stream, noFields);
+  }
+
+  #onHeaders(flags: number, id: number, bytes: Buffer, frameStart: number, frameEnd: number): void {
+    if (id === 0) throw new ProtocolError("STREAM_ZERO", "HEADERS");
+    let start = frameStart;
+    let end = frameEnd;
+    if ((flags & Flag.PADDED) !== 0) {
+      if (start === end) throw new ProtocolError("FRAME_LENGTH", "padding without its length");
+      end -= bytes[start++]!;
+    }
+    let dependsOnItself = false;
+    if ((flags & Flag.PRIORITY) !== 0) {
+      if (end - start < 5) throw new ProtocolError(frameEnd - frameStart < 5 ? "FRAME_LENGTH" : "PADDING");
+      dependsOnItself = readUint31(bytes, start) === id;
+      start += 5;
+    }
+    if (end < start) throw new ProtocolError("PADDING");
+    const isEnd = (flags & Flag.END_STREAM) !== 0;
+    if ((flags & Flag.END_HEADERS) !== 0) {
+      this.#onBlock(id, isEnd, dependsOnItself, bytes, start, end);
+      return;
+    }
+    const part = Buffer.from(bytes.subarray(start, end));
+    this.#block = { id, isEnd, dependsOnItself, parts: [part], bytes: part.length };
+  }
+
+  #onContinuation(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    const block = this.#block;
+    if (block === undefined) throw new ProtocolError(id === 0 ? "STREAM_ZERO" : "CONTINUATION_ALONE");
+    const { maxHeaderListBytes, maxHeaderFrames } = this.options.limits;
+    block.bytes += end - start;
+    // Fields cannot be refused unread, for the table's sake; so what is far too long costs the connection.
+    if (block.bytes > Math.max(leastBlockLimit, 2 * maxHeaderListBytes)) throw new ProtocolError("BLOCK_TOO_LARGE");
+    block.parts.push(Buffer.from(bytes.subarray(start, end)));
+    if (block.parts.length > maxHeaderFrames) throw new ProtocolError("TOO_MANY_CONTINUATIONS");
+    if ((flags & Flag.END_HEADERS) === 0) return;
+    this.#block = undefined;
+    const whole = Buffer.concat(block.parts, block.bytes);
+    this.#onBlock(id, block.isEnd, block.dependsOnItself, whole, 0, whole.length);
+  }
+
+  #onBlock(id: number, isEnd: boolean, dependsOnItself: boolean, bytes: Buffer, start: number, end: number): void {
+    const block = this.#decoder.decode(bytes, start, end);
+    if (dependsOnItself) {
+      if (this.#isServer && id > this.lastPeerId) this.lastPeerId = id;
+      throw new ProtocolError("STREAM_DEPENDS_ON_ITSELF");
+    }
+    this.onHeaderBlock(id, isEnd, block);
+  }
+
+  #onPriority(id: number, bytes: Buffer, start: number, end: number): void {
+    if (id === 0) throw new ProtocolError("STREAM_ZERO", "PRIORITY");
+    if (end - start !== 5) throw new ProtocolError("PRIORITY_LENGTH", `${end - start} bytes`);
+    if (readUint31(bytes, start) === id) throw new ProtocolError("PRIORITY_OF_ITSELF");
+    this.#chargeIdleFrame();
+  }
+
+  #onReset(id: number, bytes: Buffer, start: number, end: number): void {
+    if (id === 0) throw new ProtocolError("STREAM_ZERO", "RST_STREAM");
+    if (end - start !== 4) throw new ProtocolError("FRAME_LENGTH", "RST_STREAM");
+    const stream = this.find(id);
+    if (stream === undefined) {
+      if (this.isIdle(id)) throw new ProtocolError("STREAM_IDLE", "RST_STREAM");
+      this.#chargeIdleFrame();
+      return;
+    }
+    const code = readUint32(bytes, start);
+    // A server that has said everything may ask us to say no more (RFC 9113 section 8.1): that is no fault.
+    if (!(code === ErrorCode.NO_ERROR && stream.isRemoteOver)) this.#chargeReset();
+    this.#remove(stream);
+    this.tellReset(stream, code, undefined);
+    this.onStreamOver();
+  }
+
+  #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ProtocolError("NOT_STREAM_ZERO", "SETTINGS");
+    if ((flags & Flag.ACK) !== 0) {
+      if (end !== start) throw new ProtocolError("SETTINGS_ACK_LENGTH");
+      if (this.#settingsSentAt === 0) this.#chargeIdleFrame();
+      else this.#roundTripMs = this.now() - this.#settingsSentAt;
+      this.#settingsSentAt = 0;
+      return;
+    }
+    this.#chargeControl();
+    this.hasPeerSettings = true;
+    this.sender.applySettings(bytes, start, end, this.#isServer, this.streams.values());
+    this.sender.control(FrameType.SETTINGS, Flag.ACK, nothing);
+    this.onPeerSettings();
+  }
+
+  /** The peer's settings changed. */
+  protected onPeerSettings(): void {}
+
+  #onPing(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ProtocolError("NOT_STREAM_ZERO", "PING");
+    if (end - start !== 8) throw new ProtocolError("FRAME_LENGTH", "PING");
+    if ((flags & Flag.ACK) !== 0) {
+      this.#onPong(readUint32(bytes, start + 4));
+      return;
+    }
+    this.#chargeControl();
+    this.sender.control(FrameType.PING, Flag.ACK, bytes.subarray(start, end));
+    this.options.onPing();
+  }
+
+  // Answers come in the order of the questions; one that was not asked for is dropped.
+  #onPong(number: number): void {
+    const onAnswer = this.#pings[number];
+    if (onAnswer === undefined) return this.#chargeIdleFrame();
+    this.#roundTripMs = this.now() - this.#pingsSentAt[number]!;
+    delete this.#pings[number];
+    if (number === this.#pings.length - 1) {
+      this.#pings.length = 0;
+      this.#pingsSentAt.length = 0;
+    }
+    onAnswer(this.#roundTripMs);
+  }
+
+  #onGoAway(id: number, bytes: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ProtocolError("NOT_STREAM_ZERO", "GOAWAY");
+    if (end - start < 8) throw new ProtocolError("FRAME_LENGTH", "GOAWAY");
+    this.#chargeControl();
+    const debug = bytes.toString("latin1", start + 8, Math.min(end, start + 8 + 256));
+    this.onPeerGoAway(readUint31(bytes, start), readUint32(bytes, start + 4), debug);
+  }
+
+  #onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw new ProtocolError("FRAME_LENGTH", "WINDOW_UPDATE");
+    const increment = readUint31(bytes, start);
+    this.#chargeIdleFrame();
+    if (id === 0) {
+      if (increment === 0) throw new ProtocolError("WINDOW_ZERO_INCREMENT_CONNECTION");
+      this.sender.grantConnection(increment);
+      return;
+    }
+    const stream = this.find(id);
+    if (stream === undefined) {
+      if (this.isIdle(id)) throw new ProtocolError("STREAM_IDLE", "WINDOW_UPDATE");
+      return;
+    }
+    if (increment === 0) throw new ProtocolError("WINDOW_ZERO_INCREMENT");
+    this.sender.grantStream(stream, increment);
+  }
+
+  // Streams.
+
+  protected find(id: number): Stream | undefined {
+    // Frames of one stream tend to come together.
+    const last = this.#lastStream;
+    if (last !== undefined && last.id === id) return last.isClosed ? undefined : last;
+    const stream = this.streams.get(id);
+    if (stream !== undefined) this.#lastStream = stream;
+    return stream;
+  }
+
+  protected add(stream: Stream): void {
+    this.streams.set(stream.id, stream);
+    this.#lastStream = stream;
+  }
+
+  /** The other end has said everything on a stream; the listener is told. */
+  protected endRemote(stream: Stream, trailers: HeaderFields): void {
+    if (stream.isClosed) return;
+    stream.isRemoteOver = true;
+    try {
+      stream.listener.onEnd(trailers);
+    } catch (error) {
+      this.onListenerError(stream, error);
+    }
+    if (stream.isLocalOver) this.#complete(stream);
+  }
+
+  /** Ends a stream of which the other end has not looked at anything, or not everything. */
+  protected drop(stream: Stream, code: number, error: Error): void {
+    this.#remove(stream);
+    this.tellReset(stream, code, error);
+  }
+
+  #onLocalOver(stream: Stream): void {
+    if (stream.isRemoteOver) this.#complete(stream);
+    else if (this.#isServer) {
+      // The reply is complete, so the rest of the request is of no use (RFC 9113 section 8.1).
+      this.sender.reset(stream, ErrorCode.NO_ERROR);
+    }
+  }
+
+  #complete(stream: Stream): void {
+    if (stream.isClosed) return;
+    this.#resets.refund();
+    this.#remove(stream);
+    this.onStreamOver();
+  }
+
+  #onOwnReset(stream: Stream): void {
+    if (stream.id !== 0) this.rememberReset(stream.id);
+    this.#remove(stream);
+    this.onStreamOver();
+  }
+
+  #remove(stream: Stream): void {
+    stream.isClosed = true;
+    this.streams.delete(stream.id);
+    this.sender.forget(stream);
+    this.#release(stream);
+  }
+
+  protected tellReset(stream: Stream, code: number, error: Error | undefined): void {
+    stream.isClosed = true;
+    const listener = stream.listener;
+    stream.listener = silence;
+    try {
+      listener.onReset(code, error);
+    } catch (thrown) {
+      this.options.onListenerError(thrown);
+    }
+  }
+
+  #tellDrain(stream: Stream): void {
+    try {
+      stream.listener.onDrain();
+    } catch (error) {
+      this.onListenerError(stream, error);
+    }
+  }
+
+  /** A listener threw: its stream is lost, the others go on. */
+  protected onListenerError(stream: Stream, error: unknown): void {
+    this.sender.reset(stream, ErrorCode.INTERNAL_ERROR);
+    this.options.onListenerError(error);
+  }
+
+  // The peer broke the protocol on one stream. Cheap for the peer and dear for us, so it counts like a reset of its own.
+  #failStream(id: number, error: ProtocolError): void {
+    if (!this.#resets.spend()) {
+      this.#fail(new ProtocolError("TOO_MANY_RESETS", error.message));
+      return;
+    }
+    this.sender.resetId(id, error.errorCode);
+    this.rememberReset(id);
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    this.#remove(stream);
+    this.tellReset(stream, error.errorCode, error);
+    this.onStreamOver();
+  }
+
+  /** A frame came for a stream that is not there: dropped if we reset it, as it was under way; a fault otherwise. */
+  #refuseClosed(id: number): void {
+    if (this.isIdle(id)) throw new ProtocolError("STREAM_IDLE");
+    if (!this.wasReset(id)) throw new ProtocolError("STREAM_OVER");
+  }
+
+  protected rememberReset(id: number): void {
+    this.#resetIds ??= new Int32Array(rememberedResets);
+    this.#resetIds[this.#resetAt] = id;
+    this.#resetAt = (this.#resetAt + 1) % rememberedResets;
+  }
+
+  protected wasReset(id: number): boolean {
+    return this.#resetIds?.includes(id) ?? false;
+  }
+
+  // Receive windows.
+
+  #useConnection(bytes: number): void {
+    const increment = this.#window.use(bytes, this);
+    if (increment > 0) this.sender.updateWindow(0, increment);
+  }
+
+  #useStream(stream: Stream, bytes: number): void {
+    const increment = stream.window!.use(bytes, this);
+    if (increment > 0) this.sender.updateWindow(stream.id, increment);
+  }
+
+  // A paused stream gets nothing back; the connection does, until all of them together hold too much.
+  #hold(stream: Stream, bytes: number): void {
+    stream.heldBytes += bytes;
+    this.#heldBytes += bytes;
+    if (this.#heldBytes > this.options.limits.maxHeldBytes) this.#owedBytes += bytes;
+    else this.#useConnection(bytes);
+  }
+
+  #onResume(stream: Stream): void {
+    const bytes = stream.heldBytes;
+    this.#release(stream);
+    if (!stream.isRemoteOver && !stream.isClosed) this.#useStream(stream, bytes);
+  }
+
+  #release(stream: Stream): void {
+    if (stream.heldBytes === 0) return;
+    this.#heldBytes -= stream.heldBytes;
+    stream.heldBytes = 0;
+    if (this.#owedBytes === 0 || this.#heldBytes > this.options.limits.maxHeldBytes) return;
+    const owed = this.#owedBytes;
+    this.#owedBytes = 0;
+    if (!this.isClosed) this.#useConnection(owed);
+  }
+
+  // Budgets.
+
+  #chargeReset(): void {
+    if (!this.#resets.spend()) throw new ProtocolError("TOO_MANY_RESETS");
+  }
+
+  #chargeControl(): void {
+    if (!this.#controls.spend()) throw new ProtocolError("TOO_MANY_CONTROLS");
+  }
+
+  #chargeIdleFrame(): void {
+    if (!this.#idleFrames.spend()) throw new ProtocolError("TOO_MANY_IDLE_FRAMES");
+  }
+
+  // Looks for what does not move, only while something waits.
+  #watch(): void {
+    if (this.#sweeper !== undefined || this.isClosed) return;
+    this.#sweptOutput = -1;
+    this.#sweeper = setInterval(() => this.#sweep(), this.options.limits.stallTimeoutMs);
+    this.#sweeper.unref();
+  }
+
+  #sweep(): void {
+    const isWaiting = this.sender.waiting.size > 0;
+    const unsent = this.socket.writableLength;
+    if (!isWaiting && unsent === 0) {
+      clearInterval(this.#sweeper);
+      this.#sweeper = undefined;
+      return;
+    }
+    // Not one write was taken since the last look: the peer does not read at all.
+    if (unsent > 0 && unsent === this.#sweptOutput) return this.#abandon();
+    this.#sweptOutput = unsent > 0 ? unsent : -1;
+    if (!this.#isServer) return;
+    for (const stream of this.sender.findStalled()) this.#failStream(stream.id, new ProtocolError("STREAM_STALLED"));
+  }
+
+  // Words would only join what the peer does not read.
+  #abandon(): void {
+    const error = connectionClosed(ErrorCode.ENHANCE_YOUR_CALM, new ProtocolError("STALLED"));
+    this.#end(ErrorCode.ENHANCE_YOUR_CALM, error, error);
+    this.socket.destroy();
+  }
+}
+
+function hasAllBytes(stream: Stream): boolean {
+  return stream.receivedBytes === stream.promisedBytes || stream.isHead;
+}
+
+function formatPeer(socket: Duplex): string {
+  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
+  if (remoteAddress === undefined) return "";
+  return remoteAddress.includes(":") ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}
