@@ -183,7 +183,7 @@ export class GrpcCall extends Call implements StreamListener {
     if (this.#isOver) return;
     let trailers: string[];
     try {
-      trailers = this.#trailers(encodeStatus(error));
+      trailers = this.#trailers(encodeStatus(error, this.replyTrailers));
       // An error that comes first needs no headers of its own ("Trailers-Only"), unless the handler has set some.
       if (!this.#hasSentHeaders && this.replyMetadata.keys().length > 0) this.#sendHeaders();
     } catch {

@@ -70,7 +70,11 @@ export function appendMetadata(headers: string[], metadata: Metadata): void {
 
 const validName = /^[0-9a-z_.-]+$/;
 const validText = /^[\x20-\x7e]*$/;
-const validBase64 = /^[A-Za-z0-9+/]*$/;
+
+/** Whether text is base64 without padding. */
+export function isBase64(text: string): boolean {
+  return /^[A-Za-z0-9+/]*$/.test(text);
+}
 
 function appendField(headers: string[], name: string, value: string): void {
   if (!validName.test(name)) throw invalid(`metadata "${name}" has a name outside 0-9 a-z _ - .`);
@@ -83,7 +87,7 @@ function appendField(headers: string[], name: string, value: string): void {
     return;
   }
   const base64 = withoutPadding(value);
-  if (!validBase64.test(base64)) throw invalid(`metadata "${name}" is binary by its name, and its value is not base64`);
+  if (!isBase64(base64)) throw invalid(`metadata "${name}" is binary by its name, and its value is not base64`);
   headers.push(name, base64);
 }
 

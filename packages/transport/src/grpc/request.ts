@@ -16,7 +16,7 @@ import type { Connection } from "./connection.ts";
 import { encodeFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readFields } from "./metadata.ts";
-import { decodeStatus, fromHttpStatus, fromReset } from "./status.ts";
+import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
 import { type ClientStreamListener, type ClientWireStream, ResetCode, type WireHeaders } from "./wire.ts";
 
@@ -105,7 +105,7 @@ export class Request implements ClientStreamListener {
     const { own, metadata } = readFields(headers);
     this.#own = own;
     this.#sent = undefined;
-    if (own["grpc-status"] !== undefined) {
+    if (own[statusName] !== undefined) {
       // "Trailers-Only": these are the trailers, and the end follows.
       this.#call.replyTrailers = metadata;
       return;
@@ -132,17 +132,25 @@ export class Request implements ClientStreamListener {
   onEnd(trailers: WireHeaders): void {
     if (this.#isOver) return;
     let own = this.#own;
-    if (own["grpc-status"] === undefined) {
+    if (own[statusName] === undefined) {
       const fields = readFields(trailers);
       own = fields.own;
       this.#call.replyTrailers = fields.metadata;
     }
     const error =
-      own["grpc-status"] === undefined
+      own[statusName] === undefined
         ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
         : decodeStatus(own);
+    if (error !== undefined) this.#keepStatus(own);
     this.#over(error);
     this.#reader.onEnd(error);
+  }
+
+  #keepStatus(own: Readonly<Record<string, string | undefined>>): void {
+    for (const name of [statusName, detailsName]) {
+      const value = own[name];
+      if (value !== undefined) this.#call.replyTrailers.set(name, value);
+    }
   }
 
   onReset(code: number, error: Error | undefined): void {

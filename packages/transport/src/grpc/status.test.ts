@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ServiceError } from "@clew/rpc";
+import { Metadata, ServiceError } from "@clew/rpc";
 import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromHttpStatus, fromReset } from "./status.ts";
 
 const toFields = (list: string[]): Record<string, string> =>
@@ -30,6 +30,20 @@ describe("a status", () => {
       const error = new ServiceError(code, "WHY", "100% ü\n", { metadata: { key: "höher", other: "" } });
       assert.deepEqual(decodeStatus(toFields(encodeStatus(error)))?.toJSON(), error.toJSON());
     }
+  });
+
+  it("has no details when there is nothing in them", () => {
+    assert.deepEqual(encodeStatus(new ServiceError(404, "", "gone")), ["grpc-status", "5", "grpc-message", "gone"]);
+  });
+
+  it("is overruled by trailers that carry one, unless they say OK or nonsense", () => {
+    const error = new ServiceError(409, "TAKEN", "taken");
+    const trailers = new Metadata({ "grpc-status": "6", "grpc-status-details-bin": "CAY" });
+    const fields = toFields(encodeStatus(error, trailers));
+    assert.equal(fields["grpc-status"], "6");
+    assert.equal(fields["grpc-status-details-bin"], "CAY");
+    const nonsense = new Metadata({ "grpc-status": "0", "grpc-status-details-bin": "not base64!" });
+    assert.deepEqual(encodeStatus(error, nonsense), encodeStatus(error));
   });
 
   it("never says OK for an error", () => {

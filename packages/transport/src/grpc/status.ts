@@ -6,46 +6,67 @@ import {
   fromGrpcCode,
   GrpcCode,
   GrpcStatusSchema,
+  type Metadata,
   ServiceError,
   toGrpcCode,
 } from "@clew/rpc";
+import { isBase64 } from "./metadata.ts";
 import { ResetCode } from "./wire.ts";
 
 /** The fields that say a call went well. */
 export const okFields: readonly string[] = ["grpc-status", "0"];
 
 /**
+ * The names under which a status shows in the reply trailers of a call that failed, as it came, for those who need more of it
+ * than a ServiceError holds. A handler that sets them there and throws overrules what would be sent.
+ */
+export const statusName = "grpc-status";
+export const detailsName = "grpc-status-details-bin";
+
+/**
  * The fields that carry an error: `grpc-status`, `grpc-message` and `grpc-status-details-bin`, a google.rpc.Status whose first
  * detail is the ErrorInfo{reason, metadata} of Kratos. A code that gRPC's seventeen cannot tell apart (405, 422) follows in a
  * second detail, an errors.Status: Kratos passes over it, and nothing has to hide in the metadata.
  */
-export function encodeStatus(error: ServiceError): string[] {
+export function encodeStatus(error: ServiceError, trailers?: Metadata): string[] {
+  const status = trailers?.get(statusName);
+  const details = trailers?.get(detailsName);
   // An error that says OK would be none to its receiver.
   const code = error.code === 200 ? GrpcCode.UNKNOWN : toGrpcCode(error.code);
+  const fields = [
+    statusName,
+    status !== undefined && /^[1-9]\d*$/.test(status) ? status : String(code),
+    "grpc-message",
+    encodeMessage(error.message),
+  ];
+  if (details !== undefined && isBase64(details)) fields.push(detailsName, details);
+  else if (hasDetails(error, code)) fields.push(detailsName, encodeDetails(error, code));
+  return fields;
+}
+
+function hasDetails(error: ServiceError, code: number): boolean {
+  if (error.reason !== "" || fromGrpcCode(code) !== error.code) return true;
+  for (const _ in error.metadata) return true;
+  return false;
+}
+
+function encodeDetails(error: ServiceError, code: number): string {
   const info = create(ErrorInfoSchema, { reason: error.reason, metadata: error.metadata });
   const details = [anyPack(ErrorInfoSchema, info)];
   if (fromGrpcCode(code) !== error.code) {
     details.push(anyPack(ErrorStatusSchema, create(ErrorStatusSchema, { code: error.code })));
   }
   const status = toBinary(GrpcStatusSchema, create(GrpcStatusSchema, { code, message: error.message, details }));
-  const base64 = Buffer.from(status.buffer, status.byteOffset, status.byteLength).toString("base64");
-  return [
-    "grpc-status",
-    String(code),
-    "grpc-message",
-    encodeMessage(error.message),
-    "grpc-status-details-bin",
-    base64.replace(/=+$/, ""),
-  ];
+  return Buffer.from(status.buffer, status.byteOffset, status.byteLength).toString("base64").replace(/=+$/, "");
 }
 
 /** The error that fields carry; undefined when they say OK. Details that are none are passed over. */
 export function decodeStatus(own: Readonly<Record<string, string | undefined>>): ServiceError | undefined {
-  const text = own["grpc-status"] ?? "";
+  const text = own[statusName] ?? "";
   const code = /^\d+$/.test(text) ? Number(text) : GrpcCode.UNKNOWN;
   if (code === GrpcCode.OK) return undefined;
   const message = decodeMessage(own["grpc-message"] ?? "");
-  const details = decodeDetails(own["grpc-status-details-bin"], code);
+  const details = decodeDetails(own[detailsName], code);
   return new ServiceError(details.code ?? fromGrpcCode(code), details.reason, details.message ?? message, {
     metadata: details.metadata,
   });
