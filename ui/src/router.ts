@@ -2,11 +2,11 @@ import { effect, type Signal, signal } from "@preact/signals";
 
 export type Route = { page: "traces" } | { page: "trace"; traceId: string } | { page: "unknown" };
 
-/** The page that the URL names. */
+/** The page that the URL names. A trace id may be short of its leading zeros, as Jaeger writes it. */
 export function routeOf(pathname: string): Route {
   if (pathname === "/" || pathname === "") return { page: "traces" };
-  const match = /^\/trace\/([0-9a-fA-F]{1,64})\/?$/.exec(pathname);
-  return match === null ? { page: "unknown" } : { page: "trace", traceId: match[1]!.toLowerCase() };
+  const match = /^\/trace\/([0-9a-fA-F]{1,32})\/?$/.exec(pathname);
+  return match === null ? { page: "unknown" } : { page: "trace", traceId: match[1]!.toLowerCase().padStart(32, "0") };
 }
 
 export const route: Signal<Route> = signal<Route>({ page: "traces" });

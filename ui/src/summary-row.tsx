@@ -9,11 +9,10 @@ import { colourOf } from "./service-colour.ts";
 
 /** How many of the services fit into a column this wide, told from the length of their names; at least one. */
 function countFitting(services: SummaryService[], widthPx: number): number {
-  const iconsPx = 34;
-  const letterPx = 7.2;
+  const letterPx = 7;
   let left = widthPx;
-  const tooMany = services.findIndex(({ name }, index) => {
-    left -= iconsPx + name.length * letterPx;
+  const tooMany = services.findIndex(({ name, errorCount }, index) => {
+    left -= name.length * letterPx + 18 + (index > 0 ? 14 : 0) + (errorCount > 0 ? 16 : 0);
     const more = index < services.length - 1 ? 28 : 0;
     return left < more;
   });

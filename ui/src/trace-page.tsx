@@ -18,8 +18,8 @@ import { TraceView } from "./trace-view.ts";
 import { knownSummary } from "./traces-page.tsx";
 import { Waterfall } from "./waterfall.ts";
 
-/** Room for the longest label of the ruler. */
-const labelPx = 84;
+/** A letter of the ruler, with room to spare. */
+const letterPx = 7;
 const storedNameWidth = "clew.name-width";
 
 export function TracePage({ traceId }: { traceId: string }): JSX.Element {
@@ -312,7 +312,7 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
   const ticks = rulerTicks(range.fromUs, range.toUs, width.value).map(({ us, label }) => {
     const share = (us - range.fromUs) / whole;
     // A label that would not fit before the end is left out; its line stays.
-    return { label: (1 - share) * width.value < labelPx ? "" : label, left: `${share * 100}%` };
+    return { label: (1 - share) * width.value < 10 + label.length * letterPx ? "" : label, left: `${share * 100}%` };
   });
 
   const onSplit = (event: PointerEvent & { currentTarget: HTMLElement }): void => {
