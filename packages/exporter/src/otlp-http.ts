@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { gzip as gzipWithCallback } from "node:zlib";
 import { Context, run } from "@clew/context";
 import type { Logger } from "@clew/log";
-import { type ExportResult, type SpanData, type SpanExporter, suppressTracing } from "@clew/trace";
+import { type ExportResult, type SpanData, type SpanExporter, sdkVersion, suppressTracing } from "@clew/trace";
 import { decodePartialSuccess, decodeStatusMessage, encodeRequest } from "@clew/trace/otel";
 import { compressionUnknown, endpointInvalid, timeoutInvalid } from "./errors.ts";
 import {
@@ -158,7 +158,7 @@ export class OtlpHttpExporter implements SpanExporter {
       method: "POST",
       agent: this.#agent,
       headers: {
-        "user-agent": "clew-exporter/0.1.0",
+        "user-agent": `clew/${sdkVersion}`,
         ...headers,
         "content-type": "application/x-protobuf",
         ...(compression === "gzip" ? { "content-encoding": "gzip" } : {}),

@@ -31,7 +31,7 @@ export interface StartTracingOptions {
 /** Tracing that runs. */
 export interface Tracing {
   readonly provider: TracerProvider;
-  /** Exports what has ended, within five seconds, and takes tracing out of the process. Never rejects. */
+  /** Exports what has ended, within two seconds, and takes tracing out of the process. Never rejects. */
   shutdown(): Promise<void>;
   /** What became of the spans so far. */
   stats(): BatchStats;

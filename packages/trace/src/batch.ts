@@ -15,7 +15,7 @@ export interface BatchOptions {
   delayMs?: number;
   /** How long one export may take before it counts as failed. Default: OTEL_BSP_EXPORT_TIMEOUT, or 60_000. */
   exportTimeoutMs?: number;
-  /** How long {@link BatchProcessor.shutdown} may take; what is left then is dropped. Default: 5_000. */
+  /** How long {@link BatchProcessor.shutdown} may take; what is left then is dropped. Default: 2_000, for a stop must end soon. */
   shutdownTimeoutMs?: number;
   /** Spans at least this long are kept first when space runs out, as those with an error are. Default: 1_000. */
   slowMs?: number;
@@ -33,7 +33,7 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
     batchSize: Math.min(capacity, options.batchSize ?? countFrom(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE) ?? 512),
     delayMs: options.delayMs ?? countFrom(env.OTEL_BSP_SCHEDULE_DELAY) ?? 1000,
     exportTimeoutMs: options.exportTimeoutMs ?? countFrom(env.OTEL_BSP_EXPORT_TIMEOUT) ?? 60_000,
-    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 5000,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
     slowMs: options.slowMs ?? 1000,
   };
 }

@@ -26,7 +26,7 @@ const removeMethods = ["off", "removeListener"] as const;
  */
 export class ContextManager implements OtelContextManager {
   active(): OtelContext {
-    return current() as unknown as OtelContext;
+    return current();
   }
 
   with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { findAttribute } from "./attributes.ts";
-import { createResource, emptyResource, serviceNameOf } from "./resource.ts";
+import { createResource, emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
 
 function read(options: Parameters<typeof createResource>[0], ...keys: string[]): unknown[] {
   const { attributes } = createResource({ env: {}, ...options });
@@ -46,4 +47,9 @@ test("further attributes are added, and any value is taken", () => {
 test("a resource always has a service to show", () => {
   assert.equal(serviceNameOf(createResource({ service: "user", env: {} })), "user");
   assert.equal(serviceNameOf(emptyResource), "unknown_service");
+});
+
+test("the version it tells is the package's", () => {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  assert.equal(sdkVersion, (manifest as { version: string }).version);
 });

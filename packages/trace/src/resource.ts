@@ -28,7 +28,7 @@ export interface ResourceOptions {
   env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** The version of this package, told as `telemetry.sdk.version`; scripts/set-version.mjs keeps it true. */
+/** The version of this package, told as `telemetry.sdk.version`. A test holds it to package.json. */
 export const sdkVersion = "0.1.0";
 
 /** The resource of this process. What the code says wins over the environment, the environment over what is found out. */

@@ -1,4 +1,14 @@
+export { BaggagePropagator, CompositePropagator, createPropagator, TraceContextPropagator } from "./propagator.ts";
+export { TraceState } from "./trace-state.ts";
+
+// For library authors: writing OTLP, and the headers one by one.
+
+export { encodeRequest } from "./encode.ts";
+export { formatBaggage, formatTraceparent, parseBaggage, parseTraceparent } from "./propagator.ts";
+export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type PartialSuccess } from "./response.ts";
+
 // For stores and collectors: reading OTLP.
+
 export {
   type DecodedAttribute,
   type DecodedEvent,
@@ -8,22 +18,9 @@ export {
   decodeRequest,
   decodeSpan,
   decodeSpans,
+  findSpan,
   type RawBatch,
 } from "./decode.ts";
 export { encodeJsonRequest } from "./decode-json.ts";
-// For library authors: writing OTLP.
-export { encodeRequest } from "./encode.ts";
-export {
-  BaggagePropagator,
-  CompositePropagator,
-  createPropagator,
-  formatBaggage,
-  formatTraceparent,
-  parseBaggage,
-  parseTraceparent,
-  TraceContextPropagator,
-} from "./propagator.ts";
 export { MalformedError } from "./proto-reader.ts";
 export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
-export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type PartialSuccess } from "./response.ts";
-export { TraceState } from "./trace-state.ts";
