@@ -18,7 +18,6 @@ export {
   decodeRequest,
   decodeSpan,
   decodeSpans,
-  findSpan,
   type RawBatch,
 } from "./decode.ts";
 export { encodeJsonRequest } from "./decode-json.ts";
