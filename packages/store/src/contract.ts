@@ -36,7 +36,7 @@ export interface TraceStore {
 
   /**
    * Calls `listener` with the summaries of traces that came or grew since the last call, a few times a second. Returns what
-   * ends it.
+   * ends it. It does not keep the process running.
    */
   tail(listener: (summaries: Summary[]) => void): () => void;
 

@@ -367,6 +367,8 @@ export function testTraceStore(
   });
 
   check("tells a listener of traces that come and grow, until it leaves", async (store) => {
+    // A store that nobody asks anything does not keep the process running, and a listener asks nothing.
+    const alive = setInterval(() => {}, 1000);
     let heard: Summary[] = [];
     let wake = (): void => {};
     const leave = store.tail((summaries) => {
@@ -395,6 +397,7 @@ export function testTraceStore(
     });
     await store.ingest(batchOf({ trace: 2, id: 1 }));
     await done;
+    clearInterval(alive);
     assert.deepEqual([heard.length, others], [0, 1]);
   });
 
