@@ -87,14 +87,24 @@ export interface ConnectionError extends Error {
   readonly errorCode: number;
 }
 
-function connectionError(code: ConnectionError["code"], errorCode: number, text: string, cause?: unknown): ConnectionError {
+function connectionError(
+  code: ConnectionError["code"],
+  errorCode: number,
+  text: string,
+  cause?: unknown,
+): ConnectionError {
   return Object.assign(new Error(text, cause === undefined ? undefined : { cause }), { code, errorCode });
 }
 
 /** The socket ended or failed. */
 export function connectionLost(cause: unknown): ConnectionError {
   const why = cause instanceof Error ? cause.message : "it was closed by the other end";
-  return connectionError("CLEW_HTTP2_CONNECTION_LOST", ErrorCode.INTERNAL_ERROR, `the connection was lost: ${why}`, cause);
+  return connectionError(
+    "CLEW_HTTP2_CONNECTION_LOST",
+    ErrorCode.INTERNAL_ERROR,
+    `the connection was lost: ${why}`,
+    cause,
+  );
 }
 
 /** The peer said goodbye. */
@@ -138,11 +148,17 @@ export function writeAfterEnd(id: number, what: string): Error {
 }
 
 export function headersOutOfOrder(id: number, what: string): Error {
-  return usageError("CLEW_HTTP2_HEADERS_ORDER", `stream ${id}: ${what}; headers go first, once, then data, then trailers`);
+  return usageError(
+    "CLEW_HTTP2_HEADERS_ORDER",
+    `stream ${id}: ${what}; headers go first, once, then data, then trailers`,
+  );
 }
 
 export function sessionNotOpen(): Error {
-  return usageError("CLEW_HTTP2_SESSION_CLOSED", "this session takes no new streams: look at isOpen before opening one");
+  return usageError(
+    "CLEW_HTTP2_SESSION_CLOSED",
+    "this session takes no new streams: look at isOpen before opening one",
+  );
 }
 
 export function tooManyStreams(limit: number): Error {

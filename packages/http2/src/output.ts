@@ -141,7 +141,8 @@ export class Output {
 
   #turnPage(bytes: number): void {
     if (this.#page !== undefined) this.#cutPart();
-    this.#page = bytes > pageBytes ? Buffer.allocUnsafeSlow(bytes) : (freePages.pop() ?? Buffer.allocUnsafeSlow(pageBytes));
+    this.#page =
+      bytes > pageBytes ? Buffer.allocUnsafeSlow(bytes) : (freePages.pop() ?? Buffer.allocUnsafeSlow(pageBytes));
     this.#start = 0;
     this.position = 0;
   }

@@ -1,5 +1,6 @@
+import type { Duplex } from "node:stream";
 import { headersOutOfOrder, ProtocolError, writeAfterEnd } from "./errors.ts";
-import { maxWindowBytes, defaultWindowBytes } from "./flow-control.ts";
+import { defaultWindowBytes, maxWindowBytes } from "./flow-control.ts";
 import { Flag, FrameType, frameHeaderBytes, writeFrameHeader, writeUint32 } from "./frame.ts";
 import { Encoder } from "./hpack/encoder.ts";
 import type { HeaderFields } from "./hpack/header-block.ts";
@@ -7,7 +8,6 @@ import type { Budget } from "./limits.ts";
 import { Output } from "./output.ts";
 import { PeerSettings } from "./settings.ts";
 import type { Stream, StreamOwner } from "./stream.ts";
-import type { Duplex } from "node:stream";
 
 // sendData answers false while a stream has more than this waiting.
 const highWaterBytes = 64 * 1024;
@@ -198,7 +198,7 @@ export class Sender implements StreamOwner {
   }
 
   /**
-   * Takes the settings of the peer, and its new windows to `streams`.
+   * Takes the settings of the peer, and its new windows to `streams`; {@link advanceAll} then sends.
    *
    * @throws ProtocolError SETTING_*, or WINDOW_OVERFLOW_CONNECTION.
    */
@@ -212,7 +212,11 @@ export class Sender implements StreamOwner {
       stream.sendWindow += change;
       if (stream.sendWindow > maxWindowBytes) throw new ProtocolError("WINDOW_OVERFLOW_CONNECTION");
     }
-    if (change > 0) for (const stream of [...this.waiting]) this.#advance(stream);
+  }
+
+  /** Sends what new windows of the peer's settings allow. */
+  advanceAll(): void {
+    for (const stream of [...this.waiting]) this.#advance(stream);
   }
 
   /** @throws ProtocolError WINDOW_OVERFLOW_CONNECTION. */

@@ -1,16 +1,15 @@
 import type { Duplex } from "node:stream";
 import { ErrorCode } from "./error-code.ts";
-import { connectionClosed, connectionLost, ProtocolError } from "./errors.ts";
+import { connectionClosed, connectionLost, optionInvalid, ProtocolError } from "./errors.ts";
 import { defaultWindowBytes, maxWindowBytes, ReceiveWindow, type RoundTripClock } from "./flow-control.ts";
 import { defaultMaxFrameBytes, Flag, FrameType, readUint31, readUint32 } from "./frame.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { Decoder } from "./hpack/decoder.ts";
 import type { HeaderBlock, HeaderFields } from "./hpack/header-block.ts";
 import { Budget, type LimitOptions, type Limits, resolveLimits } from "./limits.ts";
-import { optionInvalid } from "./errors.ts";
 import { Sender } from "./sender.ts";
 import { encodeSettings } from "./settings.ts";
-import { silence, Stream } from "./stream.ts";
+import { type Stream, silence } from "./stream.ts";
 
 export interface SessionOptions {
   /** What the peer may cost. */
@@ -519,7 +518,9 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.#chargeControl();
     this.hasPeerSettings = true;
     this.sender.applySettings(bytes, start, end, this.#isServer, this.streams.values());
+    // Before any data that they allow: the peer then knows under which settings it was sent.
     this.sender.control(FrameType.SETTINGS, Flag.ACK, nothing);
+    this.sender.advanceAll();
     this.onPeerSettings();
   }
 

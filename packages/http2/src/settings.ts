@@ -1,6 +1,6 @@
 import { ProtocolError } from "./errors.ts";
-import { defaultMaxFrameBytes, largestMaxFrameBytes, readUint32, writeUint32 } from "./frame.ts";
 import { defaultWindowBytes, maxWindowBytes } from "./flow-control.ts";
+import { defaultMaxFrameBytes, largestMaxFrameBytes, readUint32, writeUint32 } from "./frame.ts";
 import { defaultTableBytes } from "./hpack/dynamic-table.ts";
 
 /** The settings of HTTP/2 (RFC 9113 section 6.5.2). */

@@ -2,7 +2,7 @@
 // prints its port, and ends with its standard input.
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { alpnProtocol, type ServerStream, ServerSession, type StreamListener } from "@clew/http2";
+import { alpnProtocol, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
 import { testCertificate } from "./certificate.ts";
 
 const hello = Buffer.from("hello\n");

@@ -47,7 +47,8 @@ export class Decoder {
     const slot = (hash ^ (hash >>> 15)) & (knownSlots - 1);
     const version = this.#table.version;
     const known = this.#known[slot];
-    if (known !== undefined && known.version === version && equals(known.bytes, bytes, start, length)) return known.block;
+    if (known !== undefined && known.version === version && equals(known.bytes, bytes, start, length))
+      return known.block;
     const block = this.#read(bytes, start, end);
     // A size update (its pattern is 001) must not be skipped when it comes again.
     if (this.#table.version === version && !block.isTooLarge && (bytes[start]! & 0xe0) !== 0x20) {

@@ -1,4 +1,4 @@
-import { headersOdd, headerNameInvalid, headerValueInvalid } from "../errors.ts";
+import { headerNameInvalid, headersOdd, headerValueInvalid } from "../errors.ts";
 import { DynamicTable, defaultTableBytes, entryOverheadBytes } from "./dynamic-table.ts";
 import { type HeaderFields, isSendableName, isSendableValue } from "./header-block.ts";
 import { encodeHuffman, huffmanBytes } from "./huffman.ts";

@@ -10,7 +10,13 @@ export interface Cursor {
  * Writes an integer whose first `prefixBits` bits share their byte with `pattern` (RFC 7541 section 5.1). Returns where the
  * next byte goes; the caller has made room for six bytes.
  */
-export function encodeInteger(bytes: Uint8Array, at: number, prefixBits: number, pattern: number, value: number): number {
+export function encodeInteger(
+  bytes: Uint8Array,
+  at: number,
+  prefixBits: number,
+  pattern: number,
+  value: number,
+): number {
   const max = (1 << prefixBits) - 1;
   if (value < max) {
     bytes[at] = pattern | value;
