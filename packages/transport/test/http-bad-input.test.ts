@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { type Call, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
+import type { CallAnnouncement } from "@clew/transport";
 import type { Filter } from "@clew/transport/http";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { echo, eventually, RawConnection, shelves, withServer } from "./http-shelves.ts";
@@ -170,6 +172,12 @@ test("a handler that takes too long is 504 at once, and its signal is aborted", 
     call = given;
     return new Promise((resolve) => (release = () => resolve({ text: "too late" })));
   });
+  const ends: (string | undefined)[] = [];
+  const listen = (message: unknown): void => {
+    const { stage, error } = message as CallAnnouncement;
+    if (stage === "end") ends.push(error?.reason);
+  };
+  subscribe("clew.server.call", listen);
   await withServer({ services: [handler], timeoutMs: 30 }, async (url) => {
     const connection = new RawConnection(url).send(`${unary}Content-Length: 2\r\n\r\n{}`);
     assert.match(await connection.until(/\}$/), /^HTTP\/1.1 504 .*GATEWAY_TIMEOUT/s);
@@ -181,7 +189,8 @@ test("a handler that takes too long is 504 at once, and its signal is aborted", 
     connection.received = "";
     connection.send("GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert.match(await connection.closed(), /^HTTP\/1.1 404 /);
-  });
+  }).finally(() => unsubscribe("clew.server.call", listen));
+  assert.deepEqual(ends, ["GATEWAY_TIMEOUT"]);
 });
 
 test("a middleware that hangs is 504 as well", async () => {

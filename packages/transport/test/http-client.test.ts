@@ -302,21 +302,28 @@ test("a deadline ends the call with 504 and aborts the request, wherever it is",
 });
 
 test("a signal cancels the call, also one that waits for a connection", async (t) => {
-  let asked = 0;
+  const asked: string[] = [];
   await withBare(
-    () => asked++,
+    (request) =>
+      void readRequest(request).then(([, , body]) => asked.push((JSON.parse(body) as { text: string }).text)),
     async (endpoint) => {
       const client = open(t, Echo, { endpoint, http: { connections: 1 } });
       const first = new AbortController();
       const second = new AbortController();
-      const one = failureOf(client.unary({}, { signal: first.signal }));
-      const two = failureOf(client.unary({}, { signal: second.signal }));
-      await eventually(() => asked === 1, "the first request arrives");
+      const one = failureOf(client.unary({ text: "first" }, { signal: first.signal }));
+      const two = failureOf(client.unary({ text: "second" }, { signal: second.signal }));
+      await eventually(() => asked.length === 1, "the first request arrives");
       second.abort();
       assert.equal((await two).code, 499);
       first.abort();
       assert.equal((await one).code, 499);
-      assert.equal(asked, 1);
+      // The connection is free for the next, and what was given up is not sent before it.
+      const third = new AbortController();
+      const three = failureOf(client.unary({ text: "third" }, { signal: third.signal }));
+      await eventually(() => asked.length === 2, "the third request arrives");
+      third.abort();
+      await three;
+      assert.deepEqual(asked, ["first", "third"]);
     },
   );
 });
