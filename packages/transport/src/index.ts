@@ -1,14 +1,10 @@
-// For library authors.
-export type { CallAnnouncement } from "./channels.ts";
 export { type ClientOptions, createClient } from "./client.ts";
+export { GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
+export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./http/index.ts";
+
+// For library authors.
+
+export type { CallAnnouncement } from "./channels.ts";
 export type { TransportError } from "./errors.ts";
-export { GrpcClient, type GrpcClientOptions, GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
-export {
-  type Filter,
-  HttpClient,
-  type HttpClientOptions,
-  HttpServer,
-  type HttpServerOptions,
-  type RawHandler,
-  type Route,
-} from "./http/index.ts";
+export { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
+export { HttpClient, type HttpClientOptions } from "./http/index.ts";

@@ -1,10 +1,7 @@
+export { HttpClient, type HttpClientOptions } from "./client.ts";
+export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./server.ts";
+
 // For library authors.
-export { HttpClient, type HttpClientOptions, resolveHttpClientOptions } from "./client.ts";
-export {
-  type Filter,
-  HttpServer,
-  type HttpServerOptions,
-  type RawHandler,
-  type Route,
-  resolveHttpServerOptions,
-} from "./server.ts";
+
+export { resolveHttpClientOptions } from "./client.ts";
+export { resolveHttpServerOptions } from "./server.ts";
