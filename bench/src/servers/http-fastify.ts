@@ -8,5 +8,5 @@ app.get<{ Params: { name: string } }>(
   { schema: { params, response: { 200: reply } } },
   async (request) => ({ message: `Hello ${request.params.name}` }),
 );
-await app.listen({ port: 0, host: "127.0.0.1" });
-console.log(`listening ${app.addresses()[0]?.port}`);
+const address = await app.listen({ port: 0, host: "127.0.0.1" });
+console.log(`listening ${new URL(address).port}`);

@@ -263,7 +263,7 @@ test("when the collector is killed the services answer as before; started again 
 
 test("an unknown option is one line that names it and what would work", async () => {
   const child = spawn(process.execPath, [start, "--fast"], { env: environment, stdio: ["ignore", "ignore", "pipe"] });
-  const chunks = await Array.fromAsync(child.stderr);
+  const chunks = await child.stderr.toArray();
   assert.equal(
     Buffer.concat(chunks).toString(),
     "Unknown option '--fast'; known options: --no-traffic, --config FILE, --help\n",
@@ -282,7 +282,7 @@ test("a configuration that is missing or wrong, and a port in use, are one line 
       env: { ...environment, ...extra },
       stdio: ["ignore", "ignore", "pipe"],
     });
-    const chunks = await Array.fromAsync(child.stderr);
+    const chunks = await child.stderr.toArray();
     assert.match(Buffer.concat(chunks).toString(), pattern);
     if (child.exitCode === null) await once(child, "exit");
     assert.equal(child.exitCode, 1);

@@ -63,6 +63,12 @@ test("the deadline cancels the call with 504 and aborts the signal with the same
   }
 });
 
+test("a deadline too far ahead for a timer does not fire at once", async () => {
+  const call = new ServerCall(2 ** 40);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(call.cancelled, undefined);
+});
+
 test("the first reason stays", () => {
   const call = new ServerCall();
   const first = callCancelled(call.operation);

@@ -79,8 +79,9 @@ export abstract class Call implements Holder {
     this.deadline = init.deadline;
     this.context = init.context;
     if (init.deadline !== undefined) {
-      this.#timer = setTimeout(expire, Math.max(0, remainingMs(init.deadline)), this);
-      this.#timer.unref();
+      const waitMs = remainingMs(init.deadline);
+      // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
+      if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
     }
   }
 
@@ -179,6 +180,8 @@ export abstract class Call implements Holder {
     this.context = this.context.setValue(callKey, this);
   }
 }
+
+const maxTimerMs = 2 ** 31 - 1;
 
 function expire(call: Call): void {
   call.cancel(deadlineExceeded(call.operation));

@@ -87,7 +87,7 @@ async function collect(replies: AsyncIterable<{ name: string }>): Promise<string
 }
 
 test("all four kinds of call reach the implementation and come back typed", async () => {
-  await using client = createServiceClient(Greeter, createMemoryClient(greeter));
+  const client = createServiceClient(Greeter, createMemoryClient(greeter));
   const reply = await client.sayHello({ name: "ann" });
   assert.equal(reply.$typeName, "rpc.test.Hello");
   assert.equal(reply.name, "Hello ann");
@@ -97,7 +97,7 @@ test("all four kinds of call reach the implementation and come back typed", asyn
 });
 
 test("types: a request of the wrong shape does not compile", async () => {
-  await using client = createServiceClient(Greeter, createMemoryClient(greeter));
+  const client = createServiceClient(Greeter, createMemoryClient(greeter));
   // @ts-expect-error: name is a string
   await assert.doesNotReject(client.sayHello({ name: 7 }));
 });
@@ -116,7 +116,7 @@ test("the chain is composed once for each method and runs around every call, the
         return reply;
       };
     };
-  await using client = createServiceClient(Greeter, createMemoryClient(greeter), {
+  const client = createServiceClient(Greeter, createMemoryClient(greeter), {
     middleware: [note("a"), note("b")],
   });
   assert.equal(composed, 2 * Greeter.methods.length);
@@ -128,8 +128,8 @@ test("the chain is composed once for each method and runs around every call, the
 
 test("a call made while serving another inherits its deadline when that is the earlier one", async () => {
   const memory = createMemoryClient(greeter);
-  await using inner = createServiceClient(Greeter, memory, { timeoutMs: 5000 });
-  await using outer = createServiceClient(
+  const inner = createServiceClient(Greeter, memory, { timeoutMs: 5000 });
+  const outer = createServiceClient(
     Greeter,
     createMemoryClient({
       ...greeter,
@@ -149,7 +149,7 @@ test("a call made while serving another inherits its deadline when that is the e
 test("cancelling a call cancels what it started, all the way down", async () => {
   let deepest: ServiceError | undefined;
   const started = Promise.withResolvers<void>();
-  await using inner = createServiceClient(
+  const inner = createServiceClient(
     Greeter,
     createMemoryClient({
       ...greeter,
@@ -164,7 +164,7 @@ test("cancelling a call cancels what it started, all the way down", async () => 
       },
     }),
   );
-  await using outer = createServiceClient(
+  const outer = createServiceClient(
     Greeter,
     createMemoryClient({ ...greeter, sayHello: (request) => inner.sayHello(request) }),
   );
@@ -178,13 +178,13 @@ test("cancelling a call cancels what it started, all the way down", async () => 
 
 test("a signal that is aborted already means the call is never sent", async () => {
   const memory = createMemoryClient(greeter);
-  await using client = createServiceClient(Greeter, memory);
+  const client = createServiceClient(Greeter, memory);
   await assert.rejects(client.sayHello({}, { signal: AbortSignal.abort() }), { code: 499 });
   assert.equal(memory.calls.length, 0);
 });
 
 test("a handler that ignores its deadline does not hold the caller", async () => {
-  await using client = createServiceClient(
+  const client = createServiceClient(
     Greeter,
     createMemoryClient({ ...greeter, sayHello: () => new Promise(() => {}) }),
     { timeoutMs: 20 },
@@ -193,7 +193,7 @@ test("a handler that ignores its deadline does not hold the caller", async () =>
 });
 
 test("metadata goes out, headers and trailers come back", async () => {
-  await using client = createServiceClient(
+  const client = createServiceClient(
     Greeter,
     createMemoryClient({
       ...greeter,
@@ -217,7 +217,7 @@ test("metadata goes out, headers and trailers come back", async () => {
 });
 
 test("a middleware sees a stream that fails half way as it passes, and the caller sees the error", async () => {
-  await using client = createServiceClient(
+  const client = createServiceClient(
     Greeter,
     createMemoryClient({
       ...greeter,
@@ -255,7 +255,7 @@ test("the handler runs in the context its call has, and its call is the current 
   };
   const handler = authenticate(methods[0]!.handler);
   const memory = createMemoryClient(greeter);
-  await using client = createServiceClient(Greeter, {
+  const client = createServiceClient(Greeter, {
     ...memory,
     createHandler: () => async (call) => {
       const serverCall = new ServerCall(call);
@@ -270,6 +270,6 @@ test("the handler runs in the context its call has, and its call is the current 
 test("a timeout that is no duration is refused where it is given", async () => {
   const memory = createMemoryClient(greeter);
   assert.throws(() => createServiceClient(Greeter, memory, { timeoutMs: 0 }), { code: "CLEW_RPC_TIMEOUT" });
-  await using client = createServiceClient(Greeter, memory);
+  const client = createServiceClient(Greeter, memory);
   await assert.rejects(client.sayHello({}, { timeoutMs: Number.NaN }), { code: "CLEW_RPC_TIMEOUT" });
 });

@@ -52,7 +52,7 @@ export interface ServiceClientOptions {
 /** A client of one service: a function for each method. Ending it closes its connections. */
 export type ServiceClient<S extends DescService> = {
   readonly [M in keyof S["method"]]: MethodClient<S["method"][M]>;
-} & AsyncDisposable;
+} & { [Symbol.asyncDispose](): Promise<void> };
 
 /** The function that calls one method. */
 export type MethodClient<M extends DescMethod> =
