@@ -351,27 +351,36 @@ export abstract class Session implements FrameSink, RoundTripClock {
       }
       switch (type) {
         case FrameType.DATA:
-          return this.#onData(flags, id, bytes, start, end);
+          this.#onData(flags, id, bytes, start, end);
+          break;
         case FrameType.HEADERS:
-          return this.#onHeaders(flags, id, bytes, start, end);
+          this.#onHeaders(flags, id, bytes, start, end);
+          break;
         case FrameType.PRIORITY:
-          return this.#onPriority(id, bytes, start, end);
+          this.#onPriority(id, bytes, start, end);
+          break;
         case FrameType.RST_STREAM:
-          return this.#onReset(id, bytes, start, end);
+          this.#onReset(id, bytes, start, end);
+          break;
         case FrameType.SETTINGS:
-          return this.#onSettings(flags, id, bytes, start, end);
+          this.#onSettings(flags, id, bytes, start, end);
+          break;
         case FrameType.PUSH_PROMISE:
           throw new ProtocolError("PUSH");
         case FrameType.PING:
-          return this.#onPing(flags, id, bytes, start, end);
+          this.#onPing(flags, id, bytes, start, end);
+          break;
         case FrameType.GOAWAY:
-          return this.#onGoAway(id, bytes, start, end);
+          this.#onGoAway(id, bytes, start, end);
+          break;
         case FrameType.WINDOW_UPDATE:
-          return this.#onWindowUpdate(id, bytes, start, end);
+          this.#onWindowUpdate(id, bytes, start, end);
+          break;
         case FrameType.CONTINUATION:
-          return this.#onContinuation(flags, id, bytes, start, end);
+          this.#onContinuation(flags, id, bytes, start, end);
+          break;
         default: // Unknown types are dropped (RFC 9113 section 5.5).
-          return this.#chargeIdleFrame();
+          this.#chargeIdleFrame();
       }
     } catch (error) {
       if (error instanceof ProtocolError && error.scope === "stream") this.#failStream(id, error);
@@ -542,7 +551,10 @@ export abstract class Session implements FrameSink, RoundTripClock {
   // Answers come in the order of the questions; one that was not asked for is dropped.
   #onPong(number: number): void {
     const onAnswer = this.#pings[number];
-    if (onAnswer === undefined) return this.#chargeIdleFrame();
+    if (onAnswer === undefined) {
+      this.#chargeIdleFrame();
+      return;
+    }
     this.#roundTripMs = this.now() - this.#pingsSentAt[number]!;
     delete this.#pings[number];
     if (number === this.#pings.length - 1) {
@@ -763,7 +775,10 @@ export abstract class Session implements FrameSink, RoundTripClock {
       return;
     }
     // Not one write was taken since the last look: the peer does not read at all.
-    if (unsent > 0 && unsent === this.#sweptOutput) return this.#abandon();
+    if (unsent > 0 && unsent === this.#sweptOutput) {
+      this.#abandon();
+      return;
+    }
     this.#sweptOutput = unsent > 0 ? unsent : -1;
     if (!this.#isServer) return;
     for (const stream of this.sender.findStalled()) this.#failStream(stream.id, new ProtocolError("STREAM_STALLED"));
