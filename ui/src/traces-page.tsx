@@ -317,7 +317,11 @@ export function TracesPage(): JSX.Element {
 
   useEffect(() => {
     const readUrl = (): void => {
-      if (location.pathname !== "/") return;
+      if (location.pathname !== "/") {
+        // The page is on its way out, and still there to be asked.
+        leftAt = scroller.current?.scrollTop ?? 0;
+        return;
+      }
       const before = filterToQuery(filter.peek()).toString();
       filter.value = filterFromQuery(new URLSearchParams(location.search));
       const isSame = before === filterToQuery(filter.peek()).toString();
@@ -410,10 +414,10 @@ export function TracesPage(): JSX.Element {
           class="summaries"
           ref={scroller}
           onScroll={(event) => {
-            // A box that is taken away is scrolled to its top first; that is not where the user left it.
-            if (!event.currentTarget.isConnected) return;
-            leftAt = event.currentTarget.scrollTop;
-            const isNow = leftAt > topPx;
+            const { scrollTop, isConnected } = event.currentTarget;
+            const isNow = scrollTop > topPx;
+            // A box that is taken away tells that it was scrolled to its top.
+            if (!isConnected) return;
             if (isNow === isScrolled.peek()) return;
             isScrolled.value = isNow;
             if (!isHolding()) release();
