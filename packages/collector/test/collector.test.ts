@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Collector, type CollectorOptions } from "@clew/collector";
@@ -263,6 +264,27 @@ test("tells senders to come again when the store has too much waiting, and count
     },
     { maxWaitingBytes: 1 },
   ));
+
+test("tells senders to come again when the store cannot write", () =>
+  withFolder(async (folder) => {
+    const data = join(folder, "traces.db");
+    const collector = new Collector({ address: "127.0.0.1:0", otlpAddress: "127.0.0.1:0", data });
+    await collector.start();
+    const other = new DatabaseSync(data);
+    other.exec("ALTER TABLE span RENAME TO moved");
+    const refused = await post(collector, jsonOf({ trace: 1, id: 1 }));
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers["retry-after"], "1");
+    assert.deepEqual(JSON.parse(refused.body.toString()), {
+      code: 14,
+      message: "the trace store cannot write; send again later",
+    });
+    other.exec("ALTER TABLE moved RENAME TO span");
+    other.close();
+    assert.equal((await post(collector, jsonOf({ trace: 1, id: 1 }))).status, 200);
+    assert.deepEqual(await listTraces(collector), [traceIdOf(1)]);
+    await collector.stop(AbortSignal.timeout(5000));
+  }));
 
 test("lets pages of this machine send spans, and no others", () =>
   withCollector(async (collector) => {

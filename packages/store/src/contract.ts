@@ -13,7 +13,7 @@ export interface TraceStore {
    */
   ingest(batch: RawBatch): Promise<IngestResult>;
 
-  /** A whole trace as one ExportTraceServiceRequest, the spans by their start; null when unknown. */
+  /** A whole trace as one ExportTraceServiceRequest, by resource and scope, within them by start; null when unknown. */
   trace(traceId: string): Promise<Uint8Array | null>;
 
   /** What drawing a trace needs, without attributes; null when unknown. */

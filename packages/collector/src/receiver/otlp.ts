@@ -18,6 +18,8 @@ export interface OtlpReply {
   readonly body: Buffer | string;
   /** When to send again, in seconds; only for what is worth sending again. */
   readonly retryAfterS: number | undefined;
+  /** What led to a failure of ours, for the log; never sent. */
+  readonly cause?: unknown;
 }
 
 const contentTypes: Readonly<Record<OtlpEncoding, string>> = {
@@ -49,9 +51,9 @@ export async function receiveTraces(store: TraceStore, body: Buffer, encoding: O
     const { isFull } = await store.ingest(batch);
     if (isFull)
       return replyStatus(encoding, 503, "the trace store has too much waiting; send again later", RETRY_AFTER_S);
-  } catch {
+  } catch (cause) {
     // The caller cannot help a full disk, but what it sends again then is not lost.
-    return replyStatus(encoding, 503, "the trace store cannot write; send again later", RETRY_AFTER_S);
+    return { ...replyStatus(encoding, 503, "the trace store cannot write; send again later", RETRY_AFTER_S), cause };
   }
   return replySuccess(encoding, rejected === 0 ? undefined : { rejectedSpans: rejected, message });
 }

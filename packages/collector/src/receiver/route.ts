@@ -26,8 +26,11 @@ export function otlpRoute(store: TraceStore, bodyLimitBytes: number, logger: Log
         abandon(response, replyStatus(encoding, error.status, error.message));
         return;
       }
+      // Now: the store may take the bytes away.
+      const size = body.length;
       const reply = await receiveTraces(store, body, encoding);
-      if (reply.status !== 200) logger.warn(`OTLP request refused with ${reply.status}`, { bytes: body.length });
+      if (reply.cause !== undefined) logger.error("OTLP request not stored", { error: reply.cause });
+      else if (reply.status !== 200) logger.warn(`OTLP request refused with ${reply.status}`, { bytes: size });
       writeHead(response, reply);
       response.end(reply.body);
     },

@@ -178,6 +178,28 @@ test("says full, counts and stores nothing when too much waits", () =>
     assert.equal((await store.ingest(batchOf({ trace: 99, id: 1 }))).isFull, false);
   }));
 
+test("a write that fails is told to its sender with the file's name, and the next one may succeed", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "traces.db");
+    const store = await openSqliteStore({ file });
+    await store.ingest(batchOf({ trace: 1, id: 1 }));
+    const other = new DatabaseSync(file);
+    other.exec("ALTER TABLE span RENAME TO moved");
+    await assert.rejects(store.ingest(batchOf({ trace: 2, id: 1 })), {
+      code: "CLEW_STORE_WRITE",
+      message: /^writing to .*traces\.db failed: no such table: (?:main\.)?span$/,
+    });
+    await assert.rejects(store.skeleton(traceIdOf(1)), {
+      code: "CLEW_STORE_READ",
+      message: /^reading from .*traces\.db failed: no such table: (?:main\.)?span$/,
+    });
+    other.exec("ALTER TABLE moved RENAME TO span");
+    other.close();
+    assert.equal((await store.ingest(batchOf({ trace: 2, id: 1 }))).stored, 1);
+    assert.equal((await store.stats()).traces, 2);
+    await store.close();
+  }));
+
 test("refuses a file that is not its own, and leaves it as it was", () =>
   withFolder(async (folder) => {
     const text = join(folder, "notes.txt");
