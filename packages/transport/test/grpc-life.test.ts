@@ -240,7 +240,6 @@ describe("limits of the client", () => {
     await using client = createServiceClient(Echo, connectTo(server, { maxMessageBytes: 1000 }));
     const error = await failureOf(client.unary({ payload }));
     assert.equal(error.code, 429);
-    assert.equal(error.reason, "MESSAGE_TOO_LARGE");
     assert.equal((await failureOf(collect(client.serverStream({ count: 2, payload })))).code, 429);
     assert.equal((await client.unary({ text: "small" })).text, "small");
     await server.stop(soon());

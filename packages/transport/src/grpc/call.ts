@@ -104,7 +104,8 @@ export class GrpcCall extends Call implements StreamListener {
     // The status of a call that is cancelled goes out at once, however long its handler takes to notice.
     this.onCancel((reason) => {
       this.#reader.fail(reason);
-      this.#sendError(reason);
+      // Of a deadline gRPC's code says everything; the other end knows it as well.
+      this.#sendError(reason, reason.code === 504 ? new ServiceError(504, "", reason.message) : reason);
     });
     // A timer fires no earlier than in a millisecond.
     if (this.deadline !== undefined && remainingMs(this.deadline) <= 0) this.cancel(deadlineExceeded(this.operation));
@@ -179,16 +180,17 @@ export class GrpcCall extends Call implements StreamListener {
     });
   }
 
-  #sendError(error: ServiceError): void {
+  // `sent` is what the caller sees of the error.
+  #sendError(error: ServiceError, sent: ServiceError = error): void {
     if (this.#isOver) return;
     let trailers: string[];
     try {
-      trailers = this.#trailers(encodeStatus(error, this.replyTrailers));
+      trailers = this.#trailers(encodeStatus(sent, this.replyTrailers));
       // An error that comes first needs no headers of its own ("Trailers-Only"), unless the handler has set some.
       if (!this.#hasSentHeaders && this.replyMetadata.keys().length > 0) this.#sendHeaders();
     } catch {
       // Metadata that cannot be sent must not keep the status from being sent.
-      trailers = encodeStatus(error);
+      trailers = encodeStatus(sent);
     }
     if (this.#hasSentHeaders) this.#stream.sendTrailers(trailers);
     else this.#stream.sendHeaders([":status", "200", "content-type", this.#init.contentType, ...trailers], true);

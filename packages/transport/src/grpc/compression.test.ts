@@ -14,7 +14,7 @@ it("gives back what it was given, up to exactly the limit", () => {
 it("stops inflating at the limit", () => {
   const bomb = gzip.compress(Buffer.alloc(50_000_000));
   const before = process.memoryUsage().arrayBuffers;
-  assert.throws(() => gzip.decompress(bomb, 1000), { code: 429, reason: "MESSAGE_TOO_LARGE" });
+  assert.throws(() => gzip.decompress(bomb, 1000), { code: 429 });
   assert.ok(process.memoryUsage().arrayBuffers - before < 1_000_000);
 });
 

@@ -53,7 +53,7 @@ describe("FrameReader", () => {
     reader.push(encodeFrame(Buffer.alloc(10), false));
     assert.equal(reader.next()?.bytes.length, 10);
     reader.push(Buffer.from([0, 0, 0, 0, 11]));
-    assert.throws(() => reader.next(), { code: 429, reason: "MESSAGE_TOO_LARGE" });
+    assert.throws(() => reader.next(), { code: 429 });
   });
 
   it("reads lengths above 2 GiB as what they are", () => {

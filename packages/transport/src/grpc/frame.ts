@@ -63,7 +63,7 @@ export class FrameReader {
   /**
    * The next frame, or undefined while it is not complete.
    *
-   * @throws ServiceError 429 MESSAGE_TOO_LARGE as soon as the prefix says so, 400 CODEC when the prefix is none.
+   * @throws ServiceError 429 as soon as the prefix says so, 400 CODEC when the prefix is none.
    */
   next(): Frame | undefined {
     const left = this.#end - this.#start;
@@ -102,5 +102,5 @@ export class FrameReader {
 /** A message is over the limit of its receiver: RESOURCE_EXHAUSTED. */
 export function messageTooLarge(bytes: number | undefined, maxBytes: number): ServiceError {
   const size = bytes === undefined ? "a message" : `a message of ${bytes} bytes`;
-  return new ServiceError(429, "MESSAGE_TOO_LARGE", `${size} is over the limit of ${maxBytes} bytes`);
+  return new ServiceError(429, "", `${size} is over the limit of ${maxBytes} bytes`);
 }

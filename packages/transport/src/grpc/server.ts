@@ -155,18 +155,14 @@ export class GrpcServer {
     const path = own[":path"] ?? "";
     const route = this.#routes.get(path);
     if (route === undefined) {
-      return refuseCall(stream, new ServiceError(501, "UNIMPLEMENTED", `there is no method ${path} here`));
+      return refuseCall(stream, new ServiceError(501, "", `there is no method ${path} here`));
     }
     const codec = route.codecs.get(subtype);
     if (codec === undefined) return refuse(stream, [":status", "415", "accept-post", "application/grpc"]);
     const encoding = own["grpc-encoding"] ?? "identity";
     const requestCompression = findCompression(encoding);
     if (requestCompression === undefined && encoding !== "identity") {
-      const error = new ServiceError(
-        501,
-        "UNIMPLEMENTED",
-        `grpc-encoding "${encoding}" is not one of ${acceptedEncodings}`,
-      );
+      const error = new ServiceError(501, "", `grpc-encoding "${encoding}" is not one of ${acceptedEncodings}`);
       return refuseCall(stream, error, ["grpc-accept-encoding", acceptedEncodings]);
     }
     const { compression, maxMessageBytes } = this.#options;
@@ -174,7 +170,7 @@ export class GrpcServer {
     const timeoutText = own["grpc-timeout"];
     const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(timeoutText);
     if (timeoutText !== undefined && timeoutMs === undefined) {
-      return refuseCall(stream, new ServiceError(500, "TIMEOUT", `grpc-timeout "${timeoutText}" is not a timeout`));
+      return refuseCall(stream, new ServiceError(500, "", `grpc-timeout "${timeoutText}" is not a timeout`));
     }
     const call = new GrpcCall({
       method: route.method,

@@ -95,6 +95,8 @@ export function connectWire(options: WireClientOptions, signal: AbortSignal): Pr
       reject(error);
     });
     session.once("connect", () => {
+      // Node tells of a connection that it gave up meanwhile.
+      if (session.destroyed) return;
       settle();
       session.setLocalWindowSize(4 * windowBytes);
       resolve(new NodeSession(session, authority));
@@ -143,6 +145,8 @@ class NodeSession implements WireSession {
     if (this.#session.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#session.once("close", resolve);
+      // Whoever awaits this has a process that must not end before.
+      this.#session.ref();
       this.#session.close();
     });
   }
