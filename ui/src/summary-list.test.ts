@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Summary } from "./api.ts";
-import { mergeSummaries, unknownTo } from "./summary-list.ts";
+import { mergeSummaries, servicesPassed, unknownTo } from "./summary-list.ts";
 
 function summary(traceId: string, startMs: number, spanCount = 1): Summary {
   return {
@@ -49,4 +49,12 @@ test("the list given stays as it was, and is returned when there is nothing new"
 
 test("known and unknown arrivals are told apart", () => {
   assert.deepEqual(ids(unknownTo([summary("a", 1)], [summary("a", 1), summary("b", 2)])), ["b"]);
+});
+
+test("the service that began the trace is named first, the others keep their order", () => {
+  const services = ["message", "profile", "user"].map((name) => ({ name, spanCount: 1, errorCount: 0 }));
+  const passed = (rootService: string): string[] =>
+    servicesPassed({ ...summary("a", 1), services, rootService }).map(({ name }) => name);
+  assert.deepEqual(passed("user"), ["user", "message", "profile"]);
+  assert.deepEqual(passed("gone"), ["message", "profile", "user"]);
 });

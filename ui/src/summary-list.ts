@@ -1,4 +1,4 @@
-import type { Summary } from "./api.ts";
+import type { Summary, SummaryService } from "./api.ts";
 
 /**
  * The list with these summaries put in: a known trace is replaced by its newer state, a new one takes its place by start
@@ -25,4 +25,10 @@ export function unknownTo(list: readonly Summary[], changes: Iterable<Summary>):
 
 function newestFirst(a: Summary, b: Summary): number {
   return b.startMs - a.startMs || (a.traceId < b.traceId ? 1 : a.traceId > b.traceId ? -1 : 0);
+}
+
+/** The services a trace passed, the one that began it first. */
+export function servicesPassed({ services, rootService }: Summary): SummaryService[] {
+  const isRoot = ({ name }: SummaryService): boolean => name === rootService;
+  return [...services.filter(isRoot), ...services.filter((service) => !isRoot(service))];
 }

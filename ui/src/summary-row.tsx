@@ -6,6 +6,7 @@ import { Icon } from "./icons.tsx";
 import { shortOperation, splitPath } from "./operation.ts";
 import { countOf, formatCount } from "./quantity.ts";
 import { colourOf } from "./service-colour.ts";
+import { servicesPassed } from "./summary-list.ts";
 
 /** How many of the services fit into a column this wide, told from the length of their names; at least one. */
 function countFitting(services: SummaryService[], widthPx: number): number {
@@ -119,7 +120,7 @@ function Row({ summary, longestMs, servicesPx, isCurrent, isFresh }: Props): JSX
         )}
       </span>
       <span role="cell" class="summary-services">
-        <ServicePath services={summary.services} widthPx={servicesPx} />
+        <ServicePath services={servicesPassed(summary)} widthPx={servicesPx} />
       </span>
       <span role="cell" class="number">
         {formatCount(summary.spanCount)}

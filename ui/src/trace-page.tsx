@@ -309,7 +309,9 @@ function WaterfallGrid({ view, tree }: { view: TraceView; tree: SpanTree }): JSX
 
   const range = view.range.value ?? tree;
   const whole = range.toUs - range.fromUs;
-  const ticks = rulerTicks(range.fromUs, range.toUs, width.value).map(({ us, label }) => {
+  // Zoomed in, labels are longer: 292.356 ms.
+  const gapPx = view.range.value === null ? 72 : 90;
+  const ticks = rulerTicks(range.fromUs, range.toUs, width.value, gapPx).map(({ us, label }) => {
     const share = (us - range.fromUs) / whole;
     // A label that would not fit before the end is left out; its line stays.
     return { label: (1 - share) * width.value < 10 + label.length * letterPx ? "" : label, left: `${share * 100}%` };
