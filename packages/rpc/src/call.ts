@@ -56,16 +56,15 @@ export abstract class Call implements Holder {
   readonly method: Method;
   /** The caller's headers. A client's middleware may add to them until the call is sent. */
   readonly metadata: Metadata;
-  /** The headers of the reply: a server's handler sets them, a client has them once the reply began. */
-  replyMetadata: Metadata = new Metadata();
-  /** What follows a reply: gRPC trailers. Over HTTP/1.1 a server cannot send any. */
-  replyTrailers: Metadata = new Metadata();
   peer: Peer;
   /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
   readonly deadline: Deadline | undefined;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 
+  // Made at the first look: most calls have neither.
+  #replyMetadata: Metadata | undefined;
+  #replyTrailers: Metadata | undefined;
   #cancelled: ServiceError | undefined;
   #onCancel: Set<(reason: ServiceError) => void> | undefined;
   #controller: AbortController | undefined;
@@ -83,6 +82,36 @@ export abstract class Call implements Holder {
       // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
       if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
     }
+  }
+
+  /** The headers of the reply: a server's handler sets them, a client has them once the reply began. */
+  get replyMetadata(): Metadata {
+    this.#replyMetadata ??= new Metadata();
+    return this.#replyMetadata;
+  }
+
+  set replyMetadata(metadata: Metadata) {
+    this.#replyMetadata = metadata;
+  }
+
+  /** What follows a reply: gRPC trailers. Over HTTP/1.1 a server cannot send any. */
+  get replyTrailers(): Metadata {
+    this.#replyTrailers ??= new Metadata();
+    return this.#replyTrailers;
+  }
+
+  set replyTrailers(trailers: Metadata) {
+    this.#replyTrailers = trailers;
+  }
+
+  /** {@link replyMetadata} if anybody asked for it: a transport need not make what it would not send. */
+  get givenReplyMetadata(): Metadata | undefined {
+    return this.#replyMetadata;
+  }
+
+  /** {@link replyTrailers} if anybody asked for it. */
+  get givenReplyTrailers(): Metadata | undefined {
+    return this.#replyTrailers;
   }
 
   /** `/package.Service/Method` */

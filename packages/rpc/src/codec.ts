@@ -13,6 +13,8 @@ import {
 /** Messages of one type to bytes and back. `decode` throws when the bytes are not such a message, and keeps no reference to them. */
 export interface MessageCodec<T> {
   encode(message: T): Uint8Array;
+  /** The same as text, where the encoding is text: Node joins it with a reply's headers in one write. */
+  encodeText?(message: T): string;
   decode(bytes: Uint8Array): T;
 }
 
@@ -50,13 +52,17 @@ export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
   return {
     name: "json",
     contentType: "application/json",
-    compile: (desc) => ({
-      encode: (message) => Buffer.from(JSON.stringify(toJson(desc, message, write))),
-      decode: (bytes) => {
-        const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-        return fromJson(desc, text === "" ? {} : (JSON.parse(text) as JsonValue), read);
-      },
-    }),
+    compile: (desc) => {
+      const encodeText = (message: MessageShape<typeof desc>): string => JSON.stringify(toJson(desc, message, write));
+      return {
+        encode: (message) => Buffer.from(encodeText(message)),
+        encodeText,
+        decode: (bytes) => {
+          const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+          return fromJson(desc, text === "" ? {} : (JSON.parse(text) as JsonValue), read);
+        },
+      };
+    },
   };
 }
 

@@ -40,8 +40,10 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
     field.message.typeName !== "google.protobuf.Struct"
   ) {
     const inner = codec.compile(field.message);
+    const { encodeText } = inner;
     return {
       encode: (message) => inner.encode(readField(message, field) ?? create(field.message)),
+      ...(encodeText && { encodeText: (message) => encodeText(readField(message, field) ?? create(field.message)) }),
       decode: (bytes) => writeField(create(desc), field, inner.decode(bytes)),
     };
   }
@@ -49,11 +51,13 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
   // What is no message has a JSON form only inside of one.
   const outer = codec.compile(desc);
   const empty = field.fieldKind === "list" ? [] : field.fieldKind === "map" ? {} : null;
+  const encodeText = (message: Message): string => {
+    const json = JSON.parse(toText(outer.encode(message))) as Record<string, unknown>;
+    return JSON.stringify(json[field.jsonName] ?? empty);
+  };
   return {
-    encode: (message) => {
-      const json = JSON.parse(toText(outer.encode(message))) as Record<string, unknown>;
-      return Buffer.from(JSON.stringify(json[field.jsonName] ?? empty));
-    },
+    encode: (message) => Buffer.from(encodeText(message)),
+    encodeText,
     decode: (bytes) => {
       const text = toText(bytes);
       if (text === "") return create(desc);

@@ -325,13 +325,13 @@ export class HttpServer {
     try {
       if (isStream(reply)) throw new TypeError("a unary method answered with a stream");
       const codec = negotiate(route.replyCodecs, request.headers.accept);
-      const body = codec.encode(reply);
+      const body = codec.encodeText?.(reply) ?? codec.encode(reply);
       const abandonsBody = isBodyLeft(request, route.bodyLimitBytes);
       sendReply(response, {
         status: 200,
         contentType: codec.contentType,
         body,
-        metadata: call.replyMetadata,
+        metadata: call.givenReplyMetadata,
         abandonsBody,
       });
       call.passMessage("sent", reply);
@@ -350,7 +350,7 @@ export class HttpServer {
     }
     const abandonsBody = isBodyLeft(request, call.cancelled === undefined ? this.#options.bodyLimitBytes : 0);
     try {
-      sendError(response, error, { metadata: call.replyMetadata, abandonsBody });
+      sendError(response, error, { metadata: call.givenReplyMetadata, abandonsBody });
     } catch (thrown) {
       // The metadata cannot be headers; the error goes without it.
       this.#options.logger.error(`${call.operation}: the reply's metadata cannot be sent`, { error: thrown });
