@@ -133,7 +133,7 @@ class NodeSession implements WireSession {
     // The connection keeps the process alive while somebody waits for it.
     if (this.#streams++ === 0) this.#session.ref();
     stream.once("close", () => {
-      if (--this.#streams === 0 && !this.#session.destroyed) this.#session.unref();
+      if (--this.#streams === 0 && !this.#session.closed && !this.#session.destroyed) this.#session.unref();
     });
     const wire = new NodeClientStream(stream, this.peer, () => this.#lossOf());
     wire.listen(listener);
