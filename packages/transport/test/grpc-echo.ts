@@ -1,5 +1,13 @@
 import { after } from "node:test";
-import { type Implementation, type Metadata, ServiceError, service } from "@clew/rpc";
+import {
+  type Client,
+  createServiceClient,
+  type Implementation,
+  type Metadata,
+  type ServiceClient,
+  ServiceError,
+  service,
+} from "@clew/rpc";
 import { GrpcClient, type GrpcClientOptions, GrpcServer, type GrpcServerOptions } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 
@@ -69,6 +77,13 @@ export async function startServer(options: GrpcServerOptions = {}): Promise<Grpc
 
 export function connectTo(server: GrpcServer, options: Omit<GrpcClientOptions, "endpoint"> = {}): GrpcClient {
   return new GrpcClient({ endpoint: server.endpoint(), ...options });
+}
+
+/** A client that is closed when the file's tests are over. */
+export function createEchoClient(client: Client): ServiceClient<typeof Echo> {
+  const echoClient = createServiceClient(Echo, client);
+  after(() => echoClient[Symbol.asyncDispose]());
+  return echoClient;
 }
 
 /** Everything a stream gives. */
