@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
+  App,
+  type AppInfo,
   createClient,
   createLogger,
+  currentApp,
   currentCall,
   errorsOf,
   GrpcServer,
@@ -168,4 +171,29 @@ test("a caller that gives up cancels the handler at the end of the chain", async
   controller.abort();
   await assert.rejects(reply, { code: 499, reason: "CLIENT_CLOSED" });
   assert.equal((await aborted.promise).code, 499);
+});
+
+test("a handler finds the app that its server runs in", async () => {
+  let seen: AppInfo | undefined;
+  const found = service(Greeter, {
+    ...rest,
+    sayHello() {
+      seen = currentApp();
+      return {};
+    },
+  });
+  for (const Server of [HttpServer, GrpcServer]) {
+    const server = new Server({ address: "127.0.0.1:0", services: [found] });
+    const app: App = new App({ name: "finder", servers: [server], signals: [], logger, afterStart: [call] });
+    seen = undefined;
+    await app.run();
+    assert.equal(seen, app);
+
+    async function call(): Promise<void> {
+      const client = createClient(Greeter, { endpoint: server.endpoint().href });
+      await client.sayHello({});
+      await client[Symbol.asyncDispose]();
+      void app.stop();
+    }
+  }
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { create, type Message } from "@bufbuild/protobuf";
-import { Context } from "@clew/context";
+import type { Context } from "@clew/context";
 import {
   Call,
   callReceivesMessage,
@@ -41,6 +41,8 @@ export interface HttpCallInit {
   /** Without its question mark. */
   readonly query: string;
   readonly captures: readonly string[];
+  /** The context the server was started in. */
+  readonly context: Context;
 }
 
 /** A call that came in over HTTP/JSON. It is made of headers; the body is read when somebody asks for the message. */
@@ -55,13 +57,13 @@ export class HttpServerCall extends Call implements HttpInfo {
   readonly #captures: readonly string[];
   #message: Promise<Message> | undefined;
 
-  constructor({ route, request, response, path, query, captures }: HttpCallInit) {
+  constructor({ route, request, response, path, query, captures, context }: HttpCallInit) {
     super({
       method: route.method,
       metadata: Metadata.adopt(request.headers),
       peer: peerOf(request.socket),
       deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
-      context: Context.root,
+      context,
     });
     this.path = path;
     this.#route = route;

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
-import { runHolder } from "@clew/context";
+import { Context, current, runHolder } from "@clew/context";
 import { type Logger, silentLogger } from "@clew/log";
 import {
   type Codec,
@@ -152,6 +152,8 @@ export class HttpServer {
   readonly #sockets: Set<Socket> = new Set();
   /** Responses that are not over, with the call they answer; null for those that answer none. */
   readonly #open: Map<ServerResponse, HttpServerCall | null> = new Map();
+  /** What every call's context begins with: that of whoever started the server, an App for one. */
+  #context: Context = Context.root;
   #started = false;
   #endpoint: URL | undefined;
   #isDraining = false;
@@ -198,6 +200,7 @@ export class HttpServer {
   async start(): Promise<void> {
     if (this.#started) throw serverAlreadyStarted("HttpServer");
     this.#started = true;
+    this.#context = current();
     const { address, logger } = this.#options;
     if (!this.#listener.listening) await listen(this.#listener, address);
     this.#endpoint = endpointOf("http", this.#listener.address() as AddressInfo, address);
@@ -267,7 +270,15 @@ export class HttpServer {
     const { target, template, captures } = match;
     if (target.kind === "rpc") {
       const query = mark === -1 ? "" : url.slice(mark + 1);
-      const call = new HttpServerCall({ route: target, request, response, path, query, captures });
+      const call = new HttpServerCall({
+        route: target,
+        request,
+        response,
+        path,
+        query,
+        captures,
+        context: this.#context,
+      });
       this.#serve(call, target, request, response);
       return undefined;
     }
