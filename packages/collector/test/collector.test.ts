@@ -488,8 +488,8 @@ test("answers the UI: summaries by page and filter, skeletons, spans, errors in 
           spanCount: 2,
           errorCount: 1,
           services: [
-            { name: "message", spanCount: 1, errorCount: 1 },
             { name: "user", spanCount: 1, errorCount: 0 },
+            { name: "message", spanCount: 1, errorCount: 1 },
           ],
           complete: true,
         },

@@ -69,6 +69,7 @@ export interface Summary {
   readonly durationMs: number;
   readonly spanCount: number;
   readonly errorCount: number;
+  /** In the order in which the trace came to them. */
   readonly services: readonly { readonly name: string; readonly spanCount: number; readonly errorCount: number }[];
   /** Whether the root span is here. */
   readonly complete: boolean;

@@ -12,7 +12,7 @@ const VERSION = 1;
  *     trace      one row a trace: what a list shows, and where its root is
  *     span       one row a span, kept in order of trace: what drawing needs, and its place in its chunk
  *     operation  the dictionary of service + name + kind
- *     trace_operation  which operations a trace has, with counts: what searching by service and operation needs
+ *     trace_operation  which operations a trace has, with their first start and counts: what searching by service and operation needs
  */
 const schema = `
 CREATE TABLE chunk (
@@ -47,6 +47,7 @@ CREATE TABLE operation (
 CREATE TABLE trace_operation (
   trace INTEGER NOT NULL,
   operation INTEGER NOT NULL,
+  start_us REAL NOT NULL,
   span_count INTEGER NOT NULL,
   error_count INTEGER NOT NULL,
   PRIMARY KEY (trace, operation)

@@ -17,7 +17,7 @@ export class Summaries {
     this.#services = database.prepare(`
       SELECT o.service AS name, sum(t.span_count) AS spans, sum(t.error_count) AS errors
       FROM trace_operation t JOIN operation o ON o.key = t.operation
-      WHERE t.trace = ? GROUP BY o.service ORDER BY spans DESC, name`);
+      WHERE t.trace = ? GROUP BY o.service ORDER BY min(t.start_us), name`);
   }
 
   of(row: Row): Summary {
