@@ -94,6 +94,11 @@ export function connectWire(options: WireClientOptions, signal: AbortSignal): Pr
       settle();
       reject(error);
     });
+    // A peer may hang up without an error; after the other two this changes nothing.
+    session.once("close", () => {
+      settle();
+      reject(new Error(`${authority} closed the connection`));
+    });
     session.once("connect", () => {
       // Node tells of a connection that it gave up meanwhile.
       if (session.destroyed) return;
@@ -144,6 +149,8 @@ class NodeSession implements WireSession {
   close(): Promise<void> {
     if (this.#session.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
+      // Somebody waits for it to be closed.
+      this.#session.ref();
       this.#session.once("close", resolve);
       // Whoever awaits this has a process that must not end before.
       this.#session.ref();
