@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { afterEach, test } from "node:test";
+import { after, afterEach, test } from "node:test";
 import { OtlpHttpExporter, type OtlpHttpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { createResource, type SpanData, TracerProvider } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { type Answer, type Sink, startSink, until } from "./sink.ts";
+
+// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
+const alive = setInterval(() => {}, 1000);
+after(() => clearInterval(alive));
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";
 import { Context, createKey, current, runHolder } from "@clew/context";
 import { Greeter } from "../test/gen/rpc_test_pb.ts";
@@ -10,6 +10,10 @@ import type { Middleware } from "./middleware.ts";
 import { isStream } from "./middleware.ts";
 import { type Implementation, service } from "./service.ts";
 import { ServiceError } from "./service-error.ts";
+
+// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
+const alive = setInterval(() => {}, 1000);
+after(() => clearInterval(alive));
 
 /** The other end of a client's call in this process: no socket, the same handler. */
 class ServerCall extends Call {
