@@ -146,7 +146,7 @@ export class ClientSession extends Session {
     this.isGoingAway = true;
     const error = wentAway(code, debug);
     this.#refuseWaiting(error);
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.list()) {
       if (stream.id > lastId) this.drop(stream, ErrorCode.REFUSED_STREAM, error);
     }
     this.options.onGoAway(code, debug);

@@ -60,7 +60,7 @@ export class Sender implements StreamOwner {
   #firstQueued: Stream | undefined;
   #lastQueued: Stream | undefined;
   /** The streams that have something waiting, for either reason. */
-  readonly waiting: Set<Stream> = new Set();
+  readonly waiting: Stream[] = [];
   #pendingBytes = 0;
 
   constructor(init: SenderInit) {
@@ -254,7 +254,11 @@ export class Sender implements StreamOwner {
     stream.pendingBytes = 0;
     stream.pending = undefined;
     stream.pendingTrailers = undefined;
-    this.waiting.delete(stream);
+    // The last one takes its place: the order says nothing, and a Set would keep dead streams (see stream-table.ts).
+    const last = this.waiting.pop()!;
+    if (last === stream) return;
+    this.waiting[stream.waitingAt] = last;
+    last.waitingAt = stream.waitingAt;
   }
 
   /** The finished streams whose rest the peer has not taken since the last look. */
@@ -290,8 +294,8 @@ export class Sender implements StreamOwner {
     if (stream.pending === undefined) {
       stream.pending = [];
       stream.pendingAt = 0;
-      if (this.waiting.size === 0) this.#hooks.onPending();
-      this.waiting.add(stream);
+      if (this.waiting.length === 0) this.#hooks.onPending();
+      stream.waitingAt = this.waiting.push(stream) - 1;
     }
     if (bytes.length === 0) return;
     stream.pending.push(bytes);

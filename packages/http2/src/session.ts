@@ -10,6 +10,7 @@ import { Budget, type LimitOptions, type Limits, resolveLimits } from "./limits.
 import { Sender } from "./sender.ts";
 import { encodeSettings } from "./settings.ts";
 import { type Stream, silence } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
 export interface SessionOptions {
   /** What the peer may cost. */
@@ -109,7 +110,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   protected readonly socket: Duplex;
   protected readonly options: ResolvedSessionOptions;
   protected readonly sender: Sender;
-  protected readonly streams: Map<number, Stream> = new Map();
+  protected readonly streams: StreamTable = new StreamTable();
   /** The highest stream number the peer has opened. */
   protected lastPeerId = 0;
   protected isGoingAway = false;
@@ -320,7 +321,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.isClosed = true;
     this.#reader.stop();
     clearInterval(this.#sweeper);
-    const streams = [...this.streams.values()];
+    const streams = this.streams.list();
     this.streams.clear();
     for (const stream of streams) this.tellReset(stream, code, streamError);
     this.onEnd(code, streamError);
@@ -526,7 +527,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
     }
     this.#chargeControl();
     this.hasPeerSettings = true;
-    this.sender.applySettings(bytes, start, end, this.#isServer, this.streams.values());
+    this.sender.applySettings(bytes, start, end, this.#isServer, this.streams.list());
     // Before any data that they allow: the peer then knows under which settings it was sent.
     this.sender.control(FrameType.SETTINGS, Flag.ACK, nothing);
     this.sender.advanceAll();
@@ -602,7 +603,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   }
 
   protected add(stream: Stream): void {
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.#lastStream = stream;
   }
 
@@ -767,7 +768,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   }
 
   #sweep(): void {
-    const isWaiting = this.sender.waiting.size > 0;
+    const isWaiting = this.sender.waiting.length > 0;
     const unsent = this.socket.writableLength;
     if (!isWaiting && unsent === 0) {
       clearInterval(this.#sweeper);

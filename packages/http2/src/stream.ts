@@ -128,6 +128,8 @@ export class Stream implements ServerStream, ClientStream {
   pendingAt = 0;
   pendingBytes = 0;
   pendingTrailers: HeaderFields | undefined;
+  /** Where it stands among those that have something waiting. */
+  waitingAt = 0;
   needsDrain = false;
   /** Whether it stands in the row of those that only wait for the connection; and who is next there. */
   isQueued = false;
