@@ -12,6 +12,7 @@ const targets = [
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
   { input: "bench/proto", out: "bench/src/gen", imports: true },
+  { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
 ];
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
