@@ -7,7 +7,7 @@ import { Call, currentCall } from "./call.ts";
 import { type Client, createServiceClient } from "./client.ts";
 import { remainingMs } from "./deadline.ts";
 import type { Middleware } from "./middleware.ts";
-import { isStream } from "./middleware.ts";
+import { isStream, watchReply } from "./middleware.ts";
 import { type Implementation, service } from "./service.ts";
 import { ServiceError } from "./service-error.ts";
 
@@ -194,6 +194,38 @@ test("a handler that ignores its deadline does not hold the caller", async () =>
     { timeoutMs: 20 },
   );
   await assert.rejects(client.sayHello({}), { code: 504, reason: "GATEWAY_TIMEOUT" });
+});
+
+test("a stream whose source waits for something else ends with the reason when its call is cancelled", async () => {
+  const ends: unknown[] = [];
+  const watch: Middleware = (next) => async (call) => watchReply(await next(call), (error) => ends.push(error));
+  const { methods } = service(Greeter, {
+    ...greeter,
+    async *repeat() {
+      yield { name: "first" };
+      await new Promise(() => {});
+    },
+  });
+  const handler = watch(methods.find(({ method }) => method.localName === "repeat")!.handler);
+  let serverCall: Call | undefined;
+  const client = createServiceClient(Greeter, {
+    ...createMemoryClient(greeter),
+    createHandler: () => async (call) => {
+      serverCall = new ServerCall(call);
+      return runHolder(serverCall, handler, serverCall);
+    },
+  });
+  await assert.rejects(
+    async () => {
+      for await (const { name } of client.repeat({})) {
+        assert.equal(name, "first");
+        setImmediate(() => serverCall?.cancel());
+      }
+    },
+    { code: 499 },
+  );
+  assert.equal(ends.length, 1);
+  assert.equal((ends[0] as ServiceError).code, 499);
 });
 
 test("metadata goes out, headers and trailers come back", async () => {

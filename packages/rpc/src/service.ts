@@ -83,12 +83,14 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
         return toMessage(output, isThenable(reply) ? await call.orCancelled(reply) : reply);
       };
     case "server_streaming":
-      return async (call) => toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
+      return async (call) =>
+        untilCancelled(call, toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>));
     case "client_streaming":
       return async (call) =>
         toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
     case "bidi_streaming":
-      return async (call) => toMessages(output, functions[name]!(call.messages(), call) as AsyncIterable<object>);
+      return async (call) =>
+        untilCancelled(call, toMessages(output, functions[name]!(call.messages(), call) as AsyncIterable<object>));
   }
 }
 
@@ -104,4 +106,38 @@ export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object
 
 function isThenable(value: object): value is PromiseLike<object> {
   return typeof (value as PromiseLike<object>).then === "function";
+}
+
+/**
+ * The messages of a stream until its call is cancelled; then the reason, whatever the source waits for, so that the middleware
+ * around it sees the end.
+ */
+function untilCancelled(call: Call, source: AsyncIterable<Message>): AsyncIterable<Message> {
+  return {
+    [Symbol.asyncIterator]() {
+      const messages = source[Symbol.asyncIterator]();
+      let rejectNext: ((reason: unknown) => void) | undefined;
+      // One listener for the whole stream: one for each message would cost more than the message.
+      const release = call.onCancel((reason) => rejectNext?.(reason));
+      return {
+        next: () =>
+          new Promise((resolve, reject) => {
+            if (call.cancelled !== undefined) return reject(call.cancelled);
+            rejectNext = reject;
+            messages.next().then((result) => {
+              if (result.done) release();
+              resolve(result);
+            }, reject);
+          }),
+        async return(value) {
+          release();
+          const ended = messages.return?.(value);
+          // A source that waits for something else would only end with that.
+          if (call.cancelled === undefined) await ended;
+          else void Promise.resolve(ended).catch(() => {});
+          return { done: true, value };
+        },
+      };
+    },
+  };
 }
