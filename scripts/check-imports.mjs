@@ -49,6 +49,7 @@ for (const packageName of readdirSync("packages")) {
   if (floor === undefined) problems.push(`packages/${packageName} has no floor in scripts/check-imports.mjs`);
   const manifest = JSON.parse(readFileSync(join("packages", packageName, "package.json"), "utf8"));
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
+  const unused = new Set(Object.keys(manifest.dependencies ?? {}));
 
   for (const file of sources(source)) {
     const targets = [];
@@ -71,6 +72,7 @@ for (const packageName of readdirSync("packages")) {
       }
       const parts = name.split("/");
       const dependency = name.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0];
+      unused.delete(dependency);
       if (declared[dependency] === undefined)
         problems.push(`${file}: ${dependency} is not in package.json's dependencies`);
       if (!dependency.startsWith("@clew/")) continue;
@@ -82,6 +84,7 @@ for (const packageName of readdirSync("packages")) {
       }
     }
   }
+  for (const name of unused) problems.push(`packages/${packageName}: ${name} is a dependency that nothing imports`);
 }
 
 // A circle shows as a file that is reached again while it is still open.
