@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Context, runHolder } from "@clew/context";
+import { type Context, runHolder } from "@clew/context";
+import type { ServerStream, StreamListener } from "@clew/http2";
 import {
   Call,
   callCancelled,
@@ -23,13 +24,14 @@ import { encodeFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata } from "./metadata.ts";
 import { encodeStatus, okFields } from "./status.ts";
-import { ResetCode, type ServerWireStream, type StreamListener } from "./wire.ts";
 
 export interface GrpcCallInit {
   readonly method: Method;
   readonly metadata: Metadata;
   readonly deadline: Deadline | undefined;
-  readonly stream: ServerWireStream;
+  /** What the call's context begins with. */
+  readonly context: Context;
+  readonly stream: ServerStream;
   /** The content type of request and reply. */
   readonly contentType: string;
   readonly input: MessageCodec<Message>;
@@ -48,7 +50,7 @@ export class GrpcCall extends Call implements StreamListener {
   override readonly side = "server";
   override readonly transport = "grpc";
   readonly #init: GrpcCallInit;
-  readonly #stream: ServerWireStream;
+  readonly #stream: ServerStream;
   readonly #reader: MessageReader;
   #request: Promise<Message> | undefined;
   #hasSentHeaders = false;
@@ -62,7 +64,7 @@ export class GrpcCall extends Call implements StreamListener {
       metadata: init.metadata,
       peer: { address: init.stream.peer },
       deadline: init.deadline,
-      context: Context.root,
+      context: init.context,
     });
     this.#init = init;
     this.#stream = init.stream;
@@ -124,7 +126,7 @@ export class GrpcCall extends Call implements StreamListener {
     else this.#sendMessage(reply);
   }
 
-  onData(bytes: Uint8Array): void {
+  onData(bytes: Buffer): void {
     this.#reader.onData(bytes);
   }
 
@@ -133,8 +135,9 @@ export class GrpcCall extends Call implements StreamListener {
   }
 
   onReset(_code: number, error: Error | undefined): void {
-    this.#over(undefined);
-    this.cancel(callCancelled(this.operation, error));
+    const reason = callCancelled(this.operation, error);
+    this.#over(reason);
+    this.cancel(reason);
   }
 
   onDrain(): void {
@@ -228,11 +231,8 @@ export class GrpcCall extends Call implements StreamListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#error = error;
-    if (!this.#reader.hasEnded) {
-      this.#reader.discard();
-      // The reply is complete and nobody reads the rest of the request (RFC 9113 section 8.1).
-      this.#stream.reset(ResetCode.NO_ERROR);
-    }
+    // Nobody reads the rest of the request; the session tells the caller so once the reply is out.
+    this.#reader.discard();
     this.#init.onOver(this);
   }
 }

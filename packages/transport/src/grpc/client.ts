@@ -1,10 +1,10 @@
-import type { SecureContextOptions } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import type { HeaderFields } from "@clew/http2";
 import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { acceptedEncodings, type Compression, findCompression } from "./compression.ts";
 import { Connection } from "./connection.ts";
 import { Request } from "./request.ts";
-import type { WireHeaders } from "./wire.ts";
 
 export interface GrpcClientOptions {
   /** Whom to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`. */
@@ -19,8 +19,8 @@ export interface GrpcClientOptions {
   maxHeaderBytes?: number;
   /** How long connecting may take, in milliseconds. Default: 20_000. */
   connectTimeoutMs?: number;
-  /** Keys and certificates for TLS, as `node:tls` takes them. Default: those of the system. */
-  tls?: SecureContextOptions;
+  /** What TLS trusts, and the key and certificate it shows, as `node:tls` takes them. Default: trust what the system does. */
+  tls?: ConnectionOptions;
 }
 
 interface ResolvedOptions {
@@ -31,7 +31,7 @@ interface ResolvedOptions {
   readonly maxMessageBytes: number;
   readonly maxHeaderBytes: number;
   readonly connectTimeoutMs: number;
-  readonly tls: SecureContextOptions | undefined;
+  readonly tls: ConnectionOptions | undefined;
 }
 
 function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
@@ -93,7 +93,7 @@ export class GrpcClient implements Client {
     return this.#connection.close();
   }
 
-  #createHeaders(method: Method): WireHeaders {
+  #createHeaders(method: Method): HeaderFields {
     const { host, port, codec, compression, tls } = this.#options;
     const headers = [
       ":method",

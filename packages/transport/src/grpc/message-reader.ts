@@ -1,15 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { Http2Stream } from "@clew/http2";
 import { type Call, type MessageCodec, ServiceError } from "@clew/rpc";
 import type { Compression } from "./compression.ts";
 import { FrameReader } from "./frame.ts";
-import type { WireStream } from "./wire.ts";
 
 // Once this much waits unread, the other end is asked to pause. A flow-control window more may follow.
 const highWaterBytes = 64 * 1024;
 
 export interface MessageReaderInit {
   readonly call: Call;
-  readonly stream: Pick<WireStream, "pause" | "resume">;
+  readonly stream: Pick<Http2Stream, "pause" | "resume">;
   readonly codec: MessageCodec<Message>;
   /** The largest message to accept, before and after decompression. */
   readonly maxBytes: number;

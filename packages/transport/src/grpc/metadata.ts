@@ -1,5 +1,5 @@
+import type { HeaderFields } from "@clew/http2";
 import { Metadata, ServiceError } from "@clew/rpc";
-import type { WireHeaders } from "./wire.ts";
 
 /** Header fields as gRPC reads them: its own ones, and everything else as metadata. */
 export interface Fields {
@@ -40,7 +40,7 @@ const hopNames: ReadonlySet<string> = new Set([
 ]);
 
 /** Sorts header fields. Binary values that came in one field, separated by commas, become values of their own. */
-export function readFields(headers: WireHeaders): Fields {
+export function readFields(headers: HeaderFields): Fields {
   const own: Record<string, string | undefined> = {};
   const metadata = new Metadata();
   for (let i = 0; i < headers.length; i += 2) {

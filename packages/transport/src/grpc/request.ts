@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import { type ClientStream, type ClientStreamListener, ErrorCode, type HeaderFields } from "@clew/http2";
 import {
   type Call,
   callCancelled,
@@ -18,13 +19,12 @@ import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readFields } from "./metadata.ts";
 import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
-import { type ClientStreamListener, type ClientWireStream, ResetCode, type WireHeaders } from "./wire.ts";
 
 export interface RequestInit {
   readonly call: Call;
   readonly connection: Connection;
   /** The fields that are the same for every call of the method. */
-  readonly headers: WireHeaders;
+  readonly headers: HeaderFields;
   readonly input: MessageCodec<Message>;
   readonly output: MessageCodec<Message>;
   /** How to compress the request; undefined for not at all. */
@@ -46,7 +46,7 @@ export class Request implements ClientStreamListener {
   readonly #call: Call;
   readonly #reader: MessageReader;
   /** Undefined while there is none yet, or the first was refused and the second is not there. */
-  #stream: ClientWireStream | undefined;
+  #stream: ClientStream | undefined;
   #hasRetried = false;
   #isOver = false;
   #failure: ServiceError | undefined;
@@ -100,7 +100,7 @@ export class Request implements ClientStreamListener {
     return this.#replies();
   }
 
-  onHeaders(headers: WireHeaders): void {
+  onHeaders(headers: HeaderFields): void {
     if (this.#isOver) return;
     const { own, metadata } = readFields(headers);
     this.#own = own;
@@ -125,11 +125,11 @@ export class Request implements ClientStreamListener {
     this.#onHeaders();
   }
 
-  onData(bytes: Uint8Array): void {
+  onData(bytes: Buffer): void {
     if (!this.#isOver) this.#reader.onData(bytes);
   }
 
-  onEnd(trailers: WireHeaders): void {
+  onEnd(trailers: HeaderFields): void {
     if (this.#isOver) return;
     let own = this.#own;
     if (own[statusName] === undefined) {
@@ -156,7 +156,7 @@ export class Request implements ClientStreamListener {
   onReset(code: number, error: Error | undefined): void {
     if (this.#isOver) return;
     const wasUntouched = this.#body !== undefined || this.#sent !== undefined;
-    if (code === ResetCode.REFUSED_STREAM && wasUntouched && !this.#hasHeaders && !this.#hasRetried) {
+    if (code === ErrorCode.REFUSED_STREAM && wasUntouched && !this.#hasHeaders && !this.#hasRetried) {
       this.#hasRetried = true;
       this.#stream = undefined;
       this.#onDrain();
@@ -248,7 +248,7 @@ export class Request implements ClientStreamListener {
 
   #fail(error: ServiceError): void {
     if (this.#isOver) return;
-    this.#stream?.reset(ResetCode.CANCEL);
+    this.#stream?.reset(ErrorCode.CANCEL);
     this.#over(error);
     this.#reader.fail(error);
   }
@@ -261,7 +261,7 @@ export class Request implements ClientStreamListener {
     this.#onDrain();
     if (this.#messages !== undefined && !this.#hasSentAll) {
       // The server answered before it had everything: nobody needs the rest.
-      this.#stream?.reset(ResetCode.CANCEL);
+      this.#stream?.reset(ErrorCode.CANCEL);
       // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
       void this.#messages.return?.().then(undefined, nothing);
     }

@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { ErrorCode, errorCodeName, ProtocolError } from "@clew/http2";
 import {
   ErrorInfoSchema,
   ErrorStatusSchema,
@@ -11,7 +12,6 @@ import {
   toGrpcCode,
 } from "@clew/rpc";
 import { isBase64 } from "./metadata.ts";
-import { ResetCode } from "./wire.ts";
 
 /** The fields that say a call went well. */
 export const okFields: readonly string[] = ["grpc-status", "0"];
@@ -138,14 +138,16 @@ const httpCodes: Readonly<Record<string, number>> = {
 
 /** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
 export function fromReset(operation: string, code: number, cause: Error | undefined): ServiceError {
-  if (cause !== undefined) return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
-  const message = `${operation}: the stream was reset (HTTP/2 error ${code})`;
-  return new ServiceError(resetCodes[code] ?? 500, "", message);
+  if (cause !== undefined && !(cause instanceof ProtocolError)) {
+    return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
+  }
+  const message = `${operation}: the stream was reset (HTTP/2: ${errorCodeName(code)})`;
+  return new ServiceError(resetCodes[code] ?? 500, "", message, { cause });
 }
 
 const resetCodes: Readonly<Record<number, number>> = {
-  [ResetCode.REFUSED_STREAM]: 503,
-  [ResetCode.CANCEL]: 499,
-  [ResetCode.ENHANCE_YOUR_CALM]: 429,
-  [ResetCode.INADEQUATE_SECURITY]: 403,
+  [ErrorCode.REFUSED_STREAM]: 503,
+  [ErrorCode.CANCEL]: 499,
+  [ErrorCode.ENHANCE_YOUR_CALM]: 429,
+  [ErrorCode.INADEQUATE_SECURITY]: 403,
 };

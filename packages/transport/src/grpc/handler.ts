@@ -1,0 +1,224 @@
+// createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler
+//   .begin(context)                      what the context of every call begins with; once, when the server starts
+//   .accept(stream, headers)             a request came: answers it; give it to ServerSession or ServerConnections
+//   .refuse(stream, headers)             a request came whose headers are over the limit; the same
+//   .cancel(reason)                      ends every open call now, its status is written when this returns
+import type { Message } from "@bufbuild/protobuf";
+import { Context } from "@clew/context";
+import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import {
+  type Codec,
+  chain,
+  deadlineIn,
+  earliest,
+  type Handler,
+  jsonCodec,
+  type MessageCodec,
+  type Method,
+  type Middleware,
+  protoCodec,
+  type Service,
+  ServiceError,
+} from "@clew/rpc";
+import { optionInvalid, serviceConflict } from "../errors.ts";
+import { GrpcCall } from "./call.ts";
+import { acceptedEncodings, type Compression, findCompression, isAccepted } from "./compression.ts";
+import { readFields } from "./metadata.ts";
+import { encodeStatus } from "./status.ts";
+import { parseTimeout } from "./timeout.ts";
+
+export interface GrpcHandlerOptions {
+  /** What to serve. Default: nothing, and every call is answered UNIMPLEMENTED. */
+  services?: readonly Service[];
+  /** Wrapped around every call, the first outermost. Default: none. */
+  middleware?: readonly Middleware[];
+  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
+  timeoutMs?: number;
+  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  maxMessageBytes?: number;
+  /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
+  compression?: "gzip" | "identity";
+}
+
+interface ResolvedOptions {
+  readonly services: readonly Service[];
+  readonly middleware: readonly Middleware[];
+  readonly timeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly compression: Compression | undefined;
+}
+
+function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions {
+  const { timeoutMs = 1000, maxMessageBytes = 4 * 1024 * 1024 } = options;
+  if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
+  if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
+  const compression = options.compression ?? "identity";
+  if (compression !== "gzip" && compression !== "identity") {
+    throw optionInvalid("compression", compression, '"gzip" or "identity"');
+  }
+  return {
+    services: options.services ?? [],
+    middleware: options.middleware ?? [],
+    timeoutMs,
+    maxMessageBytes,
+    compression: findCompression(compression),
+  };
+}
+
+/** What is known of a method before its first call. */
+interface GrpcRoute {
+  readonly method: Method;
+  readonly handler: Handler;
+  /** Undefined for no limit. */
+  readonly timeoutMs: number | undefined;
+  /** By content subtype. */
+  readonly codecs: ReadonlyMap<string, RouteCodec>;
+}
+
+interface RouteCodec {
+  readonly contentType: string;
+  readonly input: MessageCodec<Message>;
+  readonly output: MessageCodec<Message>;
+}
+
+/** Answers the streams of any number of HTTP/2 connections as gRPC. */
+export interface GrpcHandler {
+  /** Gives every call from now on this context to begin with. */
+  begin(context: Context): void;
+  accept(stream: ServerStream, headers: HeaderFields): StreamListener;
+  /** Answers a stream whose headers are over the limit. */
+  refuse(stream: ServerStream, headers: HeaderFields): void;
+  /** Ends every open call; their statuses are written when this returns. */
+  cancel(reason: ServiceError): void;
+}
+
+/**
+ * Compiles every route.
+ *
+ * @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_SERVICE_CONFLICT.
+ */
+export function createGrpcHandler(options: GrpcHandlerOptions = {}): GrpcHandler {
+  return new Streams(resolveGrpcHandlerOptions(options));
+}
+
+class Streams implements GrpcHandler {
+  readonly #options: ResolvedOptions;
+  readonly #routes: ReadonlyMap<string, GrpcRoute>;
+  readonly #calls = new Set<GrpcCall>();
+  #context: Context = Context.root;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#routes = createRoutes(options);
+  }
+
+  begin(context: Context): void {
+    this.#context = context;
+  }
+
+  accept(stream: ServerStream, headers: HeaderFields): StreamListener {
+    const { own, metadata } = readFields(headers);
+    const contentType = own["content-type"] ?? "";
+    const subtype = subtypeOf(contentType);
+    if (own[":method"] !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
+    if (subtype === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
+    const path = own[":path"] ?? "";
+    const route = this.#routes.get(path);
+    if (route === undefined) {
+      return answerStatus(stream, new ServiceError(501, "", `there is no method ${path} here`));
+    }
+    const codec = route.codecs.get(subtype);
+    if (codec === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
+    const encoding = own["grpc-encoding"] ?? "identity";
+    const requestCompression = findCompression(encoding);
+    if (requestCompression === undefined && encoding !== "identity") {
+      const error = new ServiceError(501, "", `grpc-encoding "${encoding}" is not one of ${acceptedEncodings}`);
+      return answerStatus(stream, error, ["grpc-accept-encoding", acceptedEncodings]);
+    }
+    const { compression, maxMessageBytes } = this.#options;
+    const answersCompressed = compression !== undefined && isAccepted(own["grpc-accept-encoding"], compression.name);
+    const timeoutText = own["grpc-timeout"];
+    const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(timeoutText);
+    if (timeoutText !== undefined && timeoutMs === undefined) {
+      return answerStatus(stream, new ServiceError(500, "", `grpc-timeout "${timeoutText}" is not a timeout`));
+    }
+    const call = new GrpcCall({
+      method: route.method,
+      metadata,
+      deadline: earliest(
+        timeoutMs === undefined ? undefined : deadlineIn(timeoutMs),
+        route.timeoutMs === undefined ? undefined : deadlineIn(route.timeoutMs),
+      ),
+      context: this.#context,
+      stream,
+      contentType: codec.contentType,
+      input: codec.input,
+      output: codec.output,
+      requestCompression,
+      replyCompression: answersCompressed ? compression : undefined,
+      maxMessageBytes,
+      onOver: this.#forget,
+    });
+    this.#calls.add(call);
+    // It never rejects: everything that is thrown becomes a status.
+    void call.serve(route.handler);
+    return call;
+  }
+
+  refuse(stream: ServerStream): void {
+    answerStatus(stream, new ServiceError(429, "", "the headers of the call are over the limit"));
+  }
+
+  cancel(reason: ServiceError): void {
+    for (const call of this.#calls) call.cancel(reason);
+  }
+
+  #forget = (call: GrpcCall): void => {
+    this.#calls.delete(call);
+  };
+}
+
+const codecs: readonly Codec[] = [protoCodec, jsonCodec];
+
+function createRoutes(options: ResolvedOptions): ReadonlyMap<string, GrpcRoute> {
+  const middleware = chain(...options.middleware);
+  const routes = new Map<string, GrpcRoute>();
+  for (const { methods } of options.services) {
+    for (const { method, handler } of methods) {
+      if (routes.has(method.operation)) throw serviceConflict(method.operation);
+      routes.set(method.operation, {
+        method,
+        handler: middleware(handler),
+        timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : undefined,
+        codecs: new Map(codecs.flatMap((codec) => compileCodec(codec, method))),
+      });
+    }
+  }
+  return routes;
+}
+
+// Protobuf goes by two names: "application/grpc" means it as well.
+function compileCodec(codec: Codec, { desc }: Method): [string, RouteCodec][] {
+  const input = codec.compile(desc.input);
+  const output = codec.compile(desc.output);
+  const named: [string, RouteCodec] = [codec.name, { contentType: `application/grpc+${codec.name}`, input, output }];
+  return codec === protoCodec ? [named, ["", { contentType: "application/grpc", input, output }]] : [named];
+}
+
+/** What follows `application/grpc+`, "" when nothing does, undefined when the content type is another. */
+function subtypeOf(contentType: string): string | undefined {
+  const match = /^application\/grpc(?:\+([a-z0-9.-]+))?\s*(?:;.*)?$/i.exec(contentType);
+  return match === null ? undefined : (match[1] ?? "").toLowerCase();
+}
+
+const deaf: StreamListener = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+
+// The caller does not speak gRPC: an HTTP answer.
+function answer(stream: ServerStream, headers: HeaderFields): StreamListener {
+  stream.sendHeaders(headers, true);
+  return deaf;
+}
+
+function answerStatus(stream: ServerStream, error: ServiceError, headers: HeaderFields = []): StreamListener {
+  return answer(stream, [":status", "200", "content-type", "application/grpc", ...headers, ...encodeStatus(error)]);
+}
