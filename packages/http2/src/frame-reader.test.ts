@@ -22,11 +22,35 @@ function read(chunks: readonly Buffer[], maxFrameBytes = 16_384): string[] {
   return seen;
 }
 
+// DATA may come in parts: neighbours of one stream are put together, with a mark where END_STREAM was.
+function merge(frames: readonly string[]): string[] {
+  const merged: string[] = [];
+  for (const one of frames) {
+    const [type, flags, id, payload] = one.split(" ") as [string, string, string, string];
+    if (type !== "0" || (Number(flags) & 8) !== 0) {
+      merged.push(one);
+      continue;
+    }
+    const head = `0 ${Number(flags) & ~1} ${id} `;
+    const text = payload + ((Number(flags) & 1) !== 0 ? "." : "");
+    if (merged.at(-1)?.startsWith(head)) merged.push(merged.pop()! + text);
+    else merged.push(head + text);
+  }
+  return merged;
+}
+
 function randomFrames(random: Random): Buffer {
   const frames: Buffer[] = [];
   for (let i = random.below(10); i >= 0; i--) {
     const payload = random.bytes(random.below(4) === 0 ? random.below(2000) : random.below(12));
-    frames.push(frame(random.below(12), random.below(256), random.below(0x7fffffff), payload));
+    frames.push(
+      frame(
+        random.pick([0, 0, random.below(12)]),
+        random.below(256),
+        random.pick([1, 3, random.below(0x7fffffff)]),
+        payload,
+      ),
+    );
   }
   return Buffer.concat(frames);
 }
@@ -34,9 +58,9 @@ function randomFrames(random: Random): Buffer {
 test("any split of the byte stream gives the same frames", async () => {
   await forSeeds(200, (random) => {
     const bytes = randomFrames(random);
-    const whole = read([bytes]);
-    assert.deepEqual(read(random.split(bytes)), whole);
-    assert.deepEqual(read([...bytes].map((byte) => Buffer.from([byte]))), whole);
+    const whole = merge(read([bytes]));
+    assert.deepEqual(merge(read(random.split(bytes))), whole);
+    assert.deepEqual(merge(read([...bytes].map((byte) => Buffer.from([byte])))), whole);
   });
 });
 
@@ -48,6 +72,15 @@ test("a frame that lies whole in a chunk is not copied", () => {
     seen.map((bytes) => bytes === chunk),
     [true, true],
   );
+});
+
+test("of a DATA frame that is cut, each part is handed on as it comes, END_STREAM with the last", () => {
+  const bytes = frame(0, 1, 5, Buffer.from("abcdef"));
+  assert.deepEqual(read([bytes.subarray(0, 4), bytes.subarray(4, 9), bytes.subarray(9, 11), bytes.subarray(11)]), [
+    "0 0 5 6162",
+    "0 1 5 63646566",
+  ]);
+  assert.deepEqual(read([bytes.subarray(0, 12), bytes.subarray(12)]), ["0 0 5 616263", "0 1 5 646566"]);
 });
 
 test("the reserved bit before the stream's number is dropped", () => {

@@ -12,8 +12,8 @@ export interface LimitOptions {
   /** Frames a header block may be cut into (CVE-2024-27316, "CONTINUATION flood"). Default: 32. */
   maxHeaderFrames?: number;
   /**
-   * Streams that may be cut off early before it counts as an attack: resets by the peer (CVE-2023-44487, "rapid reset") and
-   * resets it provokes by breaking the protocol (CVE-2025-8671, "MadeYouReset"). Each stream that ends well, and the passing
+   * Streams that may be cut off early before it counts as an attack: resets by the peer before we answered anything
+   * (CVE-2023-44487, "rapid reset") and resets it provokes by breaking the protocol (CVE-2025-8671, "MadeYouReset"). Each stream that ends well, and the passing
    * of time, give some back. Default: 1000 at once, 100 a second.
    */
   resetBurst?: number;

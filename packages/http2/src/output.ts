@@ -9,6 +9,9 @@ const smallWriteBytes = 4096;
 // Within one turn, no more than this is collected before the socket gets it.
 const flushBytes = 256 * 1024;
 
+// Its reactions are microtasks that no async resource is made for, unlike queueMicrotask's.
+const settled: Promise<void> = Promise.resolve();
+
 // Pages are shared by all sessions and held only while something waits in them: an idle connection has none.
 const freePages: Buffer[] = [];
 const maxFreePages = 16;
@@ -161,7 +164,7 @@ export class Output {
 
   #schedule(): void {
     this.#isScheduled = true;
-    queueMicrotask(this.#afterMicrotasks);
+    void settled.then(this.#afterMicrotasks);
   }
 
   readonly #afterMicrotasks = (): void => process.nextTick(this.#endTurn);

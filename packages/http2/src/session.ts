@@ -167,6 +167,9 @@ export abstract class Session implements FrameSink, RoundTripClock {
         onFault: (error) => this.#fail(error),
       },
     });
+    // Asked for before the socket flows, so that it comes before what the socket still has.
+    const head = options.head;
+    if (head !== undefined && head.length > 0) process.nextTick(() => this.#onChunk(head));
     socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onSocketEnd(undefined));
@@ -234,8 +237,6 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.#settingsSentAt = this.now();
     const more = this.options.connectionWindowBytes - defaultWindowBytes;
     if (more > 0) this.sender.updateWindow(0, more);
-    const head = this.options.head;
-    if (head !== undefined && head.length > 0) queueMicrotask(() => this.#onChunk(head));
   }
 
   /** The settings of both ends' sessions. */
@@ -509,8 +510,9 @@ export abstract class Session implements FrameSink, RoundTripClock {
       return;
     }
     const code = readUint32(bytes, start);
-    // A server that has said everything may ask us to say no more (RFC 9113 section 8.1): that is no fault.
-    if (!(code === ErrorCode.NO_ERROR && stream.isRemoteOver)) this.#chargeReset();
+    // A peer that has had our answer, or part of it, may lose interest; one that asks and cuts off at once costs us for
+    // nothing. A server that has said everything may ask us to say no more (RFC 9113 section 8.1).
+    if (this.#isServer ? !stream.hasSentHeaders : !stream.isRemoteOver) this.#chargeReset();
     this.#remove(stream);
     this.tellReset(stream, code, undefined);
     this.onStreamOver();
