@@ -11,26 +11,34 @@ const isAsync = process.argv[3] === "async";
 
 class Echo implements StreamListener {
   readonly #stream: ServerStream;
-  #body: Buffer = nothing;
+  #first: Buffer | undefined;
+  #parts: Buffer[] | undefined;
 
   constructor(stream: ServerStream) {
     this.#stream = stream;
   }
 
   onData(bytes: Buffer): void {
-    this.#body = this.#body.length === 0 ? bytes : Buffer.concat([this.#body, bytes]);
+    if (this.#first === undefined) this.#first = bytes;
+    else if (this.#parts === undefined) this.#parts = [this.#first, bytes];
+    else this.#parts.push(bytes);
   }
 
   onEnd(): void {
     if (isAsync) void this.#reply();
-    else this.#stream.sendReply(headers, this.#body, trailers);
+    else this.#send();
+  }
+
+  #send(): void {
+    const body = this.#parts === undefined ? this.#first : Buffer.concat(this.#parts);
+    this.#stream.sendReply(headers, body ?? nothing, trailers);
   }
 
   async #reply(): Promise<void> {
     await undefined;
     await undefined;
     await undefined;
-    this.#stream.sendReply(headers, this.#body, trailers);
+    this.#send();
   }
 
   onReset(): void {}
