@@ -87,7 +87,7 @@ export class ClientSession extends Session {
     const stream = this.find(id);
     if (stream === undefined) {
       if (this.isIdle(id)) throw new ProtocolError("STREAM_IDLE", "HEADERS");
-      if (!this.wasReset(id)) throw new ProtocolError("STREAM_OVER");
+      if (!this.resetStreams.has(id)) throw new ProtocolError("STREAM_OVER");
       return;
     }
     if (stream.isRemoteOver) throw new ProtocolError("STREAM_HALF_CLOSED");

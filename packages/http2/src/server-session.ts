@@ -91,7 +91,7 @@ export class ServerSession extends Session {
     }
     if ((id & 1) === 0) throw new ProtocolError("STREAM_ID_PARITY");
     if (id <= this.lastPeerId) {
-      if (this.wasReset(id)) return;
+      if (this.resetStreams.has(id)) return;
       throw new ProtocolError("STREAM_OVER");
     }
     if (id > this.#lastAcceptedId) return;

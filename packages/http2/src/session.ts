@@ -1,12 +1,15 @@
 import type { Duplex } from "node:stream";
 import { ErrorCode } from "./error-code.ts";
 import { connectionClosed, connectionLost, optionInvalid, ProtocolError } from "./errors.ts";
-import { defaultWindowBytes, maxWindowBytes, ReceiveWindow, type RoundTripClock } from "./flow-control.ts";
+import { defaultWindowBytes, maxWindowBytes, type RoundTripClock } from "./flow-control.ts";
 import { defaultMaxFrameBytes, Flag, FrameType, readUint31, readUint32 } from "./frame.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { Decoder } from "./hpack/decoder.ts";
 import type { HeaderBlock, HeaderFields } from "./hpack/header-block.ts";
 import { Budget, type LimitOptions, type Limits, resolveLimits } from "./limits.ts";
+import { Pings } from "./pings.ts";
+import { ReceiveFlow } from "./receive-flow.ts";
+import { ResetStreams } from "./reset-streams.ts";
 import { Sender } from "./sender.ts";
 import { encodeSettings } from "./settings.ts";
 import { type Stream, silence } from "./stream.ts";
@@ -82,8 +85,6 @@ function throwLater(error: unknown): void {
 
 const noFields: HeaderFields = [];
 const nothing: Buffer = Buffer.alloc(0);
-// Streams that we reset, and may still hear of.
-const rememberedResets = 1024;
 // After a goodbye the peer's bytes are read and dropped for a while: closing with unread bytes would make TCP take it back.
 const lingerMs = 1000;
 const lingerBytes = 1024 * 1024;
@@ -119,22 +120,17 @@ export abstract class Session implements FrameSink, RoundTripClock {
   readonly #isServer: boolean;
   readonly #reader: FrameReader;
   readonly #decoder: Decoder;
-  readonly #window: ReceiveWindow;
+  readonly #flow: ReceiveFlow;
+  readonly #pings: Pings;
+  protected readonly resetStreams: ResetStreams = new ResetStreams();
   readonly #resets: Budget;
   readonly #controls: Budget;
   readonly #idleFrames: Budget;
   #peer: string | undefined;
   #lastStream: Stream | undefined;
   #block: OpenBlock | undefined;
-  #resetIds: Int32Array | undefined;
-  #resetAt = 0;
-  #heldBytes = 0;
-  // Of the connection's window, what is not given back because paused streams hold too much.
-  #owedBytes = 0;
   #settingsSentAt = 0;
   #roundTripMs = 0;
-  readonly #pings: ((roundTripMs: number) => void)[] = [];
-  #pingsSentAt: number[] = [];
   #sweeper: NodeJS.Timeout | undefined;
   #sweptOutput = -1;
   #linger: NodeJS.Timeout | undefined;
@@ -148,7 +144,17 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.#isServer = isServer;
     this.#reader = new FrameReader(this, defaultMaxFrameBytes);
     this.#decoder = new Decoder(limits.maxHeaderListBytes);
-    this.#window = new ReceiveWindow(options.connectionWindowBytes, options.maxWindowBytes);
+    this.#pings = new Pings(now);
+    this.#flow = new ReceiveFlow({
+      streamWindowBytes: options.streamWindowBytes,
+      connectionWindowBytes: options.connectionWindowBytes,
+      maxWindowBytes: options.maxWindowBytes,
+      maxHeldBytes: limits.maxHeldBytes,
+      clock: this,
+      updateWindow: (id, increment) => {
+        if (!this.isClosed) this.sender.updateWindow(id, increment);
+      },
+    });
     this.#resets = new Budget(limits.resetBurst, limits.resetsPerSecond, now);
     this.#controls = new Budget(limits.controlBurst, limits.controlsPerSecond, now);
     this.#idleFrames = new Budget(limits.idleFrameBurst, limits.idleFramesPerSecond, now);
@@ -161,7 +167,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
         peer: () => this.peer,
         onLocalOver: (stream) => this.#onLocalOver(stream),
         onReset: (stream) => this.#onOwnReset(stream),
-        onResume: (stream) => this.#onResume(stream),
+        onResume: (stream) => this.#flow.resume(stream),
         onPending: () => this.#watch(),
         onDrain: (stream) => this.#tellDrain(stream),
         onFault: (error) => this.#fail(error),
@@ -204,11 +210,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   /** Asks for a sign of life; `onAnswer` is called with the round trip when it comes, and never if the connection ends. */
   ping(onAnswer: (roundTripMs: number) => void): void {
     if (this.isClosed) return;
-    const payload = Buffer.alloc(8);
-    payload.writeUInt32BE(this.#pings.length, 4);
-    this.#pings.push(onAnswer);
-    this.#pingsSentAt.push(this.now());
-    this.sender.control(FrameType.PING, Flag.NONE, payload);
+    this.sender.control(FrameType.PING, Flag.NONE, this.#pings.ask(onAnswer));
   }
 
   /** Takes no more streams; the open ones may finish, then the connection closes. */
@@ -404,27 +406,25 @@ export abstract class Session implements FrameSink, RoundTripClock {
     const isEnd = (flags & Flag.END_STREAM) !== 0;
     if (start === end && !isEnd) this.#chargeIdleFrame();
     else this.#idleFrames.refund();
-    if (!this.#window.receive(length)) throw new ProtocolError("WINDOW_EXCEEDED_CONNECTION");
+    if (!this.#flow.receive(length)) throw new ProtocolError("WINDOW_EXCEEDED_CONNECTION");
 
     const stream = this.find(id);
     if (stream === undefined) {
-      this.#useConnection(length);
+      this.#flow.use(length);
       this.#refuseClosed(id);
       return;
     }
     if (stream.isRemoteOver || !stream.hasReceivedHeaders) {
-      this.#useConnection(length);
+      this.#flow.use(length);
       throw new ProtocolError(stream.isRemoteOver ? "STREAM_HALF_CLOSED" : "DATA_BEFORE_HEADERS");
     }
-    const { streamWindowBytes, maxWindowBytes } = this.options;
-    stream.window ??= new ReceiveWindow(streamWindowBytes, maxWindowBytes);
-    if (!stream.window.receive(length)) {
-      this.#useConnection(length);
+    if (!this.#flow.receiveOn(stream, length)) {
+      this.#flow.use(length);
       throw new ProtocolError("WINDOW_EXCEEDED");
     }
     stream.receivedBytes += end - start;
     if (stream.promisedBytes >= 0 && (stream.receivedBytes > stream.promisedBytes || (isEnd && !hasAllBytes(stream)))) {
-      this.#useConnection(length);
+      this.#flow.use(length);
       throw new ProtocolError("CONTENT_LENGTH", `${stream.receivedBytes} of ${stream.promisedBytes} bytes`);
     }
     // Known before the listener is called, which may answer at once.
@@ -436,12 +436,8 @@ export abstract class Session implements FrameSink, RoundTripClock {
         this.onListenerError(stream, error);
       }
     }
-    // The listener may have paused the stream just now, or reset it.
-    if (stream.isPaused && !stream.isClosed) this.#hold(stream, length);
-    else {
-      this.#useConnection(length);
-      if (!isEnd && !stream.isClosed) this.#useStream(stream, length);
-    }
+    // After the listener, which may have paused the stream just now, or reset it.
+    this.#flow.deliver(stream, length);
     if (isEnd) this.endRemote(stream, noFields);
   }
 
@@ -543,28 +539,17 @@ export abstract class Session implements FrameSink, RoundTripClock {
     if (id !== 0) throw new ProtocolError("NOT_STREAM_ZERO", "PING");
     if (end - start !== 8) throw new ProtocolError("FRAME_LENGTH", "PING");
     if ((flags & Flag.ACK) !== 0) {
-      this.#onPong(readUint32(bytes, start + 4));
+      const answer = this.#pings.take(bytes, start);
+      if (answer === undefined) this.#chargeIdleFrame();
+      else {
+        this.#roundTripMs = answer.roundTripMs;
+        answer.onAnswer(answer.roundTripMs);
+      }
       return;
     }
     this.#chargeControl();
     this.sender.control(FrameType.PING, Flag.ACK, bytes.subarray(start, end));
     this.options.onPing();
-  }
-
-  // Answers come in the order of the questions; one that was not asked for is dropped.
-  #onPong(number: number): void {
-    const onAnswer = this.#pings[number];
-    if (onAnswer === undefined) {
-      this.#chargeIdleFrame();
-      return;
-    }
-    this.#roundTripMs = this.now() - this.#pingsSentAt[number]!;
-    delete this.#pings[number];
-    if (number === this.#pings.length - 1) {
-      this.#pings.length = 0;
-      this.#pingsSentAt.length = 0;
-    }
-    onAnswer(this.#roundTripMs);
   }
 
   #onGoAway(id: number, bytes: Buffer, start: number, end: number): void {
@@ -643,7 +628,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   }
 
   #onOwnReset(stream: Stream): void {
-    if (stream.id !== 0) this.rememberReset(stream.id);
+    if (stream.id !== 0) this.resetStreams.add(stream.id);
     this.#remove(stream);
     this.onStreamOver();
   }
@@ -652,7 +637,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
     stream.isClosed = true;
     this.streams.delete(stream.id);
     this.sender.forget(stream);
-    this.#release(stream);
+    this.#flow.release(stream);
   }
 
   protected tellReset(stream: Stream, code: number, error: Error | undefined): void {
@@ -687,7 +672,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
       return;
     }
     this.sender.resetId(id, error.errorCode);
-    this.rememberReset(id);
+    this.resetStreams.add(id);
     const stream = this.streams.get(id);
     if (stream === undefined) return;
     this.#remove(stream);
@@ -698,53 +683,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   /** A frame came for a stream that is not there: dropped if we reset it, as it was under way; a fault otherwise. */
   #refuseClosed(id: number): void {
     if (this.isIdle(id)) throw new ProtocolError("STREAM_IDLE");
-    if (!this.wasReset(id)) throw new ProtocolError("STREAM_OVER");
-  }
-
-  protected rememberReset(id: number): void {
-    this.#resetIds ??= new Int32Array(rememberedResets);
-    this.#resetIds[this.#resetAt] = id;
-    this.#resetAt = (this.#resetAt + 1) % rememberedResets;
-  }
-
-  protected wasReset(id: number): boolean {
-    return this.#resetIds?.includes(id) ?? false;
-  }
-
-  // Receive windows.
-
-  #useConnection(bytes: number): void {
-    const increment = this.#window.use(bytes, this);
-    if (increment > 0) this.sender.updateWindow(0, increment);
-  }
-
-  #useStream(stream: Stream, bytes: number): void {
-    const increment = stream.window!.use(bytes, this);
-    if (increment > 0) this.sender.updateWindow(stream.id, increment);
-  }
-
-  // A paused stream gets nothing back; the connection does, until all of them together hold too much.
-  #hold(stream: Stream, bytes: number): void {
-    stream.heldBytes += bytes;
-    this.#heldBytes += bytes;
-    if (this.#heldBytes > this.options.limits.maxHeldBytes) this.#owedBytes += bytes;
-    else this.#useConnection(bytes);
-  }
-
-  #onResume(stream: Stream): void {
-    const bytes = stream.heldBytes;
-    this.#release(stream);
-    if (!stream.isRemoteOver && !stream.isClosed) this.#useStream(stream, bytes);
-  }
-
-  #release(stream: Stream): void {
-    if (stream.heldBytes === 0) return;
-    this.#heldBytes -= stream.heldBytes;
-    stream.heldBytes = 0;
-    if (this.#owedBytes === 0 || this.#heldBytes > this.options.limits.maxHeldBytes) return;
-    const owed = this.#owedBytes;
-    this.#owedBytes = 0;
-    if (!this.isClosed) this.#useConnection(owed);
+    if (!this.resetStreams.has(id)) throw new ProtocolError("STREAM_OVER");
   }
 
   // Budgets.

@@ -11,7 +11,7 @@ test("it holds what a Map would, whatever is added and taken away", async () => 
     let nextId = 1;
     for (let i = 0; i < 400; i++) {
       if (random.below(2) === 0) {
-        nextId += 2 * (random.below(5) === 0 ? random.below(200) : 1);
+        nextId += 2 * (random.below(5) === 0 ? 1 + random.below(200) : 1);
         const stream = new Stream(nextId, {} as StreamOwner, 0);
         table.add(stream);
         map.set(stream.id, stream);
