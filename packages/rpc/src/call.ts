@@ -28,11 +28,14 @@ export interface HttpInfo {
 
 export interface CallInit {
   readonly method: Method;
-  readonly metadata: Metadata;
+  /** Without it, {@link Call.readMetadata} is asked at the first look. */
+  readonly metadata?: Metadata;
   readonly peer: Peer;
   readonly deadline: Deadline | undefined;
   readonly context: Context;
 }
+
+type CancelListener = (reason: ServiceError) => void;
 
 const callKey: Key<Call> = createKey<Call>("clew.call");
 
@@ -54,26 +57,26 @@ export abstract class Call implements Holder {
   abstract readonly transport: string;
 
   readonly method: Method;
-  /** The caller's headers. A client's middleware may add to them until the call is sent. */
-  readonly metadata: Metadata;
   peer: Peer;
   /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
   readonly deadline: Deadline | undefined;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 
+  #metadata: Metadata | undefined;
   // Made at the first look: most calls have neither.
   #replyMetadata: Metadata | undefined;
   #replyTrailers: Metadata | undefined;
   #cancelled: ServiceError | undefined;
-  #onCancel: Set<(reason: ServiceError) => void> | undefined;
+  // One listener as it is, several as a set: most calls have one at a time.
+  #onCancel: CancelListener | Set<CancelListener> | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onMessage: MessageListener[] | undefined;
 
   constructor(init: CallInit) {
     this.method = init.method;
-    this.metadata = init.metadata;
+    this.#metadata = init.metadata;
     this.peer = init.peer;
     this.deadline = init.deadline;
     this.context = init.context;
@@ -82,6 +85,12 @@ export abstract class Call implements Holder {
       // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
       if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
     }
+  }
+
+  /** The caller's headers. A client's middleware may add to them until the call is sent. */
+  get metadata(): Metadata {
+    this.#metadata ??= this.readMetadata();
+    return this.#metadata;
   }
 
   /** The headers of the reply: a server's handler sets them, a client has them once the reply began. */
@@ -155,7 +164,9 @@ export abstract class Call implements Holder {
     clearTimeout(this.#timer);
     const listeners = this.#onCancel;
     this.#onCancel = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    this.onCancelled(reason);
+    if (typeof listeners === "function") listeners(reason);
+    else if (listeners !== undefined) for (const listener of listeners) listener(reason);
     this.#controller?.abort(reason);
   }
 
@@ -165,23 +176,33 @@ export abstract class Call implements Holder {
       listener(this.#cancelled);
       return nothing;
     }
-    this.#onCancel ??= new Set();
-    const listeners = this.#onCancel;
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+    const before = this.#onCancel;
+    if (before === undefined) this.#onCancel = listener;
+    else if (typeof before === "function") this.#onCancel = new Set([before, listener]);
+    else before.add(listener);
+    return () => this.#offCancel(listener);
+  }
+
+  #offCancel(listener: CancelListener): void {
+    if (this.#onCancel === listener) this.#onCancel = undefined;
+    else if (typeof this.#onCancel === "object") this.#onCancel.delete(listener);
   }
 
   /** `promise`, or the rejection with the reason if the call is cancelled first. */
-  async orCancelled<T>(promise: PromiseLike<T>): Promise<T> {
-    let release = nothing;
-    try {
-      return await new Promise<T>((resolve, reject) => {
-        release = this.onCancel(reject);
-        promise.then(resolve, reject);
-      });
-    } finally {
-      release();
-    }
+  orCancelled<T>(promise: PromiseLike<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const release = this.onCancel(reject);
+      promise.then(
+        (value) => {
+          release();
+          resolve(value);
+        },
+        (error: unknown) => {
+          release();
+          reject(error);
+        },
+      );
+    });
   }
 
   /** Calls `listener` for each message that passes, in order. */
@@ -203,6 +224,14 @@ export abstract class Call implements Holder {
     clearTimeout(this.#timer);
     this.#onCancel = undefined;
   }
+
+  /** Makes {@link metadata}, for a transport that leaves that to the first look. */
+  protected readMetadata(): Metadata {
+    return new Metadata();
+  }
+
+  /** The call was cancelled; its transport learns it before anybody else. */
+  protected onCancelled(_reason: ServiceError): void {}
 
   /** Puts this call into its own context, where {@link currentCall} finds it. A server's transport does this first. */
   protected enter(): void {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
-import { createJsonCodec, jsonCodec, protoCodec } from "./codec.ts";
+import { createJsonCodec, jsonCodec } from "./codec/json.ts";
+import { protoCodec } from "./codec/proto.ts";
 import { type Implementation, service } from "./service.ts";
 
 const greeter: Implementation<typeof Greeter> = {
