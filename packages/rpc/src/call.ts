@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { Message } from "@bufbuild/protobuf";
 import { type Context, createKey, current, type Holder, type Key } from "@clew/context";
 import { type Deadline, remainingMs } from "./deadline.ts";
@@ -9,6 +10,8 @@ import { callCancelled, deadlineExceeded, type ServiceError } from "./service-er
 export interface Peer {
   /** `host:port`, or the path of a unix socket. Empty when it is not known yet. */
   readonly address: string;
+  /** What the other end proved to be: over mutual TLS, and only when its certificate was found good. */
+  readonly certificate?: X509Certificate | undefined;
 }
 
 /** Called for each message of a call as it passes: what this side sent, what it received. */

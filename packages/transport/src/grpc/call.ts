@@ -1,54 +1,57 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Context, runHolder } from "@clew/context";
-import type { ServerStream, StreamListener } from "@clew/http2";
+import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import {
   Call,
   callCancelled,
   callReceivesMessage,
   callReceivesStream,
-  type Deadline,
   deadlineExceeded,
+  deadlineIn,
   type Handler,
   hasRequestStream,
   isStream,
-  type MessageCodec,
   type Metadata,
   type Method,
-  type Reply,
-  remainingMs,
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import { type Compression, compressFromBytes } from "./compression.ts";
 import { encodeFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
-import { appendMetadata } from "./metadata.ts";
+import { appendMetadata, readMetadata } from "./metadata.ts";
+import type { RouteCodec } from "./route-codec.ts";
 import { encodeStatus, okFields } from "./status.ts";
+
+// What a stream of replies may send before others have their turn.
+const turnBytes = 64 * 1024;
 
 export interface GrpcCallInit {
   readonly method: Method;
-  readonly metadata: Metadata;
-  readonly deadline: Deadline | undefined;
+  readonly headers: HeaderFields;
+  /** How long it may take, in milliseconds; Infinity for no limit. */
+  readonly timeoutMs: number;
   /** What the call's context begins with. */
   readonly context: Context;
   readonly stream: ServerStream;
-  /** The content type of request and reply. */
-  readonly contentType: string;
-  readonly input: MessageCodec<Message>;
-  readonly output: MessageCodec<Message>;
+  readonly codec: RouteCodec;
   /** How the caller compresses; undefined when it does not. */
   readonly requestCompression: Compression | undefined;
   /** How to compress the reply; undefined for not at all. */
   readonly replyCompression: Compression | undefined;
   readonly maxMessageBytes: number;
-  /** Called once when nothing more will be sent or received. */
-  readonly onOver: (call: GrpcCall) => void;
+  /** The calls in flight, which it leaves when nothing more will be sent or received. */
+  readonly calls: Set<GrpcCall>;
 }
 
 /** A call that came in: what its stream brings is read from here, and its reply is written here. */
 export class GrpcCall extends Call implements StreamListener {
-  override readonly side = "server";
-  override readonly transport = "grpc";
+  override get side(): "server" {
+    return "server";
+  }
+  override get transport(): "grpc" {
+    return "grpc";
+  }
   readonly #init: GrpcCallInit;
   readonly #stream: ServerStream;
   readonly #reader: MessageReader;
@@ -57,25 +60,30 @@ export class GrpcCall extends Call implements StreamListener {
   #isOver = false;
   #error: ServiceError | undefined;
   #onDrain: (() => void) | undefined;
+  #sentBytes = 0;
 
   constructor(init: GrpcCallInit) {
     super({
       method: init.method,
-      metadata: init.metadata,
       peer: { address: init.stream.peer },
-      deadline: init.deadline,
+      deadline: init.timeoutMs === Number.POSITIVE_INFINITY ? undefined : deadlineIn(init.timeoutMs),
       context: init.context,
     });
     this.#init = init;
     this.#stream = init.stream;
-    this.#reader = new MessageReader({
-      call: this,
-      stream: init.stream,
-      codec: init.input,
-      maxBytes: init.maxMessageBytes,
-    });
+    this.#reader = new MessageReader(this, init.stream, init.codec.input, init.maxMessageBytes);
     this.#reader.compression = init.requestCompression;
+    init.calls.add(this);
     this.enter();
+  }
+
+  /** Whether its time was over before it came. */
+  get isLate(): boolean {
+    return this.#init.timeoutMs <= 0;
+  }
+
+  protected override readMetadata(): Metadata {
+    return readMetadata(this.#init.headers);
   }
 
   override receive(): Promise<Message> {
@@ -101,29 +109,74 @@ export class GrpcCall extends Call implements StreamListener {
   }
 
   /** Runs the handler and writes what it answers. Never rejects. */
-  async serve(handler: Handler): Promise<void> {
+  serve(handler: Handler): Promise<void> {
     announceBegin(this);
-    // The status of a call that is cancelled goes out at once, however long its handler takes to notice.
-    this.onCancel((reason) => {
-      this.#reader.fail(reason);
-      // Of a deadline gRPC's code says everything; the other end knows it as well.
-      this.#sendError(reason, reason.code === 504 ? new ServiceError(504, "", reason.message) : reason);
-    });
-    // A timer fires no earlier than in a millisecond.
-    if (this.deadline !== undefined && remainingMs(this.deadline) <= 0) this.cancel(deadlineExceeded(this.operation));
+    return runHolder(this, respond, this, handler);
+  }
+
+  /** Sends a reply: all of it, or of a stream one message after the other. */
+  async sendStream(messages: AsyncIterable<Message>): Promise<void> {
+    const iterator = messages[Symbol.asyncIterator]();
     try {
-      await runHolder(this, respond, this, handler);
+      for (;;) {
+        const result = await this.orCancelled(iterator.next());
+        if (result.done) break;
+        const frame = this.#encode(result.value);
+        this.#sendHeaders();
+        const hasRoom = this.#stream.sendData(frame);
+        this.passMessage("sent", result.value);
+        this.#sentBytes += frame.length;
+        if (!hasRoom) await this.orCancelled(this.#drained());
+        else if (this.#sentBytes > turnBytes) await this.#nextTurn();
+      }
     } catch (error) {
-      this.#sendError(ServiceError.from(error));
+      // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
+      void iterator.return?.().then(undefined, () => {});
+      throw error;
     }
+    this.#sendHeaders();
+    this.#stream.sendTrailers(this.#trailers());
+    this.#over(undefined);
+  }
+
+  sendMessage(message: Message): void {
+    if (this.#isOver) return;
+    const frame = this.#encode(message);
+    this.#stream.sendReply(this.#headers(), frame, this.#trailers());
+    this.#hasSentHeaders = true;
+    this.passMessage("sent", message);
+    this.#over(undefined);
+  }
+
+  // `sent` is what the caller sees of the error.
+  sendError(error: ServiceError, sent: ServiceError = error): void {
+    if (this.#isOver) return;
+    let trailers: string[];
+    try {
+      trailers = encodeStatus(sent, this.givenReplyTrailers);
+      if (this.givenReplyTrailers !== undefined) appendMetadata(trailers, this.givenReplyTrailers);
+      // An error that comes first needs no headers of its own ("Trailers-Only"), unless the handler has set some.
+      if (!this.#hasSentHeaders && hasFields(this.givenReplyMetadata)) this.#sendHeaders();
+    } catch {
+      // Metadata that cannot be sent must not keep the status from being sent.
+      trailers = encodeStatus(sent);
+    }
+    if (this.#hasSentHeaders) this.#stream.sendTrailers(trailers);
+    else this.#stream.sendHeaders([":status", "200", "content-type", this.#init.codec.contentType, ...trailers], true);
+    this.#over(error);
+  }
+
+  /** The handler is done, one way or the other. */
+  end(): void {
     this.finish();
     announceEnd(this, this.#error);
   }
 
-  /** Sends a reply: all of it, or of a stream one message after the other. */
-  async reply(reply: Reply): Promise<void> {
-    if (isStream(reply)) await this.#sendStream(reply);
-    else this.#sendMessage(reply);
+  // The status of a call that is cancelled goes out at once, however long its handler takes to notice.
+  protected override onCancelled(reason: ServiceError): void {
+    this.#reader.fail(reason);
+    // Of a deadline gRPC's code says everything; the other end knows it as well.
+    this.sendError(reason, reason.code === 504 ? new ServiceError(504, "", reason.message) : reason);
   }
 
   onData(bytes: Buffer): void {
@@ -144,60 +197,16 @@ export class GrpcCall extends Call implements StreamListener {
     this.#onDrain?.();
   }
 
-  #sendMessage(message: Message): void {
-    if (this.#isOver) return;
-    const frame = this.#encode(message);
-    const headers = this.#headers();
-    const trailers = this.#trailers(okFields);
-    this.#stream.sendReply(headers, frame, trailers);
-    this.#hasSentHeaders = true;
-    this.passMessage("sent", message);
-    this.#over(undefined);
-  }
-
-  async #sendStream(messages: AsyncIterable<Message>): Promise<void> {
-    const iterator = messages[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const result = await this.orCancelled(iterator.next());
-        if (result.done) break;
-        const frame = this.#encode(result.value);
-        this.#sendHeaders();
-        const hasRoom = this.#stream.sendData(frame);
-        this.passMessage("sent", result.value);
-        if (!hasRoom) await this.orCancelled(this.#drained());
-      }
-    } catch (error) {
-      // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
-      void iterator.return?.().then(undefined, () => {});
-      throw error;
-    }
-    this.#sendHeaders();
-    this.#stream.sendTrailers(this.#trailers(okFields));
-    this.#over(undefined);
-  }
-
   #drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#onDrain = resolve;
     });
   }
 
-  // `sent` is what the caller sees of the error.
-  #sendError(error: ServiceError, sent: ServiceError = error): void {
-    if (this.#isOver) return;
-    let trailers: string[];
-    try {
-      trailers = this.#trailers(encodeStatus(sent, this.replyTrailers));
-      // An error that comes first needs no headers of its own ("Trailers-Only"), unless the handler has set some.
-      if (!this.#hasSentHeaders && this.replyMetadata.keys().length > 0) this.#sendHeaders();
-    } catch {
-      // Metadata that cannot be sent must not keep the status from being sent.
-      trailers = encodeStatus(sent);
-    }
-    if (this.#hasSentHeaders) this.#stream.sendTrailers(trailers);
-    else this.#stream.sendHeaders([":status", "200", "content-type", this.#init.contentType, ...trailers], true);
-    this.#over(error);
+  // A generator that never really waits would keep everybody else waiting.
+  async #nextTurn(): Promise<void> {
+    this.#sentBytes = 0;
+    await new Promise(setImmediate);
   }
 
   #sendHeaders(): void {
@@ -207,24 +216,29 @@ export class GrpcCall extends Call implements StreamListener {
     this.#hasSentHeaders = true;
   }
 
-  #headers(): string[] {
-    const headers = [":status", "200", "content-type", this.#init.contentType];
-    if (this.#init.replyCompression !== undefined) headers.push("grpc-encoding", this.#init.replyCompression.name);
-    appendMetadata(headers, this.replyMetadata);
+  #headers(): HeaderFields {
+    const { codec, replyCompression } = this.#init;
+    const metadata = this.givenReplyMetadata;
+    if (metadata === undefined && replyCompression === undefined) return codec.headers;
+    const headers = [...codec.headers];
+    if (replyCompression !== undefined) headers.push("grpc-encoding", replyCompression.name);
+    if (metadata !== undefined) appendMetadata(headers, metadata);
     return headers;
   }
 
-  #trailers(status: readonly string[]): string[] {
-    const trailers = [...status];
-    appendMetadata(trailers, this.replyTrailers);
+  #trailers(): HeaderFields {
+    const metadata = this.givenReplyTrailers;
+    if (metadata === undefined) return okFields;
+    const trailers = [...okFields];
+    appendMetadata(trailers, metadata);
     return trailers;
   }
 
   #encode(message: Message): Uint8Array {
-    const bytes = this.#init.output.encode(message);
-    const compression = this.#init.replyCompression;
-    if (compression === undefined || bytes.length < compressFromBytes) return encodeFrame(bytes, false);
-    return encodeFrame(compression.compress(bytes), true);
+    const { codec, replyCompression } = this.#init;
+    const bytes = codec.output.encode(message);
+    if (replyCompression === undefined || bytes.length < compressFromBytes) return encodeFrame(bytes, false);
+    return encodeFrame(replyCompression.compress(bytes), true);
   }
 
   #over(error: ServiceError | undefined): void {
@@ -233,10 +247,23 @@ export class GrpcCall extends Call implements StreamListener {
     this.#error = error;
     // Nobody reads the rest of the request; the session tells the caller so once the reply is out.
     this.#reader.discard();
-    this.#init.onOver(this);
+    this.#init.calls.delete(this);
   }
 }
 
 async function respond(call: GrpcCall, handler: Handler): Promise<void> {
-  await call.reply(await handler(call));
+  try {
+    // A timer fires no earlier than in a millisecond.
+    if (call.isLate) call.cancel(deadlineExceeded(call.operation));
+    const reply = await handler(call);
+    if (isStream(reply)) await call.sendStream(reply);
+    else call.sendMessage(reply);
+  } catch (error) {
+    call.sendError(ServiceError.from(error));
+  }
+  call.end();
+}
+
+function hasFields(metadata: Metadata | undefined): boolean {
+  return metadata !== undefined && metadata.keys().length > 0;
 }

@@ -3,17 +3,13 @@
 //   .accept(stream, headers)             a request came: answers it; give it to ServerSession or ServerConnections
 //   .refuse(stream, headers)             a request came whose headers are over the limit; the same
 //   .cancel(reason)                      ends every open call now, its status is written when this returns
-import type { Message } from "@bufbuild/protobuf";
 import { Context } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import {
   type Codec,
   chain,
-  deadlineIn,
-  earliest,
   type Handler,
   jsonCodec,
-  type MessageCodec,
   type Method,
   type Middleware,
   protoCodec,
@@ -23,7 +19,8 @@ import {
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { GrpcCall } from "./call.ts";
 import { acceptedEncodings, type Compression, findCompression, isAccepted } from "./compression.ts";
-import { readFields } from "./metadata.ts";
+import { readRequestHead } from "./request-head.ts";
+import { compileRouteCodec, type RouteCodec } from "./route-codec.ts";
 import { encodeStatus } from "./status.ts";
 import { parseTimeout } from "./timeout.ts";
 
@@ -69,16 +66,12 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
 interface GrpcRoute {
   readonly method: Method;
   readonly handler: Handler;
-  /** Undefined for no limit. */
-  readonly timeoutMs: number | undefined;
+  /** Infinity for no limit. */
+  readonly timeoutMs: number;
+  /** What plain `application/grpc` means. */
+  readonly protoCodec: RouteCodec;
   /** By content subtype. */
   readonly codecs: ReadonlyMap<string, RouteCodec>;
-}
-
-interface RouteCodec {
-  readonly contentType: string;
-  readonly input: MessageCodec<Message>;
-  readonly output: MessageCodec<Message>;
 }
 
 /** Answers the streams of any number of HTTP/2 connections as gRPC. */
@@ -117,49 +110,48 @@ class Streams implements GrpcHandler {
   }
 
   accept(stream: ServerStream, headers: HeaderFields): StreamListener {
-    const { own, metadata } = readFields(headers);
-    const contentType = own["content-type"] ?? "";
-    const subtype = subtypeOf(contentType);
-    if (own[":method"] !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
+    const head = readRequestHead(headers);
+    if (head.verb !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
+    const subtype = subtypeOf(head.contentType);
     if (subtype === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
-    const path = own[":path"] ?? "";
+    const path = head.path ?? "";
     const route = this.#routes.get(path);
     if (route === undefined) {
       return answerStatus(stream, new ServiceError(501, "", `there is no method ${path} here`));
     }
-    const codec = route.codecs.get(subtype);
+    const codec = subtype === "" ? route.protoCodec : route.codecs.get(subtype);
     if (codec === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
-    const encoding = own["grpc-encoding"] ?? "identity";
-    const requestCompression = findCompression(encoding);
-    if (requestCompression === undefined && encoding !== "identity") {
-      const error = new ServiceError(501, "", `grpc-encoding "${encoding}" is not one of ${acceptedEncodings}`);
-      return answerStatus(stream, error, ["grpc-accept-encoding", acceptedEncodings]);
+    const { encoding, timeout } = head;
+    let requestCompression: Compression | undefined;
+    if (encoding !== undefined && encoding !== "identity") {
+      requestCompression = findCompression(encoding);
+      if (requestCompression === undefined) {
+        const error = new ServiceError(501, "", `grpc-encoding "${encoding}" is not one of ${acceptedEncodings}`);
+        return answerStatus(stream, error, ["grpc-accept-encoding", acceptedEncodings]);
+      }
     }
-    const { compression, maxMessageBytes } = this.#options;
-    const answersCompressed = compression !== undefined && isAccepted(own["grpc-accept-encoding"], compression.name);
-    const timeoutText = own["grpc-timeout"];
-    const timeoutMs = timeoutText === undefined ? undefined : parseTimeout(timeoutText);
-    if (timeoutText !== undefined && timeoutMs === undefined) {
-      return answerStatus(stream, new ServiceError(500, "", `grpc-timeout "${timeoutText}" is not a timeout`));
+    let timeoutMs = route.timeoutMs;
+    if (timeout !== undefined) {
+      const callerMs = parseTimeout(timeout);
+      if (callerMs === undefined) {
+        return answerStatus(stream, new ServiceError(500, "", `grpc-timeout "${timeout}" is not a timeout`));
+      }
+      if (callerMs < timeoutMs) timeoutMs = callerMs;
     }
+    const { compression } = this.#options;
     const call = new GrpcCall({
       method: route.method,
-      metadata,
-      deadline: earliest(
-        timeoutMs === undefined ? undefined : deadlineIn(timeoutMs),
-        route.timeoutMs === undefined ? undefined : deadlineIn(route.timeoutMs),
-      ),
+      headers,
+      timeoutMs,
       context: this.#context,
       stream,
-      contentType: codec.contentType,
-      input: codec.input,
-      output: codec.output,
+      codec,
       requestCompression,
-      replyCompression: answersCompressed ? compression : undefined,
-      maxMessageBytes,
-      onOver: this.#forget,
+      replyCompression:
+        compression !== undefined && isAccepted(head.acceptEncoding, compression.name) ? compression : undefined,
+      maxMessageBytes: this.#options.maxMessageBytes,
+      calls: this.#calls,
     });
-    this.#calls.add(call);
     // It never rejects: everything that is thrown becomes a status.
     void call.serve(route.handler);
     return call;
@@ -172,10 +164,6 @@ class Streams implements GrpcHandler {
   cancel(reason: ServiceError): void {
     for (const call of this.#calls) call.cancel(reason);
   }
-
-  #forget = (call: GrpcCall): void => {
-    this.#calls.delete(call);
-  };
 }
 
 const codecs: readonly Codec[] = [protoCodec, jsonCodec];
@@ -189,24 +177,21 @@ function createRoutes(options: ResolvedOptions): ReadonlyMap<string, GrpcRoute> 
       routes.set(method.operation, {
         method,
         handler: middleware(handler),
-        timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : undefined,
-        codecs: new Map(codecs.flatMap((codec) => compileCodec(codec, method))),
+        timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : Number.POSITIVE_INFINITY,
+        protoCodec: compileRouteCodec(protoCodec, method, "application/grpc"),
+        codecs: new Map(
+          codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),
+        ),
       });
     }
   }
   return routes;
 }
 
-// Protobuf goes by two names: "application/grpc" means it as well.
-function compileCodec(codec: Codec, { desc }: Method): [string, RouteCodec][] {
-  const input = codec.compile(desc.input);
-  const output = codec.compile(desc.output);
-  const named: [string, RouteCodec] = [codec.name, { contentType: `application/grpc+${codec.name}`, input, output }];
-  return codec === protoCodec ? [named, ["", { contentType: "application/grpc", input, output }]] : [named];
-}
-
 /** What follows `application/grpc+`, "" when nothing does, undefined when the content type is another. */
-function subtypeOf(contentType: string): string | undefined {
+function subtypeOf(contentType: string | undefined): string | undefined {
+  if (contentType === "application/grpc") return "";
+  if (contentType === undefined) return undefined;
   const match = /^application\/grpc(?:\+([a-z0-9.-]+))?\s*(?:;.*)?$/i.exec(contentType);
   return match === null ? undefined : (match[1] ?? "").toLowerCase();
 }

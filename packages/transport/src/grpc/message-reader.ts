@@ -7,13 +7,8 @@ import { FrameReader } from "./frame.ts";
 // Once this much waits unread, the other end is asked to pause. A flow-control window more may follow.
 const highWaterBytes = 64 * 1024;
 
-export interface MessageReaderInit {
-  readonly call: Call;
-  readonly stream: Pick<Http2Stream, "pause" | "resume">;
-  readonly codec: MessageCodec<Message>;
-  /** The largest message to accept, before and after decompression. */
-  readonly maxBytes: number;
-}
+/** What holds the other end back. */
+export type Flow = Pick<Http2Stream, "pause" | "resume">;
 
 /**
  * The messages the other end sends, pulled one at a time. What is not pulled waits as bytes, and when there is enough of it
@@ -22,7 +17,10 @@ export interface MessageReaderInit {
 export class MessageReader {
   /** How compressed messages are compressed; undefined while the other end has announced nothing. */
   compression: Compression | undefined;
-  readonly #init: MessageReaderInit;
+  readonly #call: Call;
+  readonly #stream: Flow;
+  readonly #codec: MessageCodec<Message>;
+  readonly #maxBytes: number;
   readonly #frames: FrameReader;
   #hasEnded = false;
   #isPaused = false;
@@ -33,9 +31,13 @@ export class MessageReader {
   #failure: ServiceError | undefined;
   #waiter: Waiter | undefined;
 
-  constructor(init: MessageReaderInit) {
-    this.#init = init;
-    this.#frames = new FrameReader(init.maxBytes);
+  /** `maxBytes` is the largest message to accept, before and after decompression. */
+  constructor(call: Call, stream: Flow, codec: MessageCodec<Message>, maxBytes: number) {
+    this.#call = call;
+    this.#stream = stream;
+    this.#codec = codec;
+    this.#maxBytes = maxBytes;
+    this.#frames = new FrameReader(maxBytes);
   }
 
   /** Whether the other end has sent everything. */
@@ -49,7 +51,7 @@ export class MessageReader {
     if (this.#waiter !== undefined) this.#serve();
     else if (!this.#isPaused && this.#frames.bufferedBytes > highWaterBytes) {
       this.#isPaused = true;
-      this.#init.stream.pause();
+      this.#stream.pause();
     }
   }
 
@@ -129,26 +131,26 @@ export class MessageReader {
       const taken = this.#take();
       if (taken === undefined) return undefined;
       if (taken === ended) {
-        if (this.#only === undefined) throw wrongNumber(this.#init.call, "none came");
+        if (this.#only === undefined) throw wrongNumber(this.#call, "none came");
         return this.#only;
       }
-      if (this.#only !== undefined) throw wrongNumber(this.#init.call, "another one came");
+      if (this.#only !== undefined) throw wrongNumber(this.#call, "another one came");
       this.#only = taken;
     }
   }
 
   #decode(frameBytes: Uint8Array, isCompressed: boolean): Message {
-    const { call, codec, maxBytes } = this.#init;
+    const call = this.#call;
     let bytes = frameBytes;
     if (isCompressed) {
       if (this.compression === undefined) {
         throw new ServiceError(500, "", "a message is compressed, and grpc-encoding does not say how");
       }
-      bytes = this.compression.decompress(frameBytes, maxBytes);
+      bytes = this.compression.decompress(frameBytes, this.#maxBytes);
     }
     let message: Message;
     try {
-      message = codec.decode(bytes);
+      message = this.#codec.decode(bytes);
     } catch (error) {
       const isServer = call.side === "server";
       const type = (isServer ? call.method.desc.input : call.method.desc.output).typeName;
@@ -161,7 +163,7 @@ export class MessageReader {
   #resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#init.stream.resume();
+    this.#stream.resume();
   }
 }
 

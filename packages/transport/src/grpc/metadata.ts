@@ -39,18 +39,30 @@ const hopNames: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
-/** Sorts header fields. Binary values that came in one field, separated by commas, become values of their own. */
+/** Sorts header fields. */
 export function readFields(headers: HeaderFields): Fields {
   const own: Record<string, string | undefined> = {};
-  const metadata = new Metadata();
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
-    const value = headers[i + 1]!;
-    if (ownNames.has(name)) own[name] ??= value;
-    else if (!name.endsWith("-bin")) metadata.append(name, value);
-    else for (const one of value.split(",")) metadata.append(name, withoutPadding(one.trim()));
+    if (ownNames.has(name)) own[name] ??= headers[i + 1];
   }
-  return { own, metadata };
+  return { own, metadata: readMetadata(headers) };
+}
+
+/** The fields that are the caller's. Binary values that came in one field, separated by commas, become values of their own. */
+export function readMetadata(headers: HeaderFields): Metadata {
+  const metadata = new Metadata();
+  const { record } = metadata;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (ownNames.has(name)) continue;
+    const value = headers[i + 1]!;
+    if (name.endsWith("-bin")) {
+      for (const one of value.split(",")) metadata.append(name, withoutPadding(one.trim()));
+    } else if (record[name] === undefined) record[name] = value;
+    else metadata.append(name, value);
+  }
+  return metadata;
 }
 
 /**

@@ -68,12 +68,7 @@ export class Request implements ClientStreamListener {
   constructor(init: RequestInit) {
     this.#init = init;
     this.#call = init.call;
-    this.#reader = new MessageReader({
-      call: init.call,
-      stream: { pause: () => this.#stream?.pause(), resume: () => this.#stream?.resume() },
-      codec: init.output,
-      maxBytes: init.maxMessageBytes,
-    });
+    this.#reader = new MessageReader(init.call, this, init.output, init.maxMessageBytes);
   }
 
   /** Sends the call. Resolves with the message that came back, or for a stream when its headers have. */
@@ -168,6 +163,14 @@ export class Request implements ClientStreamListener {
 
   onDrain(): void {
     this.#onDrain();
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
   }
 
   async #open(): Promise<void> {

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import { ErrorCode, errorCodeName, ProtocolError } from "@clew/http2";
+import { ErrorCode, errorCodeName, type HeaderFields, ProtocolError } from "@clew/http2";
 import {
   ErrorInfoSchema,
   ErrorStatusSchema,
@@ -14,7 +14,7 @@ import {
 import { isBase64 } from "./metadata.ts";
 
 /** The fields that say a call went well. */
-export const okFields: readonly string[] = ["grpc-status", "0"];
+export const okFields: HeaderFields = Object.freeze(["grpc-status", "0"]);
 
 /**
  * The names under which a status shows in the reply trailers of a call that failed, as it came, for those who need more of it
