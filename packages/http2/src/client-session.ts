@@ -29,7 +29,7 @@ export class ClientSession extends Session {
     this.sender.output.append(clientPreface);
     this.start([
       [Setting.ENABLE_PUSH, 0],
-      [Setting.INITIAL_WINDOW_SIZE, this.streamWindowBytes],
+      [Setting.INITIAL_WINDOW_SIZE, this.options.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, this.options.limits.maxHeaderListBytes],
     ]);
     this.#hold();

@@ -45,7 +45,7 @@ export class ServerSession extends Session {
     this.#prefaceTimer.unref();
     this.start([
       [Setting.MAX_CONCURRENT_STREAMS, maxConcurrentStreams],
-      [Setting.INITIAL_WINDOW_SIZE, this.streamWindowBytes],
+      [Setting.INITIAL_WINDOW_SIZE, this.options.streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, maxHeaderListBytes],
     ]);
   }

@@ -103,7 +103,7 @@ interface OpenBlock {
 }
 
 /**
- * One end of a connection: what server and client have in common. Bytes come in at {@link onBytes} and become frames; each is
+ * One end of a connection: what server and client have in common. Bytes come in from the socket and become frames; each is
  * checked, charged to the peer's budgets where it costs more than it brings, and told to its stream. A peer's fault costs its
  * stream or the connection, as the table in errors.ts says, and never reaches user code as an exception.
  */
@@ -126,7 +126,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   readonly #resets: Budget;
   readonly #controls: Budget;
   readonly #idleFrames: Budget;
-  #peer: string | undefined;
+  #peer: string;
   #lastStream: Stream | undefined;
   #block: OpenBlock | undefined;
   #settingsSentAt = 0;
@@ -142,6 +142,8 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.socket = socket;
     this.options = options;
     this.#isServer = isServer;
+    // Now, since a socket that has closed does not know any more; and again later, since one that connects does not know yet.
+    this.#peer = formatPeer(socket);
     this.#reader = new FrameReader(this, defaultMaxFrameBytes);
     this.#decoder = new Decoder(limits.maxHeaderListBytes);
     this.#pings = new Pings(now);
@@ -185,7 +187,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
 
   /** `host:port` of the other end; empty where the socket has none. */
   get peer(): string {
-    this.#peer ??= formatPeer(this.socket);
+    if (this.#peer === "") this.#peer = formatPeer(this.socket);
     return this.#peer;
   }
 
@@ -239,11 +241,6 @@ export abstract class Session implements FrameSink, RoundTripClock {
     this.#settingsSentAt = this.now();
     const more = this.options.connectionWindowBytes - defaultWindowBytes;
     if (more > 0) this.sender.updateWindow(0, more);
-  }
-
-  /** The settings of both ends' sessions. */
-  protected get streamWindowBytes(): number {
-    return this.options.streamWindowBytes;
   }
 
   // The socket.
