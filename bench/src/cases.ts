@@ -1,7 +1,14 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { HelloRequestSchema } from "./gen/bench/v1/bench_pb.ts";
+import { HelloRequestSchema, PayloadSchema, RepeatRequestSchema } from "./gen/bench/v1/bench_pb.ts";
+import { buildGoPeer } from "./go-peer.ts";
 
-/** What is measured: one request, and the servers that answer it. The first peer is the one the others are compared with. */
+/** A server under measurement: a program of Node in `servers/`, or a built one. */
+export interface Peer {
+  readonly name: string;
+  readonly command: () => readonly string[];
+}
+
+/** One request, and the servers that answer it. The first peer is the one the others are compared with. */
 export interface Case {
   readonly name: string;
   readonly path: string;
@@ -9,10 +16,34 @@ export interface Case {
   readonly load: readonly string[];
   /** Sent with every request; undefined for none. */
   readonly body: Uint8Array | undefined;
-  readonly peers: readonly { readonly name: string; readonly file: string }[];
+  readonly peers: readonly Peer[];
   /** Requests of one round. */
   readonly requests: number;
+  /** Messages that one request brings, where the cost of a message is the question. */
+  readonly messages?: number;
 }
+
+const node = (name: string, file: string): Peer => ({
+  name,
+  command: () => [process.execPath, new URL(`servers/${file}`, import.meta.url).pathname],
+});
+const http = [
+  node("node:http, bare", "http-node.ts"),
+  node("Fastify", "http-fastify.ts"),
+  node("Clew", "http-clew.ts"),
+  node("Clew, every request traced", "http-clew-traced.ts"),
+];
+export const grpcPeers: readonly Peer[] = [
+  node("grpc-js", "grpc-js.ts"),
+  { name: "grpc-go", command: () => [buildGoPeer()] },
+  node("Clew", "grpc-clew.ts"),
+];
+
+/** Programs that call a server many times and tell what a call cost them. */
+export const grpcClients: readonly { readonly name: string; readonly file: string }[] = [
+  { name: "grpc-js", file: "grpc-js.ts" },
+  { name: "Clew", file: "grpc-clew.ts" },
+];
 
 /** A gRPC message on the wire: a flag, the length, the bytes. */
 function frame(message: Uint8Array): Uint8Array {
@@ -22,6 +53,14 @@ function frame(message: Uint8Array): Uint8Array {
   return framed;
 }
 
+const hello = frame(toBinary(HelloRequestSchema, create(HelloRequestSchema, { name: "kratos" })));
+const payload = (bytes: number): Uint8Array =>
+  frame(toBinary(PayloadSchema, create(PayloadSchema, { data: Buffer.alloc(bytes, "payload ") })));
+const grpcHeaders = ["-H", "content-type: application/grpc", "-H", "te: trailers"];
+const wide = ["-c", "8", "-m", "16", ...grpcHeaders];
+const narrow = ["-c", "1", "-m", "1", ...grpcHeaders];
+const service = "/bench.v1.Greeter";
+
 export const cases: readonly Case[] = [
   {
     name: "HTTP/JSON hello",
@@ -29,22 +68,49 @@ export const cases: readonly Case[] = [
     load: ["--h1", "-c", "8", "-m", "1"],
     body: undefined,
     requests: 20_000,
-    peers: [
-      { name: "node:http, bare", file: "http-node.ts" },
-      { name: "Fastify", file: "http-fastify.ts" },
-      { name: "Clew", file: "http-clew.ts" },
-      { name: "Clew, every request traced", file: "http-clew-traced.ts" },
-    ],
+    peers: http,
   },
   {
-    name: "gRPC hello, unary",
-    path: "/bench.v1.Greeter/SayHello",
-    load: ["-c", "8", "-m", "16", "-H", "content-type: application/grpc", "-H", "te: trailers"],
-    body: frame(toBinary(HelloRequestSchema, create(HelloRequestSchema, { name: "kratos" }))),
+    name: "gRPC hello, 8 x 16",
+    path: `${service}/SayHello`,
+    load: wide,
+    body: hello,
+    requests: 30_000,
+    peers: grpcPeers,
+  },
+  {
+    name: "gRPC hello, 1 x 1",
+    path: `${service}/SayHello`,
+    load: narrow,
+    body: hello,
+    requests: 10_000,
+    peers: grpcPeers,
+  },
+  {
+    name: "gRPC echo of 1 KB, 8 x 16",
+    path: `${service}/Echo`,
+    load: wide,
+    body: payload(1024),
     requests: 20_000,
-    peers: [
-      { name: "grpc-js", file: "grpc-js.ts" },
-      { name: "Clew", file: "grpc-clew.ts" },
-    ],
+    peers: grpcPeers,
+  },
+  {
+    name: "gRPC echo of 100 KB, 8 x 16",
+    path: `${service}/Echo`,
+    load: wide,
+    body: payload(102_400),
+    requests: 2_000,
+    peers: grpcPeers,
+  },
+  {
+    name: "gRPC server stream, messages of 100 B",
+    path: `${service}/Repeat`,
+    load: wide,
+    body: frame(
+      toBinary(RepeatRequestSchema, create(RepeatRequestSchema, { data: Buffer.alloc(100, "payload "), count: 1000 })),
+    ),
+    requests: 200,
+    messages: 1000,
+    peers: grpcPeers,
   },
 ];

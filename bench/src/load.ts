@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Case } from "./cases.ts";
@@ -24,7 +26,7 @@ function hasLoadTool(): boolean {
   }
 }
 
-/** Sends `requests` requests from the second core and returns the CPU time the server spent on each, in microseconds. */
+/** Sends `requests` requests from the second core and returns the CPU time the server spent on each, or on each message, in microseconds. */
 export function measure(one: Case, server: ServerProcess, requests: number): number {
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
   try {
@@ -46,7 +48,7 @@ export function measure(one: Case, server: ServerProcess, requests: number): num
     const good = Number(/status codes: (\d+) 2xx/.exec(output)?.[1]);
     if (succeeded !== requests || good !== requests)
       throw new Error(`${server.name}: not every request succeeded\n${output}`);
-    return used / requests;
+    return used / (requests * (one.messages ?? 1));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -56,4 +58,22 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Opens HTTP/2 connections that say hello and nothing more; resolves when the server has answered all. Returns what closes them. */
+export async function openConnections(port: number, count: number): Promise<() => void> {
+  const preface = Buffer.concat([
+    Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+  ]);
+  const sockets: Socket[] = [];
+  for (let i = 0; i < count; i++) {
+    const socket = connect(port, "127.0.0.1");
+    socket.write(preface);
+    await once(socket, "data");
+    sockets.push(socket);
+  }
+  return () => {
+    for (const socket of sockets) socket.destroy();
+  };
 }

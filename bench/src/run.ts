@@ -6,32 +6,34 @@
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type Case, cases } from "./cases.ts";
-import { measure, median, requireLoadTool } from "./load.ts";
+import { type Case, cases, grpcClients, grpcPeers } from "./cases.ts";
+import { measureClient } from "./client-process.ts";
+import { buildGoPeer } from "./go-peer.ts";
+import { measure, median, openConnections, requireLoadTool } from "./load.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 const rounds = 9;
-const warmUp = 40_000;
 
 async function runCase(one: Case): Promise<string> {
   const servers: ServerProcess[] = [];
+  const unit = one.messages === undefined ? "call" : "message";
+  // What others cost is what ours is measured by.
+  const against = one.peers.map(({ name }) => name).filter((name) => !name.startsWith("Clew"));
   try {
-    for (const { name, file } of one.peers) {
-      servers.push(await startServerProcess(name, join(import.meta.dirname, "servers", file)));
-    }
-    for (const server of servers) measure(one, server, warmUp);
+    for (const { name, command } of one.peers) servers.push(await startServerProcess(name, command()));
+    for (const server of servers) measure(one, server, 2 * one.requests);
     const costs = servers.map((): number[] => []);
     for (let round = 0; round < rounds; round++) {
       for (const [i, server] of servers.entries()) costs[i]!.push(measure(one, server, one.requests));
     }
     const lines = servers.map((server, i) => {
-      const ratio = median(costs[i]!.map((cost, round) => cost / costs[0]![round]!));
-      const spread = `${Math.min(...costs[i]!).toFixed(1)}-${Math.max(...costs[i]!).toFixed(1)}`;
+      const own = costs[i]!;
+      const ratios = against.map((_, peer) => median(own.map((cost, round) => cost / costs[peer]![round]!)));
       const cells = [
         server.name,
-        median(costs[i]!).toFixed(1),
-        spread,
-        ratio.toFixed(2),
+        median(own).toFixed(1),
+        `${Math.min(...own).toFixed(1)}-${Math.max(...own).toFixed(1)}`,
+        ...ratios.map((ratio) => ratio.toFixed(2)),
         server.peakMemory().toFixed(0),
       ];
       return `| ${cells.join(" | ")} |`;
@@ -39,8 +41,8 @@ async function runCase(one: Case): Promise<string> {
     return [
       `## ${one.name}`,
       "",
-      `| server | CPU us per call | min-max | ratio to ${one.peers[0]!.name} | peak MiB |`,
-      "| --- | ---: | ---: | ---: | ---: |",
+      `| server | CPU us per ${unit} | min-max | ${against.map((name) => `/ ${name}`).join(" | ")} | peak MiB |`,
+      `| --- | ---: | ---: | ${against.map(() => "---:").join(" | ")} | ---: |`,
       ...lines,
       "",
     ].join("\n");
@@ -49,16 +51,76 @@ async function runCase(one: Case): Promise<string> {
   }
 }
 
+/** The memory of idle connections: what a server holds with many of them open, less what it held before. */
+async function runIdleConnections(): Promise<string> {
+  const count = 2000;
+  const lines: string[] = [];
+  for (const { name, command } of grpcPeers) {
+    const server = await startServerProcess(name, command());
+    try {
+      measure(cases.find(({ peers }) => peers === grpcPeers)!, server, 5000);
+      const before = server.residentKiB();
+      const close = await openConnections(server.port, count);
+      lines.push(`| ${name} | ${((server.residentKiB() - before) / count).toFixed(1)} |`);
+      close();
+    } finally {
+      await server.stop();
+    }
+  }
+  return [
+    `## ${idleName}`,
+    "",
+    `| server | KiB for each of ${count} connections |`,
+    "| --- | ---: |",
+    ...lines,
+    "",
+  ].join("\n");
+}
+
+/** What a call costs its caller: each client, a process of its own, calls the same server of grpc-go. */
+async function runClients(): Promise<string> {
+  const server = await startServerProcess("grpc-go", [buildGoPeer()], 1);
+  try {
+    const costs = grpcClients.map((): number[] => []);
+    for (let round = 0; round < 7; round++) {
+      for (const [i, { file }] of grpcClients.entries()) costs[i]!.push(measureClient(file, server.port));
+    }
+    const lines = grpcClients.map(({ name }, i) => {
+      const own = costs[i]!;
+      const ratio = median(own.map((cost, round) => cost / costs[0]![round]!));
+      return `| ${name} | ${median(own).toFixed(1)} | ${Math.min(...own).toFixed(1)}-${Math.max(...own).toFixed(1)} | ${ratio.toFixed(2)} |`;
+    });
+    return [
+      `## ${clientName}`,
+      "",
+      "| client | CPU us per call | min-max | / grpc-js |",
+      "| --- | ---: | ---: | ---: |",
+      ...lines,
+      "",
+    ].join("\n");
+  } finally {
+    await server.stop();
+  }
+}
+
+const idleName = "gRPC idle connections";
+const clientName = "gRPC client, hello, 16 calls at a time";
+
 requireLoadTool();
 const wanted = process.argv[2]?.toLowerCase() ?? "";
-const chosen = cases.filter(({ name }) => name.toLowerCase().includes(wanted));
+const all: readonly { readonly name: string; readonly run: () => Promise<string> }[] = [
+  ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
+  { name: clientName, run: runClients },
+  { name: idleName, run: runIdleConnections },
+];
+const chosen = all.filter(({ name }) => name.toLowerCase().includes(wanted));
 if (chosen.length === 0) {
-  console.error(`no case has "${wanted}" in its name; there are: ${cases.map(({ name }) => name).join(", ")}`);
+  console.error(`no case has "${wanted}" in its name; there are: ${all.map(({ name }) => name).join(", ")}`);
   process.exit(1);
 }
 const parts: string[] = [];
-for (const one of chosen) {
-  const part = await runCase(one);
+for (const { run } of chosen) {
+  const part = await run();
   console.log(part);
   parts.push(part);
 }
@@ -67,8 +129,8 @@ if (wanted === "") {
     "# What a call costs",
     "",
     `Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Node ${process.version}, ${cpus()[0]?.model.trim()}.`,
-    `CPU time of the server process (user and system, /proc/PID/stat), server on one core, h2load on another; ${rounds} rounds of`,
-    `${cases[0]!.requests} requests each, interleaved, after ${warmUp} to warm up. Compare ratios, not microseconds.`,
+    `CPU time of the server process (user and system, /proc/PID/stat), server on one core, h2load on another; ${rounds} rounds,`,
+    "interleaved, after two to warm up. A ratio is the median over the rounds. Compare ratios, not microseconds.",
     "",
     "",
   ].join("\n");

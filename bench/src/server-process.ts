@@ -9,18 +9,21 @@ export interface ServerProcess {
   readonly port: number;
   /** CPU time the process has used so far, user and system, in microseconds (/proc/PID/stat, proc(5)). */
   cpuMicros(): number;
-  /** The most memory it ever held, in MiB (VmHWM). */
+  /** The most memory it ever held, in MiB (VmHWM of proc(5)). */
   peakMemory(): number;
+  /** What it holds now, in KiB (VmRSS). */
+  residentKiB(): number;
   stop(): Promise<void>;
 }
 
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
 
-/** Starts `file` with this Node and waits until it says which port it listens on. */
-export async function startServerProcess(name: string, file: string): Promise<ServerProcess> {
-  const child = spawn("taskset", ["-c", "0", process.execPath, file], {
+/** Starts a server on one core, the first unless told otherwise, and waits until it says which port it listens on. */
+export async function startServerProcess(name: string, command: readonly string[], core = 0): Promise<ServerProcess> {
+  const child = spawn("taskset", ["-c", String(core), ...command], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, NODE_ENV: "production" },
+    // GOMAXPROCS is for Go peers: one core, as ours.
+    env: { ...process.env, NODE_ENV: "production", GOMAXPROCS: "1" },
   });
   const port = await readPort(name, child);
   const stat = `/proc/${child.pid}/stat`;
@@ -32,16 +35,19 @@ export async function startServerProcess(name: string, file: string): Promise<Se
       const fields = readFileSync(stat, "utf8").split(") ")[1]!.split(" ");
       return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6;
     },
-    peakMemory() {
-      const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-      return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024;
-    },
+    peakMemory: () => readStatus(child.pid, "VmHWM") / 1024,
+    residentKiB: () => readStatus(child.pid, "VmRSS"),
     async stop() {
       const exited = once(child, "exit");
       child.kill("SIGKILL");
       await exited;
     },
   };
+}
+
+function readStatus(pid: number | undefined, name: string): number {
+  const line = readFileSync(`/proc/${pid}/status`, "utf8").match(new RegExp(`${name}:\\s+(\\d+)`));
+  return Number(line?.[1]);
 }
 
 async function readPort(name: string, child: ChildProcess): Promise<number> {

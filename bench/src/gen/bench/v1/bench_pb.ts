@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bench/v1/bench.proto.
  */
 export const file_bench_v1_bench: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiHAoMSGVsbG9SZXF1ZXN0EgwKBG5hbWUYASABKAkiHQoKSGVsbG9SZXBseRIPCgdtZXNzYWdlGAEgASgJMl8KB0dyZWV0ZXISVAoIU2F5SGVsbG8SFi5iZW5jaC52MS5IZWxsb1JlcXVlc3QaFC5iZW5jaC52MS5IZWxsb1JlcGx5IhqC0+STAhQSEi9oZWxsb3dvcmxkL3tuYW1lfWIGcHJvdG8z", [file_google_api_annotations]);
+  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiHAoMSGVsbG9SZXF1ZXN0EgwKBG5hbWUYASABKAkiHQoKSGVsbG9SZXBseRIPCgdtZXNzYWdlGAEgASgJIhcKB1BheWxvYWQSDAoEZGF0YRgBIAEoDCIsCg1SZXBlYXRSZXF1ZXN0EgwKBGRhdGEYASABKAwSDQoFY291bnQYAiABKAUyxQEKB0dyZWV0ZXISVAoIU2F5SGVsbG8SFi5iZW5jaC52MS5IZWxsb1JlcXVlc3QaFC5iZW5jaC52MS5IZWxsb1JlcGx5IhqC0+STAhQSEi9oZWxsb3dvcmxkL3tuYW1lfRIsCgRFY2hvEhEuYmVuY2gudjEuUGF5bG9hZBoRLmJlbmNoLnYxLlBheWxvYWQSNgoGUmVwZWF0EhcuYmVuY2gudjEuUmVwZWF0UmVxdWVzdBoRLmJlbmNoLnYxLlBheWxvYWQwAUIXWhViZW5jaC9iZW5jaHYxO2JlbmNodjFiBnByb3RvMw", [file_google_api_annotations]);
 
 /**
  * @generated from message bench.v1.HelloRequest
@@ -68,6 +68,70 @@ export const HelloReplySchema: GenMessage<HelloReply, {jsonType: HelloReplyJson}
   messageDesc(file_bench_v1_bench, 1);
 
 /**
+ * @generated from message bench.v1.Payload
+ */
+export type Payload = Message<"bench.v1.Payload"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * @generated from message bench.v1.Payload
+ */
+export type PayloadJson = {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data?: string;
+};
+
+/**
+ * Describes the message bench.v1.Payload.
+ * Use `create(PayloadSchema)` to create a new message.
+ */
+export const PayloadSchema: GenMessage<Payload, {jsonType: PayloadJson}> = /*@__PURE__*/
+  messageDesc(file_bench_v1_bench, 2);
+
+/**
+ * @generated from message bench.v1.RepeatRequest
+ */
+export type RepeatRequest = Message<"bench.v1.RepeatRequest"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: int32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * @generated from message bench.v1.RepeatRequest
+ */
+export type RepeatRequestJson = {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data?: string;
+
+  /**
+   * @generated from field: int32 count = 2;
+   */
+  count?: number;
+};
+
+/**
+ * Describes the message bench.v1.RepeatRequest.
+ * Use `create(RepeatRequestSchema)` to create a new message.
+ */
+export const RepeatRequestSchema: GenMessage<RepeatRequest, {jsonType: RepeatRequestJson}> = /*@__PURE__*/
+  messageDesc(file_bench_v1_bench, 3);
+
+/**
  * @generated from service bench.v1.Greeter
  */
 export const Greeter: GenService<{
@@ -78,6 +142,26 @@ export const Greeter: GenService<{
     methodKind: "unary";
     input: typeof HelloRequestSchema;
     output: typeof HelloReplySchema;
+  },
+  /**
+   * Answers what it was sent.
+   *
+   * @generated from rpc bench.v1.Greeter.Echo
+   */
+  echo: {
+    methodKind: "unary";
+    input: typeof PayloadSchema;
+    output: typeof PayloadSchema;
+  },
+  /**
+   * Answers it as many times as it says.
+   *
+   * @generated from rpc bench.v1.Greeter.Repeat
+   */
+  repeat: {
+    methodKind: "server_streaming";
+    input: typeof RepeatRequestSchema;
+    output: typeof PayloadSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bench_v1_bench, 0);
