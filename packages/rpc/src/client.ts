@@ -13,10 +13,11 @@ import { current } from "@clew/context";
 import { Call, currentCall, type Peer } from "./call.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
 import { callReceivesMessage, callReceivesStream, timeoutInvalid } from "./errors.ts";
+import { toMessage, toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
 import { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
-import { toMessage, toMessages } from "./service.ts";
+
 import { callCancelled, ServiceError } from "./service-error.ts";
 
 /** The client end of a transport: it sends calls to one endpoint. */

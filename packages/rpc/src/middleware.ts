@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
+import { MessageStream } from "./message-stream.ts";
 
 /** What a handler answers: one message, or a stream of them, as the method has it. */
 export type Reply = Message | AsyncIterable<Message>;
@@ -27,6 +28,10 @@ export function isStream(reply: Reply): reply is AsyncIterable<Message> {
 export function watchReply(reply: Reply, onEnd: (error?: unknown) => void): Reply {
   if (!isStream(reply)) {
     onEnd();
+    return reply;
+  }
+  if (reply instanceof MessageStream) {
+    reply.onEnd(onEnd);
     return reply;
   }
   return { [Symbol.asyncIterator]: () => watchIterator(reply[Symbol.asyncIterator](), onEnd) };

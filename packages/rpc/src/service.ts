@@ -1,19 +1,16 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodBiDiStreaming,
-  type DescMethodClientStreaming,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  type DescService,
-  isMessage,
-  type Message,
-  type MessageInitShape,
-  type MessageShape,
+import type {
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
 import { methodMissing, methodUnknown } from "./errors.ts";
+import { MessageStream, toMessage } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
 
@@ -84,60 +81,16 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
       };
     case "server_streaming":
       return async (call) =>
-        untilCancelled(call, toMessages(output, functions[name]!(await call.receive(), call) as AsyncIterable<object>));
+        new MessageStream(output, call, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
     case "client_streaming":
       return async (call) =>
         toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
     case "bidi_streaming":
       return async (call) =>
-        untilCancelled(call, toMessages(output, functions[name]!(call.messages(), call) as AsyncIterable<object>));
+        new MessageStream(output, call, functions[name]!(call.messages(), call) as AsyncIterable<object>);
   }
-}
-
-/** `init` as a message of the type: itself when it already is one. */
-export function toMessage(desc: DescMessage, init: object): Message {
-  return isMessage(init, desc) ? init : create(desc, init as MessageInitShape<DescMessage>);
-}
-
-/** Each object of a stream as a message of the type. */
-export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object>): AsyncIterable<Message> {
-  for await (const init of inits) yield toMessage(desc, init);
 }
 
 function isThenable(value: object): value is PromiseLike<object> {
   return typeof (value as PromiseLike<object>).then === "function";
-}
-
-/**
- * The messages of a stream until its call is cancelled; then the reason, whatever the source waits for, so that the middleware
- * around it sees the end.
- */
-function untilCancelled(call: Call, source: AsyncIterable<Message>): AsyncIterable<Message> {
-  return {
-    [Symbol.asyncIterator]() {
-      const messages = source[Symbol.asyncIterator]();
-      let rejectNext: ((reason: unknown) => void) | undefined;
-      // One listener for the whole stream: one for each message would cost more than the message.
-      const release = call.onCancel((reason) => rejectNext?.(reason));
-      return {
-        next: () =>
-          new Promise((resolve, reject) => {
-            if (call.cancelled !== undefined) return reject(call.cancelled);
-            rejectNext = reject;
-            messages.next().then((result) => {
-              if (result.done) release();
-              resolve(result);
-            }, reject);
-          }),
-        async return(value) {
-          release();
-          const ended = messages.return?.(value);
-          // A source that waits for something else would only end with that.
-          if (call.cancelled === undefined) await ended;
-          else void Promise.resolve(ended).catch(() => {});
-          return { done: true, value };
-        },
-      };
-    },
-  };
 }

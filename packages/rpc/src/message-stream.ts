@@ -1,0 +1,92 @@
+import { create, type DescMessage, isMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Call } from "./call.ts";
+
+/** `init` as a message of the type: itself when it already is one. */
+export function toMessage(desc: DescMessage, init: object): Message {
+  return isMessage(init, desc) ? init : create(desc, init as MessageInitShape<DescMessage>);
+}
+
+/** Each object of a stream as a message of the type. */
+export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object>): AsyncIterable<Message> {
+  for await (const init of inits) yield toMessage(desc, init);
+}
+
+/**
+ * What a streaming method answers, for one reader: the objects of the user's stream as messages, until it ends or its call is
+ * cancelled; then the reason, whatever the user's code waits for. Middleware that watches the end adds a listener and wraps
+ * nothing: a layer of promises around every message costs as much as the message.
+ */
+export class MessageStream implements AsyncIterableIterator<Message> {
+  readonly #desc: DescMessage;
+  readonly #call: Call;
+  readonly #source: AsyncIterator<object>;
+  readonly #release: () => void;
+  #listeners: ((error?: unknown) => void)[] = [];
+  #rejectNext: ((reason: unknown) => void) | undefined;
+  #isOver = false;
+
+  constructor(desc: DescMessage, call: Call, source: AsyncIterable<object>) {
+    this.#desc = desc;
+    this.#call = call;
+    this.#source = source[Symbol.asyncIterator]();
+    this.#release = call.onCancel((reason) => {
+      this.#end(reason);
+      this.#rejectNext?.(reason);
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Calls `listener` once when the stream is over, with the error if it failed; at once if it is. */
+  onEnd(listener: (error?: unknown) => void): void {
+    if (this.#isOver) listener(this.#call.cancelled);
+    else this.#listeners.push(listener);
+  }
+
+  next(): Promise<IteratorResult<Message>> {
+    return new Promise((resolve, reject) => {
+      if (this.#call.cancelled !== undefined) {
+        reject(this.#call.cancelled);
+        return;
+      }
+      this.#rejectNext = reject;
+      const fail = (error: unknown): void => {
+        this.#end(error);
+        reject(error);
+      };
+      this.#source.next().then((result) => {
+        if (result.done) {
+          this.#end();
+          resolve({ done: true, value: undefined });
+          return;
+        }
+        try {
+          resolve({ done: false, value: toMessage(this.#desc, result.value) });
+        } catch (error) {
+          fail(error);
+        }
+      }, fail);
+    });
+  }
+
+  async return(): Promise<IteratorResult<Message>> {
+    const isCancelled = this.#call.cancelled !== undefined;
+    this.#end();
+    const ended = this.#source.return?.();
+    // User code that waits for something else would only end with that.
+    if (isCancelled) void ended?.catch(() => {});
+    else await ended;
+    return { done: true, value: undefined };
+  }
+
+  #end(error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#release();
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(error);
+  }
+}
