@@ -218,9 +218,9 @@ export abstract class Session implements FrameSink, RoundTripClock {
   /** Takes no more streams; the open ones may finish, then the connection closes. */
   abstract close(): void;
 
-  /** Closes at once: the other end is told `code`, all streams end. */
-  destroy(code: number = ErrorCode.NO_ERROR): void {
-    this.#shutDown(code, "", connectionClosed(code));
+  /** Closes at once: the other end is told `code` and, for its log, `debug`; all streams end. */
+  destroy(code: number = ErrorCode.NO_ERROR, debug: string = ""): void {
+    this.#shutDown(code, debug, connectionClosed(code));
   }
 
   // What server and client do differently.

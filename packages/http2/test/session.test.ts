@@ -408,3 +408,13 @@ test("bytes that were read before the session got the socket are not lost", asyn
   assert.equal(reply.text, "hello");
   client.destroy();
 });
+
+test("destroying says goodbye with a code and words", async () => {
+  const goodbyes: string[] = [];
+  const { options } = recorded();
+  const { server, client } = pair(options, { onGoAway: (code, debug) => goodbyes.push(`${code} ${debug}`) });
+  server.destroy(ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings");
+  await until(() => goodbyes.length > 0, "the goodbye");
+  assert.deepEqual(goodbyes, ["11 too_many_pings"]);
+  client.destroy();
+});
