@@ -36,16 +36,19 @@ test("what waits for a slow reader is not overwritten by what comes after", asyn
   await until(() => session!.openStreams > 0, "replies that wait");
   peer.socket.resume();
   const bodies = new Map<number, Buffer[]>();
+  const headers = new Map<number, number>();
   for (let ended = 0; ended < count; ) {
     await until(() => peer.frames.length > 0, "a frame");
     for (const { type, id, flags, payload } of peer.frames.splice(0)) {
       if (type === Type.DATA) bodies.set(id, [...(bodies.get(id) ?? []), payload]);
+      if (type === Type.HEADERS) headers.set(id, (headers.get(id) ?? 0) + 1);
       if (type === Type.HEADERS && (flags & END_STREAM) !== 0) ended++;
     }
   }
   for (let id = 1; id < 2 * count; id += 2) {
     const body = Buffer.concat(bodies.get(id) ?? []);
     assert.ok(body.equals(pattern(id, lengths[id % lengths.length]!)), `stream ${id}`);
+    assert.equal(headers.get(id), 2, `headers and trailers of stream ${id}`);
   }
   await server.close();
 });
