@@ -3,7 +3,8 @@ import { ErrorCode } from "./error-code.ts";
 import { ProtocolError, sessionNotOpen, wentAway } from "./errors.ts";
 import { type HeaderBlock, type HeaderFields, MessageKind } from "./hpack/header-block.ts";
 import { clientPreface } from "./preface.ts";
-import { resolveSessionOptions, Session, type SessionOptions } from "./session.ts";
+import { Session } from "./session.ts";
+import { resolveSessionOptions, type SessionOptions } from "./session-options.ts";
 import { Setting } from "./settings.ts";
 import { type ClientStream, type ClientStreamListener, Stream } from "./stream.ts";
 

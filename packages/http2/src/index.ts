@@ -5,7 +5,7 @@ export type { HeaderFields } from "./hpack/header-block.ts";
 export type { LimitOptions } from "./limits.ts";
 export { alpnProtocol, isHttp2Preface } from "./preface.ts";
 export { ServerSession, type ServerSessionOptions } from "./server-session.ts";
-export type { SessionOptions } from "./session.ts";
+export type { SessionOptions } from "./session-options.ts";
 export type { ClientStream, ClientStreamListener, Http2Stream, ServerStream, StreamListener } from "./stream.ts";
 
 // For library authors.

@@ -3,7 +3,8 @@ import { ErrorCode } from "./error-code.ts";
 import { ProtocolError } from "./errors.ts";
 import { type HeaderBlock, type HeaderFields, MessageKind } from "./hpack/header-block.ts";
 import { clientPreface } from "./preface.ts";
-import { type ResolvedSessionOptions, resolveSessionOptions, Session, type SessionOptions } from "./session.ts";
+import { Session } from "./session.ts";
+import { resolveSessionOptions, type SessionOptions } from "./session-options.ts";
 import { Setting } from "./settings.ts";
 import { type ServerStream, Stream, type StreamListener } from "./stream.ts";
 
@@ -36,7 +37,7 @@ export class ServerSession extends Session {
   #lastAcceptedId = largestStreamId;
 
   constructor(socket: Duplex, options: ServerSessionOptions) {
-    const resolved: ResolvedSessionOptions = resolveSessionOptions(options);
+    const resolved = resolveSessionOptions(options);
     super(socket, true, resolved);
     this.#accept = options.accept;
     this.#refuse = options.refuse ?? refuseWith431;

@@ -1,87 +1,21 @@
 import type { Duplex } from "node:stream";
 import { ErrorCode } from "./error-code.ts";
-import { connectionClosed, connectionLost, optionInvalid, ProtocolError } from "./errors.ts";
-import { defaultWindowBytes, maxWindowBytes, type RoundTripClock } from "./flow-control.ts";
+import { connectionClosed, connectionLost, ProtocolError } from "./errors.ts";
+import { defaultWindowBytes, type RoundTripClock } from "./flow-control.ts";
 import { defaultMaxFrameBytes, Flag, FrameType, readUint31, readUint32 } from "./frame.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { type AssembledBlock, HeaderAssembly } from "./header-assembly.ts";
 import { Decoder } from "./hpack/decoder.ts";
 import type { HeaderBlock, HeaderFields } from "./hpack/header-block.ts";
-import { Budget, type LimitOptions, type Limits, resolveLimits } from "./limits.ts";
+import { Budget } from "./limits.ts";
 import { Pings } from "./pings.ts";
 import { ReceiveFlow } from "./receive-flow.ts";
 import { ResetStreams } from "./reset-streams.ts";
 import { Sender } from "./sender.ts";
+import type { ResolvedSessionOptions } from "./session-options.ts";
 import { encodeSettings } from "./settings.ts";
 import { type Stream, silence } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
-
-export interface SessionOptions {
-  /** What the peer may cost. */
-  limits?: LimitOptions;
-  /** How much a stream may send before it hears from us, in bytes; it grows with use. Default: 256 KiB, least 65_535. */
-  streamWindowBytes?: number;
-  /** The same for all streams of the connection together. Default: 1 MiB, least 65_535. */
-  connectionWindowBytes?: number;
-  /** What a window may grow to, in bytes. Default: 8 MiB. */
-  maxWindowBytes?: number;
-  /** Bytes that were read from the socket before the session got it. */
-  head?: Buffer | undefined;
-  /** Called once when the connection is over, with what ended it, or undefined when both ends agreed. */
-  onClose?: (error: Error | undefined) => void;
-  /** The peer asked for a sign of life. */
-  onPing?: () => void;
-  /** The peer takes no more streams: its code, and its words. */
-  onGoAway?: (code: number, debug: string) => void;
-  /** A listener threw; its stream is reset. Default: the error is thrown on, from a task of its own. */
-  onListenerError?: (error: unknown) => void;
-  /** Milliseconds from any moment on, never backwards. Default: performance.now. */
-  now?: () => number;
-}
-
-/** {@link SessionOptions} with nothing left open. */
-export interface ResolvedSessionOptions {
-  readonly limits: Limits;
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-  readonly maxWindowBytes: number;
-  readonly head: Buffer | undefined;
-  readonly onClose: (error: Error | undefined) => void;
-  readonly onPing: () => void;
-  readonly onGoAway: (code: number, debug: string) => void;
-  readonly onListenerError: (error: unknown) => void;
-  readonly now: () => number;
-}
-
-/** @throws TypeError CLEW_HTTP2_OPTION. */
-export function resolveSessionOptions(options: SessionOptions): ResolvedSessionOptions {
-  const windows = {
-    streamWindowBytes: options.streamWindowBytes ?? 256 * 1024,
-    connectionWindowBytes: options.connectionWindowBytes ?? 1024 * 1024,
-    maxWindowBytes: options.maxWindowBytes ?? 8 * 1024 * 1024,
-  };
-  for (const [name, given] of Object.entries(windows)) {
-    // Less than the protocol's own default would be broken by data that is under way before our SETTINGS arrive.
-    if (!(given >= defaultWindowBytes && given <= maxWindowBytes)) {
-      throw optionInvalid(name, given, "a number from 65_535 to 2^31-1");
-    }
-  }
-  return {
-    ...windows,
-    limits: resolveLimits(options.limits),
-    head: options.head,
-    onClose: options.onClose ?? (() => {}),
-    onPing: options.onPing ?? (() => {}),
-    onGoAway: options.onGoAway ?? (() => {}),
-    onListenerError: options.onListenerError ?? throwLater,
-    now: options.now ?? (() => performance.now()),
-  };
-}
-
-function throwLater(error: unknown): void {
-  setImmediate(() => {
-    throw error;
-  });
-}
 
 const noFields: HeaderFields = [];
 const nothing: Buffer = Buffer.alloc(0);
@@ -90,17 +24,6 @@ const lingerMs = 1000;
 const lingerBytes = 1024 * 1024;
 // While the socket takes nothing, answers to the peer may pile up to this; then nothing more is read from it.
 const maxOutputBytes = 1024 * 1024;
-// What a small header list may take as a block, whatever the limit of lists.
-const leastBlockLimit = 64 * 1024;
-
-/** A header block that goes on in CONTINUATION frames. */
-interface OpenBlock {
-  readonly id: number;
-  readonly isEnd: boolean;
-  readonly dependsOnItself: boolean;
-  readonly parts: Buffer[];
-  bytes: number;
-}
 
 /**
  * One end of a connection: what server and client have in common. Bytes come in from the socket and become frames; each is
@@ -119,6 +42,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
   protected hasPeerSettings = false;
   readonly #isServer: boolean;
   readonly #reader: FrameReader;
+  readonly #headers: HeaderAssembly;
   readonly #decoder: Decoder;
   readonly #flow: ReceiveFlow;
   readonly #pings: Pings;
@@ -128,7 +52,6 @@ export abstract class Session implements FrameSink, RoundTripClock {
   readonly #idleFrames: Budget;
   #peer: string;
   #lastStream: Stream | undefined;
-  #block: OpenBlock | undefined;
   #settingsSentAt = 0;
   #roundTripMs = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -145,6 +68,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
     // Now, since a socket that has closed does not know any more; and again later, since one that connects does not know yet.
     this.#peer = formatPeer(socket);
     this.#reader = new FrameReader(this, defaultMaxFrameBytes);
+    this.#headers = new HeaderAssembly(limits);
     this.#decoder = new Decoder(limits.maxHeaderListBytes);
     this.#pings = new Pings(now);
     this.#flow = new ReceiveFlow({
@@ -344,7 +268,8 @@ export abstract class Session implements FrameSink, RoundTripClock {
 
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     try {
-      if (this.#block !== undefined && (type !== FrameType.CONTINUATION || id !== this.#block.id)) {
+      const openId = this.#headers.openId;
+      if (openId !== 0 && (type !== FrameType.CONTINUATION || id !== openId)) {
         throw new ProtocolError("BLOCK_INTERRUPTED");
       }
       if (!this.hasPeerSettings && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
@@ -378,7 +303,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
           this.#onWindowUpdate(id, bytes, start, end);
           break;
         case FrameType.CONTINUATION:
-          this.#onContinuation(flags, id, bytes, start, end);
+          this.#onBlock(id, this.#headers.continue(flags, id, bytes, start, end));
           break;
         default: // Unknown types are dropped (RFC 9113 section 5.5).
           this.#chargeIdleFrame();
@@ -438,52 +363,20 @@ export abstract class Session implements FrameSink, RoundTripClock {
     if (isEnd) this.endRemote(stream, noFields);
   }
 
-  #onHeaders(flags: number, id: number, bytes: Buffer, frameStart: number, frameEnd: number): void {
+  #onHeaders(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (id === 0) throw new ProtocolError("STREAM_ZERO", "HEADERS");
-    let start = frameStart;
-    let end = frameEnd;
-    if ((flags & Flag.PADDED) !== 0) {
-      if (start === end) throw new ProtocolError("FRAME_LENGTH", "padding without its length");
-      end -= bytes[start++]!;
-    }
-    let dependsOnItself = false;
-    if ((flags & Flag.PRIORITY) !== 0) {
-      if (end - start < 5) throw new ProtocolError(frameEnd - frameStart < 5 ? "FRAME_LENGTH" : "PADDING");
-      dependsOnItself = readUint31(bytes, start) === id;
-      start += 5;
-    }
-    if (end < start) throw new ProtocolError("PADDING");
-    const isEnd = (flags & Flag.END_STREAM) !== 0;
-    if ((flags & Flag.END_HEADERS) !== 0) {
-      this.#onBlock(id, isEnd, dependsOnItself, bytes, start, end);
-      return;
-    }
-    const part = Buffer.from(bytes.subarray(start, end));
-    this.#block = { id, isEnd, dependsOnItself, parts: [part], bytes: part.length };
+    this.#onBlock(id, this.#headers.begin(flags, id, bytes, start, end));
   }
 
-  #onContinuation(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    const block = this.#block;
-    if (block === undefined) throw new ProtocolError(id === 0 ? "STREAM_ZERO" : "CONTINUATION_ALONE");
-    const { maxHeaderListBytes, maxHeaderFrames } = this.options.limits;
-    block.bytes += end - start;
-    // Fields cannot be refused unread, for the table's sake; so what is far too long costs the connection.
-    if (block.bytes > Math.max(leastBlockLimit, 2 * maxHeaderListBytes)) throw new ProtocolError("BLOCK_TOO_LARGE");
-    block.parts.push(Buffer.from(bytes.subarray(start, end)));
-    if (block.parts.length > maxHeaderFrames) throw new ProtocolError("TOO_MANY_CONTINUATIONS");
-    if ((flags & Flag.END_HEADERS) === 0) return;
-    this.#block = undefined;
-    const whole = Buffer.concat(block.parts, block.bytes);
-    this.#onBlock(id, block.isEnd, block.dependsOnItself, whole, 0, whole.length);
-  }
-
-  #onBlock(id: number, isEnd: boolean, dependsOnItself: boolean, bytes: Buffer, start: number, end: number): void {
-    const block = this.#decoder.decode(bytes, start, end);
-    if (dependsOnItself) {
+  #onBlock(id: number, assembled: AssembledBlock | undefined): void {
+    if (assembled === undefined) return;
+    // Whatever is wrong with the stream, the block is decoded: the table depends on it (RFC 9113 section 4.3).
+    const block = this.#decoder.decode(assembled.bytes, assembled.start, assembled.end);
+    if (assembled.dependsOnItself) {
       if (this.#isServer && id > this.lastPeerId) this.lastPeerId = id;
       throw new ProtocolError("STREAM_DEPENDS_ON_ITSELF");
     }
-    this.onHeaderBlock(id, isEnd, block);
+    this.onHeaderBlock(id, assembled.isEnd, block);
   }
 
   #onPriority(id: number, bytes: Buffer, start: number, end: number): void {

@@ -14,7 +14,7 @@ function pattern(id: number, length: number): Buffer {
   return bytes;
 }
 
-test("what waits for a slow reader is not overwritten by what comes after", async () => {
+test("what waits for a slow reader is not overwritten by what comes after", async (t) => {
   const lengths = [10, 3000, 4096, 4097, 9000, 16_384, 20_000];
   const server = await listen(() => ({
     accept(stream) {
@@ -22,6 +22,7 @@ test("what waits for a slow reader is not overwritten by what comes after", asyn
       return new Recorder();
     },
   }));
+  t.after(() => server.close());
   const peer = await server.connect();
   peer.socket.pause();
   peer.greet(setting(4, 1 << 30));
@@ -50,7 +51,6 @@ test("what waits for a slow reader is not overwritten by what comes after", asyn
     assert.ok(body.equals(pattern(id, lengths[id % lengths.length]!)), `stream ${id}`);
     assert.equal(headers.get(id), 2, `headers and trailers of stream ${id}`);
   }
-  await server.close();
 });
 
 test("a turn's replies leave in one write", async () => {
