@@ -47,6 +47,14 @@ export function optionInvalid(option: string, given: unknown, works: string): Tr
   return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${String(given)}; it must be ${works}`);
 }
 
+export function tlsInvalid(problem: string, cause?: unknown): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_TLS",
+    `option tls ${problem}; { key, cert } with the PEM text of a private key and its certificate would work`,
+    cause,
+  );
+}
+
 export function endpointInvalid(given: string, schemes: readonly string[]): TransportError {
   const examples = schemes.map((scheme) => `${scheme}://127.0.0.1:8000`);
   return usageError(

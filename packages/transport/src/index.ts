@@ -1,6 +1,7 @@
 export { type ClientOptions, createClient } from "./client.ts";
 export { GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
 export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./http/index.ts";
+export { Server, type ServerOptions } from "./server.ts";
 
 // For library authors.
 
@@ -8,3 +9,4 @@ export type { CallAnnouncement } from "./channels.ts";
 export type { TransportError } from "./errors.ts";
 export { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 export { HttpClient, type HttpClientOptions } from "./http/index.ts";
+export type { ListenerOptions } from "./listener.ts";

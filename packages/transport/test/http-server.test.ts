@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { createServer } from "node:net";
 import { test } from "node:test";
 import { current } from "@clew/context";
 import { type Call, currentCall, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
@@ -376,15 +375,6 @@ test("has an endpoint once started, and starts once", async () => {
   });
   await server.stop(AbortSignal.timeout(1000));
   await server.stop(AbortSignal.timeout(1000));
-});
-
-test("takes its connections from a listener it is given, and closes it", async () => {
-  const listener = createServer();
-  await withServer({ services: [shelves()], listener }, async (url, server) => {
-    assert.equal((await ask(`${url}/v1/books/b`))[0], 200);
-    await server.stop(AbortSignal.timeout(5000));
-    assert.equal(listener.listening, false);
-  });
 });
 
 test("refuses options that cannot work, and services or routes in each other's way", () => {

@@ -16,10 +16,22 @@ export function sendContinue(response: ServerResponse): void {
 
 /** Whether a request comes with a body, also an empty one in chunks (RFC 9112 section 6.3). */
 export function hasBody(request: IncomingMessage): boolean {
+  // Over HTTP/2 a body need not say so (RFC 9113 section 8.1): what did not end with its headers has one.
+  if (request.httpVersionMajor >= 2) return !request.complete;
   const { headers } = request;
   if (headers["transfer-encoding"] !== undefined) return true;
   const length = headers["content-length"];
   return length !== undefined && length !== "0";
+}
+
+/** How much of a body nobody read is let pass, so that the connection can be kept. */
+const smallBodyBytes = 64 * 1024;
+
+/** Whether the request's body is still under way, and too long to let it pass. Over HTTP/2 it is no trouble to others. */
+export function isBodyLeft(request: IncomingMessage, limitBytes: number): boolean {
+  if (request.complete || request.httpVersionMajor >= 2 || !hasBody(request)) return false;
+  const length = request.headers["content-length"];
+  return length === undefined || Number(length) > Math.min(smallBodyBytes, limitBytes);
 }
 
 const noBytes = new Uint8Array(0);
@@ -37,7 +49,7 @@ export function readBody(
   operation: string,
 ): Promise<Uint8Array> {
   if (!hasBody(request)) return Promise.resolve(noBytes);
-  if (Number(request.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(tooLarge(limitBytes));
+  if (Number(request.headers["content-length"] ?? 0) > limitBytes) return Promise.reject(bodyTooLarge(limitBytes));
   sendContinue(response);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -53,7 +65,7 @@ export function readBody(
       if (length > limitBytes) {
         stop();
         request.pause();
-        reject(tooLarge(limitBytes));
+        reject(bodyTooLarge(limitBytes));
       } else chunks.push(chunk);
     };
     const onEnd = (): void => {
@@ -77,6 +89,6 @@ export function readBody(
   });
 }
 
-function tooLarge(limitBytes: number): ServiceError {
+export function bodyTooLarge(limitBytes: number): ServiceError {
   return new ServiceError(413, "BODY_TOO_LARGE", `the body is over the limit of ${limitBytes} bytes`);
 }

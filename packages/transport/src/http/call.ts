@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { create, type Message } from "@bufbuild/protobuf";
 import type { Context } from "@clew/context";
 import {
@@ -10,13 +8,12 @@ import {
   type HttpInfo,
   Metadata,
   type Method,
-  type Peer,
   ServiceError,
 } from "@clew/rpc";
 import { type BindVariables, bindQuery } from "./binding.ts";
-import { hasBody, readBody } from "./body.ts";
 import { type BodyCodecs, subtypeOf } from "./body-codec.ts";
 import type { Rule } from "./rule.ts";
+import type { ServerExchange } from "./server-exchange.ts";
 
 /** All that is known of a route before its first call. */
 export interface RpcRoute {
@@ -35,8 +32,7 @@ export interface RpcRoute {
 /** What one request brings. */
 export interface HttpCallInit {
   readonly route: RpcRoute;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly exchange: ServerExchange;
   readonly path: string;
   /** Without its question mark. */
   readonly query: string;
@@ -51,24 +47,22 @@ export class HttpServerCall extends Call implements HttpInfo {
   override readonly transport = "http";
   readonly path: string;
   readonly #route: RpcRoute;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #exchange: ServerExchange;
   readonly #query: string;
   readonly #captures: readonly string[];
   #message: Promise<Message> | undefined;
 
-  constructor({ route, request, response, path, query, captures, context }: HttpCallInit) {
+  constructor({ route, exchange, path, query, captures, context }: HttpCallInit) {
     super({
       method: route.method,
-      metadata: Metadata.adopt(request.headers),
-      peer: peerOf(request.socket),
+      metadata: Metadata.adopt(exchange.headers),
+      peer: exchange.peer,
       deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
       context,
     });
     this.path = path;
     this.#route = route;
-    this.#request = request;
-    this.#response = response;
+    this.#exchange = exchange;
     this.#query = query;
     this.#captures = captures;
     this.enter();
@@ -79,7 +73,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   }
 
   get verb(): string {
-    return this.#request.method!;
+    return this.#exchange.verb;
   }
 
   get route(): string {
@@ -87,7 +81,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   }
 
   get scheme(): string {
-    return "encrypted" in this.#request.socket ? "https" : "http";
+    return this.#exchange.scheme;
   }
 
   override receive(): Promise<Message> {
@@ -102,7 +96,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   async #decode(): Promise<Message> {
     const { rule, method, bindVariables } = this.#route;
     const input = method.desc.input;
-    const message = rule.body === undefined || !hasBody(this.#request) ? create(input) : await this.#decodeBody();
+    const message = rule.body === undefined || !this.#exchange.hasBody() ? create(input) : await this.#decodeBody();
     // With body "*" everything that the path does not hold is in the body.
     if (this.#query !== "" && rule.body !== "*") bindQuery(input, message, this.#query);
     bindVariables?.(message, this.#captures);
@@ -112,7 +106,7 @@ export class HttpServerCall extends Call implements HttpInfo {
 
   async #decodeBody(): Promise<Message> {
     const { requestCodecs, bodyLimitBytes } = this.#route;
-    const { headers } = this.#request;
+    const { headers } = this.#exchange;
     const contentType = headers["content-type"];
     const codec = requestCodecs.get(subtypeOf(contentType ?? ""));
     const encoding = headers["content-encoding"];
@@ -124,7 +118,7 @@ export class HttpServerCall extends Call implements HttpInfo {
       );
     if (encoding !== undefined && encoding !== "identity")
       throw unsupported("content encoding", encoding, ["identity"]);
-    const bytes = await this.orCancelled(readBody(this.#request, this.#response, bodyLimitBytes, this.operation));
+    const bytes = await this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
     try {
       return codec.decode(bytes);
     } catch (error) {
@@ -154,21 +148,4 @@ function problemOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const line = text.split("\n", 1)[0]!;
   return line.length > 200 ? `${line.slice(0, 200)}...` : line;
-}
-
-const peers = new WeakMap<Socket, Peer>();
-
-function peerOf(socket: Socket): Peer {
-  let peer = peers.get(socket);
-  if (peer === undefined) {
-    const { remoteAddress = "", remotePort = 0, remoteFamily } = socket;
-    const host = remoteAddress.startsWith("::ffff:")
-      ? remoteAddress.slice(7)
-      : remoteFamily === "IPv6"
-        ? `[${remoteAddress}]`
-        : remoteAddress;
-    peer = { address: host === "" ? "" : `${host}:${remotePort}` };
-    peers.set(socket, peer);
-  }
-  return peer;
 }

@@ -1,7 +1,9 @@
 export { HttpClient, type HttpClientOptions } from "./client.ts";
-export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./server.ts";
+export type { Filter, RawHandler, Route } from "./handler.ts";
+export { HttpServer, type HttpServerOptions } from "./server.ts";
 
 // For library authors.
 
 export { resolveHttpClientOptions } from "./client.ts";
-export { resolveHttpServerOptions } from "./server.ts";
+export { HttpHandler, type HttpHandlerOptions } from "./handler.ts";
+export { Http1Connections } from "./http1-connections.ts";

@@ -1,8 +1,4 @@
-import type { ServerResponse } from "node:http";
-import type { Metadata, ServiceError } from "@clew/rpc";
-
-/** How long a connection stays open for its caller to read a reply that came before the request was over. */
-const lingerMs = 500;
+import { type Metadata, ServiceError } from "@clew/rpc";
 
 /** Names that frame a reply or belong to its body: not for a handler to set. */
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -25,58 +21,55 @@ export interface HttpReply {
   readonly metadata?: Metadata | undefined;
   /** Headers of the transport itself. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The connection ends with this reply, because the request's body is still under way and nobody will read it. */
-  readonly abandonsBody?: boolean;
+  /** How much of a request's body that nobody will read may still come, so that a connection of HTTP/1.1 is kept. Default: nothing. */
+  readonly bodyLimitBytes?: number | undefined;
 }
 
 /**
- * Writes a reply in one go.
+ * The fields of a reply's head, flat: name, value, name, value.
  *
- * @throws TypeError when the metadata has a name or a value that no header can have; nothing is sent then.
+ * @throws TypeError for metadata that would pass for HTTP/2's own fields. The rest is checked where it is written.
  */
-export function sendReply(response: ServerResponse, reply: HttpReply): void {
-  const { metadata, body } = reply;
-  const headers: string[] = ["content-type", reply.contentType, "content-length", String(byteLength(body))];
-  if (metadata !== undefined) {
-    for (const [name, value] of metadata) if (!ownHeaders.has(name)) headers.push(name, value);
+export function createFields(reply: HttpReply, length: number): string[] {
+  const fields: string[] = ["content-type", reply.contentType, "content-length", String(length)];
+  if (reply.metadata !== undefined) {
+    for (const [name, value] of reply.metadata) {
+      if (name.startsWith(":")) throw new TypeError(`metadata "${name}" has a name that no header can have`);
+      // White space at the ends is none of the value's (RFC 9110 section 5.5), and HTTP/2 does not carry it.
+      if (!ownHeaders.has(name)) fields.push(name, value.trim());
+    }
   }
-  for (const name in reply.headers) headers.push(name, reply.headers[name]!);
-  if (reply.abandonsBody) response.shouldKeepAlive = false;
-  response.writeHead(reply.status, headers);
-  if (reply.abandonsBody) linger(response, body);
-  else response.end(body);
+  for (const name in reply.headers) fields.push(name, reply.headers[name]!);
+  return fields;
 }
 
-/** Writes an error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`. */
-export function sendError(
-  response: ServerResponse,
+/** An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`. */
+export function createErrorReply(
   error: ServiceError,
-  rest: Pick<HttpReply, "metadata" | "headers" | "abandonsBody"> = {},
-): void {
-  sendReply(response, {
-    ...rest,
-    status: toStatus(error.code),
-    contentType: "application/json",
-    body: JSON.stringify(error),
-  });
+  rest: Pick<HttpReply, "metadata" | "headers" | "bodyLimitBytes"> = {},
+): HttpReply {
+  return { ...rest, status: toStatus(error.code), contentType: "application/json", body: JSON.stringify(error) };
 }
+
+/** What a peer is told whose request never got as far as a route. */
+export function createRefusal(problem: Refusal, headerLimitBytes: number): HttpReply {
+  switch (problem) {
+    case "headers too large":
+      return createErrorReply(
+        new ServiceError(431, "HEADERS_TOO_LARGE", `the headers are over the limit of ${headerLimitBytes} bytes`),
+      );
+    case "too slow":
+      return createErrorReply(new ServiceError(408, "REQUEST_TIMEOUT", "the request took too long to arrive"));
+    case "malformed":
+      return createErrorReply(new ServiceError(400, "BAD_REQUEST", "this is not an HTTP request"));
+  }
+}
+
+export type Refusal = "headers too large" | "too slow" | "malformed";
 
 /** The HTTP status of an error's code; 500 for one that is no status of a reply that has a body. */
 export function toStatus(code: number): number {
   return Number.isInteger(code) && code >= 200 && code <= 599 && code !== 204 && code !== 205 && code !== 304
     ? code
     : 500;
-}
-
-// Ending at once would make the system answer the rest of the body with a reset, which can overtake the reply at the caller
-// (RFC 9112 section 9.6). So: the whole reply now, the end when the caller left or had its time.
-function linger(response: ServerResponse, body: Uint8Array | string): void {
-  response.write(body);
-  const timer = setTimeout(() => response.end(), lingerMs);
-  timer.unref();
-  response.once("close", () => clearTimeout(timer));
-}
-
-function byteLength(body: Uint8Array | string): number {
-  return typeof body === "string" ? Buffer.byteLength(body) : body.length;
 }

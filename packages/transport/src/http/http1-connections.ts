@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server as NodeServer, type ServerOptions as NodeServerOptions } from "node:http";
+import type { Socket } from "node:net";
+import type { Http1Protocol, ResolvedListenerOptions } from "../listener.ts";
+import { awaitContinue } from "./body.ts";
+import type { HttpHandler } from "./handler.ts";
+import { NodeExchange } from "./node-exchange.ts";
+import { createFields, createRefusal, type Refusal } from "./reply.ts";
+
+/** How long a peer may take to read why it was refused. */
+const refusalMs = 500;
+
+/** The HTTP/1.1 connections of a server. node:http reads them; it never listens itself. */
+export class Http1Connections implements Http1Protocol {
+  readonly #handler: HttpHandler;
+  readonly #options: ResolvedListenerOptions;
+  readonly #node: NodeServer;
+  readonly #sockets: Set<Socket> = new Set();
+  /** Responses that are not over. */
+  readonly #open: Set<ServerResponse> = new Set();
+  #isWatching = false;
+  #isDraining = false;
+
+  constructor(handler: HttpHandler, options: ResolvedListenerOptions) {
+    this.#handler = handler;
+    this.#options = options;
+    this.#node = createServer(createNodeOptions(options));
+    this.#node.on("request", (request, response) => this.#accept(request, response));
+    this.#node.on("checkContinue", (request, response) => {
+      awaitContinue(response);
+      this.#accept(request, response);
+    });
+    this.#node.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
+  }
+
+  add(socket: Socket, head: Buffer | undefined): void {
+    // Only a node server that listens watches over its connections: their timeouts, and which of them are idle.
+    if (!this.#isWatching) this.#node.emit("listening");
+    this.#isWatching = true;
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#forget(socket));
+    if (head !== undefined) socket.unshift(head);
+    this.#node.emit("connection", socket);
+  }
+
+  expire(socket: Socket): void {
+    this.#refuse(socket, "too slow");
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    for (const response of this.#open) if (!response.headersSent) response.shouldKeepAlive = false;
+    this.#node.closeIdleConnections();
+    this.#unwatch();
+  }
+
+  cutOff(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.delete(socket);
+    this.#unwatch();
+  }
+
+  #unwatch(): void {
+    if (!this.#isDraining || !this.#isWatching || this.#sockets.size > 0) return;
+    this.#isWatching = false;
+    this.#node.close();
+  }
+
+  #accept(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = new NodeExchange(request, response);
+    this.#open.add(response);
+    response.on("close", () => {
+      this.#open.delete(response);
+      exchange.close();
+      // A reply that had begun before the drain left its connection open.
+      if (this.#isDraining) setImmediate(() => this.#node.closeIdleConnections());
+    });
+    if (this.#isDraining) response.shouldKeepAlive = false;
+    this.#handler.handle(exchange);
+  }
+
+  /** Answers what is not HTTP, and what took too long to arrive. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const isAnswering = [...this.#open].some((response) => response.socket === socket && response.headersSent);
+    if (isAnswering || !socket.writable || error.code === "ECONNRESET") socket.destroy();
+    else if (error.code === "HPE_HEADER_OVERFLOW") this.#refuse(socket, "headers too large");
+    else this.#refuse(socket, error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "too slow" : "malformed");
+  }
+
+  #refuse(socket: Socket, problem: Refusal): void {
+    const reply = createRefusal(problem, this.#options.headerLimitBytes);
+    const fields = createFields(reply, Buffer.byteLength(reply.body as string));
+    const lines = [`HTTP/1.1 ${reply.status} ${problem}`, "connection: close"];
+    for (let at = 0; at < fields.length; at += 2) lines.push(`${fields[at]}: ${fields[at + 1]}`);
+    socket.end(`${lines.join("\r\n")}\r\n\r\n${reply.body}`);
+    const timer = setTimeout(() => socket.destroy(), refusalMs).unref();
+    socket.once("close", () => clearTimeout(timer));
+  }
+}
+
+function createNodeOptions(options: ResolvedListenerOptions): NodeServerOptions {
+  const { headerLimitBytes, requestTimeoutMs, keepAliveTimeoutMs } = options;
+  // Node refuses a shorter limit for the whole request than for its headers.
+  const headerTimeoutMs =
+    requestTimeoutMs > 0 ? Math.min(options.headerTimeoutMs, requestTimeoutMs) : options.headerTimeoutMs;
+  return {
+    maxHeaderSize: headerLimitBytes,
+    headersTimeout: headerTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // How often Node looks for requests that take too long; its default of 30 s would be the shortest timeout there is.
+    connectionsCheckingInterval: Math.max(50, Math.min(5000, headerTimeoutMs / 2)),
+    noDelay: true,
+  };
+}

@@ -1,0 +1,214 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
+import { callCancelled, type Peer, ServiceError } from "@clew/rpc";
+import { peerOf } from "../peer.ts";
+import { awaitContinue, bodyTooLarge } from "./body.ts";
+import { httpDate } from "./date.ts";
+import { Http2Request, readRequestHead } from "./http2-request.ts";
+import { Http2Response } from "./http2-response.ts";
+import { createErrorReply, createFields, type HttpReply } from "./reply.ts";
+import type { NodePair, ServerExchange } from "./server-exchange.ts";
+
+// What of a body is kept before somebody asks for it; then the caller is held back. A flow-control window more may follow.
+const unreadBytes = 64 * 1024;
+
+export interface Http2ExchangeInit {
+  readonly stream: ServerStream;
+  readonly fields: HeaderFields;
+  readonly socket: Socket;
+  /** How long the body may take to arrive, in milliseconds; 0 for no end. */
+  readonly bodyTimeoutMs: number;
+  /** A call with a deadline needs no second timer for its body. */
+  readonly callsHaveDeadline: boolean;
+}
+
+interface Reader {
+  readonly limitBytes: number;
+  readonly operation: string;
+  readonly resolve: (body: Uint8Array) => void;
+  readonly reject: (error: ServiceError) => void;
+}
+
+/**
+ * An exchange on a stream of HTTP/2: the body is gathered here and the reply leaves from here, with no stream of Node's in
+ * between. Those are made for a raw handler only, by {@link open}.
+ */
+export class Http2Exchange implements ServerExchange, StreamListener {
+  readonly verb: string;
+  readonly target: string;
+  readonly headers: IncomingHttpHeaders;
+  onLeave: (() => void) | undefined;
+  readonly #stream: ServerStream;
+  readonly #socket: Socket;
+  readonly #bodyTimeoutMs: number;
+  readonly #callsHaveDeadline: boolean;
+  #timer: NodeJS.Timeout | undefined;
+  #isAnswered = false;
+  // The body.
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #hasEnded: boolean;
+  #hasLeft = false;
+  #isDiscarding = false;
+  #reader: Reader | undefined;
+  // What stands in for node's objects.
+  #request: Http2Request | undefined;
+  #response: Http2Response | undefined;
+
+  constructor({ stream, fields, socket, bodyTimeoutMs, callsHaveDeadline }: Http2ExchangeInit) {
+    const { verb, target, headers } = readRequestHead(fields);
+    this.verb = verb;
+    this.target = target;
+    this.headers = headers;
+    this.#stream = stream;
+    this.#socket = socket;
+    this.#bodyTimeoutMs = bodyTimeoutMs;
+    this.#callsHaveDeadline = callsHaveDeadline;
+    this.#hasEnded = hasEndedWithHeaders(stream);
+  }
+
+  get scheme(): "http" | "https" {
+    return "encrypted" in this.#socket ? "https" : "http";
+  }
+
+  get peer(): Peer {
+    return peerOf(this.#socket);
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  hasBody(): boolean {
+    return !this.#hasEnded || this.#length > 0;
+  }
+
+  readBody(limitBytes: number, operation: string): Promise<Uint8Array> {
+    if (Number(this.headers["content-length"] ?? 0) > limitBytes) {
+      this.#discard();
+      return Promise.reject(bodyTooLarge(limitBytes));
+    }
+    if (this.headers.expect === "100-continue" && !this.#hasEnded) this.#stream.sendInformation([":status", "100"]);
+    return new Promise((resolve, reject) => {
+      this.#reader = { limitBytes, operation, resolve, reject };
+      this.#serveReader();
+      this.#stream.resume();
+      if (!this.#callsHaveDeadline) this.#watchBody();
+    });
+  }
+
+  reply(reply: HttpReply): void {
+    if (this.#hasLeft) return;
+    const body = typeof reply.body === "string" ? Buffer.from(reply.body) : reply.body;
+    const fields = createFields(reply, body.length);
+    fields.push("date", httpDate());
+    const isOver = body.length === 0 || this.verb === "HEAD";
+    this.#stream.sendHeaders([":status", String(reply.status), ...fields], isOver);
+    this.#isAnswered = true;
+    this.#discard();
+    clearTimeout(this.#timer);
+    if (!isOver) this.#stream.sendData(body, true);
+  }
+
+  abort(): void {
+    this.#stream.reset(ErrorCode.INTERNAL_ERROR);
+  }
+
+  open(): NodePair {
+    const init = { verb: this.verb, target: this.target, headers: this.headers, socket: this.#socket };
+    const request = new Http2Request(this.#stream, init, this.#hasEnded);
+    const response = new Http2Response(this.#stream, request);
+    this.#request = request;
+    this.#response = response;
+    response.once("close", () => clearTimeout(this.#timer));
+    this.#watchBody();
+    const pair = {
+      request: request as unknown as IncomingMessage,
+      response: response as unknown as ServerResponse,
+    };
+    if (this.headers.expect === "100-continue") awaitContinue(pair.response);
+    return pair;
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#request !== undefined) {
+      this.#request.receive(bytes);
+      return;
+    }
+    if (this.#isDiscarding) return;
+    this.#length += bytes.length;
+    this.#chunks.push(bytes);
+    if (this.#reader !== undefined) this.#serveReader();
+    else if (this.#length > unreadBytes) this.#stream.pause();
+  }
+
+  onEnd(trailers: HeaderFields): void {
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    if (this.#request !== undefined) this.#request.receiveEnd(trailers);
+    else this.#serveReader();
+  }
+
+  onReset(_code: number, error: Error | undefined): void {
+    this.#hasLeft = true;
+    clearTimeout(this.#timer);
+    if (this.#request !== undefined) {
+      this.#request.receiveReset(error);
+      this.#response!.receiveReset();
+      return;
+    }
+    const reader = this.#reader;
+    this.#discard();
+    reader?.reject(callCancelled(reader.operation, error));
+    this.onLeave?.();
+  }
+
+  onDrain(): void {
+    this.#response?.receiveDrain();
+  }
+
+  #watchBody(): void {
+    if (this.#hasEnded || this.#bodyTimeoutMs === 0) return;
+    this.#timer = setTimeout(() => this.#expire(), this.#bodyTimeoutMs).unref();
+  }
+
+  #expire(): void {
+    const error = new ServiceError(408, "REQUEST_TIMEOUT", "the request took too long to arrive");
+    const reader = this.#reader;
+    this.#discard();
+    reader?.reject(error);
+    if (this.#request === undefined) return;
+    if (!this.#response!.headersSent) this.reply(createErrorReply(error));
+    else this.#stream.reset(ErrorCode.CANCEL);
+    this.onReset(ErrorCode.CANCEL, error);
+  }
+
+  #serveReader(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    if (this.#length > reader.limitBytes) {
+      this.#discard();
+      reader.reject(bodyTooLarge(reader.limitBytes));
+    } else if (this.#hasEnded) {
+      const chunks = this.#chunks;
+      this.#reader = undefined;
+      reader.resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length));
+    } else if (this.#hasLeft) {
+      this.#reader = undefined;
+      reader.reject(callCancelled(reader.operation));
+    }
+  }
+
+  // Nobody reads the body, or the rest of it. After the reply the session tells the caller so.
+  #discard(): void {
+    this.#isDiscarding = true;
+    this.#reader = undefined;
+    this.#chunks = [];
+  }
+}
+
+/** Whether a request was over with its headers. */
+function hasEndedWithHeaders(stream: ServerStream): boolean {
+  return (stream as ServerStream & { readonly isRemoteOver?: boolean }).isRemoteOver === true;
+}

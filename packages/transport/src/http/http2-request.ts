@@ -1,0 +1,134 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import type { HeaderFields, ServerStream } from "@clew/http2";
+
+/** The head of a request, in the words of HTTP/1.1. */
+export interface RequestHead {
+  readonly verb: string;
+  /** Path and query; host and port for CONNECT. */
+  readonly target: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Names of which a request has one value; of more the first counts, as in node:http. */
+const singular: ReadonlySet<string> = new Set([
+  "age",
+  "authorization",
+  "content-length",
+  "content-type",
+  "etag",
+  "expires",
+  "from",
+  "host",
+  "if-modified-since",
+  "if-unmodified-since",
+  "last-modified",
+  "location",
+  "max-forwards",
+  "proxy-authorization",
+  "referer",
+  "retry-after",
+  "server",
+  "user-agent",
+]);
+
+/** Reads header fields as node:http would: `:authority` is the host, several values of a name are one list. */
+export function readRequestHead(fields: HeaderFields): RequestHead {
+  let verb = "";
+  let path: string | undefined;
+  let authority: string | undefined;
+  const headers: IncomingHttpHeaders = {};
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    const value = fields[at + 1]!;
+    if (name.charCodeAt(0) === 0x3a) {
+      if (name === ":method") verb = value;
+      else if (name === ":path") path = value;
+      else if (name === ":authority") authority = value;
+    } else addHeader(headers, name, value);
+  }
+  // It is what the request is for, whatever a host beside it says (RFC 9113 section 8.3.1).
+  if (authority !== undefined) headers.host = authority;
+  return { verb, target: path ?? authority ?? "", headers };
+}
+
+function addHeader(headers: IncomingHttpHeaders, name: string, value: string): void {
+  const old = headers[name];
+  if (name === "set-cookie") headers[name] = Array.isArray(old) ? [...old, value] : [value];
+  else if (typeof old !== "string") headers[name] = value;
+  else if (!singular.has(name)) headers[name] = `${old}${name === "cookie" ? "; " : ", "}${value}`;
+}
+
+/**
+ * A request of HTTP/2 for those who know node:http's IncomingMessage. It is a Readable with `method`, `url`, `headers`,
+ * `rawHeaders`, `trailers`, `httpVersion`, `socket` (for its addresses and certificate, not for writing), `complete`, `aborted` and the event "aborted".
+ */
+export class Http2Request extends Readable {
+  readonly method: string;
+  url: string;
+  readonly headers: IncomingHttpHeaders;
+  trailers: IncomingHttpHeaders = {};
+  readonly httpVersion: string = "2.0";
+  readonly httpVersionMajor: number = 2;
+  readonly httpVersionMinor: number = 0;
+  readonly socket: Socket;
+  /** Whether all of it has arrived. */
+  complete: boolean;
+  /** Whether the caller left before it did. */
+  aborted = false;
+  readonly #stream: ServerStream;
+
+  constructor(
+    stream: ServerStream,
+    head: Omit<RequestHead, "verb"> & { verb: string; socket: Socket },
+    isOver: boolean,
+  ) {
+    super();
+    this.method = head.verb;
+    this.url = head.target;
+    this.headers = head.headers;
+    this.socket = head.socket;
+    this.complete = isOver;
+    this.#stream = stream;
+    if (isOver) this.push(null);
+  }
+
+  get connection(): Socket {
+    return this.socket;
+  }
+
+  get rawHeaders(): string[] {
+    return Object.entries(this.headers).flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value ?? ""]).flatMap((one) => [name, one]),
+    );
+  }
+
+  receive(bytes: Buffer): void {
+    if (!this.destroyed && !this.push(bytes)) this.#stream.pause();
+  }
+
+  receiveEnd(trailers: HeaderFields): void {
+    if (this.complete) return;
+    for (let at = 0; at < trailers.length; at += 2) addHeader(this.trailers, trailers[at]!, trailers[at + 1]!);
+    this.complete = true;
+    if (!this.destroyed) this.push(null);
+  }
+
+  receiveReset(cause: Error | undefined): void {
+    if (this.destroyed) return;
+    if (this.complete) {
+      this.destroy();
+      return;
+    }
+    this.aborted = true;
+    this.emit("aborted");
+    const error = Object.assign(new Error("aborted", { cause }), { code: "ECONNRESET" });
+    // As in node:http: who does not listen does not want to be ended by it.
+    this.destroy(this.listenerCount("error") > 0 ? error : undefined);
+  }
+
+  override _read(): void {
+    this.#stream.resume();
+  }
+}

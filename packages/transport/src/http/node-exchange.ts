@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Peer } from "@clew/rpc";
+import { peerOf } from "../peer.ts";
+import { hasBody, isBodyLeft, readBody } from "./body.ts";
+import { createFields, type HttpReply } from "./reply.ts";
+import type { NodePair, ServerExchange } from "./server-exchange.ts";
+
+/** How long a connection stays open for its caller to read a reply that came before the request was over. */
+const lingerMs = 500;
+
+/** An exchange on a request and a response of node:http, or on what stands in for them. */
+export class NodeExchange implements ServerExchange {
+  onLeave: (() => void) | undefined;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get verb(): string {
+    return this.#request.method!;
+  }
+
+  get target(): string {
+    return this.#request.url!;
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.#request.headers;
+  }
+
+  get scheme(): "http" | "https" {
+    return "encrypted" in this.#request.socket ? "https" : "http";
+  }
+
+  get peer(): Peer {
+    return peerOf(this.#request.socket);
+  }
+
+  get isAnswered(): boolean {
+    return this.#response.headersSent;
+  }
+
+  hasBody(): boolean {
+    return hasBody(this.#request);
+  }
+
+  readBody(limitBytes: number, operation: string): Promise<Uint8Array> {
+    return readBody(this.#request, this.#response, limitBytes, operation);
+  }
+
+  reply(reply: HttpReply): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    const { status, body } = reply;
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const abandonsBody = isBodyLeft(this.#request, reply.bodyLimitBytes ?? 0);
+    const fields = createFields(reply, length);
+    if (abandonsBody) response.shouldKeepAlive = false;
+    response.writeHead(status, fields);
+    if (abandonsBody) linger(response, body);
+    else response.end(body);
+  }
+
+  abort(): void {
+    if (!this.#response.writableEnded) this.#response.destroy();
+  }
+
+  open(): NodePair {
+    return { request: this.#request, response: this.#response };
+  }
+
+  /** The response closed. */
+  close(): void {
+    if (!this.#response.writableEnded) this.onLeave?.();
+  }
+}
+
+// Ending at once would make the system answer the rest of the body with a reset, which can overtake the reply at the caller
+// (RFC 9112 section 9.6). So: the whole reply now, the end when the caller left or had its time.
+function linger(response: ServerResponse, body: Uint8Array | string): void {
+  response.write(body);
+  const timer = setTimeout(() => response.end(), lingerMs);
+  timer.unref();
+  response.once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,41 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Peer } from "@clew/rpc";
+import type { HttpReply } from "./reply.ts";
+
+/** A request, and the place for its one reply, whichever version of HTTP carries them. */
+export interface ServerExchange {
+  readonly verb: string;
+  /** Path and query; to a proxy a whole URL. */
+  readonly target: string;
+  /** By lower-case name, as node:http has them. */
+  readonly headers: IncomingHttpHeaders;
+  readonly scheme: "http" | "https";
+  readonly peer: Peer;
+  /** Whether a reply began. */
+  readonly isAnswered: boolean;
+  /** Called when the caller left before its reply was complete. */
+  onLeave: (() => void) | undefined;
+  /** Whether the request comes with a body, also an empty one. */
+  hasBody(): boolean;
+  /**
+   * Reads the body. One that says it is over the limit is not read at all; of one that turns out to be, nothing more is.
+   *
+   * @throws ServiceError 413 BODY_TOO_LARGE, or 499 when the caller goes away
+   */
+  readBody(limitBytes: number, operation: string): Promise<Uint8Array>;
+  /**
+   * Writes the reply in one go.
+   *
+   * @throws TypeError when the metadata has a name or a value that no header can have; nothing is sent then.
+   */
+  reply(reply: HttpReply): void;
+  /** Cuts off a reply that began and cannot be ended well. */
+  abort(): void;
+  /** Request and response as node:http has them, for a raw handler, who answers from then on. */
+  open(): NodePair;
+}
+
+export interface NodePair {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}

@@ -1,0 +1,236 @@
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createSecureServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { alpnProtocol, isHttp2Preface } from "@clew/http2";
+import { type Logger, silentLogger } from "@clew/log";
+import { type Address, endpointOf, listen, parseAddress } from "./address.ts";
+import { optionInvalid, serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
+
+/** What every server has: where it listens, and what a connection may cost. */
+export interface ListenerOptions {
+  /** Where to listen: `":8000"` for every interface, `"127.0.0.1:8000"`, `":0"` for any free port. Default: `":0"`. */
+  address?: string;
+  /**
+   * Speak TLS, with key, certificate and whom to trust as `node:tls` takes them: `{ key, cert }`; `{ key, cert, ca, requestCert: true }`
+   * for mutual TLS, where `call.peer.certificate` is who calls. Default: in clear.
+   */
+  tls?: TlsOptions;
+  /** How long all headers of a request may be together, in bytes. Default: 16 KiB. */
+  headerLimitBytes?: number;
+  /** How long a request's headers may take to arrive, and before them TLS's handshake, in milliseconds. Default: 10_000. */
+  headerTimeoutMs?: number;
+  /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
+  requestTimeoutMs?: number;
+  /** How long a connection without a request stays open, in milliseconds. Default: 65_000, above what load balancers keep theirs. */
+  keepAliveTimeoutMs?: number;
+  /** Where it is told that the server listens, and what failed. Default: nowhere. */
+  logger?: Logger;
+}
+
+export interface ResolvedListenerOptions {
+  readonly address: Address;
+  readonly tls: TlsOptions | undefined;
+  readonly headerLimitBytes: number;
+  readonly headerTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** A timer set for longer than this fires at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
+/** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TLS */
+export function resolveListenerOptions(options: ListenerOptions): ResolvedListenerOptions {
+  const resolved: ResolvedListenerOptions = {
+    address: parseAddress(options.address ?? ":0"),
+    tls: options.tls,
+    headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
+    headerTimeoutMs: options.headerTimeoutMs ?? 10_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 65_000,
+    logger: options.logger ?? silentLogger,
+  };
+  if (!(resolved.headerLimitBytes >= 0 && resolved.headerLimitBytes < 2 ** 31)) {
+    throw optionInvalid("headerLimitBytes", resolved.headerLimitBytes, "a number of 0 or more");
+  }
+  for (const name of ["headerTimeoutMs", "requestTimeoutMs", "keepAliveTimeoutMs"] as const) {
+    if (!(resolved[name] >= 0 && resolved[name] <= longestTimerMs)) {
+      throw optionInvalid(name, resolved[name], `a number of milliseconds from 0 to ${longestTimerMs}`);
+    }
+  }
+  const { tls } = resolved;
+  const hasCertificate = tls?.cert ?? tls?.pfx ?? tls?.SNICallback ?? tls?.secureContext;
+  if (tls !== undefined && hasCertificate === undefined) throw tlsInvalid("has no certificate");
+  return resolved;
+}
+
+/** The connections of one protocol. */
+export interface Protocol {
+  /** Speaks it on a socket; `head` is what was read from it before. */
+  add(socket: Socket, head: Buffer | undefined): void;
+  /** Takes no more requests; each connection closes when its open ones are answered. */
+  drain(): void;
+  /** Closes every connection. */
+  cutOff(): void;
+}
+
+/** HTTP/1.1, which is also what a peer is answered in that said too little to know. */
+export interface Http1Protocol extends Protocol {
+  /** The peer took too long to say what it wants. */
+  expire(socket: Socket): void;
+}
+
+export interface ListenerInit {
+  /** Whose it is, for messages: `HttpServer`. */
+  readonly server: string;
+  readonly options: ResolvedListenerOptions;
+  readonly http1: Http1Protocol | undefined;
+  readonly http2: Protocol | undefined;
+}
+
+/**
+ * A listening socket, and what its connections speak. In clear the first bytes tell HTTP/2 from HTTP/1.1, over TLS it is
+ * what ALPN agreed on; without ALPN it is HTTP/1.1. A connection costs a timer and its socket until it has said so.
+ *
+ *     accept ─▶ (TLS) ─▶ first bytes ─┬─ PRI * HTTP/2.0 ─▶ http2
+ *                                     └─ anything else ──▶ http1
+ */
+export class Listener {
+  readonly #init: ListenerInit;
+  readonly #net: NetServer;
+  /** Connections that did not yet say what they speak. */
+  readonly #silent: Set<Socket> = new Set();
+  /** The TCP sockets below TLS whose handshake is not over. */
+  readonly #handshaking: Map<string, Socket> = new Map();
+  #hasStarted = false;
+  #isDraining = false;
+  #bound: AddressInfo | undefined;
+
+  /** @throws CLEW_TRANSPORT_TLS */
+  constructor(init: ListenerInit) {
+    this.#init = init;
+    this.#net = this.#createServer();
+  }
+
+  /**
+   * Resolves when connections are accepted.
+   *
+   * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED
+   */
+  async start(): Promise<void> {
+    const { server, options } = this.#init;
+    if (this.#hasStarted) throw serverAlreadyStarted(server);
+    this.#hasStarted = true;
+    await listen(this.#net, options.address);
+    this.#bound = this.#net.address() as AddressInfo;
+    // A failed accept (out of file descriptors) must not end the process.
+    this.#net.on("error", (error) => options.logger.error(`${server}: a connection failed`, { error }));
+    options.logger.info(`${server} listening on ${this.endpoint("http").host}`);
+  }
+
+  /**
+   * Accepts no more, and resolves when every connection has closed. When `signal` aborts, `onAbort` is called and what is
+   * still open is cut off.
+   */
+  async stop(signal: AbortSignal, onAbort?: () => void): Promise<void> {
+    if (!this.#net.listening) return;
+    const { http1, http2 } = this.#init;
+    this.#isDraining = true;
+    const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    for (const socket of [...this.#silent, ...this.#handshaking.values()]) socket.destroy();
+    http1?.drain();
+    http2?.drain();
+    const cutOff = (): void => {
+      onAbort?.();
+      http1?.cutOff();
+      http2?.cutOff();
+    };
+    if (signal.aborted) cutOff();
+    else signal.addEventListener("abort", cutOff, { once: true });
+    await closed;
+    signal.removeEventListener("abort", cutOff);
+  }
+
+  /**
+   * Where it is reached, by a scheme's plain name: `grpc` is `grpcs` over TLS.
+   *
+   * @throws CLEW_TRANSPORT_NOT_STARTED
+   */
+  endpoint(scheme: string): URL {
+    const { server, options } = this.#init;
+    if (this.#bound === undefined) throw serverNotStarted(server);
+    return endpointOf(options.tls === undefined ? scheme : `${scheme}s`, this.#bound, options.address);
+  }
+
+  #createServer(): NetServer {
+    const { options, http1, http2 } = this.#init;
+    const { tls, headerTimeoutMs } = options;
+    // As node:http has it: a peer that has said everything may still wait for its answer.
+    if (tls === undefined) {
+      return createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#welcome(socket, http2));
+    }
+    const protocols = [...(http2 === undefined ? [] : [alpnProtocol]), ...(http1 === undefined ? [] : ["http/1.1"])];
+    const timeouts = headerTimeoutMs > 0 ? { handshakeTimeout: headerTimeoutMs } : {};
+    let secure: NetServer;
+    try {
+      secure = createSecureServer({ ...timeouts, ...tls, noDelay: true, ALPNProtocols: protocols }, (socket) => {
+        this.#handshaking.delete(connectionOf(socket));
+        this.#welcome(socket, socket.alpnProtocol === alpnProtocol ? http2 : undefined);
+      });
+    } catch (cause) {
+      throw tlsInvalid(`does not work: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    }
+    // Until its handshake is over nobody else knows of a connection.
+    secure.on("connection", (socket: Socket) => {
+      const connection = connectionOf(socket);
+      this.#handshaking.set(connection, socket);
+      socket.once("close", () => this.#handshaking.delete(connection));
+    });
+    return secure;
+  }
+
+  #welcome(socket: Socket, http2: Protocol | undefined): void {
+    const { http1 } = this.#init;
+    if (this.#isDraining) socket.destroy();
+    else if (http1 === undefined) http2!.add(socket, undefined);
+    else if ((socket as Partial<TLSSocket>).alpnProtocol === alpnProtocol) http2!.add(socket, undefined);
+    else this.#listenFor(socket, http1, http2);
+  }
+
+  // Waits for enough bytes to tell, and hands the socket on with them.
+  #listenFor(socket: Socket, http1: Http1Protocol, http2: Protocol | undefined): void {
+    const { headerTimeoutMs } = this.#init.options;
+    let head: Buffer | undefined;
+    const onData = (bytes: Buffer): void => {
+      head = head === undefined ? bytes : Buffer.concat([head, bytes]);
+      const isHttp2 = http2 === undefined ? false : isHttp2Preface(head);
+      if (isHttp2 === undefined) return;
+      release();
+      if (isHttp2) http2!.add(socket, head);
+      else http1.add(socket, head);
+    };
+    const onTimeout = (): void => {
+      release();
+      http1.expire(socket);
+    };
+    const leave = (): void => {
+      release();
+      socket.destroy();
+    };
+    const release = (): void => {
+      clearTimeout(timer);
+      this.#silent.delete(socket);
+      socket.off("data", onData).off("end", leave).off("close", leave);
+    };
+    const timer = headerTimeoutMs > 0 ? setTimeout(onTimeout, headerTimeoutMs).unref() : undefined;
+    this.#silent.add(socket);
+    socket.on("data", onData).on("end", leave).on("close", leave);
+    // It is followed by the close; without a listener it would end the process.
+    socket.on("error", () => {});
+  }
+}
+
+/** What tells a connection from others: the same for a TLS socket and the TCP socket below it. */
+function connectionOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
+}

@@ -1,0 +1,44 @@
+import type { X509Certificate } from "node:crypto";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Peer } from "@clew/rpc";
+
+const peers = new WeakMap<Socket, Peer>();
+
+/** Who is at the other end of a socket; the same object for every call that comes over it. */
+export function peerOf(socket: Socket): Peer {
+  let peer = peers.get(socket);
+  if (peer === undefined) {
+    peer = new SocketPeer(socket);
+    peers.set(socket, peer);
+  }
+  return peer;
+}
+
+class SocketPeer implements Peer {
+  readonly address: string;
+  readonly #socket: Socket;
+  #certificate: X509Certificate | undefined;
+
+  constructor(socket: Socket) {
+    const { remoteAddress = "", remotePort = 0, remoteFamily } = socket;
+    const host = remoteAddress.startsWith("::ffff:")
+      ? remoteAddress.slice(7)
+      : remoteFamily === "IPv6"
+        ? `[${remoteAddress}]`
+        : remoteAddress;
+    this.address = host === "" ? "" : `${host}:${remotePort}`;
+    this.#socket = socket;
+  }
+
+  get certificate(): X509Certificate | undefined {
+    // With rejectUnauthorized off anybody may show any certificate: that one proves nothing.
+    if (!isSecure(this.#socket) || !this.#socket.authorized) return undefined;
+    this.#certificate ??= this.#socket.getPeerX509Certificate();
+    return this.#certificate;
+  }
+}
+
+function isSecure(socket: Socket): socket is TLSSocket {
+  return "encrypted" in socket;
+}

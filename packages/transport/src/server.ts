@@ -1,0 +1,93 @@
+import type { Socket } from "node:net";
+import { current } from "@clew/context";
+import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import { ServiceError } from "@clew/rpc";
+import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
+import { Http1Connections, HttpHandler, type HttpHandlerOptions } from "./http/index.ts";
+import { Http2Connections } from "./http2-connections.ts";
+import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
+
+/**
+ * What HttpServer and GrpcServer take. Services, middleware and `timeoutMs` are for both protocols; `filters`, `routes`, `bodyLimitBytes`
+ * and `codecs` for HTTP only, so a filter does not see gRPC calls; `maxMessageBytes` and `compression` for gRPC only.
+ */
+export interface ServerOptions extends ListenerOptions, HttpHandlerOptions, GrpcHandlerOptions {}
+
+/**
+ * Serves all protocols on one port: HTTP/JSON over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes or ALPN tell the
+ * version of HTTP, the content type tells gRPC.
+ */
+export class Server {
+  readonly #http: HttpHandler;
+  readonly #grpc: GrpcHandler;
+  readonly #listener: Listener;
+
+  /**
+   * Compiles every route.
+   *
+   * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
+   */
+  constructor(options: ServerOptions = {}) {
+    const resolved = resolveListenerOptions(options);
+    const http = new HttpHandler(options);
+    const grpc = createGrpcHandler(options);
+    this.#http = http;
+    this.#grpc = grpc;
+    const handler = {
+      accept: (stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener =>
+        isGrpc(fields) ? grpc.accept(stream, fields) : http.accept(stream, fields, socket),
+      refuse: (stream: ServerStream, fields: HeaderFields): void =>
+        isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
+    };
+    this.#listener = new Listener({
+      server: "Server",
+      options: resolved,
+      http1: new Http1Connections(http, resolved),
+      http2: new Http2Connections(handler, resolved),
+    });
+  }
+
+  /**
+   * Resolves when the server accepts requests.
+   *
+   * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED
+   */
+  async start(): Promise<void> {
+    this.#http.begin(current());
+    this.#grpc.begin(current());
+    await this.#listener.start();
+  }
+
+  /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */
+  async stop(signal: AbortSignal): Promise<void> {
+    await this.#listener.stop(signal, () =>
+      this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops")),
+    );
+  }
+
+  /**
+   * Where the server is reached over HTTP: `http://127.0.0.1:8000`, `https://` with TLS.
+   *
+   * @throws CLEW_TRANSPORT_NOT_STARTED
+   */
+  endpoint(): URL {
+    return this.#listener.endpoint("http");
+  }
+
+  /**
+   * Where the server is reached over each protocol: {@link endpoint}, and the same as `grpc://` or `grpcs://`.
+   *
+   * @throws CLEW_TRANSPORT_NOT_STARTED
+   */
+  endpoints(): URL[] {
+    return [this.endpoint(), this.#listener.endpoint("grpc")];
+  }
+}
+
+/** Whether a request's content type is gRPC's; gRPC-Web's is another. */
+function isGrpc(fields: HeaderFields): boolean {
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] === "content-type") return /^application\/grpc(?:[+;\s]|$)/i.test(fields[at + 1]!);
+  }
+  return false;
+}
