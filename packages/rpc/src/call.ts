@@ -63,6 +63,8 @@ export abstract class Call implements Holder {
   peer: Peer;
   /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
   readonly deadline: Deadline | undefined;
+  /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
+  waitsForReady = false;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 

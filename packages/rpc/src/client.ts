@@ -35,6 +35,11 @@ export interface CallOptions {
   timeoutMs?: number;
   /** Cancels the call. */
   signal?: AbortSignal;
+  /**
+   * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE while it is not.
+   * Default: false.
+   */
+  waitForReady?: boolean;
   /** Headers to send. */
   metadata?: MetadataInit;
   /** Called with the reply's headers when they arrive. */
@@ -112,6 +117,7 @@ class ClientCall extends Call {
       context: current(),
     });
     this.transport = transport;
+    this.waitsForReady = options.waitForReady ?? false;
     this.#request = request;
     // What is cancelled at the top ends everything below: the caller's caller no longer waits.
     this.#releaseParent = parent?.onCancel((reason) => this.cancel(reason));

@@ -4,6 +4,7 @@ import { type Client, type Codec, type Handler, type Method, protoCodec } from "
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { acceptedEncodings, type Compression, findCompression } from "./compression.ts";
 import { Connection } from "./connection.ts";
+import type { KeepAliveOptions } from "./keepalive.ts";
 import { Request } from "./request.ts";
 
 export interface GrpcClientOptions {
@@ -19,6 +20,12 @@ export interface GrpcClientOptions {
   maxHeaderBytes?: number;
   /** How long connecting may take, in milliseconds. Default: 20_000. */
   connectTimeoutMs?: number;
+  /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 0. */
+  keepaliveTimeMs?: number;
+  /** Give the connection up when nothing arrives for this long after the ping, in milliseconds. Default: 20_000. */
+  keepaliveTimeoutMs?: number;
+  /** Ping a connection without calls as well; servers may not like it. Default: false. */
+  keepaliveWithoutCalls?: boolean;
   /** What TLS trusts, and the key and certificate it shows, as `node:tls` takes them. Default: trust what the system does. */
   tls?: ConnectionOptions;
 }
@@ -31,6 +38,7 @@ interface ResolvedOptions {
   readonly maxMessageBytes: number;
   readonly maxHeaderBytes: number;
   readonly connectTimeoutMs: number;
+  readonly keepAlive: KeepAliveOptions;
   readonly tls: ConnectionOptions | undefined;
 }
 
@@ -40,6 +48,13 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
   if (!(maxHeaderBytes > 0)) throw optionInvalid("maxHeaderBytes", maxHeaderBytes, "a number of bytes above 0");
   if (!(connectTimeoutMs > 0))
     throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
+  const { keepaliveTimeMs = 0, keepaliveTimeoutMs = 20_000 } = options;
+  if (!(keepaliveTimeMs >= 0)) {
+    throw optionInvalid("keepaliveTimeMs", keepaliveTimeMs, "a number of milliseconds, or 0 for never");
+  }
+  if (!(keepaliveTimeoutMs > 0)) {
+    throw optionInvalid("keepaliveTimeoutMs", keepaliveTimeoutMs, "a number of milliseconds above 0");
+  }
   const compression = options.compression ?? "identity";
   if (compression !== "gzip" && compression !== "identity") {
     throw optionInvalid("compression", compression, '"gzip" or "identity"');
@@ -53,6 +68,11 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
     maxMessageBytes,
     maxHeaderBytes,
     connectTimeoutMs,
+    keepAlive: {
+      timeMs: keepaliveTimeMs,
+      timeoutMs: keepaliveTimeoutMs,
+      withoutCalls: options.keepaliveWithoutCalls ?? false,
+    },
     tls: isSecure ? (options.tls ?? {}) : undefined,
   };
 }

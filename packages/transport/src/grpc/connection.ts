@@ -1,11 +1,14 @@
-import type { ClientSession } from "@clew/http2";
-import { ServiceError } from "@clew/rpc";
+import { type ClientSession, ErrorCode } from "@clew/http2";
+import { type Call, ServiceError } from "@clew/rpc";
 import { backoffMs } from "./backoff.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
+import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
 
 export interface ConnectionOptions extends Omit<ConnectOptions, "session"> {
   /** The largest header list to accept, in bytes. */
   readonly maxHeaderBytes: number;
+  /** When to ask a quiet connection for a sign of life; a time of 0 for never. */
+  readonly keepAlive: KeepAliveOptions;
 }
 
 /**
@@ -23,10 +26,12 @@ export class Connection {
   #retryAt = 0;
   #lastError: unknown;
   readonly #closed = new AbortController();
+  #keepAlive: KeepAliveOptions;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#endpoint = `${options.host}:${options.port}`;
+    this.#keepAlive = options.keepAlive;
   }
 
   /** The session to send a call on: at once when there is one. Throws and rejects with 503 when there can be none. */
@@ -40,6 +45,18 @@ export class Connection {
     return this.#connecting;
   }
 
+  /** Like {@link session}, but waits through failures and back-off for as long as the call may last. */
+  async whenReady(call: Call): Promise<ClientSession> {
+    for (;;) {
+      try {
+        return await call.orCancelled(Promise.resolve(this.session()));
+      } catch (error) {
+        if (call.cancelled !== undefined || this.#closed.signal.aborted) throw error;
+        await waitUntil(this.#retryAt, call);
+      }
+    }
+  }
+
   /** Takes no more calls; resolves when the open ones are over. */
   async close(): Promise<void> {
     this.#closed.abort(new Error("the client was closed"));
@@ -49,22 +66,30 @@ export class Connection {
   }
 
   async #connect(): Promise<ClientSession> {
+    const over = Promise.withResolvers<void>();
+    let opened: ClientSession | undefined;
+    const onClose = (error: Error | undefined): void => {
+      over.resolve();
+      // Not even our SETTINGS were answered: there is no HTTP/2 at the other end, or none for us.
+      if (opened?.roundTripMs === 0) this.#fail(error);
+      else this.#failures = 0;
+    };
     try {
-      let session: ClientSession | undefined;
-      let onClose: ((error: Error | undefined) => void) | undefined;
-      const over = new Promise<void>((resolve) => {
-        onClose = (error) => {
-          resolve();
-          // Not even its SETTINGS were answered: there is no HTTP/2 at the other end, or none for us.
-          if (error !== undefined && session?.roundTripMs === 0) this.#fail(error);
-        };
-      });
-      const limits = { maxHeaderListBytes: this.#options.maxHeaderBytes };
-      const options = { ...this.#options, session: { limits, onClose: onClose! } };
-      session = (await connect(options, this.#closed.signal)).session;
-      this.#open.add(over);
-      void over.then(() => this.#open.delete(over));
-      this.#failures = 0;
+      const { session, socket } = await connect(
+        {
+          ...this.#options,
+          session: {
+            limits: { maxHeaderListBytes: this.#options.maxHeaderBytes },
+            onClose,
+            onGoAway: (code, debug) => this.#onGoAway(code, debug),
+          },
+        },
+        this.#closed.signal,
+      );
+      opened = session;
+      this.#open.add(over.promise);
+      void over.promise.then(() => this.#open.delete(over.promise));
+      if (this.#keepAlive.timeMs > 0) new KeepAlive(session, socket, this.#keepAlive);
       this.#session = session;
       return session;
     } catch (error) {
@@ -75,6 +100,12 @@ export class Connection {
     }
   }
 
+  // A server that finds our pings too many gets half of them from now on (gRPC, "Keepalive").
+  #onGoAway(code: number, debug: string): void {
+    if (code !== ErrorCode.ENHANCE_YOUR_CALM || debug !== "too_many_pings") return;
+    this.#keepAlive = { ...this.#keepAlive, timeMs: 2 * this.#keepAlive.timeMs };
+  }
+
   #fail(error: unknown): void {
     this.#lastError = error;
     this.#retryAt = performance.now() + backoffMs(++this.#failures);
@@ -83,4 +114,21 @@ export class Connection {
   #unavailable(): ServiceError {
     return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.#endpoint}`, { cause: this.#lastError });
   }
+}
+
+/** Waits; rejects when the call is cancelled before. */
+function waitUntil(moment: number, call: Call): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => {
+        release();
+        resolve();
+      },
+      Math.max(0, moment - performance.now()),
+    );
+    const release = call.onCancel((reason) => {
+      clearTimeout(timer);
+      reject(reason);
+    });
+  });
 }

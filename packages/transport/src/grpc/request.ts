@@ -175,7 +175,8 @@ export class Request implements ClientStreamListener {
 
   async #open(): Promise<void> {
     const call = this.#call;
-    const found = this.#init.connection.session();
+    const { connection } = this.#init;
+    const found = call.waitsForReady ? connection.whenReady(call) : connection.session();
     const session = found instanceof Promise ? await call.orCancelled(found) : found;
     if (this.#isOver) return;
     call.peer = { address: session.peer };

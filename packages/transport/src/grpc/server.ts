@@ -4,15 +4,13 @@ import { current } from "@clew/context";
 import { alpnProtocol } from "@clew/http2";
 import { ServiceError } from "@clew/rpc";
 import { type Address, endpointOf, listen, parseAddress } from "../address.ts";
-import { optionInvalid, serverAlreadyStarted, serverNotStarted } from "../errors.ts";
+import { serverAlreadyStarted, serverNotStarted } from "../errors.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
-import { ServerConnections } from "./server-connections.ts";
+import { type ServerConnectionOptions, ServerConnections } from "./server-connections.ts";
 
-export interface GrpcServerOptions extends GrpcHandlerOptions {
+export interface GrpcServerOptions extends GrpcHandlerOptions, ServerConnectionOptions {
   /** Where to listen: `":9000"` for all interfaces, `"127.0.0.1:9000"`, `":0"` for any free port. Default: ":0". */
   address?: string;
-  /** The largest header list to accept, in bytes. Default: 16 KiB. */
-  maxHeaderBytes?: number;
   /**
    * Speak TLS, with key, certificate and whom to trust as `node:tls` takes them; `requestCert` and `ca` make it mutual.
    * Default: plain TCP.
@@ -22,14 +20,11 @@ export interface GrpcServerOptions extends GrpcHandlerOptions {
 
 interface ResolvedOptions {
   readonly address: Address;
-  readonly maxHeaderBytes: number;
   readonly tls: TlsOptions | undefined;
 }
 
 function resolveGrpcServerOptions(options: GrpcServerOptions): ResolvedOptions {
-  const { maxHeaderBytes = 16 * 1024 } = options;
-  if (!(maxHeaderBytes > 0)) throw optionInvalid("maxHeaderBytes", maxHeaderBytes, "a number of bytes above 0");
-  return { address: parseAddress(options.address ?? ":0"), maxHeaderBytes, tls: options.tls };
+  return { address: parseAddress(options.address ?? ":0"), tls: options.tls };
 }
 
 /** Serves gRPC over HTTP/2: a listener, its connections, and the handler that answers their streams. */
@@ -43,13 +38,8 @@ export class GrpcServer {
   /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_SERVICE_CONFLICT. */
   constructor(options: GrpcServerOptions = {}) {
     this.#options = resolveGrpcServerOptions(options);
-    const handler = createGrpcHandler(options);
-    this.#handler = handler;
-    this.#connections = new ServerConnections({
-      accept: (stream, headers) => handler.accept(stream, headers),
-      refuse: (stream, headers) => handler.refuse(stream, headers),
-      maxHeaderBytes: this.#options.maxHeaderBytes,
-    });
+    this.#handler = createGrpcHandler(options);
+    this.#connections = new ServerConnections(this.#handler, options);
   }
 
   /**

@@ -1,0 +1,68 @@
+import type { Duplex } from "node:stream";
+import type { ClientSession, ServerSession } from "@clew/http2";
+
+export interface KeepAliveOptions {
+  /** How long a connection may be quiet before it is asked for a sign of life. */
+  readonly timeMs: number;
+  /** How long the sign of life may take. */
+  readonly timeoutMs: number;
+  /** Whether a connection without calls is asked as well. */
+  readonly withoutCalls: boolean;
+}
+
+// Quiet is looked for this often in the time that it takes.
+const looks = 4;
+const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Finds out that the other end is gone when nobody says so: a connection on which nothing arrived for a while is pinged, and
+ * given up when nothing arrives after that either (gRPC, "Keepalive"). It ends with its socket.
+ */
+export class KeepAlive {
+  readonly #session: ClientSession | ServerSession;
+  readonly #socket: Duplex & { bytesRead?: number };
+  readonly #options: KeepAliveOptions;
+  readonly #timer: NodeJS.Timeout;
+  #deadTimer: NodeJS.Timeout | undefined;
+  #bytesRead = -1;
+  #quietLooks = 0;
+
+  constructor(session: ClientSession | ServerSession, socket: Duplex, options: KeepAliveOptions) {
+    this.#session = session;
+    this.#socket = socket;
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), Math.min(Math.ceil(options.timeMs / looks), longestTimerMs)).unref();
+    socket.once("close", () => {
+      clearInterval(this.#timer);
+      clearTimeout(this.#deadTimer);
+    });
+  }
+
+  #look(): void {
+    if (this.#deadTimer !== undefined) return;
+    if (this.#hasRead() || (!this.#options.withoutCalls && this.#session.openStreams === 0)) {
+      this.#quietLooks = 0;
+      return;
+    }
+    if (++this.#quietLooks < looks) return;
+    this.#quietLooks = 0;
+    this.#session.ping(() => this.#relax());
+    this.#deadTimer = setTimeout(() => {
+      if (this.#hasRead()) this.#relax();
+      else this.#socket.destroy(new Error(`no sign of life within ${this.#options.timeoutMs} ms of a ping`));
+    }, this.#options.timeoutMs).unref();
+  }
+
+  #relax(): void {
+    clearTimeout(this.#deadTimer);
+    this.#deadTimer = undefined;
+  }
+
+  // Whether anything arrived since the last look.
+  #hasRead(): boolean {
+    const { bytesRead } = this.#socket;
+    if (bytesRead === undefined || bytesRead === this.#bytesRead) return false;
+    this.#bytesRead = bytesRead;
+    return true;
+  }
+}
