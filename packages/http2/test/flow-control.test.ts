@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { duplexPair } from "node:stream";
+import { test } from "node:test";
+import { ClientSession, type ClientStream, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
+import { forSeeds, type Random } from "./random.ts";
+import { END_STREAM, frame, requestFields, serveRaw, setting, Type, until } from "./raw-peer.ts";
+
+test("a server never sends more than the windows allow, whatever they do, and in the end everything", async () => {
+  await forSeeds(40, async (random) => {
+    const bodies = new Map<number, Buffer>();
+    const { peer } = serveRaw({
+      accept(stream) {
+        const body = random.bytes(random.below(60_000));
+        bodies.set(stream.id, body);
+        stream.sendHeaders([":status", "200"], false);
+        for (const piece of cut(random, body)) stream.sendData(piece);
+        if (random.below(2) === 0) stream.sendTrailers(["grpc-status", "0"]);
+        else stream.sendEnd();
+        return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+      },
+    });
+    // What the server may still send, as this end sees it.
+    let initial = random.pick([0, 1, 100, 65_535]);
+    let connection = 65_535;
+    const windows = new Map<number, number>();
+    const received = new Map<number, Buffer[]>();
+    const ended = new Set<number>();
+    const take = (): void => {
+      for (const { type, flags, id, payload } of peer.frames.splice(0)) {
+        if (type === Type.DATA) {
+          windows.set(id, windows.get(id)! - payload.length);
+          connection -= payload.length;
+          assert.ok(
+            payload.length === 0 || windows.get(id)! >= 0,
+            `stream ${id} is ${windows.get(id)} below its window`,
+          );
+          assert.ok(connection >= 0, `the connection is ${connection} below its window`);
+          received.get(id)!.push(payload);
+        }
+        if ((type === Type.DATA || type === Type.HEADERS) && (flags & END_STREAM) !== 0) ended.add(id);
+      }
+    };
+    peer.greet(setting(4, initial));
+    const count = 1 + random.below(6);
+    for (let i = 0; i < count; i++) {
+      const id = 2 * i + 1;
+      windows.set(id, initial);
+      received.set(id, []);
+      peer.send(peer.headers(id, END_STREAM));
+    }
+    for (let round = 0; ended.size < count; round++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      take();
+      // At last no more tricks.
+      const isGenerous = round > 30;
+      const grant = isGenerous ? 50_000 : random.pick([1, 5, 1000, 20_000]);
+      const id = random.pick([...windows.keys()]);
+      switch (isGenerous ? round % 2 : random.below(4)) {
+        case 0:
+          connection += grant;
+          peer.send(frame(Type.WINDOW_UPDATE, 0, 0, grant));
+          break;
+        case 1:
+          windows.set(id, windows.get(id)! + grant);
+          peer.send(frame(Type.WINDOW_UPDATE, 0, id, grant));
+          break;
+        case 2: {
+          const next = random.pick([0, 1, 300, 40_000]);
+          // Smaller windows bind once the server has acknowledged them.
+          peer.send(frame(Type.SETTINGS, 0, 0, setting(4, next)));
+          await until(
+            () => peer.frames.some((one) => one.type === Type.SETTINGS && one.flags === 1),
+            "the acknowledgement",
+          );
+          const at = peer.frames.findIndex((one) => one.type === Type.SETTINGS && one.flags === 1);
+          const after = peer.frames.splice(at);
+          take();
+          for (const [stream, window] of windows) windows.set(stream, window + next - initial);
+          initial = next;
+          peer.frames.push(...after.slice(1));
+          take();
+          break;
+        }
+        default:
+      }
+      assert.ok(round < 5000, "it goes on");
+    }
+    for (const [id, body] of bodies) assert.ok(Buffer.concat(received.get(id)!).equals(body), `stream ${id}`);
+    peer.socket.destroy();
+  });
+});
+
+function cut(random: Random, body: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < body.length; ) {
+    const length = 1 + random.below(random.pick([10, 5000, 40_000]));
+    pieces.push(body.subarray(at, at + length));
+    at += length;
+  }
+  return pieces;
+}
+
+/** Sends `body` in pieces, as a well-behaved writer: it stops when told to and goes on at onDrain. */
+class Writer {
+  readonly #stream: ClientStream | ServerStream;
+  readonly #pieces: Buffer[];
+
+  constructor(stream: ClientStream | ServerStream, pieces: Buffer[]) {
+    this.#stream = stream;
+    this.#pieces = pieces;
+  }
+
+  write(): void {
+    for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
+      if (!this.#stream.sendData(piece)) return;
+    }
+    this.#stream.sendEnd();
+  }
+}
+
+/** Reads, and pauses now and then. */
+class Reader implements StreamListener {
+  readonly parts: Buffer[] = [];
+  hasEnded = false;
+  resets = 0;
+  writer: Writer | undefined;
+  stream: ClientStream | ServerStream | undefined;
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  onHeaders(): void {}
+
+  onData(bytes: Buffer): void {
+    this.parts.push(bytes);
+    if (this.#random.below(6) !== 0) return;
+    this.stream!.pause();
+    setImmediate(() => this.stream!.resume());
+  }
+
+  onEnd(): void {
+    this.hasEnded = true;
+  }
+
+  onReset(): void {
+    this.resets++;
+  }
+
+  onDrain(): void {
+    this.writer!.write();
+  }
+}
+
+test("streams both ways at once, paused and resumed and some cut off, arrive whole", async () => {
+  await forSeeds(15, async (random) => {
+    const [one, other] = duplexPair();
+    const replies: Buffer[] = [];
+    const servers: Reader[] = [];
+    new ServerSession(one, {
+      streamWindowBytes: 65_535,
+      connectionWindowBytes: 65_535,
+      limits: { maxConcurrentStreams: 3, maxHeldBytes: 50_000 },
+      accept(stream) {
+        const reader = new Reader(random);
+        const body = random.bytes(random.below(300_000));
+        replies[(stream.id - 1) / 2] = body;
+        servers[(stream.id - 1) / 2] = reader;
+        reader.stream = stream;
+        reader.writer = new Writer(stream, cut(random, body));
+        // Replies while it reads, and ends after the request has: before, the rest of the request would be refused.
+        stream.sendHeaders([":status", "200"], false);
+        const end = reader.onEnd.bind(reader);
+        reader.onEnd = () => {
+          end();
+          reader.writer!.write();
+        };
+        return reader;
+      },
+    });
+    const client = new ClientSession(other, { streamWindowBytes: 65_535, connectionWindowBytes: 65_535 });
+    // Before, it would open more streams than the server takes.
+    await until(() => client.roundTripMs > 0, "the server's settings");
+    const calls = Array.from({ length: 8 }, () => {
+      const reader = new Reader(random);
+      const body = random.bytes(random.below(300_000));
+      const stream = client.openStream(requestFields, undefined, reader);
+      reader.stream = stream;
+      reader.writer = new Writer(stream, cut(random, body));
+      reader.writer.write();
+      const isCut = random.below(5) === 0;
+      if (isCut) setImmediate(() => stream.reset(8));
+      return { reader, body, stream, isCut };
+    });
+    await until(() => calls.every(({ stream }) => stream.isClosed), "the end of all streams");
+    for (const { reader, body, stream, isCut } of calls) {
+      const at = (stream.id - 1) / 2;
+      if (isCut && !reader.hasEnded) continue;
+      assert.ok(Buffer.concat(reader.parts).equals(replies[at]!), `reply ${stream.id}`);
+      assert.ok(Buffer.concat(servers[at]!.parts).equals(body), `request ${stream.id}`);
+      assert.equal(reader.resets, 0);
+    }
+    client.destroy();
+  });
+});
