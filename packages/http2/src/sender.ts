@@ -138,8 +138,9 @@ export class Sender implements StreamOwner {
 
   reset(stream: Stream, code: number): void {
     if (stream.isClosed) return;
-    this.#hooks.onReset(stream);
+    // On the wire before anything that its end brings about: a stream that waited for its place opens after it.
     if (stream.id !== 0) this.resetId(stream.id, code);
+    this.#hooks.onReset(stream);
   }
 
   resume(stream: Stream): void {
