@@ -33,6 +33,8 @@ export class ServerSession extends Session {
   readonly #refuse: (stream: ServerStream, fields: HeaderFields) => void;
   #prefaceBytes = 0;
   #prefaceTimer: NodeJS.Timeout | undefined;
+  // The highest number that was opened; lastPeerId is the highest that was looked at.
+  #highestId = 0;
   // Streams above are not looked at any more: GOAWAY named this one as the last.
   #lastAcceptedId = largestStreamId;
 
@@ -54,7 +56,8 @@ export class ServerSession extends Session {
   /**
    * Takes no more streams; the open ones may finish, then the connection closes. In two steps (RFC 9113 section 6.8): first
    * the peer learns that it should open no more, and a round trip later, when what was under way has arrived, which stream was
-   * the last. So none is lost.
+   * the last. So none is lost. A peer that does not answer, or a stream that does not end, keeps the connection open: call
+   * destroy when you have waited long enough.
    */
   override close(): void {
     if (!this.isOpen) return;
@@ -77,7 +80,7 @@ export class ServerSession extends Session {
   }
 
   protected override isIdle(id: number): boolean {
-    return (id & 1) === 0 || id > this.lastPeerId;
+    return (id & 1) === 0 || id > this.#highestId;
   }
 
   protected override onPeerSettings(): void {
@@ -91,11 +94,16 @@ export class ServerSession extends Session {
       return;
     }
     if ((id & 1) === 0) throw new ProtocolError("STREAM_ID_PARITY");
-    if (id <= this.lastPeerId) {
+    if (id <= this.#highestId) {
       if (this.resetStreams.has(id)) return;
       throw new ProtocolError("STREAM_OVER");
     }
-    if (id > this.#lastAcceptedId) return;
+    this.#highestId = id;
+    if (id > this.#lastAcceptedId) {
+      // The client knows that it was not looked at; so what belongs to it is no fault either.
+      this.resetStreams.add(id);
+      return;
+    }
     this.lastPeerId = id;
     if (this.streams.size >= this.options.limits.maxConcurrentStreams) throw new ProtocolError("STREAM_LIMIT");
     const verdict = block.judge(MessageKind.REQUEST);
@@ -114,6 +122,12 @@ export class ServerSession extends Session {
       this.onListenerError(stream, error);
     }
     if (isEnd) this.endRemote(stream, noFields);
+  }
+
+  protected override onBrokenHeaders(id: number): void {
+    if (id <= this.#highestId) return;
+    this.#highestId = id;
+    this.lastPeerId = id;
   }
 
   #onTrailers(stream: Stream, isEnd: boolean, block: HeaderBlock): void {

@@ -155,6 +155,8 @@ export abstract class Session implements FrameSink, RoundTripClock {
   protected abstract isIdle(id: number): boolean;
   /** A header block arrived for a stream, known or not. */
   protected abstract onHeaderBlock(id: number, isEnd: boolean, block: HeaderBlock): void;
+  /** A stream may have been opened by headers that were wrong. */
+  protected onBrokenHeaders(_id: number): void {}
   protected abstract onPeerGoAway(lastId: number, code: number, debug: string): void;
   /** A stream is over and gone from {@link streams}. */
   protected abstract onStreamOver(): void;
@@ -373,7 +375,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
     // Whatever is wrong with the stream, the block is decoded: the table depends on it (RFC 9113 section 4.3).
     const block = this.#decoder.decode(assembled.bytes, assembled.start, assembled.end);
     if (assembled.dependsOnItself) {
-      if (this.#isServer && id > this.lastPeerId) this.lastPeerId = id;
+      this.onBrokenHeaders(id);
       throw new ProtocolError("STREAM_DEPENDS_ON_ITSELF");
     }
     this.onHeaderBlock(id, assembled.isEnd, block);
@@ -498,6 +500,7 @@ export abstract class Session implements FrameSink, RoundTripClock {
 
   /** Ends a stream of which the other end has not looked at anything, or not everything. */
   protected drop(stream: Stream, code: number, error: Error): void {
+    this.resetStreams.add(stream.id);
     this.#remove(stream);
     this.tellReset(stream, code, error);
   }

@@ -351,6 +351,25 @@ test("more data than a stream's window costs that stream only", async () => {
   await peer.expect(Type.HEADERS, (one) => one.id === 3);
 });
 
+test("HPACK bombs are refused one by one, and the connection stays of use", async () => {
+  handler = echo;
+  const peer = (await server.connect()).greet();
+  // One field of 4000 bytes enters the table; each bomb names it 15_000 times, 60 MB of fields.
+  peer.send(peer.headers(1, END_STREAM), peer.headers(3, END_STREAM, [...requestFields, "bomb", "b".repeat(1900)]));
+  const bomb = Buffer.concat([peer.block(requestFields), Buffer.alloc(15_000, 0x80 | 62)]);
+  const before = process.memoryUsage();
+  for (let id = 5; id < 205; id += 2) {
+    peer.send(frame(Type.HEADERS, END_STREAM | END_HEADERS, id, bomb));
+    const headers = await peer.expect(Type.HEADERS, (one) => one.id === id);
+    assert.equal(peer.fieldsOf(headers)[1], "431");
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  assert.ok(heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers < 96 * 1024 * 1024);
+  peer.send(peer.headers(205, END_STREAM));
+  await peer.expect(Type.HEADERS, (one) => one.id === 205);
+  await serveHonest();
+});
+
 test("a finished reply that is not taken costs its stream, when little waits", async () => {
   handler = (stream) => {
     stream.sendReply(replyHeaders, Buffer.alloc(1000), replyTrailers);

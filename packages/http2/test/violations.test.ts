@@ -285,6 +285,33 @@ test("a server's goodbye refuses what it did not look at, and lets the rest fini
   await until(() => isClosed, "the end of the connection");
 });
 
+test("a stream opened after the last goodbye is not looked at, and harms nobody", async () => {
+  const accepted: number[] = [];
+  const { peer, session } = serveRaw({
+    accept(stream) {
+      accepted.push(stream.id);
+      return echo(stream);
+    },
+  });
+  peer.greet();
+  peer.send(peer.headers(1, 0));
+  await until(() => accepted.length === 1, "the stream");
+  session.close();
+  const ping = await peer.expect(Type.PING);
+  peer.send(frame(Type.PING, ACK, 0, ping.payload));
+  await peer.expect(Type.GOAWAY, (one) => one.payload.readUInt32BE() === 1);
+  peer.send(
+    peer.headers(3, 0),
+    frame(Type.DATA, 0, 3, "x"),
+    frame(Type.WINDOW_UPDATE, 0, 3, 1),
+    frame(Type.RST_STREAM, 0, 3, 8),
+  );
+  peer.send(peer.headers(3, END_STREAM, ["a", "b"]), frame(Type.DATA, END_STREAM, 1, "hello"));
+  assert.equal((await peer.expect(Type.DATA)).payload.toString(), "hello");
+  assert.deepEqual(accepted, [1]);
+  await peer.expectClose();
+});
+
 test("a reply to HEAD may promise bytes that do not come", async () => {
   const [ours, theirs] = duplexPair();
   const peer = new RawPeer(theirs, preface.length);
