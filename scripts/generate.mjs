@@ -4,10 +4,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Each input folder, where its code goes, and whether the files it imports are generated beside it. */
+/**
+ * Each input folder, where its code goes, and whether the files it imports are generated beside it; `paths` and `exclude` say
+ * which of its files are meant, where not all are.
+ */
 const targets = [
   { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
-  { input: "proto", out: "packages/rpc/src/gen", imports: false },
+  { input: "proto", out: "packages/rpc/src/gen", imports: false, exclude: ["proto/grpc"] },
+  { input: "proto", out: "packages/transport/src/gen", imports: false, paths: ["proto/grpc"] },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
@@ -17,7 +21,7 @@ const targets = [
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
 
-for (const { input, out, imports } of targets) {
+for (const { input, out, imports, paths = [], exclude = [] } of targets) {
   const template = {
     version: "v2",
     plugins: [
@@ -28,7 +32,7 @@ for (const { input, out, imports } of targets) {
         include_imports: imports,
       },
     ],
-    inputs: [{ directory: input }],
+    inputs: [{ directory: input, paths, exclude_paths: exclude }],
   };
   if (!check) rmSync(out, { recursive: true, force: true });
   execFileSync("buf", ["generate", "--template", JSON.stringify(template)], { stdio: "inherit" });

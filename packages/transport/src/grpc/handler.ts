@@ -2,6 +2,8 @@
 //   .begin(context)                      what the context of every call begins with; once, when the server starts
 //   .accept(stream, headers)             a request came: answers it; give it to ServerSession or ServerConnections
 //   .refuse(stream, headers)             a request came whose headers are over the limit; the same
+//   .drain()                             no service is healthy any more; call it before connections are drained
+//   .health                              how the services are, for who wants to say it
 //   .cancel(reason)                      ends every open call now, its status is written when this returns
 import { Context } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
@@ -19,6 +21,8 @@ import {
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { GrpcCall } from "./call.ts";
 import { acceptedEncodings, type Compression, findCompression, isAccepted } from "./compression.ts";
+import { Health } from "./health.ts";
+import { createReflectionServices } from "./reflection.ts";
 import { readRequestHead } from "./request-head.ts";
 import { compileRouteCodec, type RouteCodec } from "./route-codec.ts";
 import { encodeStatus } from "./status.ts";
@@ -35,6 +39,10 @@ export interface GrpcHandlerOptions {
   maxMessageBytes?: number;
   /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
   compression?: "gzip" | "identity";
+  /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
+  health?: boolean;
+  /** Serve `grpc.reflection`, v1 and v1alpha, without any middleware, unless `services` has it. Default: true. */
+  reflection?: boolean;
 }
 
 interface ResolvedOptions {
@@ -43,6 +51,8 @@ interface ResolvedOptions {
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly compression: Compression | undefined;
+  readonly health: boolean;
+  readonly reflection: boolean;
 }
 
 function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions {
@@ -59,6 +69,8 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
     timeoutMs,
     maxMessageBytes,
     compression: findCompression(compression),
+    health: options.health ?? true,
+    reflection: options.reflection ?? true,
   };
 }
 
@@ -76,11 +88,15 @@ interface GrpcRoute {
 
 /** Answers the streams of any number of HTTP/2 connections as gRPC. */
 export interface GrpcHandler {
+  /** How the services are. */
+  readonly health: Health;
   /** Gives every call from now on this context to begin with. */
   begin(context: Context): void;
   accept(stream: ServerStream, headers: HeaderFields): StreamListener;
   /** Answers a stream whose headers are over the limit. */
   refuse(stream: ServerStream, headers: HeaderFields): void;
+  /** Tells who asks after health that nothing serves any more. */
+  drain(): void;
   /** Ends every open call; their statuses are written when this returns. */
   cancel(reason: ServiceError): void;
 }
@@ -95,6 +111,7 @@ export function createGrpcHandler(options: GrpcHandlerOptions = {}): GrpcHandler
 }
 
 class Streams implements GrpcHandler {
+  readonly health: Health;
   readonly #options: ResolvedOptions;
   readonly #routes: ReadonlyMap<string, GrpcRoute>;
   readonly #calls = new Set<GrpcCall>();
@@ -102,7 +119,8 @@ class Streams implements GrpcHandler {
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
-    this.#routes = createRoutes(options);
+    this.health = new Health(options.services.map(({ desc }) => desc.typeName));
+    this.#routes = createRoutes(options, createOwnServices(options, this.health));
   }
 
   begin(context: Context): void {
@@ -161,6 +179,10 @@ class Streams implements GrpcHandler {
     answerStatus(stream, new ServiceError(429, "", "the headers of the call are over the limit"));
   }
 
+  drain(): void {
+    this.health.drain();
+  }
+
   cancel(reason: ServiceError): void {
     for (const call of this.#calls) call.cancel(reason);
   }
@@ -168,23 +190,33 @@ class Streams implements GrpcHandler {
 
 const codecs: readonly Codec[] = [protoCodec, jsonCodec];
 
-function createRoutes(options: ResolvedOptions): ReadonlyMap<string, GrpcRoute> {
+/** What every server serves beside its services. */
+function createOwnServices(options: ResolvedOptions, health: Health): readonly Service[] {
+  const { services } = options;
+  const own = options.health ? [health.createService()] : [];
+  if (options.reflection) own.push(...createReflectionServices([...services, ...own]));
+  const given = new Set(services.map(({ desc }) => desc.typeName));
+  return own.filter(({ desc }) => !given.has(desc.typeName));
+}
+
+function createRoutes(options: ResolvedOptions, ownServices: readonly Service[]): ReadonlyMap<string, GrpcRoute> {
   const middleware = chain(...options.middleware);
   const routes = new Map<string, GrpcRoute>();
-  for (const { methods } of options.services) {
-    for (const { method, handler } of methods) {
-      if (routes.has(method.operation)) throw serviceConflict(method.operation);
-      routes.set(method.operation, {
-        method,
-        handler: middleware(handler),
-        timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : Number.POSITIVE_INFINITY,
-        protoCodec: compileRouteCodec(protoCodec, method, "application/grpc"),
-        codecs: new Map(
-          codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),
-        ),
-      });
-    }
-  }
+  const add = (method: Method, handler: Handler): void => {
+    if (routes.has(method.operation)) throw serviceConflict(method.operation);
+    routes.set(method.operation, {
+      method,
+      handler,
+      timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : Number.POSITIVE_INFINITY,
+      protoCodec: compileRouteCodec(protoCodec, method, "application/grpc"),
+      codecs: new Map(
+        codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),
+      ),
+    });
+  };
+  for (const { methods } of options.services)
+    for (const { method, handler } of methods) add(method, middleware(handler));
+  for (const { methods } of ownServices) for (const { method, handler } of methods) add(method, handler);
   return routes;
 }
 

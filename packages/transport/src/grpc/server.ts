@@ -6,6 +6,7 @@ import { ServiceError } from "@clew/rpc";
 import { type Address, endpointOf, listen, parseAddress } from "../address.ts";
 import { serverAlreadyStarted, serverNotStarted } from "../errors.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
+import type { Health } from "./health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./server-connections.ts";
 
 export interface GrpcServerOptions extends GrpcHandlerOptions, ServerConnectionOptions {
@@ -42,6 +43,11 @@ export class GrpcServer {
     this.#connections = new ServerConnections(this.#handler, options);
   }
 
+  /** How the server and its services are, as `grpc.health.v1` tells it. */
+  get health(): Health {
+    return this.#handler.health;
+  }
+
   /**
    * Listens; resolves when calls are accepted.
    *
@@ -68,6 +74,7 @@ export class GrpcServer {
     };
     // It is closed when the last connection is.
     const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+    this.#handler.drain();
     this.#connections.drain();
     if (signal.aborted) cutOff();
     else signal.addEventListener("abort", cutOff, { once: true });
