@@ -1,0 +1,40 @@
+/** What a developer did wrong, found when a registry or a client is put together, or what a registry holds that is none. */
+function usageError(code: string, message: string, cause?: unknown): TypeError & { readonly code: string } {
+  const error = cause === undefined ? new TypeError(message) : new TypeError(message, { cause });
+  return Object.assign(error, { code });
+}
+
+export function instanceInvalid(field: string, given: unknown, works: string): Error {
+  const where = field === "" ? "an instance" : `an instance's ${field}`;
+  return usageError("CLEW_REGISTRY_INSTANCE", `${where} is ${describe(given)}; it must be ${works}`);
+}
+
+export function nameInvalid(given: unknown): Error {
+  return usageError("CLEW_REGISTRY_NAME", `a service's name is ${describe(given)}; it must be text that is not empty`);
+}
+
+export function targetInvalid(given: string, works: readonly string[]): Error {
+  return usageError("CLEW_REGISTRY_TARGET", `target "${given}" leads nowhere; ${works.join(", ")} would work`);
+}
+
+export function discoveryMissing(target: string): Error {
+  return usageError(
+    "CLEW_REGISTRY_DISCOVERY",
+    `target "${target}" needs the option discovery: the registry that knows where the service is`,
+  );
+}
+
+export function optionInvalid(option: string, given: unknown, works: string): Error {
+  return usageError("CLEW_REGISTRY_OPTION", `option ${option} is ${describe(given)}; it must be ${works}`);
+}
+
+export function watchReadTwice(name: string): Error {
+  return usageError("CLEW_REGISTRY_WATCH", `a watch of "${name}" has one reader; start a watch for each`);
+}
+
+function describe(given: unknown): string {
+  if (typeof given === "string") return JSON.stringify(given.length > 100 ? `${given.slice(0, 100)}...` : given);
+  if (Array.isArray(given)) return "a list";
+  if (typeof given === "object" && given !== null) return "an object";
+  return String(given);
+}

@@ -1,0 +1,1 @@
+export { createInstance, type Instance, type InstanceInit, parseInstance } from "./instance.ts";
