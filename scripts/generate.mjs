@@ -17,6 +17,7 @@ const targets = [
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
   { input: "bench/proto", out: "bench/src/gen", imports: true },
   { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
+  { input: "conformance/protobuf/proto", out: "conformance/protobuf/gen", imports: true },
 ];
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";

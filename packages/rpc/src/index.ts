@@ -1,7 +1,8 @@
 export { Call, currentCall, type HttpInfo, type MessageListener, type Peer } from "./call.ts";
 export { type CallOptions, createServiceClient, type ServiceClient, type ServiceClientOptions } from "./client.ts";
 export type { Codec, MessageCodec } from "./codec/codec.ts";
-export { createJsonCodec, type JsonCodecOptions, jsonCodec } from "./codec/json.ts";
+export { createJsonCodec, jsonCodec } from "./codec/json.ts";
+export type { JsonCodecOptions } from "./codec/json-options.ts";
 export { protoCodec } from "./codec/proto.ts";
 export { type ErrorFactory, type Errors, errorsOf } from "./errors-of.ts";
 export { Metadata, type MetadataInit } from "./metadata.ts";

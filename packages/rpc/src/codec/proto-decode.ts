@@ -29,6 +29,14 @@ export function compileProtoReader(desc: DescMessage): MessageReading {
   return reading;
 }
 
+/** A message of this type, out of its bytes. */
+export function readProto(desc: DescMessage, bytes: Uint8Array): object {
+  const { create, read } = compileProtoReader(desc);
+  const message = create();
+  read(new runtime.ProtoReader(bytes), message, bytes.length, 1, 0);
+  return message;
+}
+
 const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
 interface ScalarReading {
@@ -177,7 +185,7 @@ class ProtoReaderSource {
     const isStruct = isJsonStruct(field);
     const isUnwrapped = field.fieldKind === "message" && field.oneof === undefined && isWrapperDesc(desc);
     const value = isUnwrapped ? quote(desc.fields[0]!.localName) : "";
-    if (isStruct) source.add(`v = ${source.constant(structFromJson)}(v === undefined ? {} : v);`);
+    if (isStruct) source.add(`v = ${source.constant(structFromJson)}(v === undefined ? {} : v, 1);`);
     else if (isUnwrapped) {
       source.add(
         "{",
@@ -192,7 +200,7 @@ class ProtoReaderSource {
     } else {
       source.add(`${child}.read(r, v, r.delimited(end), depth + 1, 0);`);
     }
-    if (isStruct) source.add(`v = ${source.constant(structToJson)}(v);`);
+    if (isStruct) source.add(`v = ${source.constant(structToJson)}(v, false);`);
     else if (isUnwrapped) source.add(`v = v[${value}];`);
   }
 

@@ -1,5 +1,6 @@
-import { create, type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { isSet, isZero, type SingularField } from "./presence.ts";
 import * as writer from "./proto-writer.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct, structFromJson } from "./struct.ts";
@@ -57,29 +58,6 @@ const scalars: Readonly<Record<ScalarType, ScalarWriting>> = {
   [ScalarType.SINT64]: { wireType: wireType.varint, write: writer.writeSint64 },
 };
 
-/** Whether a value of this type, as `value`, is the one that implicit presence leaves out. */
-function isZero(scalar: ScalarType, value: string): string {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return `${value} === ""`;
-    case ScalarType.BOOL:
-      return `${value} === false`;
-    case ScalarType.BYTES:
-      return `${value}.length === 0`;
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return `Object.is(${value}, 0)`; // -0 is written
-    case ScalarType.INT64:
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-    case ScalarType.SINT64:
-      return `(${value} === 0n || ${value} == 0)`; // a bigint, and a string where jstype says so
-    default:
-      return `${value} === 0`;
-  }
-}
-
 /**
  * Generates, for `message M { string name = 1; repeated M items = 2; }`:
  *
@@ -134,7 +112,7 @@ class ProtoWriterSource {
     if (field.oneof !== undefined) {
       source.add(`v = m[${quote(field.oneof.localName)}];`, `if (v.case === ${local}) {`, "v = v.value;");
     } else {
-      source.add(`v = m[${local}];`, `if (${this.#isSet(field, local)}) {`);
+      source.add(`v = m[${local}];`, `if (${isSet(this.#desc, field, this.#source)}) {`);
     }
     this.#addSingular(field, "v");
     if (field.presence === presence.LEGACY_REQUIRED) {
@@ -142,23 +120,8 @@ class ProtoWriterSource {
     } else source.add("}");
   }
 
-  // Whether `v`, of the property `local`, is to be written.
-  #isSet(field: DescField & { fieldKind: "scalar" | "enum" | "message" }, local: string): string {
-    if (field.fieldKind === "message") return "v !== undefined";
-    if (field.presence === presence.IMPLICIT) {
-      return field.fieldKind === "scalar" ? `!(${isZero(field.scalar, "v")})` : `v !== ${field.enum.values[0]!.number}`;
-    }
-    // Fields with explicit presence have their defaults on the prototype. A value that is no default is the message's own.
-    const prototype = Object.getPrototypeOf(create(this.#desc)) as Record<string, unknown>;
-    if (prototype === Object.prototype) return "v !== undefined";
-    const owns = `${this.#source.constant(Object.prototype.hasOwnProperty)}.call(m, ${local})`;
-    const zero = prototype[field.localName];
-    if (Number.isNaN(zero)) return `v !== undefined && ${owns}`;
-    return `v !== undefined && (v !== ${this.#source.constant(zero)} || ${owns})`;
-  }
-
   // A value and its tag.
-  #addSingular(field: DescField & { fieldKind: "scalar" | "enum" | "message" }, value: string): void {
+  #addSingular(field: SingularField, value: string): void {
     if (field.fieldKind === "message") this.#addMessage(field, field.message, value);
     else this.#addScalar(field.number, field.scalar ?? ScalarType.INT32, value, fieldName(field));
   }
@@ -266,7 +229,7 @@ class ProtoWriterSource {
 }
 
 function structFromLocal(value: JsonObject): object {
-  return structFromJson(value);
+  return structFromJson(value, 1);
 }
 
 function fieldName(field: DescField): string {

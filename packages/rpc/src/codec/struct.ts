@@ -10,19 +10,23 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { setOwn } from "./set-own.ts";
 
+/** How deep values may be nested. */
+const depthLimit = 100;
+
 /** Whether a field's message is a google.protobuf.Struct that protobuf-es holds as a plain object. */
 export function isJsonStruct(field: DescField): boolean {
   return field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
 }
 
 /** The message for a plain object. */
-export function structFromJson(json: JsonObject): Struct {
+export function structFromJson(json: JsonObject, depth: number): Struct {
   const struct = create(StructSchema);
-  for (const key of Object.keys(json)) setOwn(struct.fields, key, valueFromJson(json[key]!));
+  for (const key of Object.keys(json)) setOwn(struct.fields, key, valueFromJson(json[key]!, depth + 1));
   return struct;
 }
 
-function valueFromJson(json: JsonValue): Value {
+export function valueFromJson(json: JsonValue, depth: number): Value {
+  if (depth > depthLimit) throw new Error(`google.protobuf.Value: values are nested more than ${depthLimit} deep`);
   const value = create(ValueSchema);
   switch (typeof json) {
     case "number":
@@ -36,34 +40,39 @@ function valueFromJson(json: JsonValue): Value {
       break;
     case "object":
       if (json === null) value.kind = { case: "nullValue", value: NullValue.NULL_VALUE };
-      else if (Array.isArray(json)) value.kind = { case: "listValue", value: listFromJson(json) };
-      else value.kind = { case: "structValue", value: structFromJson(json) };
+      else if (Array.isArray(json)) value.kind = { case: "listValue", value: listFromJson(json, depth) };
+      else value.kind = { case: "structValue", value: structFromJson(json, depth) };
   }
   return value;
 }
 
-function listFromJson(json: readonly JsonValue[]): ListValue {
+export function listFromJson(json: readonly JsonValue[], depth: number): ListValue {
   const list = create(ListValueSchema);
-  for (const item of json) list.values.push(valueFromJson(item));
+  for (const item of json) list.values.push(valueFromJson(item, depth + 1));
   return list;
 }
 
-/** The plain object for a message. A value without a kind is null. */
-export function structToJson(struct: Struct): JsonObject {
+/** The plain object for a message. When `isStrict`, what JSON cannot say is refused: no kind, and numbers that are none. */
+export function structToJson(struct: Struct, isStrict: boolean): JsonObject {
   const json: JsonObject = {};
-  for (const key of Object.keys(struct.fields)) setOwn(json, key, valueToJson(struct.fields[key]!));
+  for (const key of Object.keys(struct.fields)) setOwn(json, key, valueToJson(struct.fields[key]!, isStrict));
   return json;
 }
 
-function valueToJson({ kind }: Value): JsonValue {
+export function valueToJson({ kind }: Value, isStrict: boolean): JsonValue {
   switch (kind.case) {
     case "structValue":
-      return structToJson(kind.value);
+      return structToJson(kind.value, isStrict);
     case "listValue":
-      return kind.value.values.map(valueToJson);
+      return kind.value.values.map((value) => valueToJson(value, isStrict));
     case "nullValue":
-    case undefined:
       return null;
+    case undefined:
+      if (isStrict) throw new Error("google.protobuf.Value must have a value");
+      return null;
+    case "numberValue":
+      if (isStrict && !Number.isFinite(kind.value)) throw new Error(`google.protobuf.Value cannot be ${kind.value}`);
+      return kind.value;
     default:
       return kind.value;
   }

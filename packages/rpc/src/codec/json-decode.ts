@@ -1,0 +1,301 @@
+import { type DescEnum, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { readExtension } from "./json-extension.ts";
+import type { JsonPolicy } from "./json-options.ts";
+import * as reader from "./json-reader.ts";
+import { type ReadJson, readStruct, wellKnownReader } from "./json-well-known.ts";
+import type { SingularField } from "./presence.ts";
+import { compileCreate } from "./proto-create.ts";
+import { setOwn } from "./set-own.ts";
+import { quote, Source } from "./source.ts";
+import { isJsonStruct } from "./struct.ts";
+
+/** A slot, because messages may hold each other: it is filled once its function is made. */
+interface Slot {
+  read: ReadJson;
+}
+
+/** The functions that read messages from JSON by one policy, each made when it is first asked for. */
+export class JsonReaders {
+  readonly policy: JsonPolicy;
+  readonly #slots = new WeakMap<DescMessage, Slot>();
+
+  constructor(policy: JsonPolicy) {
+    this.policy = policy;
+  }
+
+  slotOf(desc: DescMessage): Slot {
+    let slot = this.#slots.get(desc);
+    if (slot === undefined) {
+      slot = { read: undefined as unknown as ReadJson };
+      this.#slots.set(desc, slot);
+      slot.read = this.#wellKnownOf(desc) ?? new JsonReaderSource(desc, this).build();
+    }
+    return slot;
+  }
+
+  #wellKnownOf(desc: DescMessage): ReadJson | undefined {
+    if (isWrapperDesc(desc)) return new JsonReaderSource(desc, this).buildWrapper();
+    return wellKnownReader(desc, this);
+  }
+
+  /** An extension's value, or a field that the message does not have. */
+  readOther(message: Message, name: string, value: unknown, depth: number): void {
+    const read = (container: DescMessage, json: object) => this.slotOf(container).read(json, depth);
+    if (readExtension(message, name, value, this.policy.types, read)) return;
+    if (this.policy.rejectUnknownFields) throw reader.unknownField(message.$typeName, name);
+  }
+}
+
+type Read = (json: unknown, name: string) => unknown;
+
+/** The scalars that are more than a check of their type. */
+const scalars: Readonly<Partial<Record<ScalarType, Read>>> = {
+  [ScalarType.DOUBLE]: reader.readDouble,
+  [ScalarType.FLOAT]: reader.readFloat,
+  [ScalarType.INT64]: reader.readInt64,
+  [ScalarType.UINT64]: reader.readUint64,
+  [ScalarType.INT32]: reader.readInt32,
+  [ScalarType.FIXED64]: reader.readUint64,
+  [ScalarType.FIXED32]: reader.readUint32,
+  [ScalarType.BYTES]: reader.readBytes,
+  [ScalarType.UINT32]: reader.readUint32,
+  [ScalarType.SFIXED32]: reader.readInt32,
+  [ScalarType.SFIXED64]: reader.readInt64,
+  [ScalarType.SINT32]: reader.readInt32,
+  [ScalarType.SINT64]: reader.readInt64,
+};
+
+const nullValue = "google.protobuf.NullValue";
+
+/**
+ * Generates, for `message M { string first_name = 1; repeated M items = 2; }`:
+ *
+ *     function read(j, depth) {
+ *       if (typeof j !== "object" || j === null || Array.isArray(j)) throw expected("M", "an object", j);
+ *       if (depth > limit) throw tooDeep("M");
+ *       const m = create();
+ *       for (const k in j) {
+ *         let v = j[k];
+ *         switch (k) {
+ *           case "first_name": if (hasOwn(j, "firstName")) throw fieldTwice("M", k);
+ *           case "firstName": if (v === null) break;
+ *             if (typeof v !== "string") throw expected("M.first_name", "a string", v);
+ *             m["firstName"] = v;
+ *             break;
+ *           case "items": if (v === null) break;
+ *             <v must be an array> for (let i = 0; i < v.length; i++) { let w = v[i]; ...; m["items"].push(w); }
+ *             break;
+ *           default: readers.readOther(m, k, v, depth);
+ *         }
+ *       }
+ *       return m;
+ *     }
+ */
+class JsonReaderSource {
+  readonly #desc: DescMessage;
+  readonly #readers: JsonReaders;
+  readonly #source = new Source();
+
+  constructor(desc: DescMessage, readers: JsonReaders) {
+    this.#desc = desc;
+    this.#readers = readers;
+  }
+
+  build(): ReadJson {
+    const source = this.#source;
+    const name = quote(this.#desc.typeName);
+    const expected = source.constant(reader.expected);
+    source.add(
+      "function read(j, depth) {",
+      `if (typeof j !== "object" || j === null || Array.isArray(j)) throw ${expected}(${name}, "an object", j);`,
+      `if (depth > ${reader.depthLimit}) throw ${source.constant(reader.tooDeep)}(${name});`,
+      `const m = ${source.constant(compileCreate(this.#desc))}();`,
+      // The names of what JSON.parse made are its own, unless someone made Object.prototype enumerable.
+      "for (const k in j) {",
+      "let v = j[k];",
+      "switch (k) {",
+    );
+    for (const field of this.#desc.fields) this.#addField(field);
+    source.add(`default: ${source.constant(this.#readers)}.readOther(m, k, v, depth);`, "}", "}", "return m;", "}");
+    return source.build();
+  }
+
+  /** A wrapper is the value that it holds. */
+  buildWrapper(): ReadJson {
+    const source = this.#source;
+    const field = this.#desc.fields[0]!;
+    source.add("function read(v) {", `const m = ${source.constant(compileCreate(this.#desc))}();`, "if (v !== null) {");
+    this.#addScalar(field, field.scalar!, "v");
+    source.add(`m[${quote(field.localName)}] = v;`, "}", "return m;", "}");
+    return source.build();
+  }
+
+  #addField(field: DescField): void {
+    const source = this.#source;
+    if (field.name !== field.jsonName) {
+      const twice = `throw ${source.constant(reader.fieldTwice)}(${quote(this.#desc.typeName)}, k);`;
+      source.add(
+        `case ${quote(field.name)}:`,
+        `if (${source.constant(Object.hasOwn)}(j, ${quote(field.jsonName)})) ${twice}`,
+      );
+    }
+    source.add(`case ${quote(field.jsonName)}:`);
+    if (!takesNull(field)) source.add("if (v === null) break;");
+    switch (field.fieldKind) {
+      case "list":
+        this.#addList(field);
+        break;
+      case "map":
+        this.#addMap(field);
+        break;
+      default:
+        if (field.oneof === undefined) {
+          this.#addValue(field, field.fieldKind, "v", "break;");
+          source.add(`m[${quote(field.localName)}] = v;`);
+        } else this.#addOneof(field);
+    }
+    source.add("break;");
+  }
+
+  #addOneof(field: SingularField): void {
+    const source = this.#source;
+    const oneof = `m[${quote(field.oneof!.localName)}]`;
+    const twice = `${source.constant(reader.oneofTwice)}(${quote(this.#desc.typeName)}, ${quote(field.oneof!.name)}, k)`;
+    source.add(`if (${oneof}.case !== undefined) throw ${twice};`);
+    this.#addValue(field, field.fieldKind, "v", "break;");
+    source.add(`${oneof} = { case: ${quote(field.localName)}, value: v };`);
+  }
+
+  // Turns the JSON in `variable` into the value that the message holds; runs `skip` where it is to be passed over.
+  #addValue(field: DescField, kind: "scalar" | "enum" | "message", variable: string, skip: string): void {
+    if (kind === "scalar") this.#addScalar(field, field.scalar!, variable);
+    else if (kind === "enum") this.#addEnum(field, field.enum!, variable, skip);
+    else this.#addMessage(field as DescField & { message: DescMessage }, variable);
+  }
+
+  #addScalar(field: DescField, scalar: ScalarType, variable: string): void {
+    const source = this.#source;
+    const name = quote(fieldName(field));
+    const expected = source.constant(reader.expected);
+    switch (scalar) {
+      case ScalarType.STRING:
+        source.add(`if (typeof ${variable} !== "string") throw ${expected}(${name}, "a string", ${variable});`);
+        return;
+      case ScalarType.BOOL:
+        source.add(`if (typeof ${variable} !== "boolean") throw ${expected}(${name}, "true or false", ${variable});`);
+        return;
+    }
+    let read = scalars[scalar]!;
+    if (field.fieldKind !== "map" && (field as { longAsString?: boolean }).longAsString === true) {
+      if (read === reader.readInt64) read = reader.readInt64Text;
+      if (read === reader.readUint64) read = reader.readUint64Text;
+    }
+    source.add(`${variable} = ${source.constant(read)}(${variable}, ${name});`);
+  }
+
+  #addEnum(field: DescField, desc: DescEnum, variable: string, skip: string): void {
+    const source = this.#source;
+    const { numbers, closedNumbers } = enumTableOf(desc);
+    const isLenient = !this.#readers.policy.rejectUnknownFields;
+    const names = [source.constant(numbers), source.constant(closedNumbers), isLenient, quote(fieldName(field))];
+    const read = `${source.constant(reader.readEnum)}(${variable}, ${names.join(", ")})`;
+    source.add(
+      desc.typeName === nullValue ? `${variable} = ${variable} === null ? 0 : ${read};` : `${variable} = ${read};`,
+      `if (${variable} === undefined) ${skip}`,
+    );
+  }
+
+  #addMessage(field: DescField & { message: DescMessage }, variable: string): void {
+    const source = this.#source;
+    if (isJsonStruct(field)) {
+      source.add(`${variable} = ${source.constant(readStruct)}(${variable}, depth + 1);`);
+    } else if (field.fieldKind === "message" && field.oneof === undefined && isWrapperDesc(field.message)) {
+      // The field holds what is inside of the wrapper.
+      const inner = field.message.fields[0]!;
+      this.#addScalar(inner, inner.scalar!, variable);
+    } else {
+      source.add(`${variable} = ${source.constant(this.#readers.slotOf(field.message))}.read(${variable}, depth + 1);`);
+    }
+  }
+
+  #addList(field: DescField & { fieldKind: "list" }): void {
+    const source = this.#source;
+    const name = quote(fieldName(field));
+    source.add(
+      `if (!Array.isArray(v)) throw ${source.constant(reader.expected)}(${name}, "an array", v);`,
+      `{ const items = m[${quote(field.localName)}];`,
+      "for (let i = 0; i < v.length; i++) {",
+      "let w = v[i];",
+    );
+    this.#addNullCheck(field, name, "in an array");
+    this.#addValue(field, field.listKind, "w", "continue;");
+    source.add("items.push(w);", "}", "}");
+  }
+
+  #addMap(field: DescField & { fieldKind: "map" }): void {
+    const source = this.#source;
+    const name = quote(fieldName(field));
+    source.add(
+      'if (typeof v !== "object" || Array.isArray(v)) ' +
+        `throw ${source.constant(reader.expected)}(${name}, "an object", v);`,
+      `{ const record = m[${quote(field.localName)}];`,
+      "for (let e in v) {",
+      "let w = v[e];",
+    );
+    this.#addNullCheck(field, name, "in a map");
+    this.#addValue(field, field.mapKind, "w", "continue;");
+    switch (field.mapKey) {
+      case ScalarType.STRING:
+        source.add(`if (e === "__proto__") ${source.constant(setOwn)}(record, e, w); else record[e] = w;`);
+        break;
+      case ScalarType.BOOL:
+        source.add(`record[${source.constant(reader.readBoolKey)}(e, ${name})] = w;`);
+        break;
+      default: {
+        const read = source.constant(scalars[field.mapKey]!);
+        source.add(`${source.constant(reader.setEntry)}(record, String(${read}(e, ${name})), w, ${name});`);
+      }
+    }
+    source.add("}", "}");
+  }
+
+  #addNullCheck(field: DescField, name: string, where: string): void {
+    if (takesNull(field)) return;
+    const problem = this.#source.constant(reader.problem);
+    this.#source.add(`if (w === null) throw ${problem}(${name}, "null has no meaning ${where}");`);
+  }
+}
+
+/** Whether null is a value of the field, or of its items: elsewhere it means that there is none. */
+function takesNull(field: DescField): boolean {
+  return field.message?.typeName === "google.protobuf.Value" || field.enum?.typeName === nullValue;
+}
+
+interface EnumTable {
+  readonly numbers: ReadonlyMap<string, number>;
+  /** The values that it has, where it may have no others. */
+  readonly closedNumbers: ReadonlySet<number> | undefined;
+}
+
+const enumTables = new WeakMap<DescEnum, EnumTable>();
+
+function enumTableOf(desc: DescEnum): EnumTable {
+  let table = enumTables.get(desc);
+  if (table === undefined) {
+    table = {
+      // A name of the .proto wins over a name for JSON that is the same.
+      numbers: new Map([
+        ...desc.values.map(({ jsonName, number }): [string, number] => [jsonName, number]),
+        ...desc.values.map(({ name, number }): [string, number] => [name, number]),
+      ]),
+      closedNumbers: desc.open ? undefined : new Set(desc.values.map(({ number }) => number)),
+    };
+    enumTables.set(desc, table);
+  }
+  return table;
+}
+
+function fieldName(field: DescField): string {
+  return `${field.parent.typeName}.${field.name}`;
+}

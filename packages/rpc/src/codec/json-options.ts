@@ -1,0 +1,43 @@
+import type { Registry } from "@bufbuild/protobuf";
+
+export interface JsonCodecOptions {
+  /** Write fields that hold their zero value, as Kratos does. Default: true. */
+  emitZeroValues?: boolean;
+  /**
+   * Refuse a field that the message does not have and a name that an object has twice, instead of passing over the one and
+   * taking the last of the other. Default: false.
+   */
+  rejectUnknownFields?: boolean;
+  /** Write fields by their names in the .proto instead of in lowerCamelCase. Both are read. Default: false. */
+  useProtoFieldNames?: boolean;
+  /** Write enums by number instead of by name. Both are read. Default: false. */
+  enumAsNumber?: boolean;
+  /**
+   * Write int64, uint64 and their relatives as numbers instead of as strings. Readers whose numbers are doubles, such as
+   * JavaScript's, get wrong ones from 2^53. Both are read. Default: false.
+   */
+  int64AsNumber?: boolean;
+  /** The messages that a google.protobuf.Any may hold, and extensions. Default: none; an Any that is not empty is refused. */
+  types?: Registry;
+}
+
+/** {@link JsonCodecOptions}, complete. */
+export interface JsonPolicy {
+  readonly emitZeroValues: boolean;
+  readonly rejectUnknownFields: boolean;
+  readonly useProtoFieldNames: boolean;
+  readonly enumAsNumber: boolean;
+  readonly int64AsNumber: boolean;
+  readonly types: Registry | undefined;
+}
+
+export function resolveJsonCodecOptions(options: JsonCodecOptions): JsonPolicy {
+  return {
+    emitZeroValues: options.emitZeroValues ?? true,
+    rejectUnknownFields: options.rejectUnknownFields ?? false,
+    useProtoFieldNames: options.useProtoFieldNames ?? false,
+    enumAsNumber: options.enumAsNumber ?? false,
+    int64AsNumber: options.int64AsNumber ?? false,
+    types: options.types,
+  };
+}
