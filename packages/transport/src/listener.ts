@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
 import { createServer as createSecureServer, type TLSSocket, type TlsOptions } from "node:tls";
+import { type Context, current } from "@clew/context";
 import { alpnProtocol, isHttp2Preface } from "@clew/http2";
 import { type Logger, silentLogger } from "@clew/log";
 import { type Address, endpointOf, listen, parseAddress } from "./address.ts";
@@ -86,6 +87,8 @@ export interface ListenerInit {
   readonly options: ResolvedListenerOptions;
   readonly http1: Http1Protocol | undefined;
   readonly http2: Protocol | undefined;
+  /** Called when the server starts, with what the context of every call begins with: that of whoever starts it, an App for one. */
+  readonly begin: (context: Context) => void;
 }
 
 /**
@@ -118,9 +121,10 @@ export class Listener {
    * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED
    */
   async start(): Promise<void> {
-    const { server, options } = this.#init;
+    const { server, options, begin } = this.#init;
     if (this.#hasStarted) throw serverAlreadyStarted(server);
     this.#hasStarted = true;
+    begin(current());
     await listen(this.#net, options.address);
     this.#bound = this.#net.address() as AddressInfo;
     // A failed accept (out of file descriptors) must not end the process.
@@ -180,6 +184,8 @@ export class Listener {
     } catch (cause) {
       throw tlsInvalid(`does not work: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
+    // Node tells of a handshake that failed or took too long, and leaves its socket to us.
+    secure.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
     // Until its handshake is over nobody else knows of a connection.
     secure.on("connection", (socket: Socket) => {
       const connection = connectionOf(socket);

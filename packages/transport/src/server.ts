@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { current } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { ServiceError } from "@clew/rpc";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
@@ -18,7 +17,6 @@ export interface ServerOptions extends ListenerOptions, HttpHandlerOptions, Grpc
  * version of HTTP, the content type tells gRPC.
  */
 export class Server {
-  readonly #http: HttpHandler;
   readonly #grpc: GrpcHandler;
   readonly #listener: Listener;
 
@@ -31,7 +29,6 @@ export class Server {
     const resolved = resolveListenerOptions(options);
     const http = new HttpHandler(options);
     const grpc = createGrpcHandler(options);
-    this.#http = http;
     this.#grpc = grpc;
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener =>
@@ -44,6 +41,10 @@ export class Server {
       options: resolved,
       http1: new Http1Connections(http, resolved),
       http2: new Http2Connections(handler, resolved),
+      begin: (context) => {
+        http.begin(context);
+        grpc.begin(context);
+      },
     });
   }
 
@@ -53,8 +54,6 @@ export class Server {
    * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED
    */
   async start(): Promise<void> {
-    this.#http.begin(current());
-    this.#grpc.begin(current());
     await this.#listener.start();
   }
 

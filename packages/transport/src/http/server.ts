@@ -1,4 +1,3 @@
-import { current } from "@clew/context";
 import { Http2Connections } from "../http2-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { HttpHandler, type HttpHandlerOptions } from "./handler.ts";
@@ -8,7 +7,6 @@ export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions {
 
 /** Serves services as HTTP/JSON by their google.api.http rules, and raw routes beside them, over HTTP/1.1 and HTTP/2. */
 export class HttpServer {
-  readonly #handler: HttpHandler;
   readonly #listener: Listener;
 
   /**
@@ -19,12 +17,12 @@ export class HttpServer {
   constructor(options: HttpServerOptions = {}) {
     const resolved = resolveListenerOptions(options);
     const handler = new HttpHandler(options);
-    this.#handler = handler;
     this.#listener = new Listener({
       server: "HttpServer",
       options: resolved,
       http1: new Http1Connections(handler, resolved),
       http2: new Http2Connections(handler, resolved),
+      begin: (context) => handler.begin(context),
     });
   }
 
@@ -34,7 +32,6 @@ export class HttpServer {
    * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED
    */
   async start(): Promise<void> {
-    this.#handler.begin(current());
     await this.#listener.start();
   }
 
