@@ -153,6 +153,43 @@ class Reader implements StreamListener {
   }
 }
 
+test("windows grow while a peer fills them faster than two round trips, up to their limit", async () => {
+  let now = 1000;
+  const { peer } = serveRaw({
+    now: () => now,
+    streamWindowBytes: 65_535,
+    connectionWindowBytes: 65_535,
+    maxWindowBytes: 262_140,
+    accept: () => ({ onData() {}, onEnd() {}, onReset() {}, onDrain() {} }),
+  });
+  // The round trip is measured from our SETTINGS to their acknowledgement.
+  await peer.greet().expect(Type.SETTINGS, (one) => one.flags === 0);
+  now += 50;
+  peer.send(frame(Type.SETTINGS, 1, 0), peer.headers(1, 0));
+  let connection = 65_535;
+  let stream = 65_535;
+  let largest = 0;
+  for (let sent = 0; sent < 4_000_000; ) {
+    const length = Math.min(16_384, connection, stream);
+    if (length > 0) {
+      peer.send(frame(Type.DATA, 0, 1, Buffer.alloc(length)));
+      connection -= length;
+      stream -= length;
+      sent += length;
+    }
+    now += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const { type, id, payload } of peer.frames.splice(0)) {
+      if (type !== Type.WINDOW_UPDATE) continue;
+      if (id === 0) connection += payload.readUInt32BE();
+      else stream += payload.readUInt32BE();
+    }
+    largest = Math.max(largest, stream);
+  }
+  assert.ok(largest > 200_000 && largest <= 262_140, `the stream's window grew to ${largest}`);
+  peer.socket.destroy();
+});
+
 test("streams both ways at once, paused and resumed and some cut off, arrive whole", async () => {
   await forSeeds(15, async (random) => {
     const [one, other] = duplexPair();
