@@ -13,6 +13,7 @@ import {
   isStream,
   type Metadata,
   type Method,
+  type Peer,
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
@@ -29,6 +30,7 @@ const turnBytes = 64 * 1024;
 export interface GrpcCallInit {
   readonly method: Method;
   readonly headers: HeaderFields;
+  readonly peer: Peer;
   /** How long it may take, in milliseconds; Infinity for no limit. */
   readonly timeoutMs: number;
   /** What the call's context begins with. */
@@ -65,7 +67,7 @@ export class GrpcCall extends Call implements StreamListener {
   constructor(init: GrpcCallInit) {
     super({
       method: init.method,
-      peer: { address: init.stream.peer },
+      peer: init.peer,
       deadline: init.timeoutMs === Number.POSITIVE_INFINITY ? undefined : deadlineIn(init.timeoutMs),
       context: init.context,
     });

@@ -1,7 +1,7 @@
 // createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler
 //   .begin(context)                      what the context of every call begins with; once, when the server starts
-//   .accept(stream, headers)             a request came: answers it; give it to ServerSession or ServerConnections
-//   .refuse(stream, headers)             a request came whose headers are over the limit; the same
+//   .accept(stream, headers, peer?)      a request came: answers it; peerOf(socket) is the peer, without it only its address is known
+//   .refuse(stream, headers)             a request came whose headers are over the limit
 //   .drain()                             no service is healthy any more; call it before connections are drained
 //   .health                              how the services are, for who wants to say it
 //   .cancel(reason)                      ends every open call now, its status is written when this returns
@@ -14,6 +14,7 @@ import {
   jsonCodec,
   type Method,
   type Middleware,
+  type Peer,
   protoCodec,
   type Service,
   ServiceError,
@@ -92,7 +93,8 @@ export interface GrpcHandler {
   readonly health: Health;
   /** Gives every call from now on this context to begin with. */
   begin(context: Context): void;
-  accept(stream: ServerStream, headers: HeaderFields): StreamListener;
+  /** Answers a stream. Without `peer` only the address of the caller is known. */
+  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer): StreamListener;
   /** Answers a stream whose headers are over the limit. */
   refuse(stream: ServerStream, headers: HeaderFields): void;
   /** Tells who asks after health that nothing serves any more. */
@@ -127,7 +129,7 @@ class Streams implements GrpcHandler {
     this.#context = context;
   }
 
-  accept(stream: ServerStream, headers: HeaderFields): StreamListener {
+  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer): StreamListener {
     const head = readRequestHead(headers);
     if (head.verb !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
     const subtype = subtypeOf(head.contentType);
@@ -160,6 +162,7 @@ class Streams implements GrpcHandler {
     const call = new GrpcCall({
       method: route.method,
       headers,
+      peer: peer ?? { address: stream.peer },
       timeoutMs,
       context: this.#context,
       stream,

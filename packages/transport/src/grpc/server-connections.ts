@@ -1,6 +1,9 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { ErrorCode, type HeaderFields, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
+import type { Peer } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
+import { longestTimerMs, type Protocol } from "../listener.ts";
+import { peerOf } from "../peer.ts";
 import { KeepAlive } from "./keepalive.ts";
 import { PingPolicy } from "./ping-policy.ts";
 
@@ -59,13 +62,13 @@ const durations = [
 
 /** Answers the streams of connections. */
 export interface StreamAcceptor {
-  accept(stream: ServerStream, headers: HeaderFields): StreamListener;
+  accept(stream: ServerStream, headers: HeaderFields, peer: Peer): StreamListener;
   /** Answers a stream whose headers are over the limit. */
   refuse(stream: ServerStream, headers: HeaderFields): void;
 }
 
 /** The HTTP/2 connections of a server, from whatever listener they come. */
-export class ServerConnections {
+export class ServerConnections implements Protocol {
   readonly #options: ResolvedOptions;
   readonly #acceptor: StreamAcceptor;
   readonly #connections: Set<ServerConnection> = new Set();
@@ -78,7 +81,7 @@ export class ServerConnections {
   }
 
   /** Speaks HTTP/2 on a socket; `head` is what was read from it before. */
-  add(socket: Duplex, head?: Buffer): void {
+  add(socket: Socket, head?: Buffer): void {
     const connection = new ServerConnection(socket, head, this.#acceptor, this.#options);
     this.#connections.add(connection);
     socket.once("close", () => this.#connections.delete(connection));
@@ -92,34 +95,34 @@ export class ServerConnections {
   }
 
   /** Closes every connection, when what was written to it is out. */
-  destroy(): void {
+  cutOff(): void {
     for (const { session } of this.#connections) session.destroy();
   }
 }
 
-const longestTimerMs = 2 ** 31 - 1;
 // How often in its time an idle connection is looked for.
 const idleLooks = 4;
 
 /** One connection, and what ends it: its age, idleness, silence, or pings without end. */
 class ServerConnection {
   readonly session: ServerSession;
-  readonly #socket: Duplex & { bytesWritten?: number };
+  readonly #socket: Socket;
   readonly #pings: PingPolicy;
   #ageTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #accepted = 0;
 
-  constructor(socket: Duplex, head: Buffer | undefined, acceptor: StreamAcceptor, options: ResolvedOptions) {
+  constructor(socket: Socket, head: Buffer | undefined, acceptor: StreamAcceptor, options: ResolvedOptions) {
     this.#socket = socket;
     this.#pings = new PingPolicy({
       minIntervalMs: options.minPingIntervalMs,
       withoutCalls: options.allowPingsWithoutCalls,
     });
+    const peer = peerOf(socket);
     this.session = new ServerSession(socket, {
       accept: (stream, headers) => {
         this.#accepted++;
-        return acceptor.accept(stream, headers);
+        return acceptor.accept(stream, headers, peer);
       },
       refuse: (stream, headers) => acceptor.refuse(stream, headers),
       head,
@@ -159,8 +162,7 @@ class ServerConnection {
 
   #onPing(): void {
     if (!this.session.isOpen) return;
-    const { bytesWritten = 0 } = this.#socket;
-    if (this.#pings.isTooMany(performance.now(), this.session.openStreams, bytesWritten)) {
+    if (this.#pings.isTooMany(performance.now(), this.session.openStreams, this.#socket.bytesWritten)) {
       this.session.destroy(ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings");
     }
   }
