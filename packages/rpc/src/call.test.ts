@@ -69,6 +69,27 @@ test("a deadline too far ahead for a timer does not fire at once", async () => {
   assert.equal(call.cancelled, undefined);
 });
 
+test("limit() brings the deadline forward and never back", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const call = new ServerCall(100);
+    const before = call.deadline;
+    call.limit(deadlineIn(1000));
+    assert.equal(call.deadline, before);
+    call.limit(deadlineIn(20));
+    assert.ok(call.deadline !== undefined && before !== undefined && call.deadline < before);
+    mock.timers.tick(21);
+    assert.equal(call.cancelled?.reason, "GATEWAY_TIMEOUT");
+    const ended = new ServerCall();
+    ended.finish();
+    ended.limit(deadlineIn(1));
+    mock.timers.tick(10);
+    assert.equal(ended.cancelled, undefined);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test("the first reason stays", () => {
   const call = new ServerCall();
   const first = callCancelled(call.operation);

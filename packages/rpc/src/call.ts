@@ -61,13 +61,12 @@ export abstract class Call implements Holder {
 
   readonly method: Method;
   peer: Peer;
-  /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
-  readonly deadline: Deadline | undefined;
   /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
   waitsForReady = false;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 
+  #deadline: Deadline | undefined;
   #metadata: Metadata | undefined;
   // Made at the first look: most calls have neither.
   #replyMetadata: Metadata | undefined;
@@ -83,13 +82,24 @@ export abstract class Call implements Holder {
     this.method = init.method;
     this.#metadata = init.metadata;
     this.peer = init.peer;
-    this.deadline = init.deadline;
     this.context = init.context;
-    if (init.deadline !== undefined) {
-      const waitMs = remainingMs(init.deadline);
-      // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
-      if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
-    }
+    if (init.deadline !== undefined) this.limit(init.deadline);
+  }
+
+  /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
+  get deadline(): Deadline | undefined {
+    return this.#deadline;
+  }
+
+  /** Brings the deadline forward to this moment. One that is later than the call's own, or comes after its end, changes nothing. */
+  limit(deadline: Deadline): void {
+    if (this.#finished || this.#cancelled !== undefined) return;
+    if (this.#deadline !== undefined && this.#deadline <= deadline) return;
+    this.#deadline = deadline;
+    clearTimeout(this.#timer);
+    const waitMs = remainingMs(deadline);
+    // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
+    if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
   }
 
   /** The caller's headers. A client's middleware may add to them until the call is sent. */
