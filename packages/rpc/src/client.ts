@@ -31,7 +31,7 @@ export interface Client {
 }
 
 export interface CallOptions {
-  /** How long the call may take, in milliseconds. It never outlives the call it is made in. Default: the client's. */
+  /** How long the call may take, in milliseconds; Infinity for no limit. It never outlives the call it is made in. Default: the client's. */
   timeoutMs?: number;
   /** Cancels the call. */
   signal?: AbortSignal;
@@ -42,7 +42,7 @@ export interface CallOptions {
   waitForReady?: boolean;
   /** Headers to send. */
   metadata?: MetadataInit;
-  /** Called with the reply's headers when they arrive. */
+  /** Called with the reply's headers, if there are any, when the reply begins or the call has failed. */
   onHeaders?: (headers: Metadata) => void;
   /** Called with the reply's trailers when it is over. */
   onTrailers?: (trailers: Metadata) => void;
@@ -51,7 +51,7 @@ export interface CallOptions {
 export interface ServiceClientOptions {
   /** Wrapped around every call, the first outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** The timeout of calls that name none, in milliseconds; streams have no default. Default: 2000. */
+  /** The timeout of calls that name none, in milliseconds; Infinity for no limit; streams have no default. Default: 2000. */
   timeoutMs?: number;
 }
 
@@ -113,7 +113,10 @@ class ClientCall extends Call {
       method,
       metadata: new Metadata(options.metadata),
       peer: unknownPeer,
-      deadline: earliest(parent?.deadline, timeoutMs === undefined ? undefined : deadlineIn(timeoutMs)),
+      deadline: earliest(
+        parent?.deadline,
+        timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY ? undefined : deadlineIn(timeoutMs),
+      ),
       context: current(),
     });
     this.transport = transport;
@@ -163,6 +166,7 @@ async function send(call: ClientCall, handler: Handler, options: CallOptions): P
     options.onHeaders?.(call.replyMetadata);
     return watchReply(reply, end);
   } catch (error) {
+    if (call.givenReplyMetadata !== undefined) options.onHeaders?.(call.givenReplyMetadata);
     end();
     throw error;
   }

@@ -108,8 +108,8 @@ export function readBytes(json: unknown, name: string): Uint8Array {
   if (typeof json !== "string") throw expected(name, "base64", json);
   const bytes = Buffer.from(json, "base64");
   // Node passes over what is no base64: then there are fewer bytes than the characters stand for.
-  const padding = json.endsWith("==") ? 2 : json.endsWith("=") ? 1 : 0;
-  if (bytes.length === ((json.length - padding) * 3) >>> 2) {
+  const digits = json.length - (json.endsWith("==") ? 2 : json.endsWith("=") ? 1 : 0);
+  if (bytes.length === (digits * 3) >>> 2 && digits % 4 !== 1) {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
   try {

@@ -1,0 +1,370 @@
+// protobuf-es is the judge: the same bytes, the same JSON and the same messages. Every test runs twice, with compiled codecs
+// and in a child process where code from strings is disallowed.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import {
+  create,
+  createRegistry,
+  type DescMessage,
+  equals,
+  fromBinary,
+  fromJson,
+  getExtension,
+  isMessage,
+  type JsonValue,
+  type Message,
+  setExtension,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import { type Any, AnySchema, DurationSchema, StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { createJsonCodec, jsonCodec, type MessageCodec, protoCodec } from "@clew/rpc";
+import { TestAllTypesEdition2023Schema as Edition2023 } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_edition2023_pb.ts";
+import { TestAllTypesProto2Schema as Proto2AsEdition } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto2_editions_pb.ts";
+import * as proto2 from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto2_pb.ts";
+import { TestAllTypesProto3Schema as Proto3AsEdition } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto3_editions_pb.ts";
+import { TestAllTypesProto3Schema as Proto3 } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto3_pb.ts";
+import { RandomMessages } from "./random-message.ts";
+
+const Proto2 = proto2.TestAllTypesProto2Schema;
+const types = createRegistry(DurationSchema, AnySchema, proto2.file_google_protobuf_test_messages_proto2);
+const roots: readonly DescMessage[] = [Proto2, Proto3, Edition2023, Proto2AsEdition, Proto3AsEdition];
+// More of them: CODEC_MESSAGES=20000 node --test packages/rpc/test/codec.test.ts
+const messageCount = Number(process.env.CODEC_MESSAGES ?? 40);
+
+const isInterpreted = process.execArgv.includes("--disallow-code-generation-from-strings");
+if (!isInterpreted) {
+  test("without code generation all of this holds as well", () => {
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const args = ["--disallow-code-generation-from-strings", import.meta.filename];
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", env });
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /pass \d\d/);
+  });
+}
+
+function compile(codec: typeof protoCodec, desc: DescMessage): MessageCodec<Message> {
+  return codec.compile(desc);
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
+
+/** JSON values are the same for the same values in any order: an Any's type may come first or last. */
+function parsed(json: string): JsonValue {
+  return JSON.parse(json) as JsonValue;
+}
+
+for (const desc of roots) {
+  test(`${desc.typeName}: random messages are written and read as protobuf-es does`, () => {
+    const messages = new RandomMessages(20_251_121);
+    const proto = compile(protoCodec, desc);
+    for (let i = 0; i < messageCount; i++) {
+      const message = messages.next(desc);
+      const bytes = toBinary(desc, message);
+      assert.deepEqual(Buffer.from(proto.encode(message)), Buffer.from(bytes), `message ${i}`);
+      const decoded = proto.decode(bytes);
+      // Deep equality looks at prototypes too, where the defaults of proto2 are.
+      assert.deepStrictEqual(decoded, fromBinary(desc, Uint8Array.from(bytes)), `message ${i}`);
+      assert.ok(isMessage(decoded, desc));
+      assert.ok(equals(desc, decoded, fromBinary(desc, bytes), { unknown: true, registry: types }) || hasNaN(bytes));
+      for (const emitZeroValues of [true, false]) {
+        const json = compile(createJsonCodec({ types, emitZeroValues }), desc);
+        const expected = JSON.stringify(toJson(desc, message, { registry: types, alwaysEmitImplicit: emitZeroValues }));
+        const written = json.encodeText!(message);
+        assert.deepStrictEqual(parsed(written), parsed(expected), `message ${i}`);
+        assert.equal(text(json.encode(message)), written);
+        assert.deepStrictEqual(
+          json.decode(Buffer.from(written)),
+          fromJson(desc, parsed(expected), { registry: types, ignoreUnknownFields: true }),
+          `message ${i}`,
+        );
+      }
+    }
+  });
+
+  test(`${desc.typeName}: damaged bytes are read or refused, never worse`, () => {
+    const messages = new RandomMessages(7);
+    const random = new RandomMessages(8);
+    const proto = compile(protoCodec, desc);
+    for (let i = 0; i < messageCount; i++) {
+      const bytes = Buffer.from(toBinary(desc, messages.next(desc)));
+      random.damage(bytes);
+      let message: Message;
+      try {
+        message = proto.decode(bytes);
+      } catch (error) {
+        assert.ok(error instanceof Error, String(error));
+        continue;
+      }
+      // What was taken can be written, and means the same to the next reader.
+      const again = proto.encode(message);
+      assert.deepStrictEqual(proto.encode(proto.decode(again)), again);
+    }
+  });
+}
+
+function hasNaN(bytes: Uint8Array): boolean {
+  // A NaN is not equal to itself; its bytes in a double or a float end so.
+  return /f87f|c07f/.test(Buffer.from(bytes).toString("hex"));
+}
+
+test("bytes cut short anywhere are refused, or are a shorter message", () => {
+  const desc = Proto3;
+  const proto = compile(protoCodec, desc);
+  const whole = toBinary(
+    desc,
+    create(desc, { optionalString: "text", optionalNestedMessage: { a: 300 }, optionalFixed64: 7n }),
+  );
+  for (let size = 0; size < whole.length; size++) {
+    let isTaken = true;
+    try {
+      fromBinary(desc, whole.subarray(0, size));
+    } catch {
+      isTaken = false;
+    }
+    if (isTaken) proto.decode(whole.subarray(0, size));
+    else assert.throws(() => proto.decode(whole.subarray(0, size)), `${size} bytes`);
+  }
+});
+
+test("a sub-message that comes twice is merged, a list is appended to, the last scalar stays", () => {
+  const one = create(Proto3, { optionalNestedMessage: { a: 1 }, repeatedInt32: [1], optionalInt32: 1 });
+  const two = create(Proto3, {
+    optionalNestedMessage: { corecursive: { optionalInt32: 5 } },
+    repeatedInt32: [2],
+    optionalInt32: 2,
+    optionalInt32Wrapper: 9,
+  });
+  const bytes = Buffer.concat([toBinary(Proto3, one), toBinary(Proto3, two)]);
+  const decoded = protoCodec.compile(Proto3).decode(bytes);
+  assert.equal(decoded.optionalNestedMessage?.a, 1);
+  assert.equal(decoded.optionalNestedMessage?.corecursive?.optionalInt32, 5);
+  assert.deepEqual(decoded.repeatedInt32, [1, 2]);
+  assert.equal(decoded.optionalInt32, 2);
+  assert.equal(decoded.optionalInt32Wrapper, 9);
+});
+
+test("packed lists are read where unpacked ones are declared, and the other way round", () => {
+  const codec = protoCodec.compile(Proto3);
+  // repeated_int32 = 31: a varint of its own, then two in a pack.
+  const tag = (31 << 3) | 0;
+  const bytes = Uint8Array.of((tag & 0x7f) | 0x80, tag >> 7, 1, ((tag | 2) & 0x7f) | 0x80, tag >> 7, 2, 2, 3);
+  assert.deepEqual(codec.decode(bytes).repeatedInt32, [1, 2, 3]);
+});
+
+test("text that is no UTF-8 is refused in proto3 and passed on in proto2", () => {
+  const bytes = Uint8Array.of(0x72, 1, 0xff); // optional_string = 14
+  assert.throws(() => protoCodec.compile(Proto3).decode(bytes));
+  assert.equal(protoCodec.compile(Proto2).decode(bytes).optionalString, "\ufffd");
+  const long = Uint8Array.of(0x72, 40, ...new Array<number>(39).fill(0x61), 0xff);
+  assert.throws(() => protoCodec.compile(Proto3).decode(long));
+  // U+FFFD itself is a character like any other, and so is a byte-order mark.
+  const replacement = toBinary(Proto3, create(Proto3, { optionalString: "\ufeff\ufffd" }));
+  assert.equal(protoCodec.compile(Proto3).decode(replacement).optionalString, "\ufeff\ufffd");
+});
+
+test("messages nested more than a hundred deep are refused", () => {
+  let bytes = new Uint8Array(0);
+  let json = "{}";
+  for (let depth = 0; depth < 120; depth++) {
+    // recursive_message = 27
+    const size = bytes.length;
+    const length = size < 128 ? [size] : [(size & 0x7f) | 0x80, size >> 7];
+    bytes = Uint8Array.of(0xda, 0x01, ...length, ...bytes);
+    json = `{"recursiveMessage":${json}}`;
+  }
+  assert.throws(() => protoCodec.compile(Proto3).decode(bytes), /100/);
+  assert.throws(() => jsonCodec.compile(Proto3).decode(Buffer.from(json)), /100/);
+});
+
+test("what is decoded keeps no reference to the bytes", () => {
+  const message = create(Proto3, { optionalBytes: Uint8Array.of(1, 2, 3) });
+  message.$unknown = [{ no: 9999, wireType: 2, data: Uint8Array.of(1, 5) }];
+  const bytes = toBinary(Proto3, message);
+  const decoded = protoCodec.compile(Proto3).decode(bytes);
+  bytes.fill(0xee);
+  assert.deepEqual(decoded.optionalBytes, Uint8Array.of(1, 2, 3));
+  assert.deepEqual(decoded.$unknown?.[0]?.data, Uint8Array.of(1, 5));
+});
+
+test("encoded bytes stay as they are when more is encoded, and leave room where it is asked for", () => {
+  const codec = protoCodec.compile(Proto3);
+  const all = Array.from({ length: 3000 }, (_, i) => {
+    const message = create(Proto3, { optionalString: `message ${i}`, optionalBytes: new Uint8Array(i * 7) });
+    return { message, bytes: codec.encode(message), framed: codec.encodeAfter?.(5, message) };
+  });
+  for (const { message, bytes, framed } of all) {
+    const expected = Buffer.from(toBinary(Proto3, message));
+    assert.ok(expected.equals(bytes));
+    if (framed === undefined) assert.ok(isInterpreted);
+    else {
+      assert.ok(expected.equals(framed.subarray(5)));
+      framed.fill(0, 0, 5);
+    }
+  }
+});
+
+test("a value that its field cannot hold is refused by name", () => {
+  const codec = protoCodec.compile(Proto3);
+  const wrong = (init: object): Message => Object.assign(create(Proto3), init) as never;
+  assert.throws(() => codec.encode(wrong({ optionalInt32: 2 ** 31 }) as never), /optional_int32.*int32/);
+  assert.throws(() => codec.encode(wrong({ optionalUint32: -1 }) as never), /optional_uint32.*uint32/);
+  assert.throws(() => codec.encode(wrong({ optionalInt64: 2n ** 63n }) as never), /optional_int64.*int64/);
+  assert.throws(() => codec.encode(create(DurationSchema) as never), /google.protobuf.Duration/);
+  assert.throws(() => jsonCodec.compile(Proto3).encode(create(DurationSchema) as never), /google.protobuf.Duration/);
+  assert.throws(() => jsonCodec.compile(Proto3).encode(wrong({ optionalString: 5 }) as never), /optional_string/);
+});
+
+test("a required field that is missing is refused", () => {
+  const message = create(proto2.TestAllRequiredTypesProto2Schema);
+  assert.throws(() => protoCodec.compile(proto2.TestAllRequiredTypesProto2Schema).encode(message), /required/);
+  assert.throws(() => jsonCodec.compile(proto2.TestAllRequiredTypesProto2Schema).encode(message), /required/);
+});
+
+test("extensions pass through bytes, and through JSON where their types are known", () => {
+  const { extension_int32: number } = proto2;
+  const message = create(Proto2, { optionalInt32: 1 });
+  setExtension(message, number, 42);
+  const proto = protoCodec.compile(Proto2);
+  assert.equal(getExtension(proto.decode(proto.encode(message)), number), 42);
+  const json = createJsonCodec({ types }).compile(Proto2);
+  const written = json.encodeText!(message);
+  assert.deepEqual(parsed(written), toJson(Proto2, message, { registry: types, alwaysEmitImplicit: true }));
+  assert.match(written, /"\[protobuf_test_messages.proto2.extension_int32\]":42/);
+  assert.equal(getExtension(json.decode(Buffer.from(written)), number), 42);
+});
+
+test("each server has its own JSON policy", () => {
+  const message = create(Proto3, {
+    optionalInt64: 2n ** 60n + 1n,
+    repeatedInt64: [1n],
+    mapInt64Int64: { 5: -5n },
+    optionalInt64Wrapper: 7n,
+    optionalNestedEnum: 2,
+    optionalNestedMessage: { corecursive: { optionalUint64: 3n } },
+  });
+  const plain = { emitZeroValues: false };
+  const written = (options: object): string =>
+    createJsonCodec({ ...plain, ...options }).compile(Proto3).encodeText!(message);
+  assert.equal(
+    written({}),
+    '{"optionalInt64":"1152921504606846977","optionalNestedMessage":{"corecursive":{"optionalUint64":"3"}},' +
+      '"optionalNestedEnum":"BAZ","repeatedInt64":["1"],"mapInt64Int64":{"5":"-5"},"optionalInt64Wrapper":"7"}',
+  );
+  assert.equal(
+    written({ int64AsNumber: true, enumAsNumber: true, useProtoFieldNames: true }),
+    '{"optional_int64":1152921504606846977,"optional_nested_message":{"corecursive":{"optional_uint64":3}},' +
+      '"optional_nested_enum":2,"repeated_int64":[1],"map_int64_int64":{"5":-5},"optional_int64_wrapper":7}',
+  );
+});
+
+test("both names of a field, and both forms of enums and integers are read", () => {
+  const codec = jsonCodec.compile(Proto3);
+  const read = (json: string) => codec.decode(Buffer.from(json));
+  assert.equal(read('{"optional_int32":1}').optionalInt32, 1);
+  assert.equal(read('{"optionalInt32":"1e2"}').optionalInt32, 100);
+  assert.equal(read('{"optionalNestedEnum":"BAZ"}').optionalNestedEnum, 2);
+  assert.equal(read('{"optionalNestedEnum":1}').optionalNestedEnum, 1);
+  assert.equal(read('{"optionalInt64":5}').optionalInt64, 5n);
+  assert.equal(read('{"optionalDouble":"-Infinity"}').optionalDouble, -Infinity);
+  assert.deepEqual(Buffer.from(read('{"optionalBytes":"-_8"}').optionalBytes), Buffer.from([0xfb, 0xff]));
+  assert.deepEqual(Buffer.from(read('{"optionalBytes":"+/8="}').optionalBytes), Buffer.from([0xfb, 0xff]));
+  assert.deepEqual(read('{"optionalInt32":null,"repeatedInt32":null,"optionalNestedMessage":null}'), create(Proto3));
+  assert.equal(read('{"optionalNestedEnum":"NO_SUCH","optionalInt32":3}').optionalInt32, 3);
+});
+
+test("JSON that is not the message is refused, and the error names the field", () => {
+  const codec = jsonCodec.compile(Proto3);
+  for (const [json, error] of [
+    ["[]", /TestAllTypesProto3/],
+    ["3", /TestAllTypesProto3/],
+    ['{"optionalInt32":1.5}', /optional_int32/],
+    ['{"optionalInt32":2147483648}', /optional_int32/],
+    ['{"optionalInt32":" 1"}', /optional_int32/],
+    ['{"optionalInt32":""}', /optional_int32/],
+    ['{"optionalUint32":-1}', /optional_uint32/],
+    ['{"optionalInt64":"9223372036854775808"}', /optional_int64/],
+    ['{"optionalInt64":1.5}', /optional_int64/],
+    ['{"optionalUint64":"-1"}', /optional_uint64/],
+    ['{"optionalString":1}', /optional_string/],
+    ['{"optionalBool":"true"}', /optional_bool/],
+    ['{"optionalFloat":1e39}', /optional_float/],
+    ['{"optionalDouble":1e999}', /optional_double/],
+    ['{"optionalBytes":"!"}', /optional_bytes/],
+    ['{"optionalNestedEnum":1.5}', /NestedEnum|optional_nested_enum/],
+    ['{"repeatedInt32":5}', /repeated_int32/],
+    ['{"repeatedInt32":[null]}', /repeated_int32/],
+    ['{"mapInt32Int32":{"x":1}}', /map_int32_int32/],
+    ['{"mapInt32Int32":{"1":1,"01":2}}', /map_int32_int32/],
+    ['{"mapBoolBool":{"yes":true}}', /map_bool_bool/],
+    ['{"optional_int32":1,"optionalInt32":2}', /optional_int32|optionalInt32/],
+    ['{"oneofUint32":1,"oneofString":"x"}', /oneof_field/],
+    ['{"optionalTimestamp":"yesterday"}', /Timestamp/],
+    ['{"optionalTimestamp":"0000-01-01T00:00:00Z"}', /Timestamp/],
+    ['{"optionalDuration":"5"}', /Duration/],
+    ['{"optionalFieldMask":"foo_bar"}', /FieldMask/],
+    ['{"optionalAny":{"@type":"type.googleapis.com/no.Such"}}', /no\.Such/],
+    ['{"optionalString":"\\ud800"}', /./],
+  ] as const) {
+    assert.throws(() => codec.decode(Buffer.from(json)), { message: error }, json);
+  }
+});
+
+test("a codec that refuses unknown fields refuses names that come twice", () => {
+  const codec = createJsonCodec({ rejectUnknownFields: true }).compile(Proto3);
+  const read = (json: string) => codec.decode(Buffer.from(json));
+  assert.throws(() => read('{"noSuchField":1}'), /noSuchField/);
+  assert.throws(() => read('{"optionalNestedEnum":"NO_SUCH"}'), /NestedEnum|optional_nested_enum/);
+  assert.throws(() => read('{"optionalInt32":1,"optionalString":"","optionalInt32":1}'), /optionalInt32/);
+  assert.throws(() => read('{"optionalNestedMessage":{"a":1,"\\u0061":1}}'), /a/);
+  // The same names in different objects, and in text.
+  const json =
+    '{"repeatedNestedMessage":[{"a":1},{"a":2}],"optionalString":"\\"a\\":1,\\\\","repeatedString":["a","a"]}';
+  assert.deepEqual(
+    read(json).repeatedNestedMessage.map(({ a }) => a),
+    [1, 2],
+  );
+});
+
+test("a name from outside becomes nobody's prototype", () => {
+  const codec = jsonCodec.compile(Proto3);
+  const message = codec.decode(Buffer.from('{"mapStringString":{"__proto__":"x"},"__proto__":{"optionalInt32":5}}'));
+  assert.equal(Object.getPrototypeOf(message.mapStringString), Object.prototype);
+  assert.deepEqual(Object.entries(message.mapStringString), [["__proto__", "x"]]);
+  assert.equal(message.optionalInt32, 0);
+  const proto = protoCodec.compile(Proto3);
+  assert.deepEqual(Object.entries(proto.decode(proto.encode(message)).mapStringString), [["__proto__", "x"]]);
+  assert.equal(parsed(codec.encodeText!(message)).toString(), "[object Object]");
+  assert.match(codec.encodeText!(message), /"mapStringString":\{"__proto__":"x"\}/);
+});
+
+test("well-known types have their own JSON", () => {
+  const codec = createJsonCodec({ types, emitZeroValues: false }).compile(Proto3);
+  const any = create(AnySchema, {
+    typeUrl: "type.googleapis.com/google.protobuf.Duration",
+    value: toBinary(DurationSchema, create(DurationSchema, { seconds: 1n, nanos: 500_000_000 })),
+  }) as Any;
+  const message = create(Proto3, {
+    optionalTimestamp: create(TimestampSchema, { seconds: 1_760_000_000n, nanos: 1_000 }),
+    optionalDuration: create(DurationSchema, { nanos: -1 }),
+    optionalFieldMask: { paths: ["foo_bar", "baz"] },
+    optionalStruct: { list: [1, null], text: "ö" },
+    optionalAny: any,
+    optionalBytesWrapper: Uint8Array.of(255),
+  });
+  const json =
+    '{"optionalBytesWrapper":"/w==","optionalDuration":"-0.000000001s","optionalTimestamp":"2025-10-09T08:53:20.000001Z",' +
+    '"optionalFieldMask":"fooBar,baz","optionalStruct":{"list":[1,null],"text":"ö"},' +
+    '"optionalAny":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1.500s"}}';
+  assert.deepEqual(parsed(codec.encodeText!(message)), parsed(json));
+  assert.deepStrictEqual(codec.decode(Buffer.from(json)), message);
+  const wrong = create(Proto3, { optionalTimestamp: { seconds: 10n ** 12n } });
+  assert.throws(() => codec.encodeText!(wrong), /Timestamp/);
+  const struct = createJsonCodec().compile(StructSchema);
+  assert.deepEqual(parsed(struct.encodeText!(struct.decode(Buffer.from('{"a":[true,{"b":null}]}')))), {
+    a: [true, { b: null }],
+  });
+});
