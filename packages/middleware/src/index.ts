@@ -1,4 +1,14 @@
+export { BbrLimiter, type BbrLimiterOptions } from "./bbr-limiter.ts";
+export {
+  type Breaker,
+  type CircuitBreakerOptions,
+  circuitBreaker,
+  SreBreaker,
+  type SreBreakerOptions,
+} from "./circuit-breaker.ts";
 export { type LoggingOptions, logging } from "./logging.ts";
 export { currentMetadata, type MetadataOptions, metadata } from "./metadata.ts";
+export { type Limiter, type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 export { type RecoveryOptions, recovery } from "./recovery.ts";
+export { type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";

@@ -1,0 +1,23 @@
+/** What a developer did wrong, found when a middleware is made or put around a handler. `code` is stable; the message says what would work. */
+function usageError(code: string, message: string): TypeError & { readonly code: string } {
+  return Object.assign(new TypeError(message), { code });
+}
+
+export function optionInvalid(option: string, given: unknown, works: string): Error {
+  return usageError("CLEW_MIDDLEWARE_OPTION", `option ${option} is ${String(given)}; it must be ${works}`);
+}
+
+export function selectorEmpty(): Error {
+  return usageError(
+    "CLEW_MIDDLEWARE_SELECTOR",
+    "a selector without a condition selects nothing; add .prefix(), .regex(), .path() or .match()",
+  );
+}
+
+export function rulesInvalid(typeName: string, cause: Error): Error {
+  const error = usageError(
+    "CLEW_MIDDLEWARE_RULES",
+    `message ${typeName}: its validation rules do not work: ${cause.message}`,
+  );
+  return Object.assign(error, { cause });
+}

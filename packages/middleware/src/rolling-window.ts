@@ -1,0 +1,93 @@
+import { optionInvalid } from "./errors.ts";
+
+export interface RollingWindowOptions {
+  /** How long the window is, in milliseconds. */
+  windowMs: number;
+  /** Into how many buckets it is cut; it moves on by one bucket at a time. */
+  buckets: number;
+  /** The clock, in milliseconds. Default: `performance.now()`. */
+  now?: () => number;
+}
+
+/** One bucket, or several added up. */
+export interface WindowSum {
+  /** How many numbers were added. */
+  count: number;
+  /** What they make together. */
+  sum: number;
+}
+
+/**
+ * Numbers of the last while, kept as count and sum per bucket in a ring:
+ *
+ *     |  b3  |  b4  |  b0  |  b1  |  b2 ...     the bucket of a moment: floor(ms / bucketMs) mod buckets
+ *     └─ oldest                   └─ current, not complete
+ *
+ * Without a timer: a bucket is emptied when the clock comes to it again. All calls cost O(1) for each bucket passed.
+ */
+export class RollingWindow {
+  readonly bucketMs: number;
+  readonly #counts: Float64Array;
+  readonly #sums: Float64Array;
+  readonly #now: () => number;
+  readonly #start: number;
+  readonly #total: WindowSum = { count: 0, sum: 0 };
+  #tick = 0;
+
+  /** @throws CLEW_MIDDLEWARE_OPTION */
+  constructor({ windowMs, buckets, now = performance.now.bind(performance) }: RollingWindowOptions) {
+    if (!(windowMs > 0)) throw optionInvalid("windowMs", windowMs, "a number of milliseconds above 0");
+    if (!Number.isInteger(buckets) || buckets < 1) throw optionInvalid("buckets", buckets, "a whole number from 1");
+    this.bucketMs = windowMs / buckets;
+    this.#counts = new Float64Array(buckets);
+    this.#sums = new Float64Array(buckets);
+    this.#now = now;
+    this.#start = now();
+  }
+
+  /** How many buckets have begun since the window was made: what was computed from complete buckets holds until it changes. */
+  get tick(): number {
+    this.#advance();
+    return this.#tick;
+  }
+
+  /** Adds a number to the current bucket. */
+  add(value: number): void {
+    const i = this.#advance();
+    this.#counts[i]! += 1;
+    this.#sums[i]! += value;
+    this.#total.count += 1;
+    this.#total.sum += value;
+  }
+
+  /** The whole window, the current bucket included. The object is the window's own: it changes with the next call. */
+  total(): Readonly<WindowSum> {
+    this.#advance();
+    return this.#total;
+  }
+
+  /** Calls `visit` with each complete bucket, empty ones included: all but the current. */
+  forEachComplete(visit: (count: number, sum: number) => void): void {
+    const current = this.#advance();
+    for (let i = 0; i < this.#counts.length; i++) if (i !== current) visit(this.#counts[i]!, this.#sums[i]!);
+  }
+
+  /** Empties the buckets that the clock has come to since the last look; returns the index of the current one. */
+  #advance(): number {
+    const { length } = this.#counts;
+    const tick = Math.floor((this.#now() - this.#start) / this.bucketMs);
+    if (tick > this.#tick) {
+      for (let passed = Math.max(this.#tick + 1, tick - length + 1); passed <= tick; passed++)
+        this.#empty(passed % length);
+      this.#tick = tick;
+    }
+    return this.#tick % length;
+  }
+
+  #empty(i: number): void {
+    this.#total.count -= this.#counts[i]!;
+    this.#total.sum -= this.#sums[i]!;
+    this.#counts[i] = 0;
+    this.#sums[i] = 0;
+  }
+}

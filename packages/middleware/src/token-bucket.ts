@@ -1,0 +1,97 @@
+import { type Call, type Middleware, ServiceError } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
+import { rateLimitExceeded } from "./rate-limit.ts";
+
+export interface TokenBucketOptions {
+  /** Whose calls are counted together: a tenant, a user, an address. Calls without a key are not limited. Default: the peer's host. */
+  key?: (call: Call) => string | undefined;
+  /** How many calls a second each key may make in the long run. */
+  rate: number;
+  /** How many it may make at once. Default: `rate`, at least 1. */
+  burst?: number;
+  /** How many keys are remembered; beyond that the one not seen for the longest time is forgotten. Default: 100_000. */
+  maxKeys?: number;
+  /** The clock, in milliseconds. Default: `performance.now()`. */
+  now?: () => number;
+}
+
+interface Bucket {
+  tokens: number;
+  filledAt: number;
+}
+
+/**
+ * For servers: each key has a bucket of `burst` tokens that fills with `rate` a second, and each call takes one. A call that
+ * finds none is refused with 429 RATELIMIT; the reply's `retry-after` header and the error's metadata tell in how many
+ * seconds there is one. A bucket that has had time to be full is forgotten.
+ */
+export function tokenBucket(options: TokenBucketOptions): Middleware {
+  const { key, ...rest } = resolveTokenBucketOptions(options);
+  const buckets = new TokenBuckets(rest);
+  return (next) => (call) => {
+    const name = key(call);
+    if (name === undefined) return next(call);
+    const waitMs = buckets.take(name);
+    if (waitMs === 0) return next(call);
+    const seconds = String(Math.ceil(waitMs / 1000));
+    call.replyMetadata.set("retry-after", seconds);
+    const { code, reason, message } = rateLimitExceeded();
+    return Promise.reject(new ServiceError(code, reason, message, { metadata: { "retry-after": seconds } }));
+  };
+}
+
+class TokenBuckets {
+  readonly #ratePerMs: number;
+  readonly #burst: number;
+  readonly #maxKeys: number;
+  readonly #now: () => number;
+  // In the order of their last use: what a map gives when an entry is taken out and put in again.
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor({ rate, burst, maxKeys, now }: Required<Omit<TokenBucketOptions, "key">>) {
+    this.#ratePerMs = rate / 1000;
+    this.#burst = burst;
+    this.#maxKeys = maxKeys;
+    this.#now = now;
+  }
+
+  /** Takes a token: 0, or when there is none the milliseconds until there will be. */
+  take(key: string): number {
+    const now = this.#now();
+    const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, filledAt: now };
+    bucket.tokens = Math.min(this.#burst, bucket.tokens + (now - bucket.filledAt) * this.#ratePerMs);
+    bucket.filledAt = now;
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    this.#forget(now);
+    if (bucket.tokens < 1) return (1 - bucket.tokens) / this.#ratePerMs;
+    bucket.tokens -= 1;
+    return 0;
+  }
+
+  /** Two old buckets at most for each new call: the map shrinks faster than it grows, and no call pays for a sweep. */
+  #forget(now: number): void {
+    const fullAfterMs = this.#burst / this.#ratePerMs;
+    let looked = 0;
+    for (const [key, { filledAt }] of this.#buckets) {
+      if (++looked > 2) return;
+      if (now - filledAt < fullAfterMs && this.#buckets.size <= this.#maxKeys) return;
+      this.#buckets.delete(key);
+    }
+  }
+}
+
+function resolveTokenBucketOptions(options: TokenBucketOptions): Required<TokenBucketOptions> {
+  const { rate, key = peerHost, maxKeys = 100_000, now = performance.now.bind(performance) } = options;
+  if (!(rate > 0)) throw optionInvalid("rate", rate, "a number of calls a second above 0");
+  const burst = options.burst ?? Math.max(1, rate);
+  if (!(burst >= 1)) throw optionInvalid("burst", burst, "a number of calls from 1");
+  if (!(maxKeys >= 1)) throw optionInvalid("maxKeys", maxKeys, "a number from 1");
+  return { rate, key, burst, maxKeys, now };
+}
+
+/** `10.0.0.5` of `10.0.0.5:9000`: a port is of one connection. */
+function peerHost({ peer: { address } }: Call): string {
+  const colon = address.lastIndexOf(":");
+  return colon < 1 ? address : address.slice(0, colon);
+}
