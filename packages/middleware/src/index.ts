@@ -10,5 +10,8 @@ export { type LoggingOptions, logging } from "./logging.ts";
 export { currentMetadata, type MetadataOptions, metadata } from "./metadata.ts";
 export { type Limiter, type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 export { type RecoveryOptions, recovery } from "./recovery.ts";
+export { type RetryOptions, retry } from "./retry.ts";
+export { type Selector, selector } from "./selector.ts";
+export { type TimeoutOptions, timeout } from "./timeout.ts";
 export { type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";

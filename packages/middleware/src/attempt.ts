@@ -1,0 +1,50 @@
+import type { Message } from "@bufbuild/protobuf";
+import { Call, type Deadline, earliest, Metadata } from "@clew/rpc";
+
+/**
+ * One try of a call that goes out: the same request with headers, a deadline and an end of its own. What happens to the call
+ * happens to it; what it brings back is the call's once it {@link settle}s.
+ */
+export class Attempt extends Call {
+  override readonly side = "client";
+  override readonly transport: string;
+  readonly #call: Call;
+  readonly #release: () => void;
+
+  constructor(call: Call, deadline: Deadline | undefined) {
+    super({
+      method: call.method,
+      // Its own, because middleware further in adds to it: a second try must not send the first one's traceparent.
+      metadata: new Metadata(call.metadata),
+      peer: call.peer,
+      deadline: earliest(call.deadline, deadline),
+      context: call.context,
+    });
+    this.transport = call.transport;
+    this.waitsForReady = call.waitsForReady;
+    this.#call = call;
+    this.#release = call.onCancel((reason) => this.cancel(reason));
+  }
+
+  override receive(): Promise<Message> {
+    return this.#call.receive();
+  }
+
+  override messages(): AsyncIterable<Message> {
+    return this.#call.messages();
+  }
+
+  override passMessage(direction: "sent" | "received", message: Message): void {
+    super.passMessage(direction, message);
+    this.#call.passMessage(direction, message);
+  }
+
+  /** The try is over: its timer ends, and the call has its peer, headers and trailers. */
+  settle(): void {
+    this.finish();
+    this.#release();
+    this.#call.peer = this.peer;
+    if (this.givenReplyMetadata !== undefined) this.#call.replyMetadata = this.givenReplyMetadata;
+    if (this.givenReplyTrailers !== undefined) this.#call.replyTrailers = this.givenReplyTrailers;
+  }
+}

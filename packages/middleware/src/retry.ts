@@ -1,0 +1,181 @@
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { type Call, deadlineIn, type Method, type Middleware, type Reply, remainingMs, ServiceError } from "@clew/rpc";
+import { Attempt } from "./attempt.ts";
+import { optionInvalid } from "./errors.ts";
+import { perMethod } from "./per-method.ts";
+import { RollingWindow } from "./rolling-window.ts";
+
+export interface RetryOptions {
+  /** How often a call is tried, the first time included. Default: 3. */
+  attempts?: number;
+  /** The codes of errors after which a call is tried again. Default: 429, 502, 503 and 504. */
+  codes?: readonly number[];
+  /** Whether doing a method twice is as good as once. Default: `idempotency_level` in the .proto is IDEMPOTENT or NO_SIDE_EFFECTS. */
+  isIdempotent?: (method: Method) => boolean;
+  /** How long one try may take, in milliseconds; after that the next begins. Default: as long as the call. */
+  perTryTimeoutMs?: number;
+  /** The longest wait before the second try, in milliseconds; it doubles with each further one. Default: 50. */
+  backoffMs?: number;
+  /** What the wait never exceeds, in milliseconds. Default: 2000. */
+  maxBackoffMs?: number;
+  /** Of the calls of the last ten seconds, the share that may be tried again. Default: 0.2. */
+  budgetRatio?: number;
+  /** How many tries a second are allowed beyond that, for clients that call seldom. Default: 10. */
+  budgetPerSecond?: number;
+  /** The clock of the budget, in milliseconds. Default: `performance.now()`. */
+  now?: () => number;
+  /** A number from 0 up to 1, for the length of waits. Default: `Math.random`. */
+  random?: () => number;
+}
+
+/**
+ * For clients: tries a unary call again when it failed in a way that passes. A method that is not idempotent is tried again only
+ * when the server has certainly not begun it: it was not reached, or refused the call at its rate limit. The waits grow and are
+ * random, a `retry-after` in the reply is kept to, the deadline of the call holds for all tries together, and a budget keeps
+ * retries from doubling the load of a server that is down. Streams are sent once.
+ */
+export function retry(options: RetryOptions = {}): Middleware {
+  const resolved = resolveRetryOptions(options);
+  const { attempts, perTryTimeoutMs } = resolved;
+  const budget = new RetryBudget(resolved);
+  const isIdempotent = perMethod(resolved.isIdempotent);
+  return (next) => async (call) => {
+    if (call.side !== "client" || call.method.kind !== "unary") return next(call);
+    budget.countCall();
+    for (let tries = 1; ; tries++) {
+      const attempt = new Attempt(call, perTryTimeoutMs === undefined ? undefined : deadlineIn(perTryTimeoutMs));
+      let failure: ServiceError;
+      try {
+        return await settled(attempt, next(attempt));
+      } catch (thrown) {
+        if (!(thrown instanceof ServiceError) || call.cancelled !== undefined || tries >= attempts) throw thrown;
+        failure = thrown;
+      }
+      if (!resolved.codes.has(failure.code) || failure.reason === "CIRCUITBREAKER") throw failure;
+      if (!wasNotBegun(failure) && !isIdempotent(call)) throw failure;
+      const waitMs = Math.max(backoffMs(tries, resolved), retryAfterMs(call));
+      if (call.deadline !== undefined && waitMs >= remainingMs(call.deadline)) throw failure;
+      if (!budget.take()) throw failure;
+      await wait(waitMs, call);
+    }
+  };
+}
+
+async function settled(attempt: Attempt, reply: Promise<Reply>): Promise<Reply> {
+  try {
+    return await attempt.orCancelled(reply);
+  } finally {
+    attempt.settle();
+  }
+}
+
+/** What a connection that was never made leaves as the cause, from Node and from undici. */
+const connectCodes: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Reasons that are given before a handler sees the call: the server's limiter, or a selector that found nobody to send to. */
+const refusals: ReadonlySet<string> = new Set(["RATELIMIT", "NODE_NOT_FOUND", "no_available_node"]);
+
+/** Whether the server has certainly not begun with the call. */
+function wasNotBegun(error: ServiceError): boolean {
+  if (refusals.has(error.reason)) return true;
+  // A chain of causes that leads in a circle is cut.
+  let cause: unknown = error.cause;
+  for (let depth = 0; cause instanceof Error && depth < 8; depth++) {
+    if (connectCodes.has((cause as NodeJS.ErrnoException).code)) return true;
+    cause = cause.cause;
+  }
+  return false;
+}
+
+/** Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): anything up to `backoffMs * 2^(tries - 1)`. */
+function backoffMs(tries: number, { backoffMs, maxBackoffMs, random }: ResolvedRetryOptions): number {
+  return random() * Math.min(maxBackoffMs, backoffMs * 2 ** (tries - 1));
+}
+
+/** What the server asks to be left alone for; its form as a date is not heeded. */
+function retryAfterMs(call: Call): number {
+  const seconds = Number(call.givenReplyMetadata?.get("retry-after") ?? call.givenReplyTrailers?.get("retry-after"));
+  return seconds > 0 ? seconds * 1000 : 0;
+}
+
+/** Rejects when the call is cancelled. The timer holds the process, as a socket that waits for the reply would. */
+function wait(ms: number, call: Call): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      release();
+      resolve();
+    }, ms);
+    const release = call.onCancel((reason) => {
+      clearTimeout(timer);
+      reject(reason);
+    });
+  });
+}
+
+const budgetSeconds = 10;
+
+/** Of the last ten seconds: retries <= calls * ratio + seconds * perSecond (Finagle's RetryBudget). */
+class RetryBudget {
+  readonly #ratio: number;
+  readonly #reserve: number;
+  /** A number for each: 0 for a call, 1 for a retry. */
+  readonly #window: RollingWindow;
+
+  constructor({ budgetRatio, budgetPerSecond, now }: ResolvedRetryOptions) {
+    this.#ratio = budgetRatio;
+    this.#reserve = budgetPerSecond * budgetSeconds;
+    this.#window = new RollingWindow({ windowMs: budgetSeconds * 1000, buckets: 10, now });
+  }
+
+  countCall(): void {
+    this.#window.add(0);
+  }
+
+  /** Takes a retry; false when there is none left. */
+  take(): boolean {
+    const { count, sum: retries } = this.#window.total();
+    if (retries + 1 > (count - retries) * this.#ratio + this.#reserve) return false;
+    this.#window.add(1);
+    return true;
+  }
+}
+
+type ResolvedRetryOptions = Required<Omit<RetryOptions, "perTryTimeoutMs" | "codes">> & {
+  perTryTimeoutMs: number | undefined;
+  codes: ReadonlySet<number>;
+};
+
+function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
+  const resolved: ResolvedRetryOptions = {
+    attempts: options.attempts ?? 3,
+    codes: new Set(options.codes ?? [429, 502, 503, 504]),
+    isIdempotent: options.isIdempotent ?? isDeclaredIdempotent,
+    perTryTimeoutMs: options.perTryTimeoutMs,
+    backoffMs: options.backoffMs ?? 50,
+    maxBackoffMs: options.maxBackoffMs ?? 2000,
+    budgetRatio: options.budgetRatio ?? 0.2,
+    budgetPerSecond: options.budgetPerSecond ?? 10,
+    now: options.now ?? performance.now.bind(performance),
+    random: options.random ?? Math.random,
+  };
+  const { attempts, perTryTimeoutMs } = resolved;
+  if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
+  if (perTryTimeoutMs !== undefined && !(perTryTimeoutMs > 0)) {
+    throw optionInvalid("perTryTimeoutMs", perTryTimeoutMs, "a number of milliseconds above 0");
+  }
+  for (const name of ["backoffMs", "maxBackoffMs", "budgetRatio", "budgetPerSecond"] as const) {
+    if (!(resolved[name] >= 0)) throw optionInvalid(name, resolved[name], "a number from 0");
+  }
+  return resolved;
+}
+
+function isDeclaredIdempotent({ desc }: Method): boolean {
+  return desc.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
+}

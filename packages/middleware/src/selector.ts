@@ -1,0 +1,55 @@
+import { chain, type Handler, type Method, type Middleware } from "@clew/rpc";
+import { selectorEmpty } from "./errors.ts";
+import { perMethod } from "./per-method.ts";
+
+type Condition = (operation: string, method: Method) => boolean;
+
+/** A middleware for some operations. Each of its functions gives a new one that runs for those as well. */
+export interface Selector extends Middleware {
+  /** Operations that begin with one of these: `/admin.`, `/shop.v1.Orders/`. */
+  prefix(...prefixes: string[]): Selector;
+  /** Operations that one of these matches from beginning to end. */
+  regex(...expressions: (string | RegExp)[]): Selector;
+  /** These operations. */
+  path(...operations: string[]): Selector;
+  /** Operations for which `condition` is true. It is asked once for each. */
+  match(condition: (operation: string, method: Method) => boolean): Selector;
+}
+
+/**
+ * Runs `middleware` for the operations that one of its conditions selects, and leaves it out for all others:
+ *
+ *     selector(jwt({ key })).prefix("/shop.v1.").match((operation) => !open.has(operation))
+ *
+ * Which operations those are is decided once for each. A selector may hold another, which then selects among what is selected.
+ *
+ * @throws CLEW_MIDDLEWARE_SELECTOR at registration, when there is no condition
+ */
+export function selector(...middleware: Middleware[]): Selector {
+  return createSelector(chain(...middleware), []);
+}
+
+function createSelector(middleware: Middleware, conditions: readonly Condition[]): Selector {
+  const isSelected = perMethod((method) => conditions.some((condition) => condition(method.operation, method)));
+  const select = (next: Handler): Handler => {
+    if (conditions.length === 0) throw selectorEmpty();
+    const selected = middleware(next);
+    return (call) => (isSelected(call) ? selected(call) : next(call));
+  };
+  const or = (condition: Condition): Selector => createSelector(middleware, [...conditions, condition]);
+  return Object.assign(select, {
+    prefix: (...prefixes: string[]) => or((operation) => prefixes.some((prefix) => operation.startsWith(prefix))),
+    regex: (...expressions: (string | RegExp)[]) => {
+      const whole = expressions.map(matchWhole);
+      return or((operation) => whole.some((expression) => expression.test(operation)));
+    },
+    path: (...operations: string[]) => or((operation) => operations.includes(operation)),
+    match: or,
+  });
+}
+
+function matchWhole(expression: string | RegExp): RegExp {
+  const { source, flags } = new RegExp(expression);
+  // With g and y an expression remembers where it was.
+  return new RegExp(`^(?:${source})$`, flags.replace(/[gy]/g, ""));
+}

@@ -1,0 +1,41 @@
+import { deadlineIn, type Middleware } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
+import { perMethod } from "./per-method.ts";
+
+export interface TimeoutOptions {
+  /** How long a unary call may take, in milliseconds. Streams have no default. Default: no limit of its own. */
+  timeoutMs?: number;
+  /** How long the calls of an operation may take, in milliseconds, by its name: `/package.Service/Method`. Streams as well. */
+  operations?: Readonly<Record<string, number>>;
+}
+
+/**
+ * Brings a call's deadline forward; one that is nearer already stays. When it passes, the call fails with 504
+ * GATEWAY_TIMEOUT whatever the handler waits for, its signal aborts, and the calls made while serving it end too. They
+ * inherit the deadline from the start, so the other end knows it.
+ */
+export function timeout(options: TimeoutOptions): Middleware {
+  const { timeoutMs, operations } = resolveTimeoutOptions(options);
+  const timeoutOf = perMethod(
+    ({ operation, kind }) => operations.get(operation) ?? (kind === "unary" ? timeoutMs : undefined),
+  );
+  return (next) => (call) => {
+    const limitMs = timeoutOf(call);
+    if (limitMs === undefined) return next(call);
+    call.limit(deadlineIn(limitMs));
+    return call.orCancelled(next(call));
+  };
+}
+
+function resolveTimeoutOptions({ timeoutMs, operations = {} }: TimeoutOptions): {
+  timeoutMs: number | undefined;
+  operations: ReadonlyMap<string, number>;
+} {
+  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs);
+  for (const [operation, ms] of Object.entries(operations)) checkMs(`operations["${operation}"]`, ms);
+  return { timeoutMs, operations: new Map(Object.entries(operations)) };
+}
+
+function checkMs(option: string, given: number): void {
+  if (!(given > 0)) throw optionInvalid(option, given, "a number of milliseconds above 0");
+}
