@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Judges our gRPC server with connectconformance, which it installs into .tools. Build first: npm run build.
+# Judges our gRPC server and client with connectconformance, which it installs into .tools. Build first: npm run build.
+#
+#     run.sh [server|client] [arguments of connectconformance]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export GOBIN="$PWD/.tools/bin"
-judge="$GOBIN/connectconformance"
-[ -x "$judge" ] || go install connectrpc.com/conformance/cmd/connectconformance@v1.0.5
-exec "$judge" --mode server --conf conformance/grpc/config.yaml --known-failing @conformance/grpc/known-failing.txt "$@" -- \
-  node_modules/.bin/node conformance/grpc/server.ts
+node scripts/install-judges.mjs connectconformance
+modes="server client"
+case "${1-}" in server | client) modes=$1 && shift ;; esac
+for mode in $modes; do
+  echo "gRPC $mode:"
+  .tools/bin/connectconformance --mode "$mode" --conf conformance/grpc/config.yaml \
+    --known-failing @conformance/grpc/known-failing.txt "$@" -- node_modules/.bin/node "conformance/grpc/$mode.ts"
+done

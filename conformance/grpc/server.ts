@@ -94,7 +94,11 @@ const server = new GrpcServer({
   maxHeaderBytes: 64 * 1024,
   ...(request.messageReceiveLimit > 0 && { maxMessageBytes: request.messageReceiveLimit }),
   ...(request.useTls && {
-    tls: { key: Buffer.from(request.serverCreds!.key), cert: Buffer.from(request.serverCreds!.cert) },
+    tls: {
+      key: Buffer.from(request.serverCreds!.key),
+      cert: Buffer.from(request.serverCreds!.cert),
+      ...(request.clientTlsCert.length > 0 && { ca: Buffer.from(request.clientTlsCert), requestCert: true }),
+    },
   }),
 });
 await server.start();

@@ -23,9 +23,7 @@ import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import type { RouteCodec } from "./route-codec.ts";
 import { encodeStatus, okFields } from "./status.ts";
-
-// What a stream of replies may send before others have their turn.
-const turnBytes = 64 * 1024;
+import { Turn } from "./turn.ts";
 
 export interface GrpcCallInit {
   readonly method: Method;
@@ -62,7 +60,6 @@ export class GrpcCall extends Call implements StreamListener {
   #isOver = false;
   #error: ServiceError | undefined;
   #onDrain: (() => void) | undefined;
-  #sentBytes = 0;
 
   constructor(init: GrpcCallInit) {
     super({
@@ -119,6 +116,7 @@ export class GrpcCall extends Call implements StreamListener {
   /** Sends a reply: all of it, or of a stream one message after the other. */
   async sendStream(messages: AsyncIterable<Message>): Promise<void> {
     const iterator = messages[Symbol.asyncIterator]();
+    const turn = new Turn();
     try {
       for (;;) {
         const result = await this.orCancelled(iterator.next());
@@ -127,9 +125,8 @@ export class GrpcCall extends Call implements StreamListener {
         this.#sendHeaders();
         const hasRoom = this.#stream.sendData(frame);
         this.passMessage("sent", result.value);
-        this.#sentBytes += frame.length;
         if (!hasRoom) await this.orCancelled(this.#drained());
-        else if (this.#sentBytes > turnBytes) await this.#nextTurn();
+        else if (turn.isOver(frame.length)) await turn.next();
       }
     } catch (error) {
       // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
@@ -203,12 +200,6 @@ export class GrpcCall extends Call implements StreamListener {
     return new Promise((resolve) => {
       this.#onDrain = resolve;
     });
-  }
-
-  // A generator that never really waits would keep everybody else waiting.
-  async #nextTurn(): Promise<void> {
-    this.#sentBytes = 0;
-    await new Promise(setImmediate);
   }
 
   #sendHeaders(): void {

@@ -7,6 +7,7 @@ import {
   hasReplyStream,
   hasRequestStream,
   type MessageCodec,
+  type Metadata,
   type Reply,
   remainingMs,
   ServiceError,
@@ -16,9 +17,10 @@ import { type Compression, compressFromBytes, findCompression } from "./compress
 import type { Connection } from "./connection.ts";
 import { encodeFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
-import { appendMetadata, readFields } from "./metadata.ts";
+import { appendMetadata, type Fields, readFields } from "./metadata.ts";
 import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
+import { Turn } from "./turn.ts";
 
 export interface RequestInit {
   readonly call: Call;
@@ -50,7 +52,6 @@ export class Request implements ClientStreamListener {
   #hasRetried = false;
   #isOver = false;
   #failure: ServiceError | undefined;
-  #releaseCancel: () => void = nothing;
 
   // The request: either a body, or messages, of which those that were sent are kept until the server takes the call.
   #body: Uint8Array | undefined;
@@ -62,7 +63,8 @@ export class Request implements ClientStreamListener {
 
   // The reply.
   #hasHeaders = false;
-  #own: Readonly<Record<string, string | undefined>> = {};
+  // Headers that have a status, until it is known whether they are all there is.
+  #onlyFields: Fields | undefined;
   #onHeaders: () => void = nothing;
 
   constructor(init: RequestInit) {
@@ -78,7 +80,7 @@ export class Request implements ClientStreamListener {
     try {
       const message = hasRequestStream(call.method) ? undefined : await call.receive();
       if (message !== undefined) this.#body = this.#encode(message);
-      this.#releaseCancel = call.onCancel((reason) => this.#fail(reason));
+      call.onCancel((reason) => this.#cancel(reason));
       await this.#open();
       if (message === undefined) void this.#pump();
       else call.passMessage("sent", message);
@@ -98,16 +100,44 @@ export class Request implements ClientStreamListener {
   onHeaders(headers: HeaderFields): void {
     if (this.#isOver) return;
     const { own, metadata } = readFields(headers);
-    this.#own = own;
     this.#sent = undefined;
-    if (own[statusName] !== undefined) {
-      // "Trailers-Only": these are the trailers, and the end follows.
-      this.#call.replyTrailers = metadata;
-      return;
-    }
+    if (own[statusName] === undefined) this.#begin(own, metadata);
+    // "Trailers-Only", if the end follows.
+    else this.#onlyFields = { own, metadata };
+  }
+
+  onData(bytes: Buffer): void {
+    this.#beginAfterAll();
+    if (!this.#isOver) this.#reader.onData(bytes);
+  }
+
+  onEnd(trailers: HeaderFields): void {
+    if (trailers.length > 0) this.#beginAfterAll();
+    if (this.#isOver) return;
+    const { own, metadata } = this.#onlyFields ?? readFields(trailers);
+    this.#call.replyTrailers = metadata;
+    const error =
+      own[statusName] === undefined
+        ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
+        : decodeStatus(own);
+    if (error !== undefined) this.#keepStatus(own);
+    this.#over(error);
+    this.#reader.onEnd(error);
+  }
+
+  // There is more than the headers, so a status among them means nothing.
+  #beginAfterAll(): void {
+    const fields = this.#onlyFields;
+    this.#onlyFields = undefined;
+    if (fields !== undefined && !this.#isOver) this.#begin(fields.own, fields.metadata);
+  }
+
+  #begin(own: Fields["own"], metadata: Metadata): void {
     this.#call.replyMetadata = metadata;
     if (own[":status"] !== "200" || !/^application\/grpc(?![\w-])/.test(own["content-type"] ?? "")) {
-      this.#fail(fromHttpStatus(own[":status"] ?? "", own["content-type"]));
+      const { error, status } = fromHttpStatus(own[":status"] ?? "", own["content-type"]);
+      this.#keepStatus({ [statusName]: status });
+      this.#fail(error);
       return;
     }
     const encoding = own["grpc-encoding"] ?? "identity";
@@ -120,28 +150,7 @@ export class Request implements ClientStreamListener {
     this.#onHeaders();
   }
 
-  onData(bytes: Buffer): void {
-    if (!this.#isOver) this.#reader.onData(bytes);
-  }
-
-  onEnd(trailers: HeaderFields): void {
-    if (this.#isOver) return;
-    let own = this.#own;
-    if (own[statusName] === undefined) {
-      const fields = readFields(trailers);
-      own = fields.own;
-      this.#call.replyTrailers = fields.metadata;
-    }
-    const error =
-      own[statusName] === undefined
-        ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
-        : decodeStatus(own);
-    if (error !== undefined) this.#keepStatus(own);
-    this.#over(error);
-    this.#reader.onEnd(error);
-  }
-
-  #keepStatus(own: Readonly<Record<string, string | undefined>>): void {
+  #keepStatus(own: Fields["own"]): void {
     for (const name of [statusName, detailsName]) {
       const value = own[name];
       if (value !== undefined) this.#call.replyTrailers.set(name, value);
@@ -158,7 +167,10 @@ export class Request implements ClientStreamListener {
       this.#open().catch((thrown: unknown) => this.#fail(ServiceError.from(thrown)));
       return;
     }
-    this.#fail(fromReset(this.#call.operation, code, error));
+    // A server may be the first to see that the time is over.
+    const { operation, deadline } = this.#call;
+    const isLate = code === ErrorCode.CANCEL && deadline !== undefined && remainingMs(deadline) <= 0;
+    this.#fail(isLate ? deadlineExceeded(operation) : fromReset(operation, code, error));
   }
 
   onDrain(): void {
@@ -195,6 +207,7 @@ export class Request implements ClientStreamListener {
   async #pump(): Promise<void> {
     const call = this.#call;
     this.#sent = [];
+    const turn = new Turn();
     try {
       this.#messages = call.messages()[Symbol.asyncIterator]();
       while (!this.#isOver) {
@@ -213,7 +226,7 @@ export class Request implements ClientStreamListener {
           await new Promise<void>((resolve) => {
             this.#onDrain = resolve;
           });
-        }
+        } else if (turn.isOver(frame.length)) await turn.next();
       }
     } catch (error) {
       this.#fail(error instanceof ServiceError ? error : callCancelled(call.operation, error));
@@ -250,6 +263,12 @@ export class Request implements ClientStreamListener {
     return { [Symbol.asyncIterator]: () => iterator };
   }
 
+  // Also when everything has arrived: nobody wants what was not read.
+  #cancel(reason: ServiceError): void {
+    if (this.#isOver) this.#reader.fail(reason);
+    else this.#fail(reason);
+  }
+
   #fail(error: ServiceError): void {
     if (this.#isOver) return;
     this.#stream?.reset(ErrorCode.CANCEL);
@@ -260,7 +279,6 @@ export class Request implements ClientStreamListener {
   #over(error: ServiceError | undefined): void {
     this.#isOver = true;
     this.#failure = error;
-    this.#releaseCancel();
     this.#onHeaders();
     this.#onDrain();
     if (this.#messages !== undefined && !this.#hasSentAll) {

@@ -82,8 +82,11 @@ describe("grpc-message", () => {
 
 it("maps HTTP statuses and resets as gRPC's documents do", () => {
   assert.deepEqual(
-    ["400", "401", "403", "404", "429", "502", "503", "504", "302"].map((status) => fromHttpStatus(status, "").code),
-    [500, 401, 403, 501, 503, 503, 503, 503, 500],
+    ["400", "401", "403", "404", "429", "502", "503", "504", "302"].map((http) => {
+      const { error, status } = fromHttpStatus(http, "");
+      return `${error.code} ${status}`;
+    }),
+    ["500 13", "401 16", "403 7", "501 12", "503 14", "503 14", "503 14", "503 14", "500 2"],
   );
   assert.deepEqual(
     [0, 2, 7, 8, 11, 12].map((code) => fromReset("/a/b", code, undefined).code),

@@ -119,21 +119,27 @@ export function decodeMessage(encoded: string): string {
   return Buffer.from(bytes, "latin1").toString();
 }
 
-/** The error for a reply without a gRPC status, by its HTTP status (gRPC, "HTTP to gRPC Status Code Mapping"). */
-export function fromHttpStatus(httpStatus: string, contentType: string | undefined): ServiceError {
+/**
+ * The error for a reply that is not gRPC, and its `grpc-status`, by its HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
+ */
+export function fromHttpStatus(
+  httpStatus: string,
+  contentType: string | undefined,
+): { error: ServiceError; status: string } {
   const message = `the reply is not gRPC: HTTP status ${httpStatus}, content type ${contentType ?? "missing"}`;
-  return new ServiceError(httpCodes[httpStatus] ?? 500, "", message);
+  const code = httpCodes[httpStatus] ?? GrpcCode.UNKNOWN;
+  return { error: new ServiceError(fromGrpcCode(code), "", message), status: String(code) };
 }
 
-const httpCodes: Readonly<Record<string, number>> = {
-  400: 500,
-  401: 401,
-  403: 403,
-  404: 501,
-  429: 503,
-  502: 503,
-  503: 503,
-  504: 503,
+const httpCodes: Readonly<Record<string, GrpcCode>> = {
+  400: GrpcCode.INTERNAL,
+  401: GrpcCode.UNAUTHENTICATED,
+  403: GrpcCode.PERMISSION_DENIED,
+  404: GrpcCode.UNIMPLEMENTED,
+  429: GrpcCode.UNAVAILABLE,
+  502: GrpcCode.UNAVAILABLE,
+  503: GrpcCode.UNAVAILABLE,
+  504: GrpcCode.UNAVAILABLE,
 };
 
 /** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
