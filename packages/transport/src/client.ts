@@ -3,6 +3,7 @@ import { type Client, createServiceClient, type ServiceClient, type ServiceClien
 import { schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 import { HttpClient, type HttpClientOptions } from "./http/index.ts";
+import { MemoryClient, type MemoryServer } from "./memory/index.ts";
 
 export interface ClientOptions extends ServiceClientOptions {
   /** Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`. */
@@ -13,15 +14,24 @@ export interface ClientOptions extends ServiceClientOptions {
   grpc?: Omit<GrpcClientOptions, "endpoint">;
 }
 
+export interface MemoryClientOptions extends ServiceClientOptions {
+  /** Whom to call, with no socket in between: a server in the same process, in a test. */
+  server: MemoryServer;
+}
+
 const schemes = ["http", "https", "grpc", "grpcs"] as const;
 
 /**
- * A client of a service, over the protocol that the endpoint's scheme names. It connects at the first call.
+ * A client of a service, over the protocol that the endpoint's scheme names, or in memory. It connects at the first call.
  *
  * @throws CLEW_TRANSPORT_SCHEME, CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION
  */
-export function createClient<S extends DescService>(desc: S, options: ClientOptions): ServiceClient<S> {
-  return createServiceClient(desc, openClient(options), options);
+export function createClient<S extends DescService>(
+  desc: S,
+  options: ClientOptions | MemoryClientOptions,
+): ServiceClient<S> {
+  const client = "server" in options ? new MemoryClient(options.server) : openClient(options);
+  return createServiceClient(desc, client, options);
 }
 
 function openClient({ endpoint, http, grpc }: ClientOptions): Client {

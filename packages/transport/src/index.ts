@@ -1,6 +1,7 @@
-export { type ClientOptions, createClient } from "./client.ts";
+export { type ClientOptions, createClient, type MemoryClientOptions } from "./client.ts";
 export { GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
 export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./http/index.ts";
+export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
 export { Server, type ServerOptions } from "./server.ts";
 
 // For library authors.
@@ -10,3 +11,4 @@ export type { TransportError } from "./errors.ts";
 export { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 export { HttpClient, type HttpClientOptions } from "./http/index.ts";
 export type { ListenerOptions } from "./listener.ts";
+export { MemoryClient } from "./memory/index.ts";

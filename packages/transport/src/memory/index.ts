@@ -1,0 +1,2 @@
+export { MemoryClient } from "./client.ts";
+export { MemoryServer, type MemoryServerOptions } from "./server.ts";

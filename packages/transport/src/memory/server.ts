@@ -1,0 +1,159 @@
+import { AsyncResource } from "node:async_hooks";
+import type { Message } from "@bufbuild/protobuf";
+import { Context, current } from "@clew/context";
+import { type Logger, silentLogger } from "@clew/log";
+import {
+  chain,
+  type Deadline,
+  deadlineIn,
+  earliest,
+  type Handler,
+  type MessageCodec,
+  type Metadata,
+  type Method,
+  type Middleware,
+  protoCodec,
+  type Service,
+  ServiceError,
+} from "@clew/rpc";
+import { optionInvalid, serverAlreadyStarted, serviceConflict } from "../errors.ts";
+import { MemoryCall, Wire } from "./call.ts";
+
+export interface MemoryServerOptions {
+  /** The services to serve. Default: none. */
+  services?: readonly Service[];
+  /** Wrapped around every call, the first outermost. Default: none. */
+  middleware?: readonly Middleware[];
+  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
+  timeoutMs?: number;
+  /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
+  logger?: Logger;
+}
+
+type ResolvedMemoryServerOptions = Readonly<Required<MemoryServerOptions>>;
+
+function resolveMemoryServerOptions(options: MemoryServerOptions): ResolvedMemoryServerOptions {
+  const { services = [], middleware = [], timeoutMs = 1000, logger = silentLogger } = options;
+  if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
+  return { services, middleware, timeoutMs, logger };
+}
+
+interface MemoryRoute {
+  readonly method: Method;
+  readonly handler: Handler;
+  readonly timeoutMs: number;
+  readonly input: MessageCodec<Message>;
+  readonly output: MessageCodec<Message>;
+}
+
+/**
+ * Serves services to clients in the same process, for tests: `createClient(Greeter, { server })`. No socket is opened, and all
+ * else is as on a wire: the chain, all four kinds of call, deadlines and cancelling, errors without their causes, metadata by
+ * the rules of headers. Messages cross as bytes, so neither end sees what the other does to its own. It serves from the
+ * beginning; {@link start} is for an App.
+ */
+export class MemoryServer {
+  readonly #options: ResolvedMemoryServerOptions;
+  readonly #routes: ReadonlyMap<string, MemoryRoute>;
+  readonly #calls: Set<MemoryCall> = new Set();
+  // What flows with the caller's work must not reach the handler's, no more than over a socket.
+  #resource: AsyncResource = new AsyncResource("clew.MemoryServer");
+  #context: Context = Context.root;
+  #hasStarted = false;
+  #isStopping = false;
+  #onIdle: () => void = () => {};
+
+  /** @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_SERVICE_CONFLICT */
+  constructor(options: MemoryServerOptions = {}) {
+    this.#options = resolveMemoryServerOptions(options);
+    this.#routes = createRoutes(this.#options);
+  }
+
+  /**
+   * From now on calls begin with the context that is current here.
+   *
+   * @throws CLEW_TRANSPORT_STARTED
+   */
+  async start(): Promise<void> {
+    if (this.#hasStarted) throw serverAlreadyStarted("MemoryServer");
+    this.#hasStarted = true;
+    this.#context = current();
+    this.#resource = new AsyncResource("clew.MemoryServer");
+  }
+
+  /** Takes no more calls and waits for the open ones; those still open when the signal aborts are cancelled. */
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#isStopping = true;
+    if (this.#calls.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    const cutOff = (): void => {
+      for (const call of this.#calls) call.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
+    };
+    if (signal.aborted) cutOff();
+    else signal.addEventListener("abort", cutOff, { once: true });
+    await idle;
+    signal.removeEventListener("abort", cutOff);
+  }
+
+  /** `memory://local`: nobody outside of this process reaches it. */
+  endpoint(): URL {
+    return new URL("memory://local");
+  }
+
+  /** Takes a call; a client's end of the transport calls this. What comes back is the wire it goes over. */
+  accept(operation: string, metadata: Metadata, deadline: Deadline | undefined): Wire {
+    const wire = new Wire();
+    const route = this.#routes.get(operation);
+    if (this.#isStopping) wire.end(metadata, new ServiceError(503, "UNAVAILABLE", "the server has stopped"));
+    else if (route === undefined) wire.end(metadata, new ServiceError(501, "", `there is no method ${operation} here`));
+    else {
+      const call = this.#createCall(route, metadata, deadline, wire);
+      this.#calls.add(call);
+      // It never rejects: everything that is thrown becomes an error on the wire.
+      queueMicrotask(() => void this.#resource.runInAsyncScope(() => call.serve(route.handler)));
+    }
+    return wire;
+  }
+
+  #createCall(route: MemoryRoute, metadata: Metadata, deadline: Deadline | undefined, wire: Wire): MemoryCall {
+    const { method, timeoutMs, input, output } = route;
+    return new MemoryCall({
+      method,
+      metadata,
+      deadline: earliest(deadline, timeoutMs > 0 ? deadlineIn(timeoutMs) : undefined),
+      context: this.#context,
+      wire,
+      input,
+      output,
+      onOver: this.#forget,
+    });
+  }
+
+  readonly #forget = (call: MemoryCall, thrown: unknown): void => {
+    if (thrown !== undefined && !(thrown instanceof ServiceError)) {
+      this.#options.logger.error(`${call.operation} failed`, { error: thrown });
+    }
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#onIdle();
+  };
+}
+
+function createRoutes({ services, middleware, timeoutMs }: ResolvedMemoryServerOptions): Map<string, MemoryRoute> {
+  const around = chain(...middleware);
+  const routes = new Map<string, MemoryRoute>();
+  for (const { methods } of services) {
+    for (const { method, handler } of methods) {
+      if (routes.has(method.operation)) throw serviceConflict(method.operation);
+      routes.set(method.operation, {
+        method,
+        handler: around(handler),
+        timeoutMs: method.kind === "unary" ? timeoutMs : 0,
+        input: protoCodec.compile(method.desc.input),
+        output: protoCodec.compile(method.desc.output),
+      });
+    }
+  }
+  return routes;
+}
