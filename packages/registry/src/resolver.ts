@@ -1,0 +1,251 @@
+import { randomUUID } from "node:crypto";
+import { createLogger, type Logger } from "@clew/log";
+import { backoffMs } from "./backoff.ts";
+import type { Discovery } from "./discovery.ts";
+import { type Lookup, systemLookup, watchDns } from "./dns-watch.ts";
+import { discoveryMissing, optionInvalid } from "./errors.ts";
+import type { Instance } from "./instance.ts";
+import { createNode, isSameNode, type Node } from "./node.ts";
+import { type Sleep, systemSleep } from "./sleep.ts";
+import { pickSubset } from "./subset.ts";
+import { parseTarget, type Scheme, type Target } from "./target.ts";
+
+export interface ResolverOptions {
+  /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
+  target: string;
+  /** The registry that knows where services are. Needed for `discovery:///`. */
+  discovery?: Discovery;
+  /** How many instances of a registry's list to use, always the same ones for one client; 0 for all. Default: 25. */
+  subset?: number;
+  /** Decides which instances are in the subset. Default: a random UUID, so that clients spread over all instances. */
+  clientId?: string;
+  /** How often a name of the DNS is looked up, in milliseconds. Default: 10_000. */
+  dnsRefreshMs?: number;
+  /** Told of empty lists, of failures and of instances that cannot be called. Default: a logger named "registry". */
+  logger?: Logger;
+  /** How names of the DNS are looked up. Default: as the system does. */
+  lookup?: Lookup;
+  /** From 0 to below 1, spreads retries. Default: Math.random. */
+  random?: () => number;
+  /** Waits between retries. Default: by the system's clock. */
+  sleep?: Sleep;
+}
+
+type ResolvedResolverOptions = Required<Omit<ResolverOptions, "discovery">> & {
+  readonly parsed: Target;
+  readonly discovery: Discovery | undefined;
+};
+
+function resolveResolverOptions(options: ResolverOptions): ResolvedResolverOptions {
+  const { target, discovery, subset = 25, dnsRefreshMs = 10_000 } = options;
+  const parsed = parseTarget(target);
+  if (parsed.kind === "discovery" && discovery === undefined) throw discoveryMissing(target);
+  if (!Number.isInteger(subset) || subset < 0) throw optionInvalid("subset", subset, "a whole number, or 0 for all");
+  if (!(dnsRefreshMs >= 1)) throw optionInvalid("dnsRefreshMs", dnsRefreshMs, "a number of milliseconds from 1");
+  return {
+    target,
+    parsed,
+    discovery,
+    subset,
+    clientId: options.clientId ?? randomUUID(),
+    dnsRefreshMs,
+    logger: options.logger ?? createLogger({ name: "registry" }),
+    lookup: options.lookup ?? systemLookup,
+    random: options.random ?? Math.random,
+    sleep: options.sleep ?? systemSleep,
+  };
+}
+
+/**
+ * Turns a target into nodes and follows their changes. It begins when it is started, retries what fails for ever, and holds on
+ * to the nodes it has: neither a failure nor an empty list takes them away, for a registry that lost its memory is likelier
+ * than a service that lost all its instances at once.
+ */
+export class Resolver {
+  readonly #options: ResolvedResolverOptions;
+  readonly #onNodes: (nodes: readonly Node[]) => void;
+  readonly #end: AbortController = new AbortController();
+  readonly #first: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #nodes: readonly Node[] = [];
+  #following: Promise<void> | undefined;
+  #problem: string;
+  #cause: unknown;
+
+  /**
+   * `onNodes` is called with every list of nodes that is not the one before. A node that stays is the same object.
+   *
+   * @throws CLEW_REGISTRY_TARGET, CLEW_REGISTRY_DISCOVERY, CLEW_REGISTRY_OPTION
+   */
+  constructor(options: ResolverOptions, onNodes: (nodes: readonly Node[]) => void = () => {}) {
+    this.#options = resolveResolverOptions(options);
+    this.#onNodes = onNodes;
+    this.#problem = "it was not resolved yet";
+  }
+
+  /** What is resolved. */
+  get target(): string {
+    return this.#options.target;
+  }
+
+  /** The protocol that all its nodes speak. */
+  get transport(): "grpc" | "http" {
+    return this.#options.parsed.transport;
+  }
+
+  /** The schemes its nodes may have. */
+  get schemes(): readonly Scheme[] {
+    return this.#options.parsed.schemes;
+  }
+
+  /** The nodes there are now; empty until the first list that is not. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  /** Why there are no nodes, for people; and what was thrown, where something was. */
+  get problem(): { readonly message: string; readonly cause: unknown } {
+    return { message: this.#problem, cause: this.#cause };
+  }
+
+  /** Begins to resolve. Again does nothing. */
+  start(): void {
+    this.#following ??= this.#follow();
+  }
+
+  /** Starts, and resolves when there are nodes. Rejects with the signal's reason when it aborts before. */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    this.start();
+    if (this.#nodes.length > 0) return;
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(signal?.reason);
+      signal?.addEventListener("abort", abort, { once: true });
+      void this.#first.promise.then(() => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+    });
+  }
+
+  /** Ends the watching; the nodes stay. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    const { logger, random, sleep, target } = this.#options;
+    const { signal } = this.#end;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        for await (const nodes of this.#watch(signal)) {
+          if (signal.aborted) return;
+          failures = 0;
+          this.#take(nodes);
+        }
+        if (signal.aborted) return;
+        throw new Error("the watch ended");
+      } catch (error) {
+        if (signal.aborted) return;
+        const retryMs = backoffMs(++failures, random);
+        this.#problem = error instanceof Error ? error.message : String(error);
+        this.#cause = error;
+        logger.warn("cannot resolve, trying again", { target, err: error, retryMs: Math.round(retryMs) });
+        await sleep(retryMs, signal);
+      }
+    }
+  }
+
+  #watch(signal: AbortSignal): AsyncIterable<readonly Node[]> {
+    const { parsed, dnsRefreshMs: refreshMs, lookup, sleep } = this.#options;
+    switch (parsed.kind) {
+      case "discovery":
+        return this.#watchInstances(parsed.name, signal);
+      case "dns": {
+        const { host, port, schemes } = parsed;
+        return watchDns({ host, port, scheme: schemes[0]!, refreshMs, lookup, sleep }, signal);
+      }
+      case "direct":
+        return watchFixed(
+          parsed.endpoints.map((endpoint) => createNode(endpoint)),
+          signal,
+        );
+    }
+  }
+
+  async *#watchInstances(name: string, signal: AbortSignal): AsyncGenerator<readonly Node[], void> {
+    const { discovery, subset, clientId } = this.#options;
+    for await (const instances of discovery!.watch(name, signal)) {
+      const nodes = this.#toNodes(instances);
+      yield subset === 0 ? nodes : pickSubset(clientId, nodes, (node) => `${node.name}-${node.id}`, subset);
+    }
+  }
+
+  /** The endpoint of each instance that has one of the schemes. */
+  #toNodes(instances: readonly Instance[]): readonly Node[] {
+    const { target, parsed, logger } = this.#options;
+    const nodes: Node[] = [];
+    const others = new Set<string>();
+    for (const instance of instances) {
+      const endpoints = instance.endpoints.map((text) => ({ text, scheme: /^[^:]*/.exec(text)![0].toLowerCase() }));
+      const usable = parsed.schemes
+        .flatMap((scheme) => endpoints.filter((endpoint) => endpoint.scheme === scheme))
+        .find(({ text }) => isEndpoint(text));
+      if (usable !== undefined) nodes.push(createNode(usable.text, instance));
+      else for (const { scheme } of endpoints) others.add(scheme);
+    }
+    if (nodes.length < instances.length) {
+      const wanted = parsed.schemes.join(" or ");
+      const found = [...others].join(", ") || "none";
+      logger.warn("instances without an endpoint to call", {
+        target,
+        count: instances.length - nodes.length,
+        wanted,
+        found,
+      });
+      if (nodes.length === 0) {
+        this.#problem = `its instances have no endpoint for ${wanted} (they have: ${found})`;
+        this.#cause = undefined;
+      }
+    } else if (instances.length === 0) {
+      this.#problem = "it has no instance";
+      this.#cause = undefined;
+    }
+    return nodes;
+  }
+
+  #take(nodes: readonly Node[]): void {
+    if (nodes.length === 0) {
+      if (this.#nodes.length > 0) {
+        const { target, logger } = this.#options;
+        logger.warn("an empty list, the nodes of before stay", { target, count: this.#nodes.length });
+      }
+      return;
+    }
+    const before = new Map(this.#nodes.map((node) => [node.key, node]));
+    // The first of those that share an endpoint, as a restarted instance does with the one whose lease is not over yet.
+    const byKey = new Map<string, Node>();
+    for (const node of nodes) {
+      if (byKey.has(node.key)) continue;
+      const old = before.get(node.key);
+      byKey.set(node.key, old !== undefined && isSameNode(old, node) ? old : node);
+    }
+    const next = [...byKey.values()];
+    if (next.length === before.size && next.every((node) => before.get(node.key) === node)) return;
+    this.#nodes = next;
+    this.#onNodes(next);
+    this.#first.resolve();
+  }
+}
+
+async function* watchFixed(nodes: readonly Node[], signal: AbortSignal): AsyncGenerator<readonly Node[], void> {
+  yield nodes;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
+
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { hostname, port, protocol } = new URL(text);
+  return hostname !== "" && (port !== "" || protocol.startsWith("http"));
+}
