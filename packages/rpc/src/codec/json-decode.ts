@@ -6,7 +6,6 @@ import * as reader from "./json-reader.ts";
 import { type ReadJson, readStruct, wellKnownReader } from "./json-well-known.ts";
 import type { SingularField } from "./presence.ts";
 import { compileCreate } from "./proto-create.ts";
-import { setOwn } from "./set-own.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct } from "./struct.ts";
 
@@ -84,7 +83,8 @@ const nullValue = "google.protobuf.NullValue";
  *             m["firstName"] = v;
  *             break;
  *           case "items": if (v === null) break;
- *             <v must be an array> for (let i = 0; i < v.length; i++) { let w = v[i]; ...; m["items"].push(w); }
+ *             <v must be an array> for (let i = 0; i < v.length; i++) { let w = v[i]; ...; v[count++] = w; }
+ *             m["items"] = v;
  *             break;
  *           default: readers.readOther(m, k, v, depth);
  *         }
@@ -219,35 +219,44 @@ class JsonReaderSource {
     }
   }
 
+  // JSON.parse made the array for us: the message keeps it, with its items changed to what they mean.
   #addList(field: DescField & { fieldKind: "list" }): void {
     const source = this.#source;
     const name = quote(fieldName(field));
     source.add(
       `if (!Array.isArray(v)) throw ${source.constant(reader.expected)}(${name}, "an array", v);`,
-      `{ const items = m[${quote(field.localName)}];`,
+      "{ let count = 0;",
       "for (let i = 0; i < v.length; i++) {",
       "let w = v[i];",
     );
     this.#addNullCheck(field, name, "in an array");
     this.#addValue(field, field.listKind, "w", "continue;");
-    source.add("items.push(w);", "}", "}");
+    source.add(
+      "v[count++] = w;",
+      "}",
+      "if (count !== v.length) v.length = count;",
+      `m[${quote(field.localName)}] = v;`,
+      "}",
+    );
   }
 
+  // Where names stay as they are, the message keeps the object as well.
   #addMap(field: DescField & { fieldKind: "map" }): void {
     const source = this.#source;
     const name = quote(fieldName(field));
+    const isInPlace = field.mapKey === ScalarType.STRING;
     source.add(
-      'if (typeof v !== "object" || Array.isArray(v)) ' +
-        `throw ${source.constant(reader.expected)}(${name}, "an object", v);`,
-      `{ const record = m[${quote(field.localName)}];`,
-      "for (let e in v) {",
+      `if (typeof v !== "object" || Array.isArray(v)) throw ${source.constant(reader.expected)}(${name}, "an object", v);`,
+      `{ const record = ${isInPlace ? "v" : "{}"};`,
+      "for (const e in v) {",
       "let w = v[e];",
     );
     this.#addNullCheck(field, name, "in a map");
-    this.#addValue(field, field.mapKind, "w", "continue;");
+    this.#addValue(field, field.mapKind, "w", isInPlace ? "{ delete v[e]; continue; }" : "continue;");
     switch (field.mapKey) {
       case ScalarType.STRING:
-        source.add(`if (e === "__proto__") ${source.constant(setOwn)}(record, e, w); else record[e] = w;`);
+        // Its own __proto__, which JSON.parse made, is set like any other name.
+        source.add("record[e] = w;");
         break;
       case ScalarType.BOOL:
         source.add(`record[${source.constant(reader.readBoolKey)}(e, ${name})] = w;`);
@@ -257,7 +266,7 @@ class JsonReaderSource {
         source.add(`${source.constant(reader.setEntry)}(record, String(${read}(e, ${name})), w, ${name});`);
       }
     }
-    source.add("}", "}");
+    source.add("}", `m[${quote(field.localName)}] = record;`, "}");
   }
 
   #addNullCheck(field: DescField, name: string, where: string): void {

@@ -78,15 +78,19 @@ export function readFloat(json: unknown, name: string): number {
   return value;
 }
 
+const int64Min = -(2n ** 63n);
+const int64Max = 2n ** 63n - 1n;
+const uint64Max = 2n ** 64n - 1n;
+
 export function readInt64(json: unknown, name: string): bigint {
   const value = toBigInt(json);
-  if (value === undefined || value < -(2n ** 63n) || value >= 2n ** 63n) throw expected(name, "int64", json);
+  if (value === undefined || value < int64Min || value > int64Max) throw expected(name, "int64", json);
   return value;
 }
 
 export function readUint64(json: unknown, name: string): bigint {
   const value = toBigInt(json);
-  if (value === undefined || value < 0n || value >= 2n ** 64n) throw expected(name, "uint64", json);
+  if (value === undefined || value < 0n || value > uint64Max) throw expected(name, "uint64", json);
   return value;
 }
 
@@ -101,6 +105,17 @@ export function readUint64Text(json: unknown, name: string): string {
 function toBigInt(json: unknown): bigint | undefined {
   if (typeof json === "number") return Number.isInteger(json) ? BigInt(json) : undefined;
   if (typeof json !== "string") return undefined;
+  // Up to fifteen digits are exact in a double: half the price of a search and BigInt's own parser.
+  if (json.length < 16) {
+    let value = 0;
+    let at = 0;
+    for (; at < json.length; at++) {
+      const code = json.charCodeAt(at);
+      if (code < 0x30 || code > 0x39) break;
+      value = value * 10 + code - 0x30;
+    }
+    if (at === json.length && at > 0) return BigInt(value);
+  }
   return /^-?[0-9]+$/.test(json) ? BigInt(json) : undefined;
 }
 

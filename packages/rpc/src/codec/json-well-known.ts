@@ -14,6 +14,7 @@ import type { JsonPolicy } from "./json-options.ts";
 import { problem, shown } from "./json-reader.ts";
 import * as writer from "./json-writer.ts";
 import { readProto } from "./proto-decode.ts";
+import { readTime, secondsMax, secondsMin, writeTime } from "./rfc3339.ts";
 import { listFromJson, structFromJson, structToJson, valueFromJson, valueToJson } from "./struct.ts";
 
 // The messages of google.protobuf that have a form of their own in JSON. Wrappers are compiled like what they hold.
@@ -118,8 +119,6 @@ function unknownType(url: string): string {
   return `"${url}" is not among the types that the codec was given`;
 }
 
-const secondsMin = Date.parse("0001-01-01T00:00:00Z") / 1000;
-const secondsMax = Date.parse("9999-12-31T23:59:59Z") / 1000;
 const durationMax = 315_576_000_000;
 
 function writeTimestamp(message: Timestamp, bytes: Buffer, at: number): number {
@@ -131,8 +130,11 @@ function writeTimestamp(message: Timestamp, bytes: Buffer, at: number): number {
   if (!(nanos >= 0 && nanos <= 999_999_999)) {
     throw new Error(`cannot encode google.protobuf.Timestamp to JSON: it has ${nanos} nanos`);
   }
-  const text = new Date(seconds * 1000).toISOString();
-  return writer.writeAscii(bytes, at, `"${text.slice(0, 19)}${fractionOf(nanos)}Z"`);
+  bytes[at] = 0x22;
+  at = writer.writeAscii(bytes, writeTime(bytes, at + 1, seconds), fractionOf(nanos));
+  bytes[at++] = 0x5a;
+  bytes[at++] = 0x22;
+  return at;
 }
 
 /** Nine digits or fewer, in threes, behind a point. */
@@ -235,19 +237,15 @@ function readAny(desc: DescMessage, json: unknown, depth: number, readers: Reade
   return any;
 }
 
-const rfc3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
-
 function readTimestamp(desc: DescMessage, json: unknown): object {
-  const match = typeof json === "string" ? rfc3339.exec(json) : null;
-  const ms = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`);
-  if (match === null || Number.isNaN(ms))
-    throw problem(desc.typeName, `expected a time of RFC 3339, got ${shown(json)}`);
-  const seconds = ms / 1000;
-  if (seconds < secondsMin || seconds > secondsMax)
+  const time = typeof json === "string" ? readTime(json) : undefined;
+  if (time === undefined) throw problem(desc.typeName, `expected a time of RFC 3339, got ${shown(json)}`);
+  if (time.seconds < secondsMin || time.seconds > secondsMax) {
     throw problem(desc.typeName, "it is not within the years 1 to 9999");
+  }
   const message = create(desc) as Timestamp;
-  message.seconds = BigInt(seconds);
-  message.nanos = nanosOf(match[2]);
+  message.seconds = BigInt(time.seconds);
+  message.nanos = time.nanos;
   return message;
 }
 

@@ -59,32 +59,51 @@ function invalid(field: string, type: string, value: unknown): Error {
   return new Error(`cannot encode field ${field} to JSON: expected ${type}, got ${given}`);
 }
 
+// What stands behind the backslash for characters that need one; 1 for those that take six characters, 0 for the others.
+const escapes = new Uint8Array(128);
+escapes.fill(1, 0, 0x20);
+for (const [character, letter] of ['""', "\\\\", "\bb", "\tt", "\nn", "\ff", "\rr"]) {
+  escapes[character!.charCodeAt(0)] = letter!.charCodeAt(0);
+}
+
 /** A string with its quotes. */
 export function writeString(bytes: Buffer, at: number, value: string, field: string): number {
   if (typeof value !== "string") throw invalid(field, "string", value);
-  const length = value.length;
-  if (length < 64) {
-    if (at + length + roomBytes > bytes.length) throw full;
-    let next = at;
-    bytes[next++] = 0x22;
-    let index = 0;
-    for (; index < length; index++) {
-      const code = value.charCodeAt(index);
-      // A quote, a backslash, what is no ASCII or no character.
-      if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) break;
-      bytes[next++] = code;
+  const { length } = value;
+  // A character becomes six bytes at most: \u001f. Short of room, longer strings are written by their true length.
+  if (at + 6 * length + roomBytes > bytes.length) return writeRaw(bytes, at, JSON.stringify(value));
+  let next = at;
+  bytes[next++] = 0x22;
+  // 1.4 ns a character here, as in JSON.stringify, which costs 60 ns before the first one.
+  for (let i = 0; i < length; i++) {
+    const code = value.charCodeAt(i);
+    if (code < 0x80) {
+      const letter = escapes[code]!;
+      if (letter === 0) bytes[next++] = code;
+      else if (letter === 1) return writeRaw(bytes, at, JSON.stringify(value));
+      else {
+        bytes[next++] = 0x5c;
+        bytes[next++] = letter;
+      }
+      continue;
     }
-    if (index === length) {
-      bytes[next++] = 0x22;
-      return next;
+    isAscii = false;
+    if (code < 0x800) bytes[next++] = 0xc0 | (code >> 6);
+    else {
+      // Surrogates, in pairs or alone.
+      if (code >= 0xd800 && code < 0xe000) return writeRaw(bytes, at, JSON.stringify(value));
+      bytes[next++] = 0xe0 | (code >> 12);
+      bytes[next++] = 0x80 | ((code >> 6) & 0x3f);
     }
+    bytes[next++] = 0x80 | (code & 0x3f);
   }
-  return writeRaw(bytes, at, JSON.stringify(value));
+  bytes[next++] = 0x22;
+  return next;
 }
 
 /** Text as it is. */
 export function writeRaw(bytes: Buffer, at: number, text: string): number {
-  if (at + 3 * text.length + roomBytes > bytes.length) throw full;
+  if (at + Buffer.byteLength(text) + roomBytes > bytes.length) throw full;
   const size = bytes.write(text, at);
   if (size !== text.length) isAscii = false;
   return at + size;

@@ -22,7 +22,7 @@ export function isZero(scalar: ScalarType, value: string): string {
     case ScalarType.FIXED64:
     case ScalarType.SFIXED64:
     case ScalarType.SINT64:
-      return `(${value} === 0n || ${value} == 0)`; // a bigint, and a string where jstype says so
+      return `(typeof ${value} === "bigint" ? ${value} === 0n : ${value} == 0)`; // text where jstype says so
     default:
       return `${value} === 0`;
   }
