@@ -6,6 +6,15 @@ export {
   SreBreaker,
   type SreBreakerOptions,
 } from "./circuit-breaker.ts";
+export {
+  type Claims,
+  currentClaims,
+  type JwtClientOptions,
+  type JwtKey,
+  type JwtOptions,
+  jwt,
+  jwtClient,
+} from "./jwt.ts";
 export { type LoggingOptions, logging } from "./logging.ts";
 export { currentMetadata, type MetadataOptions, metadata } from "./metadata.ts";
 export { type Limiter, type RateLimitOptions, rateLimit } from "./rate-limit.ts";

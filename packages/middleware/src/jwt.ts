@@ -1,0 +1,201 @@
+import { createKey, current, type Key } from "@clew/context";
+import { type Call, type Middleware, ServiceError } from "@clew/rpc";
+import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
+import { optionInvalid } from "./errors.ts";
+
+/** What a token says: `sub`, `iss`, `aud`, `exp` and whatever its issuer put there. */
+export type Claims = JWTPayload;
+
+/** A secret as text or bytes, or a key of `node:crypto`, of WebCrypto or as JWK. */
+export type JwtKey = string | Uint8Array | KeyObject | CryptoKey | JWK;
+
+export interface JwtOptions {
+  /** What tokens are verified with, or a function that finds it by the token's header: `alg`, `kid`. */
+  key?: JwtKey | ((header: JWTHeaderParameters) => JwtKey | Promise<JwtKey>);
+  /** In place of `key`: where the issuer publishes its keys as a JWK Set. They are fetched when first needed and kept for ten minutes. */
+  jwksUrl?: string | URL;
+  /** The signing methods that are accepted. Default: HS256; with `jwksUrl` RS256, PS256, ES256 and EdDSA. */
+  algorithms?: readonly string[];
+  /** Who must have issued the token. Default: anybody. */
+  issuer?: string | readonly string[];
+  /** For whom it must be, one of these at least. Default: anybody. */
+  audience?: string | readonly string[];
+  /** How far the clocks of issuer and server may be apart, in seconds. Default: 0. */
+  clockToleranceSeconds?: number;
+  /** The time, in milliseconds since 1970. Default: `Date.now`. */
+  now?: () => number;
+}
+
+const claimsKey: Key<Claims> = createKey<Claims>("clew.claims");
+
+/** The claims of the caller that the running work serves, as {@link jwt} found them; undefined outside of it. */
+export function currentClaims(): Claims | undefined {
+  return current().getValue(claimsKey);
+}
+
+/**
+ * For servers: takes the token of `authorization: Bearer <token>`, verifies it, and keeps its claims for the work below. Whatever
+ * is wrong is 401 UNAUTHORIZED with the message Kratos has for it. To leave operations open, put it into a selector.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
+ */
+export function jwt(options: JwtOptions): Middleware {
+  const verify = createVerify(options);
+  return (next) => async (call) => {
+    const token = readToken(call);
+    if (token === undefined) throw unauthorized("JWT token is missing");
+    call.context = call.context.setValue(claimsKey, await verify(token));
+    return next(call);
+  };
+}
+
+/** The token of the header; undefined when there is none. The scheme's case does not matter (RFC 9110 section 11.1). */
+function readToken(call: Call): string | undefined {
+  const header = call.metadata.get("authorization");
+  return header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1];
+}
+
+function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
+  const { key, jwksUrl, issuer, audience, clockToleranceSeconds = 0, now = Date.now } = options;
+  if ((key === undefined) === (jwksUrl === undefined)) {
+    throw optionInvalid("key", key === undefined ? "missing" : "given beside jwksUrl", "one of key and jwksUrl");
+  }
+  if (key === "") throw optionInvalid("key", "empty", "a secret or a key");
+  const algorithms = options.algorithms ?? (jwksUrl === undefined ? ["HS256"] : ["RS256", "PS256", "ES256", "EdDSA"]);
+  const loaded = loadJose().then((jose) => ({ jose, getKey: createGetKey(jose, key, jwksUrl) }));
+  // Told to the first call; a promise that nobody looks at until then would end the process.
+  loaded.catch(() => {});
+  return async (token) => {
+    const { jose, getKey } = await loaded;
+    try {
+      const { payload } = await jose.jwtVerify(token, getKey, {
+        algorithms: [...algorithms],
+        clockTolerance: clockToleranceSeconds,
+        currentDate: new Date(now()),
+        ...(issuer !== undefined && { issuer: [issuer].flat() }),
+        ...(audience !== undefined && { audience: [audience].flat() }),
+      });
+      return payload;
+    } catch (thrown) {
+      throw unauthorized(messageOf(jose, thrown), thrown);
+    }
+  };
+}
+
+type Jose = typeof import("jose");
+type GetKey = (header: JWTHeaderParameters) => Promise<Exclude<JwtKey, string>>;
+
+/** Only who checks or signs tokens pays for the library: 20 ms. */
+function loadJose(): Promise<Jose> {
+  return import("jose");
+}
+
+function createGetKey(jose: Jose, key: JwtOptions["key"], jwksUrl: string | URL | undefined): GetKey {
+  if (jwksUrl !== undefined) return jose.createRemoteJWKSet(new URL(jwksUrl)) as GetKey;
+  if (typeof key === "function") return async (header) => toBytes(await key(header));
+  const bytes = toBytes(key!);
+  return async () => bytes;
+}
+
+function toBytes(key: JwtKey): Exclude<JwtKey, string> {
+  return typeof key === "string" ? new TextEncoder().encode(key) : key;
+}
+
+/** What Kratos says to each. A key that cannot be had is the same to the caller as a token that cannot be read. */
+function messageOf({ errors }: Jose, thrown: unknown): string {
+  if (thrown instanceof errors.JWTExpired) return "JWT token has expired";
+  if (thrown instanceof errors.JWTClaimValidationFailed) {
+    return thrown.claim === "nbf" ? "JWT token has expired" : "Fail to parse JWT token";
+  }
+  if (thrown instanceof errors.JWSSignatureVerificationFailed) return "Fail to parse JWT token";
+  if (thrown instanceof errors.JOSEAlgNotAllowed) return "Wrong signing method";
+  return "Token is invalid";
+}
+
+function unauthorized(message: string, cause?: unknown): ServiceError {
+  return new ServiceError(401, "UNAUTHORIZED", message, { cause });
+}
+
+export interface JwtClientOptions {
+  /** What tokens are signed with, or a function that gives it. */
+  key: JwtKey | (() => JwtKey | Promise<JwtKey>);
+  /** The signing method. Default: HS256. */
+  algorithm?: string;
+  /** What the token says, or a function that gives it for each new token. Default: when it was issued and when it expires. */
+  claims?: Claims | (() => Claims | Promise<Claims>);
+  /** More for the token's header: `kid`. Default: none. */
+  header?: Readonly<Record<string, unknown>>;
+  /** How long a token is valid whose claims have no `exp`, in milliseconds. Default: 3_600_000. */
+  lifetimeMs?: number;
+  /** The time, in milliseconds since 1970. Default: `Date.now`. */
+  now?: () => number;
+}
+
+/** A token is replaced when less than this share of its life is left, or less than half a minute of it, whichever is sooner. */
+const lastShare = 0.1;
+const lastMs = 30_000;
+
+/**
+ * For clients: sends `authorization: Bearer <token>` with every call that has no such header. One token serves all calls until
+ * shortly before it expires. What goes wrong while signing is 401 UNAUTHORIZED, as in Kratos.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
+ */
+export function jwtClient(options: JwtClientOptions): Middleware {
+  const sign = createSign(options);
+  const now = options.now ?? Date.now;
+  let token: Promise<string> | undefined;
+  let renewAt = 0;
+  const renew = async (): Promise<string> => {
+    const issuedAt = now();
+    const { text, expiresAt } = await sign(issuedAt);
+    renewAt = expiresAt - Math.min(lastMs, (expiresAt - issuedAt) * lastShare);
+    return text;
+  };
+  return (next) => async (call) => {
+    if (!call.metadata.has("authorization")) {
+      if (token === undefined || now() >= renewAt) {
+        renewAt = Number.POSITIVE_INFINITY;
+        // All calls that come while it is signed wait for the same one; a failure is forgotten, the next call tries again.
+        token = renew();
+        token.catch(() => {
+          token = undefined;
+        });
+      }
+      call.metadata.set("authorization", `Bearer ${await token}`);
+    }
+    return next(call);
+  };
+}
+
+function createSign(options: JwtClientOptions): (issuedAt: number) => Promise<{ text: string; expiresAt: number }> {
+  const { key, algorithm = "HS256", claims = {}, header, lifetimeMs = 3_600_000 } = options;
+  if (key === undefined || key === "") throw optionInvalid("key", key, "a secret, a key, or a function that gives one");
+  if (!(lifetimeMs > 0)) throw optionInvalid("lifetimeMs", lifetimeMs, "a number of milliseconds above 0");
+  const loaded = loadJose();
+  loaded.catch(() => {});
+  return async (issuedAt) => {
+    const jose = await loaded;
+    const usedKey = await getSigningKey(key);
+    const iat = Math.floor(issuedAt / 1000);
+    const given = typeof claims === "function" ? await claims() : claims;
+    const payload = { iat, exp: iat + Math.ceil(lifetimeMs / 1000), ...given };
+    try {
+      const text = await new jose.SignJWT(payload)
+        .setProtectedHeader({ typ: "JWT", ...header, alg: algorithm })
+        .sign(toBytes(usedKey));
+      return { text, expiresAt: payload.exp * 1000 };
+    } catch (cause) {
+      throw unauthorized("Can not sign token.Is the key correct?", cause);
+    }
+  };
+}
+
+async function getSigningKey(key: JwtClientOptions["key"]): Promise<JwtKey> {
+  if (typeof key !== "function") return key;
+  try {
+    return await key();
+  } catch (cause) {
+    throw unauthorized("Can not get key while signing token", cause);
+  }
+}
