@@ -2,9 +2,11 @@ import type { Socket } from "node:net";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { ServiceError } from "@clew/rpc";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
+import type { Health } from "./grpc/health.ts";
 import { Http1Connections, HttpHandler, type HttpHandlerOptions } from "./http/index.ts";
 import { Http2Connections } from "./http2-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
+import { peerOf } from "./peer.ts";
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware and `timeoutMs` are for both protocols; `filters`, `routes`, `bodyLimitBytes`
@@ -32,7 +34,7 @@ export class Server {
     this.#grpc = grpc;
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener =>
-        isGrpc(fields) ? grpc.accept(stream, fields) : http.accept(stream, fields, socket),
+        isGrpc(fields) ? grpc.accept(stream, fields, peerOf(socket)) : http.accept(stream, fields, socket),
       refuse: (stream: ServerStream, fields: HeaderFields): void =>
         isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
     };
@@ -48,6 +50,11 @@ export class Server {
     });
   }
 
+  /** How the server and its services are, as `grpc.health.v1` tells it. */
+  get health(): Health {
+    return this.#grpc.health;
+  }
+
   /**
    * Resolves when the server accepts requests.
    *
@@ -59,6 +66,7 @@ export class Server {
 
   /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */
   async stop(signal: AbortSignal): Promise<void> {
+    this.#grpc.drain();
     await this.#listener.stop(signal, () =>
       this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops")),
     );

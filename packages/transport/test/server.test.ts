@@ -363,6 +363,7 @@ test("mutual TLS: who calls is on the peer, and who has no certificate is kept o
     grpc: { tls: { ca, ...clientCertificate } },
   });
   assert.equal((await overGrpc.unary({ text: "a" })).text, "a");
+  assert.match(calls[2]?.peer.certificate?.subject ?? "", /CN=ann/);
   await using stranger = createClient(Echo, { endpoint: url, http: { tls: { ca } } });
   assert.equal((await failureOf(stranger.unary({}))).code, 503);
   assert.equal(calls.length, 3);
