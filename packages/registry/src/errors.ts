@@ -1,3 +1,5 @@
+import { ServiceError } from "@clew/rpc";
+
 /** What a developer did wrong, found when a registry or a client is put together, or what a registry holds that is none. */
 function usageError(code: string, message: string, cause?: unknown): TypeError & { readonly code: string } {
   const error = cause === undefined ? new TypeError(message) : new TypeError(message, { cause });
@@ -30,6 +32,16 @@ export function optionInvalid(option: string, given: unknown, works: string): Er
 
 export function watchReadTwice(name: string): Error {
   return usageError("CLEW_REGISTRY_WATCH", `a watch of "${name}" has one reader; start a watch for each`);
+}
+
+/** A selector has no node for a call: 503, by the reason that Kratos's selector gives. */
+export function noAvailableNode(): ServiceError {
+  return new ServiceError(503, "no_available_node", "no node is available");
+}
+
+/** A client has no node for a call: 503, by the reason that Kratos's HTTP client gives. */
+export function nodeNotFound(target: string, problem: string, cause: unknown): ServiceError {
+  return new ServiceError(503, "NODE_NOT_FOUND", `no node for ${target}: ${problem}`, { cause });
 }
 
 function describe(given: unknown): string {

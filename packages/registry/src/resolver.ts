@@ -241,7 +241,7 @@ export class Resolver {
 
 async function* watchFixed(nodes: readonly Node[], signal: AbortSignal): AsyncGenerator<readonly Node[], void> {
   yield nodes;
-  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 function isEndpoint(text: string): boolean {

@@ -1,0 +1,57 @@
+import type { Call } from "@clew/rpc";
+import { fnv1a32, mix32 } from "../hash.ts";
+import type { Node } from "../node.ts";
+import type { Balancer, Choice } from "./balancer.ts";
+
+export interface ConsistentHashOptions {
+  /** What calls must share to go to the same node, such as `call.metadata.get("x-user-id")`. A call without goes anywhere. */
+  key: (call: Call) => string | undefined;
+  /** From 0 to below 1: decides for calls without a key. Default: Math.random. */
+  random?: () => number;
+}
+
+/**
+ * Calls with the same key go to the same node, for caches and state that a node keeps. When nodes come and go, only the keys of
+ * those move; a node of twice the weight has twice the keys.
+ *
+ * It is rendezvous hashing: every node gets a score of its own for the key, -weight / ln(hash of node and key), and the highest
+ * has it. No ring to keep, so any selection of the nodes will do.
+ */
+export function consistentHash(options: ConsistentHashOptions): Balancer {
+  return new ConsistentHash(options.key, options.random ?? Math.random);
+}
+
+class ConsistentHash implements Balancer {
+  readonly #keyOf: (call: Call) => string | undefined;
+  readonly #random: () => number;
+  readonly #hashes: Map<string, number> = new Map();
+
+  constructor(keyOf: (call: Call) => string | undefined, random: () => number) {
+    this.#keyOf = keyOf;
+    this.#random = random;
+  }
+
+  update(nodes: readonly Node[]): void {
+    this.#hashes.clear();
+    for (const { key } of nodes) this.#hashes.set(key, fnv1a32(key));
+  }
+
+  pick(candidates: readonly Node[], call: Call): Choice {
+    const key = this.#keyOf(call);
+    if (key === undefined) return { node: candidates[Math.floor(this.#random() * candidates.length)]! };
+    const hash = mix32(fnv1a32(key));
+    let best = candidates[0]!;
+    let highest = -1;
+    for (const node of candidates) {
+      const nodeHash = this.#hashes.get(node.key) ?? fnv1a32(node.key);
+      // In (0, 1), evenly: neither end may be reached, where the logarithm is infinite or nothing.
+      const even = (mix32(hash ^ nodeHash) + 0.5) / 2 ** 32;
+      const score = -node.weight / Math.log(even);
+      if (score > highest) {
+        best = node;
+        highest = score;
+      }
+    }
+    return { node: best };
+  }
+}

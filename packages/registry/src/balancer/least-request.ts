@@ -1,0 +1,57 @@
+import { defaultWeight, type Node } from "../node.ts";
+import type { Balancer, Choice } from "./balancer.ts";
+
+export interface LeastRequestOptions {
+  /** From 0 to below 1: decides between nodes that are equal. Default: Math.random. */
+  random?: () => number;
+}
+
+/**
+ * The node with the fewest of this client's calls on their way, for its weight: a node of weight 200 may have twice as many as
+ * one of 100. Good where calls differ much in how long they take.
+ */
+export function leastRequest(options: LeastRequestOptions = {}): Balancer {
+  return new LeastRequest(options.random ?? Math.random);
+}
+
+class LeastRequest implements Balancer {
+  readonly #random: () => number;
+  // Only nodes with a call on its way have an entry, so those that left go by themselves.
+  readonly #underway: Map<string, number> = new Map();
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  pick(candidates: readonly Node[]): Choice {
+    let best = candidates[0]!;
+    let least = this.#loadWith(best);
+    let equals = 1;
+    for (let index = 1; index < candidates.length; index++) {
+      const node = candidates[index]!;
+      const load = this.#loadWith(node);
+      if (load < least) {
+        best = node;
+        least = load;
+        equals = 1;
+      } else if (load === least && Math.floor(this.#random() * ++equals) === 0) {
+        // Each of the equals ends up chosen as often as any other (reservoir sampling).
+        best = node;
+      }
+    }
+    const { key } = best;
+    this.#underway.set(key, (this.#underway.get(key) ?? 0) + 1);
+    return { node: best, done: () => this.#end(key) };
+  }
+
+  /** What the node would have for its weight with this call as well. */
+  #loadWith({ key, weight }: Node): number {
+    return ((this.#underway.get(key) ?? 0) + 1) / (weight / defaultWeight);
+  }
+
+  #end(key: string): void {
+    const left = this.#underway.get(key)! - 1;
+    if (left > 0) this.#underway.set(key, left);
+    else this.#underway.delete(key);
+  }
+}

@@ -1,0 +1,195 @@
+import { optionInvalid } from "./errors.ts";
+import type { Node } from "./node.ts";
+import { isNodeFailure, type Outcome } from "./outcome.ts";
+
+export interface OutlierEjectionOptions {
+  /** So many failures in a row eject a node; 0 for never. Default: 5. */
+  consecutiveFailures?: number;
+  /** How often success rates are compared, in milliseconds. Default: 10_000. */
+  intervalMs?: number;
+  /** How long the first ejection lasts, in milliseconds; the n-th in a row lasts n times as long. Default: 30_000. */
+  baseEjectionMs?: number;
+  /** How long an ejection lasts at most, in milliseconds. Default: 300_000. */
+  maxEjectionMs?: number;
+  /** How many of the nodes may be ejected at once, in percent; one may always be, the last one never. Default: 50. */
+  maxEjectionPercent?: number;
+  /** Nodes whose success rate is so many standard deviations below the mean are ejected; 0 for none. Default: 1.9. */
+  successRateDeviations?: number;
+  /** Success rates are compared when so many nodes have enough calls in an interval. Default: 5. */
+  successRateMinNodes?: number;
+  /** How many calls in an interval are enough. Default: 100. */
+  successRateMinCalls?: number;
+  /** Told of every node that is ejected. Default: nobody. */
+  onEject?: (node: Node, why: string, forMs: number) => void;
+}
+
+type ResolvedOutlierEjectionOptions = Required<OutlierEjectionOptions>;
+
+function resolveOutlierEjectionOptions(options: OutlierEjectionOptions): ResolvedOutlierEjectionOptions {
+  const resolved: ResolvedOutlierEjectionOptions = {
+    consecutiveFailures: options.consecutiveFailures ?? 5,
+    intervalMs: options.intervalMs ?? 10_000,
+    baseEjectionMs: options.baseEjectionMs ?? 30_000,
+    maxEjectionMs: options.maxEjectionMs ?? 300_000,
+    maxEjectionPercent: options.maxEjectionPercent ?? 50,
+    successRateDeviations: options.successRateDeviations ?? 1.9,
+    successRateMinNodes: options.successRateMinNodes ?? 5,
+    successRateMinCalls: options.successRateMinCalls ?? 100,
+    onEject: options.onEject ?? (() => {}),
+  };
+  const { maxEjectionPercent } = resolved;
+  for (const option of ["intervalMs", "baseEjectionMs", "maxEjectionMs"] as const) {
+    if (!(resolved[option] >= 1)) throw optionInvalid(option, resolved[option], "a number of milliseconds from 1");
+  }
+  for (const option of ["consecutiveFailures", "successRateDeviations"] as const) {
+    if (!(resolved[option] >= 0)) throw optionInvalid(option, resolved[option], "a number, or 0 for never");
+  }
+  for (const option of ["successRateMinNodes", "successRateMinCalls"] as const) {
+    if (!(resolved[option] >= 1)) throw optionInvalid(option, resolved[option], "a number from 1");
+  }
+  if (!(maxEjectionPercent >= 0 && maxEjectionPercent <= 100)) {
+    throw optionInvalid("maxEjectionPercent", maxEjectionPercent, "a number from 0 to 100");
+  }
+  return resolved;
+}
+
+interface Health {
+  /** The node as it was told last. */
+  node: Node;
+  failuresInRow: number;
+  /** Calls of this interval. */
+  calls: number;
+  successes: number;
+  /** How many ejections in a row; one less for each interval that the node is well. */
+  ejections: number;
+  /** Until when it is ejected; undefined while it is not. */
+  until: number | undefined;
+}
+
+/**
+ * Keeps calls from nodes that fail, for a while: one that fails several times in a row at once, one whose success rate lies far
+ * below that of the others at the end of an interval. The rules are Envoy's outlier detection. It has no timer: it looks at the
+ * clock when it is asked.
+ */
+export class OutlierEjection {
+  readonly #options: ResolvedOutlierEjectionOptions;
+  readonly #now: () => number;
+  readonly #health: Map<string, Health> = new Map();
+  #nodes: readonly Node[] = [];
+  // The same list until something changes: balancers keep what they know beside it.
+  #accepted: readonly Node[] | undefined;
+  #ejected = 0;
+  #nextReturn = Number.POSITIVE_INFINITY;
+  #intervalEnd: number;
+
+  /** @throws CLEW_REGISTRY_OPTION */
+  constructor(options: OutlierEjectionOptions = {}, now: () => number = () => performance.now()) {
+    this.#options = resolveOutlierEjectionOptions(options);
+    this.#now = now;
+    this.#intervalEnd = now() + this.#options.intervalMs;
+  }
+
+  /** The nodes there are now; what is known of those that stay is kept. */
+  update(nodes: readonly Node[]): void {
+    this.#nodes = nodes;
+    this.#accepted = undefined;
+    const keys = new Set(nodes.map(({ key }) => key));
+    for (const [key, health] of this.#health) {
+      if (keys.has(key)) continue;
+      if (health.until !== undefined) this.#ejected--;
+      this.#health.delete(key);
+    }
+    for (const node of nodes) {
+      const health = this.#health.get(node.key);
+      if (health !== undefined) health.node = node;
+      else {
+        this.#health.set(node.key, { node, failuresInRow: 0, calls: 0, successes: 0, ejections: 0, until: undefined });
+      }
+    }
+  }
+
+  /** The nodes that are not ejected. */
+  accepted(): readonly Node[] {
+    const now = this.#now();
+    if (now >= this.#intervalEnd) this.#compare(now);
+    if (now >= this.#nextReturn) this.#takeBack(now);
+    this.#accepted ??=
+      this.#ejected === 0 ? this.#nodes : this.#nodes.filter(({ key }) => this.#health.get(key)?.until === undefined);
+    return this.#accepted;
+  }
+
+  /** A call to this node has ended. */
+  report({ key }: Node, outcome: Outcome): void {
+    const health = this.#health.get(key);
+    // It left, or it is ejected for what the calls before this one told.
+    if (health === undefined || health.until !== undefined) return;
+    health.calls++;
+    if (!isNodeFailure(outcome)) {
+      health.successes++;
+      health.failuresInRow = 0;
+      return;
+    }
+    const { consecutiveFailures } = this.#options;
+    if (++health.failuresInRow >= consecutiveFailures && consecutiveFailures > 0) {
+      this.#eject(health, `${health.failuresInRow} failures in a row`, this.#now());
+    }
+  }
+
+  #eject(health: Health, why: string, now: number): void {
+    const { baseEjectionMs, maxEjectionMs, maxEjectionPercent, onEject } = this.#options;
+    const count = this.#nodes.length;
+    const most = Math.min(count - 1, Math.max(1, Math.floor((count * maxEjectionPercent) / 100)));
+    if (maxEjectionPercent === 0 || this.#ejected >= most) return;
+    health.ejections++;
+    const forMs = Math.min(baseEjectionMs * health.ejections, maxEjectionMs);
+    health.until = now + forMs;
+    this.#ejected++;
+    this.#nextReturn = Math.min(this.#nextReturn, health.until);
+    this.#accepted = undefined;
+    onEject(health.node, why, forMs);
+  }
+
+  #takeBack(now: number): void {
+    this.#nextReturn = Number.POSITIVE_INFINITY;
+    for (const health of this.#health.values()) {
+      if (health.until === undefined) continue;
+      if (now < health.until) {
+        this.#nextReturn = Math.min(this.#nextReturn, health.until);
+        continue;
+      }
+      health.until = undefined;
+      health.failuresInRow = 0;
+      health.calls = 0;
+      health.successes = 0;
+      this.#ejected--;
+      this.#accepted = undefined;
+    }
+  }
+
+  /** The end of an interval. */
+  #compare(now: number): void {
+    const { intervalMs, successRateDeviations, successRateMinNodes, successRateMinCalls } = this.#options;
+    this.#intervalEnd = now + intervalMs;
+    const there = [...this.#health.values()].filter(({ until }) => until === undefined);
+    const rated = there.filter(({ calls }) => calls >= successRateMinCalls);
+    const outliers = new Set<Health>();
+    if (successRateDeviations > 0 && rated.length >= successRateMinNodes) {
+      const rates = rated.map(({ successes, calls }) => successes / calls);
+      const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+      const variance = rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / rates.length;
+      const threshold = mean - successRateDeviations * Math.sqrt(variance);
+      rated.forEach((health, index) => {
+        if (rates[index]! < threshold) outliers.add(health);
+      });
+    }
+    for (const health of there) {
+      if (outliers.has(health)) {
+        this.#eject(health, `${health.successes} of ${health.calls} calls succeeded, far fewer than elsewhere`, now);
+      } else if (health.ejections > 0) {
+        health.ejections--;
+      }
+      health.calls = 0;
+      health.successes = 0;
+    }
+  }
+}

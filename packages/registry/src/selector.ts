@@ -1,0 +1,87 @@
+import type { Call } from "@clew/rpc";
+import type { Balancer } from "./balancer/balancer.ts";
+import { wrr } from "./balancer/wrr.ts";
+import { noAvailableNode } from "./errors.ts";
+import type { Node } from "./node.ts";
+import type { NodeFilter } from "./node-filter.ts";
+import type { Outcome } from "./outcome.ts";
+import { OutlierEjection, type OutlierEjectionOptions } from "./outlier-ejection.ts";
+
+export interface SelectorOptions {
+  /** The strategy. It belongs to this selector alone. Default: wrr(). */
+  balancer?: Balancer;
+  /** Which nodes a call may go to, one after the other. Default: all. */
+  filters?: readonly NodeFilter[];
+  /** When to keep calls from a node that fails; false for never. Default: see OutlierEjectionOptions. */
+  ejection?: OutlierEjectionOptions | false;
+  /** Milliseconds on a clock that only goes forward. Default: performance.now. */
+  now?: () => number;
+}
+
+/** The node for a call, and what to tell when the call is over; once. */
+export interface Pick {
+  readonly node: Node;
+  done(outcome?: Outcome): void;
+}
+
+/**
+ * Picks a node for each call:
+ *
+ *     all nodes ─▶ without the ejected ─▶ filters ─▶ without those already tried ─▶ balancer ─▶ node
+ *          └─ when the filters leave none of those that are well, they choose among all
+ */
+export class Selector {
+  readonly #balancer: Balancer;
+  readonly #filters: readonly NodeFilter[];
+  readonly #ejection: OutlierEjection | undefined;
+  #nodes: readonly Node[] = [];
+
+  /** @throws CLEW_REGISTRY_OPTION */
+  constructor(options: SelectorOptions = {}) {
+    this.#balancer = options.balancer ?? wrr();
+    this.#filters = options.filters ?? [];
+    this.#ejection = options.ejection === false ? undefined : new OutlierEjection(options.ejection, options.now);
+  }
+
+  /** The nodes to pick from. What is known of those that stay is kept. */
+  update(nodes: readonly Node[]): void {
+    this.#nodes = nodes;
+    this.#ejection?.update(nodes);
+    this.#balancer.update?.(nodes);
+  }
+
+  /**
+   * A node for a call, none of `tried` where there are others: a call that is repeated goes elsewhere.
+   *
+   * @throws ServiceError 503 no_available_node
+   */
+  pick(call: Call, tried?: readonly Node[]): Pick {
+    const ejection = this.#ejection;
+    const accepted = ejection?.accepted() ?? this.#nodes;
+    let candidates = this.#filter(accepted, call);
+    if (candidates.length === 0 && accepted !== this.#nodes) candidates = this.#filter(this.#nodes, call);
+    if (candidates.length === 0) throw noAvailableNode();
+    if (tried !== undefined) {
+      const others = candidates.filter((node) => !tried.some(({ key }) => key === node.key));
+      if (others.length > 0) candidates = others;
+    }
+    const choice = this.#balancer.pick(candidates, call);
+    const { node } = choice;
+    let isDone = false;
+    return {
+      node,
+      done(outcome: Outcome = {}) {
+        if (isDone) return;
+        isDone = true;
+        choice.done?.(outcome);
+        ejection?.report(node, outcome);
+      },
+    };
+  }
+
+  #filter(nodes: readonly Node[], call: Call): readonly Node[] {
+    let left = nodes;
+    for (const filter of this.#filters) left = filter(left, call);
+    return left;
+  }
+}
