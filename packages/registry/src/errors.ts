@@ -44,6 +44,16 @@ export function nodeNotFound(target: string, problem: string, cause: unknown): S
   return new ServiceError(503, "NODE_NOT_FOUND", `no node for ${target}: ${problem}`, { cause });
 }
 
+/** A client was closed: 503, as when it cannot connect. */
+export function clientClosed(target: string): ServiceError {
+  return new ServiceError(503, "UNAVAILABLE", `the client of ${target} is closed`);
+}
+
+/** A node's endpoint is none that a client can be made for: 503, for others may do. */
+export function nodeUnusable(key: string, cause: unknown): ServiceError {
+  return new ServiceError(503, "UNAVAILABLE", `cannot call ${key}`, { cause });
+}
+
 function describe(given: unknown): string {
   if (typeof given === "string") return JSON.stringify(given.length > 100 ? `${given.slice(0, 100)}...` : given);
   if (Array.isArray(given)) return "a list";

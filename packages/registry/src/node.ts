@@ -2,7 +2,7 @@ import type { Instance } from "./instance.ts";
 
 /** An instance as callers see it: one endpoint of it, and what a choice may depend on. */
 export interface Node {
-  /** Tells it from all other nodes, over every update: its endpoint without path, `grpc://10.0.0.5:9000`. */
+  /** Tells it from all other nodes, over every update: its endpoint, `grpc://10.0.0.5:9000`. */
   readonly key: string;
   /** Where it is reached. */
   readonly endpoint: URL;
@@ -25,9 +25,13 @@ export const defaultWeight = 100;
 /** A node of an instance, reached at `endpoint`. Without an instance it is known by its endpoint alone. */
 export function createNode(endpoint: string | URL, instance?: Instance): Node {
   const url = new URL(endpoint);
+  // Old instances of Kratos have "?isSecure=false" behind their endpoints.
+  url.search = "";
+  url.hash = "";
+  if (!url.protocol.startsWith("http")) url.pathname = "";
   const metadata = instance?.metadata ?? noMetadata;
   return {
-    key: `${url.protocol}//${url.host}`,
+    key: url.href.replace(/\/$/, ""),
     endpoint: url,
     address: url.host,
     id: instance?.id ?? "",

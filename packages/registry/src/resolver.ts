@@ -65,7 +65,7 @@ export class Resolver {
   readonly #options: ResolvedResolverOptions;
   readonly #onNodes: (nodes: readonly Node[]) => void;
   readonly #end: AbortController = new AbortController();
-  readonly #first: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly #waiting: Set<() => void> = new Set();
   #nodes: readonly Node[] = [];
   #following: Promise<void> | undefined;
   #problem: string;
@@ -117,14 +117,20 @@ export class Resolver {
     this.start();
     if (this.#nodes.length > 0) return;
     signal?.throwIfAborted();
+    // Watches do not keep the process alive, but here somebody waits.
+    const alive = setInterval(() => {}, 2 ** 31 - 1);
     await new Promise<void>((resolve, reject) => {
-      const abort = (): void => reject(signal?.reason);
-      signal?.addEventListener("abort", abort, { once: true });
-      void this.#first.promise.then(() => {
+      const abort = (): void => {
+        this.#waiting.delete(found);
+        reject(signal?.reason);
+      };
+      const found = (): void => {
         signal?.removeEventListener("abort", abort);
         resolve();
-      });
-    });
+      };
+      this.#waiting.add(found);
+      signal?.addEventListener("abort", abort, { once: true });
+    }).finally(() => clearInterval(alive));
   }
 
   /** Ends the watching; the nodes stay. */
@@ -235,7 +241,8 @@ export class Resolver {
     if (next.length === before.size && next.every((node) => before.get(node.key) === node)) return;
     this.#nodes = next;
     this.#onNodes(next);
-    this.#first.resolve();
+    for (const found of this.#waiting) found();
+    this.#waiting.clear();
   }
 }
 

@@ -19,7 +19,7 @@ export interface SelectorOptions {
 }
 
 /** The node for a call, and what to tell when the call is over; once. */
-export interface Pick {
+export interface PickedNode {
   readonly node: Node;
   done(outcome?: Outcome): void;
 }
@@ -55,7 +55,7 @@ export class Selector {
    *
    * @throws ServiceError 503 no_available_node
    */
-  pick(call: Call, tried?: readonly Node[]): Pick {
+  pick(call: Call, tried?: readonly Node[]): PickedNode {
     const ejection = this.#ejection;
     const accepted = ejection?.accepted() ?? this.#nodes;
     let candidates = this.#filter(accepted, call);

@@ -1,0 +1,220 @@
+import { createLogger, type Logger } from "@clew/log";
+import { type Call, type Client, type Handler, type Method, type Reply, watchReply } from "@clew/rpc";
+import { clientClosed, nodeNotFound, nodeUnusable, optionInvalid } from "./errors.ts";
+import { createNode, type Node } from "./node.ts";
+import { isNodeFailure } from "./outcome.ts";
+import { Resolver, type ResolverOptions } from "./resolver.ts";
+import { type PickedNode, Selector, type SelectorOptions } from "./selector.ts";
+
+export interface BalancedClientOptions extends ResolverOptions, SelectorOptions {
+  /**
+   * Makes the client of one node, whose endpoint has the scheme that was asked for. It must not open anything before its first
+   * call. `node.name` is the name to ask for over TLS.
+   */
+  connect: (endpoint: URL, node: Node) => Client;
+  /**
+   * How long the first calls wait for the first node, in milliseconds from the first of them. Later ones, without a node, fail at
+   * once, and those with `waitForReady` wait until their deadline. Default: 1_000.
+   */
+  readyTimeoutMs?: number;
+}
+
+/**
+ * A client of all nodes behind a target: it picks one for each call, keeps one client for each node, and closes that of a node
+ * that left once its calls are over. It resolves from the first call on.
+ *
+ *     call ─▶ resolver (first nodes) ─▶ selector.pick ─▶ client of the node ─▶ reply ─▶ done(outcome)
+ */
+export class BalancedClient implements Client {
+  readonly transport: string;
+  readonly #connect: (endpoint: URL, node: Node) => Client;
+  readonly #readyTimeoutMs: number;
+  readonly #logger: Logger;
+  readonly #resolver: Resolver;
+  readonly #selector: Selector;
+  readonly #channels: Map<string, Channel> = new Map();
+  readonly #closing: Set<Promise<void>> = new Set();
+  // The nodes that failed a call, for when it is sent again.
+  readonly #tried: WeakMap<Call, Node[]> = new WeakMap();
+  readonly #closed: AbortController = new AbortController();
+  #specimen: Client | undefined;
+  #readyBy: number | undefined;
+
+  /** @throws CLEW_REGISTRY_TARGET, CLEW_REGISTRY_DISCOVERY, CLEW_REGISTRY_OPTION */
+  constructor(options: BalancedClientOptions) {
+    const { readyTimeoutMs = 1_000, logger = createLogger({ name: "registry" }) } = options;
+    if (!(readyTimeoutMs >= 0)) throw optionInvalid("readyTimeoutMs", readyTimeoutMs, "a number of milliseconds");
+    this.#connect = options.connect;
+    this.#readyTimeoutMs = readyTimeoutMs;
+    this.#logger = logger;
+    this.#selector = new Selector({ ...options, ejection: toEjection(options, logger) });
+    this.#resolver = new Resolver({ ...options, logger }, (nodes) => this.#update(nodes));
+    this.transport = this.#resolver.transport;
+  }
+
+  /** The nodes there are now; empty until the first call, or {@link whenReady}. */
+  get nodes(): readonly Node[] {
+    return this.#resolver.nodes;
+  }
+
+  /** Resolves when there is a node to call, for who would rather not start without. Rejects when the signal aborts before. */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    const closed = this.#closed.signal;
+    await this.#resolver.whenReady(signal === undefined ? closed : AbortSignal.any([closed, signal]));
+  }
+
+  /** @throws what the client of a node would throw for this method. */
+  createHandler(method: Method): Handler {
+    // What a transport finds wrong with a method it finds here, before there is a node, and not at the first call.
+    const somewhere = createNode(`${this.#resolver.schemes[0]}://127.0.0.1:1`);
+    this.#specimen ??= this.#connect(somewhere.endpoint, somewhere);
+    this.#specimen.createHandler(method);
+    const handlers: WeakMap<Channel, Handler> = new WeakMap();
+    return async (call) => {
+      if (this.#resolver.nodes.length === 0 || this.#closed.signal.aborted) await this.#whenNodes(call);
+      const pick = this.#pick(call);
+      let channel: Channel | undefined;
+      const end = (error?: unknown): void => {
+        channel?.end();
+        const outcome = { error, replyTrailers: call.givenReplyTrailers };
+        if (isNodeFailure(outcome)) this.#remember(call, pick.node);
+        pick.done(outcome);
+      };
+      let reply: Reply;
+      try {
+        channel = this.#channelOf(pick.node);
+        channel.begin();
+        let handler = handlers.get(channel);
+        if (handler === undefined) {
+          handler = channel.client.createHandler(method);
+          handlers.set(channel, handler);
+        }
+        reply = await handler(call);
+      } catch (error) {
+        end(error);
+        throw error;
+      }
+      return watchReply(reply, end);
+    };
+  }
+
+  /** Takes no more calls; resolves when the open ones are over and every connection is closed. */
+  async close(): Promise<void> {
+    this.#closed.abort(clientClosed(this.#resolver.target));
+    await this.#resolver.close();
+    for (const channel of this.#channels.values()) this.#leave(channel);
+    this.#channels.clear();
+    await Promise.all([...this.#closing, this.#specimen?.close()]);
+  }
+
+  async #whenNodes(call: Call): Promise<void> {
+    const { signal } = this.#closed;
+    signal.throwIfAborted();
+    this.#resolver.start();
+    const now = performance.now();
+    this.#readyBy ??= now + this.#readyTimeoutMs;
+    const waitMs = this.#readyBy - now;
+    if (waitMs <= 0 && !call.waitsForReady) return;
+    const limit = new AbortController();
+    const timer = call.waitsForReady ? undefined : setTimeout(() => limit.abort(), waitMs);
+    const release = call.onCancel((reason) => limit.abort(reason));
+    try {
+      await this.#resolver.whenReady(AbortSignal.any([limit.signal, signal]));
+    } catch (error) {
+      if (call.cancelled !== undefined) throw call.cancelled;
+      if (signal.aborted) throw error;
+      // The time is up: the pick tells why there is none.
+    } finally {
+      clearTimeout(timer);
+      release();
+    }
+  }
+
+  #pick(call: Call): PickedNode {
+    try {
+      return this.#selector.pick(call, this.#tried.get(call));
+    } catch (error) {
+      const { message, cause } =
+        this.#resolver.nodes.length === 0
+          ? this.#resolver.problem
+          : { message: `the filters take none of its ${this.#resolver.nodes.length}`, cause: error };
+      throw nodeNotFound(this.#resolver.target, message, cause);
+    }
+  }
+
+  #remember(call: Call, node: Node): void {
+    const tried = this.#tried.get(call);
+    if (tried === undefined) this.#tried.set(call, [node]);
+    else tried.push(node);
+  }
+
+  #channelOf(node: Node): Channel {
+    let channel = this.#channels.get(node.key);
+    if (channel === undefined) {
+      try {
+        channel = new Channel(this.#connect(node.endpoint, node));
+      } catch (error) {
+        throw nodeUnusable(node.key, error);
+      }
+      this.#channels.set(node.key, channel);
+    }
+    return channel;
+  }
+
+  #update(nodes: readonly Node[]): void {
+    this.#selector.update(nodes);
+    const keys = new Set(nodes.map(({ key }) => key));
+    for (const [key, channel] of this.#channels) {
+      if (keys.has(key)) continue;
+      this.#channels.delete(key);
+      this.#leave(channel);
+    }
+  }
+
+  #leave(channel: Channel): void {
+    const closing = channel.leave().catch((error: unknown) => {
+      this.#logger.warn("closing the client of a node failed", { target: this.#resolver.target, err: error });
+    });
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+}
+
+/** The client of one node, and how many calls it has open. */
+class Channel {
+  readonly client: Client;
+  readonly #idle: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #open = 0;
+  #hasLeft = false;
+
+  constructor(client: Client) {
+    this.client = client;
+  }
+
+  begin(): void {
+    this.#open++;
+  }
+
+  end(): void {
+    this.#open--;
+    if (this.#hasLeft && this.#open === 0) this.#idle.resolve();
+  }
+
+  /** Closes the client once its calls are over. */
+  async leave(): Promise<void> {
+    this.#hasLeft = true;
+    if (this.#open > 0) await this.#idle.promise;
+    await this.client.close();
+  }
+}
+
+function toEjection(
+  { ejection, target }: BalancedClientOptions,
+  logger: Logger,
+): (SelectorOptions["ejection"] & object) | false {
+  if (ejection === false) return false;
+  const onEject = (node: Node, why: string, forMs: number): void => {
+    logger.warn("no calls to a node for a while", { target, node: node.key, why, forMs });
+  };
+  return { onEject, ...ejection };
+}
