@@ -14,6 +14,7 @@ const targets = [
   { input: "proto", out: "packages/transport/src/gen", imports: false, paths: ["proto/grpc"] },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
+  { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
   { input: "bench/proto", out: "bench/src/gen", imports: true },
   { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },

@@ -24,3 +24,4 @@ export { type Selector, selector } from "./selector.ts";
 export { type TimeoutOptions, timeout } from "./timeout.ts";
 export { type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";
+export { type ValidateOptions, type Validation, validate } from "./validate.ts";

@@ -1,0 +1,112 @@
+import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import type { Validator, Violation } from "@bufbuild/protovalidate";
+import { hasRequestStream, type Middleware, ServiceError } from "@clew/rpc";
+import { rulesInvalid } from "./errors.ts";
+import { perMethod } from "./per-method.ts";
+
+export interface ValidateOptions {
+  /** Services whose rules are compiled at once, see {@link Validation.ready}. Those of others are compiled at their first call. */
+  services?: readonly DescService[];
+}
+
+/** The middleware that {@link validate} makes. */
+export interface Validation extends Middleware {
+  /**
+   * Resolves when the rules of `services` are compiled, so that the first call is as fast as any other. Rejects with
+   * CLEW_MIDDLEWARE_RULES, naming the message, when one does not work: await it before the server starts, and a wrong rule is an
+   * error at start.
+   */
+  readonly ready: Promise<void>;
+}
+
+/**
+ * Holds requests against the rules in their .proto (`buf.validate`, by protovalidate): on servers before the handler, on
+ * clients before they are sent. A request that breaks one fails with 400 VALIDATOR; the message tells the first violation, the
+ * metadata each field with what is wrong with it. Of a stream a server looks at each message as it comes, and the first bad one
+ * ends the call; a client's streams are left to the server. Where the request has no rules, nothing is looked at.
+ */
+export function validate(options: ValidateOptions = {}): Validation {
+  const { services = [] } = options;
+  let check: Check | undefined;
+  const loaded = loadCheck().then((ready) => {
+    check = ready;
+    return ready;
+  });
+  const ready = loaded.then((warm) => {
+    // Whether an empty message passes is of no interest: the plan of its type is made and kept.
+    for (const { methods } of services) for (const { input } of methods) warm(input, create(input));
+  });
+  // Told to whom awaits it, and to the calls; a promise that nobody looks at would end the process.
+  ready.catch(() => {});
+  const isRuled = perMethod(({ desc }) => hasRules(desc.input));
+
+  const middleware: Middleware = (next) => async (call) => {
+    if (!isRuled(call)) return next(call);
+    const checkMessage = check ?? (await loaded);
+    const { input } = call.method.desc;
+    if (!hasRequestStream(call.method)) {
+      const error = checkMessage(input, await call.receive());
+      if (error !== undefined) throw error;
+    } else if (call.side === "server") {
+      call.onMessage((direction, message) => {
+        const error = direction === "received" ? checkMessage(input, message) : undefined;
+        if (error !== undefined) call.cancel(error);
+      });
+    }
+    return next(call);
+  };
+  return Object.assign(middleware, { ready });
+}
+
+/** Gives the error of a message that breaks a rule. Throws CLEW_MIDDLEWARE_RULES when a rule does not work. */
+type Check = (desc: DescMessage, message: Message) => ServiceError | undefined;
+
+/** Only who validates pays for the library: with its expression language it takes 150 ms to load. */
+async function loadCheck(): Promise<Check> {
+  const { createValidator } = await import("@bufbuild/protovalidate");
+  const validator: Validator = createValidator();
+  return (desc, message) => {
+    const { kind, error, violations } = validator.validate(desc, message);
+    if (kind === "valid") return undefined;
+    if (kind === "error") throw rulesInvalid(desc.typeName, error);
+    return toServiceError(violations, error);
+  };
+}
+
+/** How many fields are told of: a list of thousands may be wrong in each, and metadata travels in headers. */
+const maxToldFields = 20;
+
+function toServiceError(violations: readonly Violation[], cause: Error): ServiceError {
+  const metadata: Record<string, string> = {};
+  let told = 0;
+  for (const violation of violations) {
+    const where = placeOf(violation);
+    if (Object.hasOwn(metadata, where)) metadata[where] += `; ${violation.message}`;
+    else if (++told <= maxToldFields) metadata[where] = violation.message;
+  }
+  const [first] = violations;
+  const message = first === undefined ? cause.message : `${placeOf(first)}: ${first.message}`;
+  return new ServiceError(400, "VALIDATOR", message, { metadata, cause });
+}
+
+/** `addresses[1].city`; for a rule of the whole message its id. */
+function placeOf({ field, ruleId }: Violation): string {
+  return field.length === 0 ? ruleId : pathToString(field);
+}
+
+/** The number of protovalidate's options on messages, fields and oneofs alike. */
+const ruleNumber = 1159;
+
+/** Whether a message, or one it may hold, has a rule. */
+function hasRules(desc: DescMessage, seen: Set<DescMessage> = new Set()): boolean {
+  if (seen.has(desc)) return false;
+  seen.add(desc);
+  if (hasRule(desc) || desc.oneofs.some(hasRule)) return true;
+  return desc.fields.some((field) => hasRule(field) || (field.message !== undefined && hasRules(field.message, seen)));
+}
+
+// An option of another .proto is an unknown field of the options message, which nobody needs to know to see that it is there.
+function hasRule({ proto }: { readonly proto: { readonly options?: Message | undefined } }): boolean {
+  return proto.options?.$unknown?.some(({ no }) => no === ruleNumber) ?? false;
+}
