@@ -11,7 +11,7 @@ import {
   type Handler,
   hasRequestStream,
   isStream,
-  type Metadata,
+  Metadata,
   type Method,
   type Peer,
   ServiceError,
@@ -82,7 +82,7 @@ export class GrpcCall extends Call implements StreamListener {
   }
 
   protected override readMetadata(): Metadata {
-    return readMetadata(this.#init.headers);
+    return readMetadata(this.#init.headers) ?? new Metadata();
   }
 
   override receive(): Promise<Message> {

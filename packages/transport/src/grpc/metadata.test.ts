@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Metadata } from "@clew/rpc";
-import { appendMetadata, readFields } from "./metadata.ts";
+import { appendMetadata, readMetadata } from "./metadata.ts";
+import { readReplyHead } from "./reply-head.ts";
+import { readRequestHead } from "./request-head.ts";
 
 const append = (metadata: Metadata): string[] => {
   const headers: string[] = [];
@@ -9,38 +11,76 @@ const append = (metadata: Metadata): string[] => {
   return headers;
 };
 
-describe("readFields", () => {
-  it("sorts the protocol's own fields from metadata, and keeps repeated keys in order", () => {
-    const { own, metadata } = readFields([
-      ":path",
-      "/a/b",
-      "te",
-      "trailers",
-      "x-a",
-      "1",
-      "grpc-timeout",
-      "5m",
-      "x-a",
-      "2, 3",
-    ]);
-    assert.equal(own[":path"], "/a/b");
-    assert.equal(own["grpc-timeout"], "5m");
+const requestHeaders = [
+  ":method",
+  "POST",
+  ":path",
+  "/a/b",
+  "te",
+  "trailers",
+  "content-type",
+  "application/grpc",
+  "x-a",
+  "1",
+  "grpc-timeout",
+  "5m",
+  "x-a",
+  "2, 3",
+  "grpc-timeout",
+  "6m",
+];
+
+describe("readMetadata", () => {
+  it("leaves out the protocol's own fields, and keeps repeated keys in order", () => {
     assert.deepEqual(
-      [...metadata],
+      [...readMetadata(requestHeaders)!],
       [
         ["x-a", "1"],
         ["x-a", "2, 3"],
       ],
     );
+    assert.equal(readMetadata([":status", "200", "grpc-status", "0"]), undefined);
   });
 
   it("reads binary values with and without padding, repeated and joined by commas", () => {
-    const { metadata } = readFields(["x-bin", "AQ==", "x-bin", "Ag,AwQ=, BQYH"]);
-    assert.deepEqual(metadata.getAll("x-bin"), ["AQ", "Ag", "AwQ", "BQYH"]);
+    const metadata = readMetadata(["x-bin", "AQ==", "x-bin", "Ag,AwQ=, BQYH"]);
+    assert.deepEqual(metadata?.getAll("x-bin"), ["AQ", "Ag", "AwQ", "BQYH"]);
+  });
+});
+
+describe("the head", () => {
+  it("of a request has the protocol's own fields, each the first time", () => {
+    assert.deepEqual(readRequestHead(requestHeaders), {
+      verb: "POST",
+      path: "/a/b",
+      contentType: "application/grpc",
+      encoding: undefined,
+      acceptEncoding: undefined,
+      timeout: "5m",
+    });
+    const encodings = readRequestHead(["grpc-encoding", "gzip", "grpc-accept-encoding", "gzip,identity"]);
+    assert.equal(encodings.encoding, "gzip");
+    assert.equal(encodings.acceptEncoding, "gzip,identity");
+  });
+
+  it("of a reply has status, message and details", () => {
+    const fields = [":status", "200", "content-type", "application/grpc", "grpc-encoding", "gzip", "grpc-status", "5"];
+    assert.deepEqual(readReplyHead([...fields, "grpc-message", "no", "grpc-status-details-bin", "AQ", "x-a", "1"]), {
+      httpStatus: "200",
+      contentType: "application/grpc",
+      encoding: "gzip",
+      status: "5",
+      message: "no",
+      details: "AQ",
+    });
   });
 });
 
 describe("appendMetadata", () => {
+  it("strips the blanks around a value", () => {
+    assert.deepEqual(append(new Metadata({ "x-a": [" 1 ", "", " "] })), ["x-a", "1", "x-a", "", "x-a", ""]);
+  });
+
   it("writes one field for each value, binary ones without padding", () => {
     const metadata = new Metadata([
       ["x-a", "1"],

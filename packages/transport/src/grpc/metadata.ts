@@ -1,13 +1,6 @@
 import type { HeaderFields } from "@clew/http2";
 import { Metadata, ServiceError } from "@clew/rpc";
 
-/** Header fields as gRPC reads them: its own ones, and everything else as metadata. */
-export interface Fields {
-  /** The fields that are the protocol's and not the caller's, by name. */
-  readonly own: Readonly<Record<string, string | undefined>>;
-  readonly metadata: Metadata;
-}
-
 // The protocol's own fields. They do not show in metadata, and metadata cannot set them.
 const ownNames: ReadonlySet<string> = new Set([
   ":method",
@@ -39,27 +32,20 @@ const hopNames: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
-/** Sorts header fields. */
-export function readFields(headers: HeaderFields): Fields {
-  const own: Record<string, string | undefined> = {};
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!;
-    if (ownNames.has(name)) own[name] ??= headers[i + 1];
-  }
-  return { own, metadata: readMetadata(headers) };
-}
-
-/** The fields that are the caller's. Binary values that came in one field, separated by commas, become values of their own. */
-export function readMetadata(headers: HeaderFields): Metadata {
-  const metadata = new Metadata();
-  const { record } = metadata;
+/**
+ * The fields that are the caller's and not the protocol's; undefined when there are none. Binary values that came in one
+ * field, separated by commas, become values of their own.
+ */
+export function readMetadata(headers: HeaderFields): Metadata | undefined {
+  let metadata: Metadata | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     if (ownNames.has(name)) continue;
+    metadata ??= new Metadata();
     const value = headers[i + 1]!;
     if (name.endsWith("-bin")) {
       for (const one of value.split(",")) metadata.append(name, withoutPadding(one.trim()));
-    } else if (record[name] === undefined) record[name] = value;
+    } else if (metadata.record[name] === undefined) metadata.record[name] = value;
     else metadata.append(name, value);
   }
   return metadata;
@@ -95,7 +81,8 @@ function appendField(headers: string[], name: string, value: string): void {
       throw invalid(
         `metadata "${name}" has a value outside printable ASCII; base64 under a name that ends in -bin would work`,
       );
-    headers.push(name, value);
+    // White space at the ends is no part of a value (RFC 9113 section 8.2.1), and gRPC lets it be stripped.
+    headers.push(name, value.startsWith(" ") || value.endsWith(" ") ? value.trim() : value);
     return;
   }
   const base64 = withoutPadding(value);

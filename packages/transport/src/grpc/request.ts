@@ -1,5 +1,11 @@
 import type { Message } from "@bufbuild/protobuf";
-import { type ClientStream, type ClientStreamListener, ErrorCode, type HeaderFields } from "@clew/http2";
+import {
+  type ClientSession,
+  type ClientStream,
+  type ClientStreamListener,
+  ErrorCode,
+  type HeaderFields,
+} from "@clew/http2";
 import {
   type Call,
   callCancelled,
@@ -7,7 +13,6 @@ import {
   hasReplyStream,
   hasRequestStream,
   type MessageCodec,
-  type Metadata,
   type Reply,
   remainingMs,
   ServiceError,
@@ -17,7 +22,8 @@ import { type Compression, compressFromBytes, findCompression } from "./compress
 import type { Connection } from "./connection.ts";
 import { encodeFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
-import { appendMetadata, type Fields, readFields } from "./metadata.ts";
+import { appendMetadata, readMetadata } from "./metadata.ts";
+import { readReplyHead } from "./reply-head.ts";
 import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
 import { Turn } from "./turn.ts";
@@ -64,7 +70,7 @@ export class Request implements ClientStreamListener {
   // The reply.
   #hasHeaders = false;
   // Headers that have a status, until it is known whether they are all there is.
-  #onlyFields: Fields | undefined;
+  #onlyHeaders: HeaderFields | undefined;
   #onHeaders: () => void = nothing;
 
   constructor(init: RequestInit) {
@@ -81,7 +87,8 @@ export class Request implements ClientStreamListener {
       const message = hasRequestStream(call.method) ? undefined : await call.receive();
       if (message !== undefined) this.#body = this.#encode(message);
       call.onCancel((reason) => this.#cancel(reason));
-      await this.#open();
+      const opening = this.#open();
+      if (opening !== undefined) await opening;
       if (message === undefined) void this.#pump();
       else call.passMessage("sent", message);
     } catch (error) {
@@ -99,11 +106,10 @@ export class Request implements ClientStreamListener {
 
   onHeaders(headers: HeaderFields): void {
     if (this.#isOver) return;
-    const { own, metadata } = readFields(headers);
     this.#sent = undefined;
-    if (own[statusName] === undefined) this.#begin(own, metadata);
-    // "Trailers-Only", if the end follows.
-    else this.#onlyFields = { own, metadata };
+    // With a status they are "Trailers-Only", if the end follows.
+    if (readReplyHead(headers).status === undefined) this.#begin(headers);
+    else this.#onlyHeaders = headers;
   }
 
   onData(bytes: Buffer): void {
@@ -114,47 +120,52 @@ export class Request implements ClientStreamListener {
   onEnd(trailers: HeaderFields): void {
     if (trailers.length > 0) this.#beginAfterAll();
     if (this.#isOver) return;
-    const { own, metadata } = this.#onlyFields ?? readFields(trailers);
-    this.#call.replyTrailers = metadata;
+    const fields = this.#onlyHeaders ?? trailers;
+    const metadata = readMetadata(fields);
+    if (metadata !== undefined) this.#call.replyTrailers = metadata;
+    const head = readReplyHead(fields);
     const error =
-      own[statusName] === undefined
+      head.status === undefined
         ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
-        : decodeStatus(own);
-    if (error !== undefined) this.#keepStatus(own);
+        : decodeStatus(head);
+    if (error !== undefined) this.#keepStatus(head.status, head.details);
     this.#over(error);
     this.#reader.onEnd(error);
   }
 
   // There is more than the headers, so a status among them means nothing.
   #beginAfterAll(): void {
-    const fields = this.#onlyFields;
-    this.#onlyFields = undefined;
-    if (fields !== undefined && !this.#isOver) this.#begin(fields.own, fields.metadata);
+    const headers = this.#onlyHeaders;
+    if (headers === undefined || this.#isOver) return;
+    this.#onlyHeaders = undefined;
+    this.#begin(headers);
   }
 
-  #begin(own: Fields["own"], metadata: Metadata): void {
-    this.#call.replyMetadata = metadata;
-    if (own[":status"] !== "200" || !/^application\/grpc(?![\w-])/.test(own["content-type"] ?? "")) {
-      const { error, status } = fromHttpStatus(own[":status"] ?? "", own["content-type"]);
-      this.#keepStatus({ [statusName]: status });
+  #begin(headers: HeaderFields): void {
+    const { httpStatus, contentType, encoding } = readReplyHead(headers);
+    const metadata = readMetadata(headers);
+    if (metadata !== undefined) this.#call.replyMetadata = metadata;
+    if (httpStatus !== "200" || !isGrpc(contentType)) {
+      const { error, status } = fromHttpStatus(httpStatus ?? "", contentType);
+      this.#keepStatus(status, undefined);
       this.#fail(error);
       return;
     }
-    const encoding = own["grpc-encoding"] ?? "identity";
-    this.#reader.compression = findCompression(encoding);
-    if (this.#reader.compression === undefined && encoding !== "identity") {
-      this.#fail(new ServiceError(500, "CODEC", `the reply has the unknown grpc-encoding "${encoding}"`));
-      return;
+    if (encoding !== undefined && encoding !== "identity") {
+      this.#reader.compression = findCompression(encoding);
+      if (this.#reader.compression === undefined) {
+        this.#fail(new ServiceError(500, "CODEC", `the reply has the unknown grpc-encoding "${encoding}"`));
+        return;
+      }
     }
     this.#hasHeaders = true;
     this.#onHeaders();
   }
 
-  #keepStatus(own: Fields["own"]): void {
-    for (const name of [statusName, detailsName]) {
-      const value = own[name];
-      if (value !== undefined) this.#call.replyTrailers.set(name, value);
-    }
+  // A ServiceError does not hold all of them.
+  #keepStatus(status: string | undefined, details: string | undefined): void {
+    if (status !== undefined) this.#call.replyTrailers.set(statusName, status);
+    if (details !== undefined) this.#call.replyTrailers.set(detailsName, details);
   }
 
   onReset(code: number, error: Error | undefined): void {
@@ -164,7 +175,7 @@ export class Request implements ClientStreamListener {
       this.#hasRetried = true;
       this.#stream = undefined;
       this.#onDrain();
-      this.#open().catch((thrown: unknown) => this.#fail(ServiceError.from(thrown)));
+      void this.#reopen();
       return;
     }
     // A server may be the first to see that the time is over.
@@ -185,11 +196,24 @@ export class Request implements ClientStreamListener {
     this.#stream?.resume();
   }
 
-  async #open(): Promise<void> {
-    const call = this.#call;
-    const { connection } = this.#init;
+  // At once when the connection is there, which it nearly always is.
+  #open(): void | Promise<void> {
+    const { call, connection } = this.#init;
     const found = call.waitsForReady ? connection.whenReady(call) : connection.session();
-    const session = found instanceof Promise ? await call.orCancelled(found) : found;
+    if (!(found instanceof Promise)) this.#openOn(found);
+    else return call.orCancelled(found).then((session) => this.#openOn(session));
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (thrown) {
+      this.#fail(ServiceError.from(thrown));
+    }
+  }
+
+  #openOn(session: ClientSession): void {
+    const call = this.#call;
     if (this.#isOver) return;
     call.peer = { address: session.peer };
     const headers = [...this.#init.headers];
@@ -292,3 +316,7 @@ export class Request implements ClientStreamListener {
 }
 
 function nothing(): void {}
+
+function isGrpc(contentType: string | undefined): boolean {
+  return contentType === "application/grpc" || /^application\/grpc(?![\w-])/.test(contentType ?? "");
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Metadata, ServiceError } from "@clew/rpc";
+import { readReplyHead } from "./reply-head.ts";
 import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromHttpStatus, fromReset } from "./status.ts";
 
 const toFields = (list: string[]): Record<string, string> =>
@@ -28,7 +29,7 @@ describe("a status", () => {
   it("comes back as the same error, also with a code that gRPC does not have", () => {
     for (const code of [400, 401, 402, 403, 404, 405, 409, 412, 418, 422, 429, 499, 500, 501, 503, 504, 599]) {
       const error = new ServiceError(code, "WHY", "100% ü\n", { metadata: { key: "höher", other: "" } });
-      assert.deepEqual(decodeStatus(toFields(encodeStatus(error)))?.toJSON(), error.toJSON());
+      assert.deepEqual(decodeStatus(readReplyHead(encodeStatus(error)))?.toJSON(), error.toJSON());
     }
   });
 
@@ -51,20 +52,21 @@ describe("a status", () => {
   });
 
   it("is no error when it is 0", () => {
-    assert.equal(decodeStatus({ "grpc-status": "0", "grpc-message": "fine" }), undefined);
+    assert.equal(decodeStatus(readReplyHead(["grpc-status", "0", "grpc-message", "fine"])), undefined);
   });
 
   it("is read without details, with details that are none, and with details of another status", () => {
     const plain = { code: 503, reason: "", message: "a b", metadata: {} };
-    const fields = { "grpc-status": "14", "grpc-message": "a%20b" };
-    assert.deepEqual(decodeStatus(fields)?.toJSON(), plain);
-    assert.deepEqual(decodeStatus({ ...fields, "grpc-status-details-bin": "//////" })?.toJSON(), plain);
-    const other = toFields(encodeStatus(new ServiceError(404, "X", "y")))["grpc-status-details-bin"];
-    assert.deepEqual(decodeStatus({ ...fields, "grpc-status-details-bin": other })?.toJSON(), plain);
+    const head = readReplyHead(["grpc-status", "14", "grpc-message", "a%20b"]);
+    assert.deepEqual(decodeStatus(head)?.toJSON(), plain);
+    assert.deepEqual(decodeStatus({ ...head, details: "//////" })?.toJSON(), plain);
+    const other = readReplyHead(encodeStatus(new ServiceError(404, "X", "y"))).details;
+    assert.deepEqual(decodeStatus({ ...head, details: other })?.toJSON(), plain);
   });
 
   it("that gRPC does not know is UNKNOWN", () => {
-    for (const text of ["42", "", "-1", "abc"]) assert.equal(decodeStatus({ "grpc-status": text })?.code, 500, text);
+    for (const text of ["42", "", "-1", "abc"])
+      assert.equal(decodeStatus(readReplyHead(["grpc-status", text]))?.code, 500, text);
   });
 });
 

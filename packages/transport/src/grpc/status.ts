@@ -12,6 +12,7 @@ import {
   toGrpcCode,
 } from "@clew/rpc";
 import { isBase64 } from "./metadata.ts";
+import type { ReplyHead } from "./reply-head.ts";
 
 /** The fields that say a call went well. */
 export const okFields: HeaderFields = Object.freeze(["grpc-status", "0"]);
@@ -61,12 +62,13 @@ function encodeDetails(error: ServiceError, code: number): string {
 }
 
 /** The error that fields carry; undefined when they say OK. Details that are none are passed over. */
-export function decodeStatus(own: Readonly<Record<string, string | undefined>>): ServiceError | undefined {
-  const text = own[statusName] ?? "";
+export function decodeStatus(head: Pick<ReplyHead, "status" | "message" | "details">): ServiceError | undefined {
+  const text = head.status ?? "";
+  if (text === "0") return undefined;
   const code = /^\d+$/.test(text) ? Number(text) : GrpcCode.UNKNOWN;
   if (code === GrpcCode.OK) return undefined;
-  const message = decodeMessage(own["grpc-message"] ?? "");
-  const details = decodeDetails(own[detailsName], code);
+  const message = decodeMessage(head.message ?? "");
+  const details = decodeDetails(head.details, code);
   return new ServiceError(details.code ?? fromGrpcCode(code), details.reason, details.message ?? message, {
     metadata: details.metadata,
   });
