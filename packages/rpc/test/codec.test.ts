@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import {
   create,
+  createFileRegistry,
   createRegistry,
   type DescMessage,
   equals,
@@ -18,7 +19,14 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { type Any, AnySchema, DurationSchema, StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type Any,
+  AnySchema,
+  DurationSchema,
+  FileDescriptorSetSchema,
+  StructSchema,
+  TimestampSchema,
+} from "@bufbuild/protobuf/wkt";
 import { createJsonCodec, jsonCodec, type MessageCodec, protoCodec } from "@clew/rpc";
 import { TestAllTypesEdition2023Schema as Edition2023 } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_edition2023_pb.ts";
 import { TestAllTypesProto2Schema as Proto2AsEdition } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto2_editions_pb.ts";
@@ -337,8 +345,45 @@ test("a name from outside becomes nobody's prototype", () => {
   assert.equal(message.optionalInt32, 0);
   const proto = protoCodec.compile(Proto3);
   assert.deepEqual(Object.entries(proto.decode(proto.encode(message)).mapStringString), [["__proto__", "x"]]);
-  assert.equal(parsed(codec.encodeText!(message)).toString(), "[object Object]");
   assert.match(codec.encodeText!(message), /"mapStringString":\{"__proto__":"x"\}/);
+});
+
+test("names in a descriptor are names, whatever is in them", () => {
+  const hostile = ['"];throw 1;//', "__proto__", "größe", "a\\\u2028\n`+f()+`", "x".repeat(200)];
+  const files = create(FileDescriptorSetSchema, {
+    file: [
+      {
+        name: "hostile.proto",
+        package: "hostile",
+        syntax: "proto3",
+        messageType: [
+          {
+            name: "Names",
+            field: hostile.map((jsonName, i) => ({
+              name: `field_${i}`,
+              number: i + 1,
+              // optional string
+              type: 9,
+              label: 1,
+              jsonName,
+            })),
+          },
+        ],
+      },
+    ],
+  });
+  const desc = createFileRegistry(files).getMessage("hostile.Names")!;
+  const message = create(
+    desc,
+    Object.fromEntries(hostile.map((name, i) => [`field${i}`, `value of ${name}`])) as never,
+  );
+  const json = compile(jsonCodec, desc);
+  const written = json.encodeText!(message);
+  assert.deepEqual(Object.keys(parsed(written) as object), hostile);
+  assert.equal(text(json.encode(message)), written);
+  assert.deepEqual(json.decode(Buffer.from(written)), message);
+  const proto = compile(protoCodec, desc);
+  assert.deepEqual(proto.decode(proto.encode(message)), message);
 });
 
 test("well-known types have their own JSON", () => {

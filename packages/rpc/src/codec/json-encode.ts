@@ -164,7 +164,8 @@ class JsonWriterSource {
   #addName(field: DescField): void {
     const name = this.#writers.policy.useProtoFieldNames ? field.name : field.jsonName;
     const bytes = Buffer.from(`,${JSON.stringify(name)}:`);
-    if (this.#desc.fields.length > manyFields || bytes.length > writer.roomBytes) {
+    const isPlain = bytes.length <= writer.roomBytes && bytes.every((byte) => byte < 0x80);
+    if (this.#desc.fields.length > manyFields || !isPlain) {
       this.#source.add(`p = ${this.#source.constant(writer.writeName)}(b, p, ${this.#source.constant(bytes)});`);
     } else {
       this.#addRoomCheck();
@@ -216,13 +217,16 @@ class JsonWriterSource {
   }
 }
 
-const enumNames = new WeakMap<DescEnum, ReadonlyMap<number, string>>();
+const enumNames = new WeakMap<DescEnum, ReadonlyMap<number, Uint8Array>>();
 
 /** The names of an enum's values, with their quotes. */
-function namesOf(desc: DescEnum): ReadonlyMap<number, string> {
+function namesOf(desc: DescEnum): ReadonlyMap<number, Uint8Array> {
   let names = enumNames.get(desc);
   if (names === undefined) {
-    names = new Map(desc.values.toReversed().map((value) => [value.number, JSON.stringify(value.jsonName)]));
+    names = new Map(
+      // Of two names for one number the first is written.
+      desc.values.toReversed().map(({ number, jsonName }) => [number, Buffer.from(JSON.stringify(jsonName))]),
+    );
     enumNames.set(desc, names);
   }
   return names;

@@ -115,11 +115,6 @@ export function writeAscii(bytes: Buffer, at: number, text: string): number {
   return at;
 }
 
-export function writeLongAscii(bytes: Buffer, at: number, text: string): number {
-  if (at + text.length + roomBytes > bytes.length) throw full;
-  return at + bytes.write(text, at, "latin1");
-}
-
 // The digits of a whole number below 2^53, without its sign.
 function writeDigits(bytes: Buffer, at: number, value: number): number {
   if (value < 10) {
@@ -208,17 +203,21 @@ export function writeEnum(
   bytes: Buffer,
   at: number,
   value: number,
-  names: ReadonlyMap<number, string>,
+  names: ReadonlyMap<number, Uint8Array>,
   field: string,
 ): number {
   const name = names.get(value);
-  return name === undefined ? writeInt32(bytes, at, value, field) : writeLongAscii(bytes, at, name);
+  return name === undefined ? writeInt32(bytes, at, value, field) : writeName(bytes, at, name);
 }
 
-/** A field's name with what is around it. */
+/** A name with what is around it. */
 export function writeName(bytes: Buffer, at: number, name: Uint8Array): number {
   if (at + name.length + roomBytes > bytes.length) throw full;
-  for (let i = 0; i < name.length; i++) bytes[at++] = name[i]!;
+  for (let i = 0; i < name.length; i++) {
+    const byte = name[i]!;
+    if (byte > 0x7f) isAscii = false;
+    bytes[at++] = byte;
+  }
   return at;
 }
 

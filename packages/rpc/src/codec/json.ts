@@ -5,7 +5,8 @@ import { JsonWriters } from "./json-encode.ts";
 import { int64ToNumbers } from "./json-int64.ts";
 import { type JsonCodecOptions, type JsonPolicy, resolveJsonCodecOptions } from "./json-options.ts";
 import { refuseDuplicates, refuseSurrogates } from "./json-reader.ts";
-import { writeJsonBytes, writeJsonText } from "./json-writer.ts";
+import type { ReadJson } from "./json-well-known.ts";
+import { type WriteJson, writeJsonBytes, writeJsonText } from "./json-writer.ts";
 import { canGenerate } from "./source.ts";
 
 /** The JSON mapping of protobuf (https://protobuf.dev/programming-guides/json/). Empty input is the empty message. */
@@ -26,12 +27,22 @@ function compiler(policy: JsonPolicy): Codec["compile"] {
   const readers = new JsonReaders(policy);
   return (desc) => {
     type Shape = MessageShape<typeof desc>;
-    const { write } = writers.slotOf(desc);
-    const { read } = readers.slotOf(desc);
+    // Made at the first message, as in the proto codec.
+    let writer: WriteJson | undefined;
+    let reader: ReadJson | undefined;
     return {
-      encode: (message) => writeJsonBytes(write, message),
-      encodeText: (message) => writeJsonText(write, message),
-      decode: (bytes) => read(parse(bytes, policy), 1) as Shape,
+      encode: (message) => {
+        writer ??= writers.slotOf(desc).write;
+        return writeJsonBytes(writer, message);
+      },
+      encodeText: (message) => {
+        writer ??= writers.slotOf(desc).write;
+        return writeJsonText(writer, message);
+      },
+      decode: (bytes) => {
+        reader ??= readers.slotOf(desc).read;
+        return reader(parse(bytes, policy), 1) as Shape;
+      },
     };
   };
 }

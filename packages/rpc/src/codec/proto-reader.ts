@@ -179,9 +179,9 @@ export class ProtoReader {
     return text;
   }
 
-  // Calling into C++ costs 90 ns whatever the length. The first short text of a message is made here (50 ns); for the others
-  // all of its bytes become text at once, of which they are parts (20 ns). V8 copies parts of up to twelve characters; longer
-  // ones would keep the whole.
+  // A call into C++ costs 50 to 90 ns whatever the length. The first short text of a message is put together here (30 ns);
+  // for the others all of its bytes become text at once, of which they are parts (10 ns). V8 copies parts of up to twelve
+  // characters; longer ones would keep the whole.
   #shortText(start: number, end: number): string {
     const bytes = this.bytes;
     let isAscii = true;
@@ -197,9 +197,12 @@ export class ProtoReader {
       return this.#latin1.slice(start, end);
     }
     this.#hasReadText = true;
-    const codes = new Array<number>(end - start);
-    for (let at = start; at < end; at++) codes[at - start] = bytes[at]!;
-    return String.fromCharCode.apply(String, codes);
+    let text = "";
+    let at = start;
+    for (; at + 4 <= end; at += 4)
+      text += String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
+    for (; at < end; at++) text += String.fromCharCode(bytes[at]!);
+    return text;
   }
 
   /** Text of which bad bytes become U+FFFD. */

@@ -15,55 +15,55 @@ const slabBytes = 16 * 1024;
 let slab: Bytes = Buffer.allocUnsafeSlow(slabBytes);
 let slabEnd = slabBytes;
 
+// How much was missing when a string or bytes did not fit; 0 when that is not known.
+let missingBytes = 0;
+
+type Write<T> = (message: T, bytes: Bytes, at: number) => number;
+
 /**
  * Bytes written by `write`, with `prefixBytes` unwritten bytes before them.
  *
- * Messages share a slab that fills from its end, and never share a byte:
+ * Small messages share a slab that fills from its end, and never share a byte; a large one has its own.
  *
  *     ┌───────────────┬───────────┬───────────┬───────────┐
  *     │ free          │ message 3 │ message 2 │ message 1 │
  *     └───────────────┴───────────┴───────────┴───────────┘
  */
-export function writeBytes<T>(
-  write: (message: T, bytes: Bytes, at: number) => number,
-  message: T,
-  prefixBytes: number,
-): Uint8Array {
+export function writeBytes<T>(write: Write<T>, message: T, prefixBytes: number): Uint8Array {
   const end = slabEnd;
-  try {
-    const start = write(message, slab, end) - prefixBytes;
-    if (start >= 0) {
-      slabEnd = start;
-      return slab.subarray(start, end);
-    }
-  } catch (error) {
-    if (error !== full) throw error;
-  }
-  return writeInNewSlab(write, message, prefixBytes);
+  const start = tryWrite(write, message, slab, end, prefixBytes);
+  if (start < 0) return writeInNewSlab(write, message, prefixBytes, end);
+  slabEnd = start;
+  return slab.subarray(start, end);
 }
 
-function writeInNewSlab<T>(
-  write: (message: T, bytes: Bytes, at: number) => number,
-  message: T,
-  prefixBytes: number,
-): Uint8Array {
-  for (let size = slabBytes; ; size *= 4) {
+function writeInNewSlab<T>(write: Write<T>, message: T, prefixBytes: number, triedBytes: number): Uint8Array {
+  for (let size = triedBytes; ; ) {
+    size = Math.max(slabBytes, missingBytes === 0 ? 2 * size : size + missingBytes + prefixBytes + 1024);
     const bytes = Buffer.allocUnsafeSlow(size);
-    try {
-      const start = write(message, bytes, size) - prefixBytes;
-      if (start < 0) continue;
-      if (size === slabBytes) {
-        slab = bytes;
-        slabEnd = start;
-        return bytes.subarray(start, size);
-      }
-      // A large message gets bytes of its own, so that what it leaves free is not kept with it.
+    const start = tryWrite(write, message, bytes, size, prefixBytes);
+    if (start < 0) continue;
+    if (size === slabBytes) {
+      slab = bytes;
+      slabEnd = start;
+    } else if (start > size / 4) {
+      // What was allocated in vain would be kept as long as the message.
       const own = Buffer.allocUnsafeSlow(size - start);
-      own.set(bytes.subarray(start), 0);
+      own.set(bytes.subarray(start));
       return own;
-    } catch (error) {
-      if (error !== full) throw error;
     }
+    return bytes.subarray(start, size);
+  }
+}
+
+// Where the prefix begins, or -1 when there is not room enough.
+function tryWrite<T>(write: Write<T>, message: T, bytes: Bytes, end: number, prefixBytes: number): number {
+  missingBytes = 0;
+  try {
+    return Math.max(write(message, bytes, end) - prefixBytes, -1);
+  } catch (error) {
+    if (error !== full) throw error;
+    return -1;
   }
 }
 
@@ -219,12 +219,17 @@ export function writeBool(bytes: Bytes, at: number, value: boolean): number {
   return at;
 }
 
+function lacking(bytes: number): typeof full {
+  missingBytes = bytes;
+  return full;
+}
+
 /** Its length and itself. */
 export function writeString(bytes: Bytes, at: number, value: string, field: string): number {
   if (typeof value !== "string") throw invalid(field, "string", value);
   const length = value.length;
   if (length < 32) {
-    if (at < length + roomBytes) throw full;
+    if (at < length + roomBytes) throw lacking(length + roomBytes - at);
     let next = at;
     let index = length;
     for (; index > 0; index--) {
@@ -239,7 +244,7 @@ export function writeString(bytes: Bytes, at: number, value: string, field: stri
   }
   const size = Buffer.byteLength(value);
   const start = at - size;
-  if (start < roomBytes) throw full;
+  if (start < roomBytes) throw lacking(roomBytes - start);
   bytes.write(value, start, size);
   return writeVarint32(bytes, start, size);
 }
@@ -248,7 +253,7 @@ export function writeString(bytes: Bytes, at: number, value: string, field: stri
 export function writeBlob(bytes: Bytes, at: number, value: Uint8Array, field: string): number {
   if (!(value instanceof Uint8Array)) throw invalid(field, "bytes", value);
   const start = at - value.length;
-  if (start < roomBytes) throw full;
+  if (start < roomBytes) throw lacking(roomBytes - start);
   bytes.set(value, start);
   return writeVarint32(bytes, start, value.length);
 }
@@ -258,7 +263,7 @@ export function writeUnknown(bytes: Bytes, at: number, fields: readonly UnknownF
   for (let i = fields.length - 1; i >= 0; i--) {
     const { no, wireType, data } = fields[i]!;
     at -= data.length;
-    if (at < roomBytes) throw full;
+    if (at < roomBytes) throw lacking(roomBytes - at);
     bytes.set(data, at);
     at = writeVarint32(bytes, at, ((no << 3) | wireType) >>> 0);
   }

@@ -1,7 +1,7 @@
 import { fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Codec } from "./codec.ts";
-import { compileProtoReader } from "./proto-decode.ts";
-import { compileProtoWriter } from "./proto-encode.ts";
+import { compileProtoReader, type MessageReading } from "./proto-decode.ts";
+import { compileProtoWriter, type WriteMessage } from "./proto-encode.ts";
 import { ProtoReader } from "./proto-reader.ts";
 import { writeBytes } from "./proto-writer.ts";
 import { canGenerate } from "./source.ts";
@@ -16,17 +16,26 @@ export const protoCodec: Codec = {
     if (!canGenerate) {
       return {
         encode: (message) => toBinary(desc, message),
-        decode: (bytes) => fromBinary(desc, Uint8Array.from(bytes)),
+        decode: (bytes) => fromBinary(desc, new Uint8Array(bytes)),
       };
     }
-    const write = compileProtoWriter(desc);
-    const { create, read } = compileProtoReader(desc);
+    // Made at the first message: a service of fifty methods need not wait for two hundred functions before it listens, half
+    // of which it never calls.
+    let writer: WriteMessage | undefined;
+    let reading: MessageReading | undefined;
     return {
-      encode: (message) => writeBytes(write, message, 0),
-      encodeAfter: (prefixBytes, message) => writeBytes(write, message, prefixBytes),
+      encode: (message) => {
+        writer ??= compileProtoWriter(desc);
+        return writeBytes(writer, message, 0);
+      },
+      encodeAfter: (prefixBytes, message) => {
+        writer ??= compileProtoWriter(desc);
+        return writeBytes(writer, message, prefixBytes);
+      },
       decode: (bytes) => {
-        const message = create();
-        read(new ProtoReader(bytes), message, bytes.length, 1, 0);
+        reading ??= compileProtoReader(desc);
+        const message = reading.create();
+        reading.read(new ProtoReader(bytes), message, bytes.length, 1, 0);
         return message as Shape;
       },
     };
