@@ -7,10 +7,7 @@ cd "$(dirname "$0")/../.."
 tools="$PWD/.tools/bin"
 export PATH="$PWD/node_modules/.bin:$PATH"
 
-if [ ! -x "$tools/h2spec" ]; then
-  mkdir -p "$tools"
-  GOBIN="$tools" go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
-fi
+node scripts/install-judges.mjs h2spec
 tsc -b packages/http2
 
 work=$(mktemp -d)

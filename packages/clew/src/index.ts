@@ -1,7 +1,19 @@
 // What most services use. Everything else is behind the other doors: clew/http, clew/grpc, clew/trace, clew/config, ...
-export { App, type AppInfo, type AppOptions, currentApp, runMain, type Server } from "@clew/app";
+export { App, type AppInfo, type AppOptions, currentApp, runMain } from "@clew/app";
 export { createLogger, type Logger, type LoggerOptions } from "@clew/log";
-export { logging, metadata, recovery, tracing } from "@clew/middleware";
+export {
+  circuitBreaker,
+  jwt,
+  logging,
+  metadata,
+  rateLimit,
+  recovery,
+  retry,
+  selector,
+  timeout,
+  tracing,
+  validate,
+} from "@clew/middleware";
 export {
   Call,
   type CallOptions,
@@ -17,6 +29,4 @@ export {
   ServiceError,
   service,
 } from "@clew/rpc";
-export { createClient } from "@clew/transport";
-export { GrpcServer } from "@clew/transport/grpc";
-export { HttpServer } from "@clew/transport/http";
+export { createClient, GrpcServer, HttpServer, MemoryServer, Server } from "@clew/transport";
