@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
 import { type HeaderFields, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
+import type { Peer } from "@clew/rpc";
 import { longestTimerMs, type Protocol, type ResolvedListenerOptions } from "./listener.ts";
+import { peerOf } from "./peer.ts";
 
 /** Answers the streams of HTTP/2 connections. */
 export interface StreamHandler {
-  /** A request came over `socket`. */
-  accept(stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener;
+  /** A request came from `peer`. */
+  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
   /** A request came whose headers are over the limit; `fields` has their beginning. */
   refuse(stream: ServerStream, fields: HeaderFields): void;
 }
@@ -35,12 +37,13 @@ export class Http2Connections implements Protocol {
   add(socket: Socket, head: Buffer | undefined): void {
     const handler = this.#handler;
     const { headerLimitBytes, headerTimeoutMs, logger } = this.#options;
+    const peer = peerOf(socket);
     const session = new ServerSession(socket, {
       head,
       limits: { maxHeaderListBytes: headerLimitBytes, prefaceTimeoutMs: headerTimeoutMs || longestTimerMs },
       accept: (stream, fields) => {
         connection.accepted++;
-        return handler.accept(stream, fields, socket);
+        return handler.accept(stream, fields, peer);
       },
       refuse: (stream, fields) => {
         connection.accepted++;

@@ -15,6 +15,11 @@ export function peerOf(socket: Socket): Peer {
   return peer;
 }
 
+/** The socket of a peer that {@link peerOf} made. */
+export function socketOf(peer: Peer): Socket {
+  return SocketPeer.socketOf(peer as SocketPeer);
+}
+
 class SocketPeer implements Peer {
   readonly address: string;
   readonly #socket: Socket;
@@ -29,6 +34,11 @@ class SocketPeer implements Peer {
         : remoteAddress;
     this.address = host === "" ? "" : `${host}:${remotePort}`;
     this.#socket = socket;
+  }
+
+  // Not a property: handlers see the peer, and the socket is none of theirs.
+  static socketOf(peer: SocketPeer): Socket {
+    return peer.#socket;
   }
 
   get certificate(): X509Certificate | undefined {

@@ -1,12 +1,10 @@
-import type { Socket } from "node:net";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import { ServiceError } from "@clew/rpc";
+import { type Peer, ServiceError } from "@clew/rpc";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { Health } from "./grpc/health.ts";
 import { Http1Connections, HttpHandler, type HttpHandlerOptions } from "./http/index.ts";
 import { Http2Connections } from "./http2-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
-import { peerOf } from "./peer.ts";
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware and `timeoutMs` are for both protocols; `filters`, `routes`, `bodyLimitBytes`
@@ -33,8 +31,8 @@ export class Server {
     const grpc = createGrpcHandler(options);
     this.#grpc = grpc;
     const handler = {
-      accept: (stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener =>
-        isGrpc(fields) ? grpc.accept(stream, fields, peerOf(socket)) : http.accept(stream, fields, socket),
+      accept: (stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener =>
+        isGrpc(fields) ? grpc.accept(stream, fields, peer) : http.accept(stream, fields, peer),
       refuse: (stream: ServerStream, fields: HeaderFields): void =>
         isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
     };

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Logger, silentLogger } from "@clew/log";
@@ -11,6 +10,7 @@ import {
   hasRequestStream,
   isStream,
   type Middleware,
+  type Peer,
   type Reply,
   type Service,
   ServiceError,
@@ -146,9 +146,9 @@ export class HttpHandler implements StreamHandler {
     else this.#runRaw(this.#filtered, exchange.open(), noVariables);
   }
 
-  accept(stream: ServerStream, fields: HeaderFields, socket: Socket): StreamListener {
+  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener {
     const { requestTimeoutMs, timeoutMs } = this.#options;
-    const init = { stream, fields, socket, bodyTimeoutMs: requestTimeoutMs, callsHaveDeadline: timeoutMs > 0 };
+    const init = { stream, fields, peer, bodyTimeoutMs: requestTimeoutMs, callsHaveDeadline: timeoutMs > 0 };
     const exchange = new Http2Exchange(init);
     this.handle(exchange);
     return exchange;

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
 import { callCancelled, type Peer, ServiceError } from "@clew/rpc";
-import { peerOf } from "../peer.ts";
+import { socketOf } from "../peer.ts";
 import { awaitContinue, bodyTooLarge } from "./body.ts";
 import { httpDate } from "./date.ts";
 import { Http2Request, readRequestHead } from "./http2-request.ts";
@@ -16,7 +15,7 @@ const unreadBytes = 64 * 1024;
 export interface Http2ExchangeInit {
   readonly stream: ServerStream;
   readonly fields: HeaderFields;
-  readonly socket: Socket;
+  readonly peer: Peer;
   /** How long the body may take to arrive, in milliseconds; 0 for no end. */
   readonly bodyTimeoutMs: number;
   /** A call with a deadline needs no second timer for its body. */
@@ -38,9 +37,9 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   readonly verb: string;
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  readonly peer: Peer;
   onLeave: (() => void) | undefined;
   readonly #stream: ServerStream;
-  readonly #socket: Socket;
   readonly #bodyTimeoutMs: number;
   readonly #callsHaveDeadline: boolean;
   #timer: NodeJS.Timeout | undefined;
@@ -56,24 +55,20 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   #request: Http2Request | undefined;
   #response: Http2Response | undefined;
 
-  constructor({ stream, fields, socket, bodyTimeoutMs, callsHaveDeadline }: Http2ExchangeInit) {
+  constructor({ stream, fields, peer, bodyTimeoutMs, callsHaveDeadline }: Http2ExchangeInit) {
     const { verb, target, headers } = readRequestHead(fields);
     this.verb = verb;
     this.target = target;
     this.headers = headers;
     this.#stream = stream;
-    this.#socket = socket;
+    this.peer = peer;
     this.#bodyTimeoutMs = bodyTimeoutMs;
     this.#callsHaveDeadline = callsHaveDeadline;
     this.#hasEnded = hasEndedWithHeaders(stream);
   }
 
   get scheme(): "http" | "https" {
-    return "encrypted" in this.#socket ? "https" : "http";
-  }
-
-  get peer(): Peer {
-    return peerOf(this.#socket);
+    return "encrypted" in socketOf(this.peer) ? "https" : "http";
   }
 
   get isAnswered(): boolean {
@@ -116,7 +111,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   }
 
   open(): NodePair {
-    const init = { verb: this.verb, target: this.target, headers: this.headers, socket: this.#socket };
+    const init = { verb: this.verb, target: this.target, headers: this.headers, socket: socketOf(this.peer) };
     const request = new Http2Request(this.#stream, init, this.#hasEnded);
     const response = new Http2Response(this.#stream, request);
     this.#request = request;
