@@ -4,10 +4,12 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { constants } from "node:http2";
-import { buffer } from "node:stream/consumers";
+import { connect as connectTcp } from "node:net";
+import { buffer, text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { ClientSession } from "@clew/http2";
 import { type Call, Metadata, ServiceError } from "@clew/rpc";
 import type { Filter, RawHandler, Route } from "@clew/transport/http";
 import { HttpServer } from "@clew/transport/http";
@@ -321,6 +323,66 @@ test("a raw handler hears that its caller left, and what it throws later resets 
     assert.deepEqual([early.status, early.text], [403, "no"]);
     const fail = await ask(session, { ":path": "/fail" });
     assert.deepEqual([fail.status, reasonOf(fail.text)], [409, "BUSY"]);
+  });
+});
+
+test("a handler may destroy its request or its response, also with an error", async () => {
+  const heard: string[] = [];
+  const routes = [
+    raw("/request", (request, response) => {
+      request.on("close", () => heard.push("request"));
+      response.on("close", () => heard.push("response"));
+      request.destroy(new Error("enough"));
+    }),
+    raw("/response", (request, response) => {
+      request.on("close", () => heard.push("request"));
+      response.on("close", () => heard.push("response"));
+      response.write("half");
+      response.destroy(new Error("enough"));
+    }),
+    raw("/break", async (request, response) => {
+      for await (const chunk of request) if (chunk !== undefined) break;
+      response.on("close", () => heard.push("response"));
+    }),
+  ];
+  await withServer({ routes }, async (url) => {
+    const session = connectHttp2(url);
+    for (const path of ["/request", "/response"]) {
+      const stream = session.request({ ":path": path, ":method": "POST" });
+      await assert.rejects(text(stream), Error, path);
+      await eventually(() => heard.length === 2, "both close");
+      assert.deepEqual(heard.splice(0).sort(), ["request", "response"]);
+    }
+    const stream = session.request({ ":path": "/break", ":method": "POST" });
+    stream.write("x");
+    await once(stream, "close");
+    assert.equal((await ask(session, { ":path": "/nowhere" })).status, 404);
+  });
+});
+
+test("a body may come in single bytes", async () => {
+  await withServer({ services: [echo()], timeoutMs: 20_000 }, async (url) => {
+    const body = Buffer.from(JSON.stringify({ text: Array.from({ length: 5000 }, (_, index) => index).join() }));
+    const session = new ClientSession(connectTcp(Number(new URL(url).port), "127.0.0.1"));
+    const parts: Buffer[] = [];
+    let isOver = false;
+    const fields = [":method", "POST", ":scheme", "http", ":path", unary[":path"], "content-type", "application/json"];
+    const stream = session.openStream(fields, undefined, {
+      onHeaders: ([, status]) => assert.equal(status, "200"),
+      onData: (bytes) => void parts.push(bytes),
+      onEnd() {
+        isOver = true;
+      },
+      onReset() {
+        isOver = true;
+      },
+      onDrain() {},
+    });
+    for (let at = 0; at < body.length; at++) stream.sendData(body.subarray(at, at + 1), at === body.length - 1);
+    await eventually(() => isOver, "the reply comes");
+    const { text: got } = JSON.parse(Buffer.concat(parts).toString()) as { text: string };
+    assert.equal(got, (JSON.parse(body.toString()) as { text: string }).text);
+    session.destroy();
   });
 });
 

@@ -12,6 +12,9 @@ import type { NodePair, ServerExchange } from "./server-exchange.ts";
 // What of a body is kept before somebody asks for it; then the caller is held back. A flow-control window more may follow.
 const unreadBytes = 64 * 1024;
 
+// A Buffer costs more than the byte that a sender of single bytes puts in it: so many become one.
+const mergedCount = 128;
+
 export interface Http2ExchangeInit {
   readonly stream: ServerStream;
   readonly fields: HeaderFields;
@@ -47,6 +50,8 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   // The body.
   #chunks: Buffer[] = [];
   #length = 0;
+  /** How many of the chunks, from the first on, are merged ones. */
+  #mergedChunks = 0;
   #hasEnded: boolean;
   #hasLeft = false;
   #isDiscarding = false;
@@ -134,6 +139,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     if (this.#isDiscarding) return;
     this.#length += bytes.length;
     this.#chunks.push(bytes);
+    if (this.#chunks.length - this.#mergedChunks === mergedCount) this.#merge();
     if (this.#reader !== undefined) this.#serveReader();
     else if (this.#length > unreadBytes) this.#stream.pause();
   }
@@ -193,6 +199,11 @@ export class Http2Exchange implements ServerExchange, StreamListener {
       this.#reader = undefined;
       reader.reject(callCancelled(reader.operation));
     }
+  }
+
+  #merge(): void {
+    this.#chunks.push(Buffer.concat(this.#chunks.splice(this.#mergedChunks)));
+    this.#mergedChunks++;
   }
 
   // Nobody reads the body, or the rest of it. After the reply the session tells the caller so.

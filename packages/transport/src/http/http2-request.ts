@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import type { HeaderFields, ServerStream } from "@clew/http2";
+import { ErrorCode, type HeaderFields, type ServerStream } from "@clew/http2";
 
 /** The head of a request, in the words of HTTP/1.1. */
 export interface RequestHead {
@@ -77,7 +77,10 @@ export class Http2Request extends Readable {
   complete: boolean;
   /** Whether the caller left before it did. */
   aborted = false;
+  /** Called when the handler destroys it before it was complete. */
+  onAbort: (() => void) | undefined;
   readonly #stream: ServerStream;
+  #isAbandoned = false;
 
   constructor(
     stream: ServerStream,
@@ -123,12 +126,26 @@ export class Http2Request extends Readable {
     }
     this.aborted = true;
     this.emit("aborted");
-    const error = Object.assign(new Error("aborted", { cause }), { code: "ECONNRESET" });
-    // As in node:http: who does not listen does not want to be ended by it.
-    this.destroy(this.listenerCount("error") > 0 ? error : undefined);
+    this.destroy(Object.assign(new Error("aborted", { cause }), { code: "ECONNRESET" }));
   }
 
   override _read(): void {
     this.#stream.resume();
+  }
+
+  /** The response is over: what is left of the request is dropped. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.destroy();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // As in node:http: who destroys a request that still comes wants to be rid of its sender.
+    if (!this.complete && !this.#isAbandoned && !this.aborted) {
+      this.#stream.reset(ErrorCode.CANCEL);
+      this.onAbort?.();
+    }
+    // And an error is for who listens; it does not end the process.
+    callback(this.listenerCount("error") > 0 ? error : null);
   }
 }

@@ -46,6 +46,7 @@ export class Http2Response extends Writable {
     super();
     this.#stream = stream;
     this.req = request;
+    request.onAbort = () => this.receiveReset();
   }
 
   get socket(): Socket {
@@ -188,9 +189,9 @@ export class Http2Response extends Writable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (!this.#isEnded) this.#stream.reset(ErrorCode.INTERNAL_ERROR);
-    // Nobody reads the rest of the request; what of it comes is dropped.
-    if (!this.req.destroyed) this.req.destroy();
-    callback(error);
+    if (!this.req.destroyed) this.req.abandon();
+    // As in node:http: an error is for who listens; it does not end the process.
+    callback(this.listenerCount("error") > 0 ? error : null);
   }
 
   /** The caller left. */
