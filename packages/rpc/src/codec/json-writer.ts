@@ -1,3 +1,5 @@
+import { viewAsBuffer } from "./buffer-view.ts";
+
 // What generated JSON encoders call. Text is written as UTF-8 at `at`; each function returns where it ended.
 
 /** Thrown when a message does not fit; it is written again with more room. Not an Error: nobody sees it, and a stack costs. */
@@ -39,7 +41,7 @@ function release(): void {
 /** What `write` writes, as text. */
 export function writeJsonText<T>(writeMessage: WriteJson<T>, message: T): string {
   const end = write(writeMessage, message);
-  // 1.8 KB as Latin-1 take 0.2 us; V8 decodes UTF-8 at a tenth of that speed.
+  // 1.8 KB take 0.1 us as Latin-1, and 0.5 us as UTF-8 once there is a letter beyond ASCII.
   const text = isAscii ? scratch.toString("latin1", 0, end) : scratch.toString("utf8", 0, end);
   release();
   return text;
@@ -190,7 +192,7 @@ export function writeBool(bytes: Buffer, at: number, value: boolean, field: stri
 /** Bytes as base64 with padding. */
 export function writeBlob(bytes: Buffer, at: number, value: Uint8Array, field: string): number {
   if (!(value instanceof Uint8Array)) throw invalid(field, "a Uint8Array", value);
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  const text = viewAsBuffer(value).toString("base64");
   if (at + text.length + roomBytes > bytes.length) throw full;
   bytes[at++] = 0x22;
   at += bytes.write(text, at, "latin1");

@@ -1,4 +1,5 @@
 import { fromJson, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { viewAsBuffer } from "./buffer-view.ts";
 import type { Codec } from "./codec.ts";
 import { JsonReaders } from "./json-decode.ts";
 import { JsonWriters } from "./json-encode.ts";
@@ -72,7 +73,7 @@ function interpreter(policy: JsonPolicy): Codec["compile"] {
 }
 
 function parse(bytes: Uint8Array, policy: JsonPolicy): unknown {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  const text = viewAsBuffer(bytes).toString();
   if (text === "") return {};
   const json = JSON.parse(text) as unknown;
   if (policy.rejectUnknownFields) refuseDuplicates(text);

@@ -1,4 +1,5 @@
 import type { UnknownField } from "@bufbuild/protobuf";
+import { viewAsBuffer } from "./buffer-view.ts";
 
 // What generated decoders call. They keep the position in a variable of their own and hand it over in `position` around a call.
 
@@ -15,7 +16,7 @@ export class ProtoReader {
   #latin1: string | undefined;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.bytes = viewAsBuffer(bytes);
   }
 
   /** A number of at most 64 bits, of which the lower 32 are returned. */
