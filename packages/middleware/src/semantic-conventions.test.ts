@@ -5,5 +5,7 @@ import * as ours from "./semantic-conventions.ts";
 
 test("every name is the stable one of the package that defines them", () => {
   const stable = official as unknown as Record<string, unknown>;
-  for (const [name, value] of Object.entries(ours)) assert.equal(value, stable[`ATTR_${name}`], name);
+  for (const [name, value] of Object.entries(ours)) {
+    assert.equal(value, stable[name.startsWith("METRIC_") ? name : `ATTR_${name}`], name);
+  }
 });

@@ -1,0 +1,149 @@
+import { type Call, GrpcCode, type Middleware, ServiceError, toGrpcCode, watchReply } from "@clew/rpc";
+import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
+import { optionInvalid } from "./errors.ts";
+import {
+  ERROR_TYPE,
+  HTTP_REQUEST_METHOD,
+  HTTP_RESPONSE_STATUS_CODE,
+  HTTP_ROUTE,
+  METRIC_HTTP_SERVER_REQUEST_DURATION,
+  METRIC_RPC_CLIENT_CALL_DURATION,
+  METRIC_RPC_SERVER_CALL_DURATION,
+  RPC_METHOD,
+  RPC_STATUS_CODE,
+  RPC_SYSTEM_NAME,
+  URL_SCHEME,
+} from "./semantic-conventions.ts";
+
+export interface MetricsOptions {
+  /** Where instruments come from: any provider of OpenTelemetry's API. Default: the global one. */
+  meterProvider?: MeterProvider;
+  /** The instrumentation scope of the instruments. Default: "clew". */
+  meterName?: string;
+  /** "semconv" for OpenTelemetry's stable semantic conventions, "kratos" for the names and labels of Kratos v3. Default: "semconv". */
+  names?: "semconv" | "kratos";
+}
+
+/**
+ * Measures each call: how long it took, how it ended, and how many are in flight. A stream counts until its end.
+ *
+ * | names   | instruments                                                                                          |
+ * | ------- | ---------------------------------------------------------------------------------------------------- |
+ * | semconv | `http.server.request.duration` for calls over HTTP/JSON, else `rpc.server.call.duration`,            |
+ * |         | `rpc.client.call.duration`; in flight `http.server.active_requests`, `rpc.{server,client}.active_calls` |
+ * | kratos  | `{server,client}_requests_code_total`, `_requests_seconds`, `_requests_in_flight`                    |
+ */
+export function metrics(options: MetricsOptions = {}): Middleware {
+  const { meterName = "clew", names = "semconv" } = options;
+  if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
+  const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;
+  let recorder: Recorder | undefined;
+  // Asked for at the first call: the global provider may be registered after the middleware was made.
+  const getRecorder = (): Recorder => {
+    recorder ??= createRecorder((options.meterProvider ?? metricsApi).getMeter(meterName));
+    return recorder;
+  };
+  return (next) => async (call) => {
+    const record = getRecorder();
+    const start = performance.now();
+    record.begin(call);
+    const end = (thrown?: unknown): void => {
+      const error = thrown === undefined ? undefined : ServiceError.from(thrown);
+      record.end(call, (performance.now() - start) / 1000, error);
+    };
+    try {
+      return watchReply(await next(call), end);
+    } catch (thrown) {
+      end(thrown);
+      throw thrown;
+    }
+  };
+}
+
+/** The instruments of one set of names. */
+interface Recorder {
+  begin(call: Call): void;
+  end(call: Call, seconds: number, error: ServiceError | undefined): void;
+}
+
+/** The buckets that the conventions ask for, in seconds. */
+const semconvBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+const grpcNames: readonly string[] = Object.keys(GrpcCode);
+
+function createSemconvRecorder(meter: Meter): Recorder {
+  const createDuration = (name: string, description: string) =>
+    meter.createHistogram(name, {
+      description,
+      unit: "s",
+      advice: { explicitBucketBoundaries: semconvBoundaries },
+    });
+  const createActive = (name: string, unit: string) =>
+    meter.createUpDownCounter(name, { description: "Calls that are in flight.", unit });
+  const http = {
+    duration: createDuration(METRIC_HTTP_SERVER_REQUEST_DURATION, "Duration of HTTP server requests."),
+    // Not stable yet in the conventions, which have none at all for RPC; the other two follow it.
+    active: createActive("http.server.active_requests", "{request}"),
+  };
+  const server = {
+    duration: createDuration(METRIC_RPC_SERVER_CALL_DURATION, "Duration of incoming calls."),
+    active: createActive("rpc.server.active_calls", "{call}"),
+  };
+  const client = {
+    duration: createDuration(METRIC_RPC_CLIENT_CALL_DURATION, "Duration of outgoing calls."),
+    active: createActive("rpc.client.active_calls", "{call}"),
+  };
+  const instrumentsOf = (call: Call): typeof server =>
+    call.http !== undefined ? http : call.side === "server" ? server : client;
+  return {
+    begin: (call) => instrumentsOf(call).active.add(1, activeAttributes(call), call.context),
+    end(call, seconds, error) {
+      const { duration, active } = instrumentsOf(call);
+      active.add(-1, activeAttributes(call), call.context);
+      // The call's context has its span: a histogram that keeps exemplars finds the trace there.
+      duration.record(seconds, durationAttributes(call, error), call.context);
+    },
+  };
+}
+
+function activeAttributes({ http, operation, transport }: Call): Attributes {
+  if (http === undefined) return { [RPC_SYSTEM_NAME]: transport, [RPC_METHOD]: operation.slice(1) };
+  return { [HTTP_REQUEST_METHOD]: http.verb, [URL_SCHEME]: http.scheme ?? "http" };
+}
+
+function durationAttributes(call: Call, error: ServiceError | undefined): Attributes {
+  const attributes = activeAttributes(call);
+  const code = error?.code ?? 200;
+  if (call.http !== undefined) {
+    attributes[HTTP_ROUTE] = call.http.route;
+    attributes[HTTP_RESPONSE_STATUS_CODE] = code;
+  } else attributes[RPC_STATUS_CODE] = grpcNames[toGrpcCode(code)] ?? "UNKNOWN";
+  if (error !== undefined) attributes[ERROR_TYPE] = error.reason || String(code);
+  return attributes;
+}
+
+/** The buckets of Kratos, in seconds. */
+const kratosBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+
+function createKratosRecorder(meter: Meter): Recorder {
+  const create = (side: Call["side"]) => ({
+    requests: meter.createCounter(`${side}_requests_code_total`, { unit: "{call}" }),
+    seconds: meter.createHistogram(`${side}_requests_seconds`, {
+      unit: "s",
+      advice: { explicitBucketBoundaries: kratosBoundaries },
+    }),
+    inFlight: meter.createUpDownCounter(`${side}_requests_in_flight`, { unit: "{call}" }),
+  });
+  const instruments = { server: create("server"), client: create("client") };
+  const labelsOf = ({ transport, operation }: Call): Attributes => ({ kind: transport, operation });
+  return {
+    begin: (call) => instruments[call.side].inFlight.add(1, labelsOf(call), call.context),
+    end(call, seconds, error) {
+      const { requests, seconds: histogram, inFlight } = instruments[call.side];
+      const labels = labelsOf(call);
+      inFlight.add(-1, labels, call.context);
+      histogram.record(seconds, labels, call.context);
+      requests.add(1, { ...labels, code: error?.code ?? 200, reason: error?.reason ?? "" }, call.context);
+    },
+  };
+}
