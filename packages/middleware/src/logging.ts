@@ -1,33 +1,85 @@
+import type { Message } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { type Call, hasRequestStream, type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
+import { formatMessage } from "./message-text.ts";
 
 export interface LoggingOptions {
   /** Where the lines go. Default: a logger of its own, to standard output. */
   logger?: Logger;
+  /**
+   * Whether a line has the request as `args`. Fields with the option `debug_redact` are "***" in it. A request that nobody read
+   * is not read for the log, and streams have no args. Default: false.
+   */
+  args?: boolean;
+  /** How long `args` may be, in characters; the rest is cut. Default: 1024. */
+  maxArgsChars?: number;
+  /** Of the calls that succeed, the share that is logged, from 0 to 1. Errors always are. Default: 1. */
+  successRatio?: number;
+  /** A number from 0 up to 1, to choose that share. Default: `Math.random`. */
+  random?: () => number;
 }
 
 /**
  * One line for each call when it is over: kind (server or client), component (the transport), operation, code, reason and
- * latency in seconds, as Kratos names them. An error from 500 up is logged at level error, any other error at warn.
+ * latency in seconds, as Kratos names them, and args when asked for. An error from 500 up is logged at level error, any other
+ * error at warn.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function logging(options: LoggingOptions = {}): Middleware {
-  const logger = options.logger ?? createLogger();
+  const { logger, args, maxArgsChars, successRatio, random } = resolveLoggingOptions(options);
   return (next) => async (call) => {
     const start = performance.now();
+    const readRequest = args ? await watchRequest(call) : noRequest;
+    const end = (thrown: unknown): void => {
+      if (thrown === undefined && successRatio < 1 && random() >= successRatio) return;
+      const request = readRequest();
+      writeLine(logger, call, {
+        start,
+        thrown,
+        args: request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars),
+      });
+    };
     try {
-      return watchReply(await next(call), (thrown) => writeLine(logger, call, start, thrown));
+      return watchReply(await next(call), end);
     } catch (thrown) {
-      writeLine(logger, call, start, thrown);
+      end(thrown);
       throw thrown;
     }
   };
 }
 
-function writeLine(logger: Logger, call: Call, start: number, thrown: unknown): void {
+const noRequest = (): undefined => undefined;
+
+/** Keeps the request as it passes; returns what gives it, once there is one. */
+async function watchRequest(call: Call): Promise<() => Message | undefined> {
+  if (hasRequestStream(call.method)) return noRequest;
+  let request: Message | undefined;
+  if (call.side === "server") {
+    call.onMessage((direction, message) => {
+      if (direction === "received") request ??= message;
+    });
+  } else {
+    // A client has its request from the start. What is wrong with it is told when it is sent.
+    request = await call.receive().catch(noRequest);
+  }
+  return () => request;
+}
+
+interface LineParts {
+  readonly start: number;
+  readonly thrown: unknown;
+  readonly args: string | undefined;
+}
+
+function writeLine(logger: Logger, call: Call, { start, thrown, args }: LineParts): void {
   const fields = {
     kind: call.side,
     component: call.transport,
     operation: call.operation,
+    ...(args !== undefined && { args }),
     code: 200,
     reason: "",
     latency: Math.round((performance.now() - start) * 1000) / 1e6,
@@ -41,4 +93,13 @@ function writeLine(logger: Logger, call: Call, start: number, thrown: unknown): 
   const failed = { ...fields, code: error.code, reason: error.reason, error };
   if (error.code >= 500) logger.error(message, failed);
   else logger.warn(message, failed);
+}
+
+function resolveLoggingOptions(options: LoggingOptions): Required<LoggingOptions> {
+  const { args = false, maxArgsChars = 1024, successRatio = 1, random = Math.random } = options;
+  if (!(maxArgsChars > 0)) throw optionInvalid("maxArgsChars", maxArgsChars, "a number of characters above 0");
+  if (!(successRatio >= 0 && successRatio <= 1)) {
+    throw optionInvalid("successRatio", successRatio, "a number from 0 to 1");
+  }
+  return { logger: options.logger ?? createLogger(), args, maxArgsChars, successRatio, random };
 }
