@@ -129,9 +129,6 @@ test("a peer that says too little in time is told, and only its socket is lost",
     const reply = await new RawConnection(href).send(bytes).closed();
     assert.match(reply, /^HTTP\/1.1 408 .*"reason":"REQUEST_TIMEOUT"/s, JSON.stringify(bytes));
   }
-  // A whole preface and no settings: HTTP/2's own words for it, SETTINGS_TIMEOUT.
-  const late = await new RawConnection(href).send(preface).closed();
-  assert.ok(late.includes(`\x07${"\0".repeat(12)}\x04`), JSON.stringify(late));
   // One that ends its side, and one that drops the connection.
   const ended = new RawConnection(href).send("PR");
   ended.socket.end();
@@ -316,8 +313,6 @@ test("over TLS, garbage and silence end their connection, before and after the h
   }
   const silent = await connectSecurely(url, {});
   assert.match(await untilClosed(silent), /^HTTP\/1.1 408 /);
-  const silentHttp2 = await connectSecurely(url, { ALPNProtocols: ["h2"] });
-  await untilClosed(silentHttp2);
   const garbage = await connectSecurely(url, { ALPNProtocols: ["h2"] });
   garbage.write("GET / HTTP/1.1\r\n\r\n");
   await untilClosed(garbage);
@@ -378,6 +373,42 @@ test("mutual TLS: who calls is on the peer, and who has no certificate is kept o
   });
   await unchecked.unary({});
   assert.equal(calls.at(-1)?.peer.certificate, undefined);
+});
+
+test("a peer that begins HTTP/2 and then is silent is told so", async () => {
+  for (const tls of [undefined, serverCertificate]) {
+    const server = new HttpServer({ address: "127.0.0.1:0", headerTimeoutMs: 50, ...(tls && { tls }) });
+    await server.start();
+    try {
+      const url = server.endpoint();
+      const port = Number(url.port);
+      const socket = tls ? await connectSecurely(url, { ALPNProtocols: ["h2"] }) : connectTcp(port, url.hostname);
+      socket.write(preface);
+      // GOAWAY with SETTINGS_TIMEOUT.
+      const received = await untilClosed(socket);
+      assert.ok(received.includes(`\x07${"\0".repeat(12)}\x04`), JSON.stringify(received));
+    } finally {
+      await server.stop(AbortSignal.abort());
+    }
+  }
+});
+
+test("HTTP/2 connections are kept by gRPC's rules, and browsers may ping", async () => {
+  const server = await startServer({ maxConnectionIdleMs: 40, maxConcurrentCalls: 7 });
+  const session = connectHttp2(server.endpoint());
+  const [settings] = (await once(session, "remoteSettings")) as [{ maxConcurrentStreams: number }];
+  assert.equal(settings.maxConcurrentStreams, 7);
+  await once(session, "close");
+  const patient = await startServer({ minPingIntervalMs: 0 });
+  const pinging = connectHttp2(patient.endpoint());
+  await once(pinging, "connect");
+  for (let count = 0; count < 5; count++) {
+    await new Promise<void>((resolve, reject) => {
+      pinging.ping((error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+  assert.equal((await ask(pinging, unary, "{}")).status, 200);
+  assert.throws(() => new Server({ maxConcurrentCalls: 0 }), { code: "CLEW_TRANSPORT_OPTION" });
 });
 
 test("HttpServer speaks TLS as well", async () => {

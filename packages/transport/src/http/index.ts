@@ -5,5 +5,3 @@ export { HttpServer, type HttpServerOptions } from "./server.ts";
 // For library authors.
 
 export { resolveHttpClientOptions } from "./client.ts";
-export { HttpHandler, type HttpHandlerOptions } from "./handler.ts";
-export { Http1Connections } from "./http1-connections.ts";
