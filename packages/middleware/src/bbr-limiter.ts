@@ -1,6 +1,6 @@
 import { CpuLoad } from "./cpu-load.ts";
 import { optionInvalid } from "./errors.ts";
-import type { Limiter } from "./rate-limit.ts";
+import type { Limiter } from "./limiter.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
 export interface BbrLimiterOptions {

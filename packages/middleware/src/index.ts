@@ -15,10 +15,11 @@ export {
   jwt,
   jwtClient,
 } from "./jwt.ts";
+export type { Limiter } from "./limiter.ts";
 export { type LoggingOptions, logging } from "./logging.ts";
 export { currentMetadata, type MetadataOptions, metadata } from "./metadata.ts";
 export { type MetricsOptions, metrics } from "./metrics.ts";
-export { type Limiter, type RateLimitOptions, rateLimit } from "./rate-limit.ts";
+export { type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 export { type RecoveryOptions, recovery } from "./recovery.ts";
 export { type RetryOptions, retry } from "./retry.ts";
 export { type Selector, selector } from "./selector.ts";

@@ -5,7 +5,8 @@ import { ServiceError } from "@clew/rpc";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 import { answer, drain, fail, hello, invoke, stream } from "../test/invoke.ts";
 import { TestCall } from "../test/test-call.ts";
-import { type Limiter, rateLimit } from "./rate-limit.ts";
+import type { Limiter } from "./limiter.ts";
+import { rateLimit } from "./rate-limit.ts";
 
 /** A limiter of so many places. */
 function createLimiter(places: number) {

@@ -1,11 +1,6 @@
-import { type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { type Middleware, watchReply } from "@clew/rpc";
 import { BbrLimiter } from "./bbr-limiter.ts";
-
-/** Decides whether a server takes another call. */
-export interface Limiter {
-  /** Takes the call, and returns what to call when it is over; undefined when the call must be refused. */
-  allow(): (() => void) | undefined;
-}
+import { type Limiter, rateLimitExceeded } from "./limiter.ts";
 
 export interface RateLimitOptions {
   /** What decides. Default: a {@link BbrLimiter}, which watches the CPU of this process. */
@@ -25,8 +20,4 @@ export function rateLimit(options: RateLimitOptions = {}): Middleware {
       throw thrown;
     }
   };
-}
-
-export function rateLimitExceeded(): ServiceError {
-  return new ServiceError(429, "RATELIMIT", "service unavailable due to rate limit exceeded");
 }

@@ -1,6 +1,6 @@
-import { type Call, type Middleware, ServiceError } from "@clew/rpc";
+import type { Call, Middleware } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
-import { rateLimitExceeded } from "./rate-limit.ts";
+import { rateLimitExceeded } from "./limiter.ts";
 
 export interface TokenBucketOptions {
   /** Whose calls are counted together: a tenant, a user, an address. Calls without a key are not limited. Default: the peer's host. */
@@ -35,8 +35,7 @@ export function tokenBucket(options: TokenBucketOptions): Middleware {
     if (waitMs === 0) return next(call);
     const seconds = String(Math.ceil(waitMs / 1000));
     call.replyMetadata.set("retry-after", seconds);
-    const { code, reason, message } = rateLimitExceeded();
-    return Promise.reject(new ServiceError(code, reason, message, { metadata: { "retry-after": seconds } }));
+    return Promise.reject(rateLimitExceeded({ "retry-after": seconds }));
   };
 }
 
