@@ -60,6 +60,7 @@ export class BalancedClient implements Client {
   /** Resolves when there is a node to call, for who would rather not start without. Rejects when the signal aborts before. */
   async whenReady(signal?: AbortSignal): Promise<void> {
     const closed = this.#closed.signal;
+    closed.throwIfAborted();
     await this.#resolver.whenReady(signal === undefined ? closed : AbortSignal.any([closed, signal]));
   }
 
