@@ -11,8 +11,8 @@ const signal = (): AbortSignal => AbortSignal.timeout(5000);
 
 test("createClient takes the server itself, and several services share it", async () => {
   const server = new MemoryServer({ services: [echo, shelves()] });
-  await using one = createClient(Echo, { server });
-  await using other = createClient(Shelves, { server });
+  const one = createClient(Echo, { server });
+  const other = createClient(Shelves, { server });
   assert.equal((await one.unary({ text: "a" })).text, "a");
   assert.equal((await other.getBook({ shelf: "s", book: { id: "b" } })).title, "on s");
   await server.stop(signal());

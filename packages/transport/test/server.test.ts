@@ -6,9 +6,10 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import type { DescService } from "@bufbuild/protobuf";
 import { Context, createKey, run } from "@clew/context";
-import { type Call, createServiceClient, type Middleware, ServiceError, service } from "@clew/rpc";
-import { createClient, HttpServer, Server, type ServerOptions } from "@clew/transport";
+import { type Call, createServiceClient, type Middleware, type ServiceClient, ServiceError, service } from "@clew/rpc";
+import { type ClientOptions, createClient, HttpServer, Server, type ServerOptions } from "@clew/transport";
 import { GrpcClient } from "@clew/transport/grpc";
 import { testCertificates } from "./certificates.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
@@ -20,6 +21,13 @@ const unary = { ":path": "/test.v1.Echo/Unary", "content-type": "application/jso
 const services = [service(Echo, echoImplementation)];
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const settings = "\0\0\0\x04\0\0\0\0\0";
+
+/** A client that is closed when the file's tests are over. */
+function open<S extends DescService>(desc: S, options: ClientOptions): ServiceClient<S> {
+  const client = createClient(desc, options);
+  after(() => client[Symbol.asyncDispose]());
+  return client;
+}
 
 const started: Server[] = [];
 after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort()))));
@@ -53,8 +61,8 @@ test("one port answers JSON over HTTP/1.1 and HTTP/2, and gRPC, at the same time
   const [http, grpc] = server.endpoints();
   assert.equal(http?.href, server.endpoint().href);
   assert.deepEqual([http?.protocol, grpc?.protocol, grpc?.port], ["http:", "grpc:", http?.port]);
-  await using overHttp = createClient(Echo, { endpoint: http! });
-  await using overGrpc = createClient(Echo, { endpoint: grpc! });
+  const overHttp = open(Echo, { endpoint: http! });
+  const overGrpc = open(Echo, { endpoint: grpc! });
   const http2 = connectHttp2(http!);
   for (let round = 0; round < 3; round++) {
     const replies = await Promise.all([
@@ -136,7 +144,7 @@ test("a peer that says too little in time is told, and only its socket is lost",
   const dropped = new RawConnection(href).send("PR");
   await eventually(() => dropped.socket.bytesWritten === 2, "the bytes are sent");
   dropped.socket.resetAndDestroy();
-  await using client = createClient(Echo, { endpoint: grpcEndpoint(server) });
+  const client = open(Echo, { endpoint: grpcEndpoint(server) });
   assert.equal((await client.unary({ text: "still here" })).text, "still here");
 });
 
@@ -189,7 +197,7 @@ test("a context, a service twice, options and addresses that do not work", async
   const { host } = server.endpoint();
   await assert.rejects(new Server({ address: host }).start(), { code: "CLEW_TRANSPORT_ADDRESS_IN_USE" });
   for (const endpoint of server.endpoints()) {
-    await using client = createClient(Echo, { endpoint });
+    const client = open(Echo, { endpoint });
     await client.unary({ text: "a" });
   }
   assert.deepEqual(seen, ["app", "app"]);
@@ -203,8 +211,8 @@ test("stop lets calls of every protocol end, refuses new ones, and closes what i
   });
   const server = await startServer({ services: [slow], timeoutMs: 0 });
   const [http, grpc] = server.endpoints();
-  await using overHttp = createClient(Echo, { endpoint: http!, timeoutMs: 10_000 });
-  await using overGrpc = createClient(Echo, { endpoint: grpc!, timeoutMs: 10_000 });
+  const overHttp = open(Echo, { endpoint: http!, timeoutMs: 10_000 });
+  const overGrpc = open(Echo, { endpoint: grpc!, timeoutMs: 10_000 });
   const idle = new RawConnection(http!.href).send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
   await idle.until(/NOT_FOUND/);
   const silent = new RawConnection(http!.href);
@@ -234,8 +242,8 @@ test("stop cuts off what is open when its signal aborts; gRPC calls are told why
   };
   const server = await startServer({ middleware: [hang], timeoutMs: 0 });
   const [http, grpc] = server.endpoints();
-  await using overHttp = createClient(Echo, { endpoint: http!, timeoutMs: 10_000 });
-  await using overGrpc = createClient(Echo, { endpoint: grpc!, timeoutMs: 10_000 });
+  const overHttp = open(Echo, { endpoint: http!, timeoutMs: 10_000 });
+  const overGrpc = open(Echo, { endpoint: grpc!, timeoutMs: 10_000 });
   const failures = Promise.all([failureOf(overHttp.unary({})), failureOf(overGrpc.unary({}))]);
   await eventually(() => calls.length === 2, "the calls arrive");
   const cut = new AbortController();
@@ -266,12 +274,12 @@ test("over TLS, ALPN tells the version of HTTP; without it, it is HTTP/1.1", asy
   const server = await startServer({ tls: serverCertificate });
   const [http, grpc] = server.endpoints();
   assert.deepEqual([http?.protocol, grpc?.protocol], ["https:", "grpcs:"]);
-  await using overGrpc = createClient(Echo, { endpoint: grpc!, grpc: { tls: { ca } } });
+  const overGrpc = open(Echo, { endpoint: grpc!, grpc: { tls: { ca } } });
   assert.deepEqual(
     (await collect(overGrpc.bidiStream(texts("a", "b")))).map((reply) => reply.text),
     ["a", "b", "end"],
   );
-  await using overHttp = createClient(Echo, { endpoint: http!, http: { tls: { ca } } });
+  const overHttp = open(Echo, { endpoint: http!, http: { tls: { ca } } });
   assert.equal((await overHttp.unary({ text: "1.1" })).text, "1.1");
   const answer = await ask(connectHttp2(http!, { ca }), unary, '{"text":"2"}');
   assert.deepEqual([answer.status, (JSON.parse(answer.text) as { text: string }).text], [200, "2"]);
@@ -316,7 +324,7 @@ test("over TLS, garbage and silence end their connection, before and after the h
   const garbage = await connectSecurely(url, { ALPNProtocols: ["h2"] });
   garbage.write("GET / HTTP/1.1\r\n\r\n");
   await untilClosed(garbage);
-  await using client = createClient(Echo, { endpoint: grpcEndpoint(server), grpc: { tls: { ca } } });
+  const client = open(Echo, { endpoint: grpcEndpoint(server), grpc: { tls: { ca } } });
   assert.equal((await client.unary({ text: "still here" })).text, "still here");
 });
 
@@ -343,7 +351,7 @@ test("mutual TLS: who calls is on the peer, and who has no certificate is kept o
   const tls = { ...serverCertificate, ca, requestCert: true };
   const server = await startServer({ tls, middleware: [note] });
   const url = server.endpoint();
-  await using overHttp = createClient(Echo, { endpoint: url, http: { tls: { ca, ...clientCertificate } } });
+  const overHttp = open(Echo, { endpoint: url, http: { tls: { ca, ...clientCertificate } } });
   await overHttp.unary({});
   await ask(connectHttp2(url, { ca, ...clientCertificate }), unary, "{}");
   assert.equal(calls.length, 2);
@@ -353,13 +361,13 @@ test("mutual TLS: who calls is on the peer, and who has no certificate is kept o
     assert.equal(call.peer.certificate?.subjectAltName, "URI:spiffe://test/ann");
     assert.equal(call.peer.certificate, call.peer.certificate);
   }
-  await using overGrpc = createClient(Echo, {
+  const overGrpc = open(Echo, {
     endpoint: grpcEndpoint(server),
     grpc: { tls: { ca, ...clientCertificate } },
   });
   assert.equal((await overGrpc.unary({ text: "a" })).text, "a");
   assert.match(calls[2]?.peer.certificate?.subject ?? "", /CN=ann/);
-  await using stranger = createClient(Echo, { endpoint: url, http: { tls: { ca } } });
+  const stranger = open(Echo, { endpoint: url, http: { tls: { ca } } });
   assert.equal((await failureOf(stranger.unary({}))).code, 503);
   assert.equal(calls.length, 3);
   // A certificate that nobody checked says nothing about its owner.
@@ -367,7 +375,7 @@ test("mutual TLS: who calls is on the peer, and who has no certificate is kept o
     tls: { ...serverCertificate, requestCert: true, rejectUnauthorized: false },
     middleware: [note],
   });
-  await using unchecked = createClient(Echo, {
+  const unchecked = open(Echo, {
     endpoint: lenient.endpoint(),
     http: { tls: { ca, ...clientCertificate } },
   });
