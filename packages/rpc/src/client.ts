@@ -37,7 +37,7 @@ export interface CallOptions {
   signal?: AbortSignal;
   /**
    * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE while it is not.
-   * Default: false.
+   * gRPC only. Default: false.
    */
   waitForReady?: boolean;
   /** Headers to send. */

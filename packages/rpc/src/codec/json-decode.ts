@@ -1,10 +1,11 @@
 import { type DescEnum, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { depthLimit } from "./depth-limit.ts";
+import { fieldName, type SingularField } from "./field.ts";
 import { readExtension } from "./json-extension.ts";
 import type { JsonPolicy } from "./json-options.ts";
 import * as reader from "./json-reader.ts";
 import { type ReadJson, readStruct, wellKnownReader } from "./json-well-known.ts";
-import type { SingularField } from "./presence.ts";
 import { compileCreate } from "./proto-create.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct } from "./struct.ts";
@@ -109,7 +110,7 @@ class JsonReaderSource {
     source.add(
       "function read(j, depth) {",
       `if (typeof j !== "object" || j === null || Array.isArray(j)) throw ${expected}(${name}, "an object", j);`,
-      `if (depth > ${reader.depthLimit}) throw ${source.constant(reader.tooDeep)}(${name});`,
+      `if (depth > ${depthLimit}) throw ${source.constant(reader.tooDeep)}(${name});`,
       `const m = ${source.constant(compileCreate(this.#desc))}();`,
       // The names of what JSON.parse made are its own, unless someone made Object.prototype enumerable.
       "for (const k in j) {",
@@ -303,8 +304,4 @@ function enumTableOf(desc: DescEnum): EnumTable {
     enumTables.set(desc, table);
   }
   return table;
-}
-
-function fieldName(field: DescField): string {
-  return `${field.parent.typeName}.${field.name}`;
 }

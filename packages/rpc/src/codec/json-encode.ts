@@ -1,10 +1,10 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { fieldName, isSet } from "./field.ts";
 import { compileExtensionWriter } from "./json-extension.ts";
 import type { JsonPolicy } from "./json-options.ts";
 import { wellKnownWriter, writeStruct } from "./json-well-known.ts";
 import * as writer from "./json-writer.ts";
-import { isSet } from "./presence.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct } from "./struct.ts";
 
@@ -230,8 +230,4 @@ function namesOf(desc: DescEnum): ReadonlyMap<number, Uint8Array> {
     enumNames.set(desc, names);
   }
   return names;
-}
-
-function fieldName(field: DescField): string {
-  return `${field.parent.typeName}.${field.name}`;
 }

@@ -1,10 +1,8 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
+import { depthLimit } from "./depth-limit.ts";
 import { setOwn } from "./set-own.ts";
 
 // What generated JSON decoders call. Each takes a value that JSON.parse made, and the name of the field for what is wrong with it.
-
-/** How deep messages may be nested. */
-export const depthLimit = 100;
 
 /** What is wrong with the value of a field, or with a message. */
 export function problem(name: string, text: string): Error {

@@ -1,10 +1,12 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { depthLimit } from "./depth-limit.ts";
 import { compileCreate } from "./proto-create.ts";
 import * as runtime from "./proto-reader.ts";
 import { setOwn } from "./set-own.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct, structFromJson, structToJson } from "./struct.ts";
+import { tagOf, wireType } from "./wire-type.ts";
 
 /** Reads fields into a message: until `end`, or until `endTag` where that is not 0, which must come before it. */
 type ReadMessage = (reader: runtime.ProtoReader, message: object, end: number, depth: number, endTag: number) => void;
@@ -36,8 +38,6 @@ export function readProto(desc: DescMessage, bytes: Uint8Array): object {
   read(new runtime.ProtoReader(bytes), message, bytes.length, 1, 0);
   return message;
 }
-
-const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
 interface ScalarReading {
   readonly wireType: number;
@@ -99,7 +99,7 @@ class ProtoReaderSource {
     const constant = (value: unknown) => source.constant(value);
     source.add(
       "function read(r, m, end, depth, endTag) {",
-      `if (depth > ${runtime.depthLimit}) throw ${constant(runtime.tooDeep)}();`,
+      `if (depth > ${depthLimit}) throw ${constant(runtime.tooDeep)}();`,
       "const b = r.bytes;",
       "let v, stop;",
       "while (r.position < end) {",
@@ -161,7 +161,7 @@ class ProtoReaderSource {
   }
 
   #addCase(number: number, type: number): void {
-    this.#source.add(`case ${((number << 3) | type) >>> 0}:`);
+    this.#source.add(`case ${tagOf(number, type)}:`);
   }
 
   // A number that a closed enum does not have is kept as an unknown field.
@@ -196,7 +196,7 @@ class ProtoReaderSource {
       );
     } else source.add(`if (v === undefined) v = ${child}.create();`);
     if (field.fieldKind !== "map" && (field as { delimitedEncoding: boolean }).delimitedEncoding) {
-      source.add(`${child}.read(r, v, end, depth + 1, ${((field.number << 3) | wireType.endGroup) >>> 0});`);
+      source.add(`${child}.read(r, v, end, depth + 1, ${tagOf(field.number, wireType.endGroup)});`);
     } else {
       source.add(`${child}.read(r, v, r.delimited(end), depth + 1, 0);`);
     }
@@ -245,8 +245,8 @@ class ProtoReaderSource {
       "while (r.position < end) {",
       "const t = r.tag();",
       "switch (t) {",
-      `case ${8 | scalars[field.mapKey].wireType}: key = ${readScalar(field.mapKey, field)}; break;`,
-      `case ${16 | valueType}:`,
+      `case ${tagOf(1, scalars[field.mapKey].wireType)}: key = ${readScalar(field.mapKey, field)}; break;`,
+      `case ${tagOf(2, valueType)}:`,
     );
     if (field.mapKind === "message") this.#addMessage(field, field.message);
     else source.add(`v = ${readScalar(valueScalar, field)};`);

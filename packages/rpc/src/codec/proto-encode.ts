@@ -1,9 +1,10 @@
-import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import { isSet, isZero, type SingularField } from "./presence.ts";
+import { fieldName, isSet, isZero, type SingularField } from "./field.ts";
 import * as writer from "./proto-writer.ts";
 import { quote, Source } from "./source.ts";
 import { isJsonStruct, structFromJson } from "./struct.ts";
+import { tagOf, wireType } from "./wire-type.ts";
 
 /** Writes a message before `at` and returns where it begins. */
 export type WriteMessage = (message: object, bytes: Buffer, at: number) => number;
@@ -31,8 +32,6 @@ function slotOf(desc: DescMessage): Slot {
 }
 
 const presence = FeatureSet_FieldPresence;
-
-const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
 interface ScalarWriting {
   readonly wireType: number;
@@ -150,7 +149,7 @@ class ProtoWriterSource {
       this.#addScalar(1, scalar, value, `${desc.typeName}.value`);
       source.add("}");
     } else {
-      const message = isJsonStruct(field) ? `${source.constant(structFromLocal)}(${value})` : value;
+      const message = isJsonStruct(field) ? `${source.constant(structFromJson)}(${value}, 1)` : value;
       source.add(`p = ${source.constant(slotOf(desc))}.write(${message}, b, p);`);
     }
     if (isDelimited) {
@@ -220,20 +219,12 @@ class ProtoWriterSource {
   }
 
   #addTag(number: number, type: number): void {
-    let tag = ((number << 3) | type) >>> 0;
+    let tag = tagOf(number, type);
     const bytes: number[] = [];
     for (; tag > 0x7f; tag >>>= 7) bytes.push((tag & 0x7f) | 0x80);
     bytes.push(tag);
     for (const byte of bytes.reverse()) this.#source.add(`b[--p] = ${byte};`);
   }
-}
-
-function structFromLocal(value: JsonObject): object {
-  return structFromJson(value, 1);
-}
-
-function fieldName(field: DescField): string {
-  return `${field.parent.typeName}.${field.name}`;
 }
 
 /** The key of a map is a property's name; this is the value that it stands for. */

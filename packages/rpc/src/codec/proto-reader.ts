@@ -1,10 +1,10 @@
 import type { UnknownField } from "@bufbuild/protobuf";
 import { viewAsBuffer } from "./buffer-view.ts";
+import { depthLimit } from "./depth-limit.ts";
+import { doubles, floats, highWord, lowWord, signed, unsigned, words } from "./number-words.ts";
+import { wireType } from "./wire-type.ts";
 
 // What generated decoders call. They keep the position in a variable of their own and hand it over in `position` around a call.
-
-/** How deep messages may be nested. */
-export const depthLimit = 100;
 
 const latin1Bytes = 64 * 1024;
 
@@ -232,19 +232,19 @@ export class ProtoReader {
   skip(tag: number, end: number, depth: number): void {
     if (tag >>> 3 === 0) throw malformed("a field has the number 0");
     switch (tag & 7) {
-      case 0:
+      case wireType.varint:
         this.varint64();
         break;
-      case 1:
+      case wireType.bit64:
         this.position += 8;
         break;
-      case 2:
+      case wireType.lengthDelimited:
         this.position = this.delimited(end);
         break;
-      case 3:
+      case wireType.startGroup:
         this.#skipGroup(tag + 1, end, depth + 1);
         break;
-      case 5:
+      case wireType.bit32:
         this.position += 4;
         break;
       default:
@@ -263,15 +263,6 @@ export class ProtoReader {
     throw truncated();
   }
 }
-
-const words = new Uint32Array(2);
-const signed = new BigInt64Array(words.buffer);
-const unsigned = new BigUint64Array(words.buffer);
-const doubles = new Float64Array(words.buffer);
-const floats = new Float32Array(words.buffer);
-signed[0] = 1n;
-const lowWord: 0 | 1 = words[0] === 1 ? 0 : 1;
-const highWord: 0 | 1 = lowWord === 0 ? 1 : 0;
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

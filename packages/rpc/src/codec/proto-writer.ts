@@ -1,4 +1,6 @@
 import type { UnknownField } from "@bufbuild/protobuf";
+import { doubles, floats, highWord, lowWord, signed, words } from "./number-words.ts";
+import { tagOf } from "./wire-type.ts";
 
 // What generated encoders call. A message is written from its last byte to its first, so that a length is known when it is
 // written and nothing is measured or moved. Each function writes before `at` and returns where it began.
@@ -145,15 +147,6 @@ function writeWord(bytes: Bytes, at: number, value: number): number {
   return at;
 }
 
-// Numbers of 64 bits cross from one form to another in these; every machine Node runs on is little-endian, but s390x is not.
-const words = new Uint32Array(2);
-const signed = new BigInt64Array(words.buffer);
-const doubles = new Float64Array(words.buffer);
-const floats = new Float32Array(words.buffer);
-signed[0] = 1n;
-const lowWord: 0 | 1 = words[0] === 1 ? 0 : 1;
-const highWord: 0 | 1 = lowWord === 0 ? 1 : 0;
-
 const int64Min = -(2n ** 63n);
 const int64Max = 2n ** 63n - 1n;
 const uint64Max = 2n ** 64n - 1n;
@@ -265,7 +258,7 @@ export function writeUnknown(bytes: Bytes, at: number, fields: readonly UnknownF
     at -= data.length;
     if (at < roomBytes) throw lacking(roomBytes - at);
     bytes.set(data, at);
-    at = writeVarint32(bytes, at, ((no << 3) | wireType) >>> 0);
+    at = writeVarint32(bytes, at, tagOf(no, wireType));
   }
   return at;
 }

@@ -8,10 +8,8 @@ import {
   type Value,
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
+import { depthLimit } from "./depth-limit.ts";
 import { setOwn } from "./set-own.ts";
-
-/** How deep values may be nested. */
-const depthLimit = 100;
 
 /** Whether a field's message is a google.protobuf.Struct that protobuf-es holds as a plain object. */
 export function isJsonStruct(field: DescField): boolean {

@@ -5,6 +5,11 @@ import { quote, type Source } from "./source.ts";
 /** A field that is no list and no map. */
 export type SingularField = DescField & { fieldKind: "scalar" | "enum" | "message" };
 
+/** The name by which errors know a field. */
+export function fieldName(field: DescField): string {
+  return `${field.parent.typeName}.${field.name}`;
+}
+
 /** The condition that a value of this type, as `value`, is the one that implicit presence leaves out. */
 export function isZero(scalar: ScalarType, value: string): string {
   switch (scalar) {
