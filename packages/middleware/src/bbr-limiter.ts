@@ -69,7 +69,8 @@ export class BbrLimiter implements Limiter {
     const startMs = this.#now();
     return () => {
       this.#inFlight--;
-      this.#ended.add(this.#now() - startMs);
+      const now = this.#now();
+      this.#ended.add(now - startMs, now);
     };
   }
 

@@ -1,7 +1,8 @@
-import { type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { type Middleware, ServiceError } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 import { RollingWindow } from "./rolling-window.ts";
+import { watchCall } from "./watch-call.ts";
 
 /** Decides whether calls may go out, from how those before them ended. */
 export interface Breaker {
@@ -42,23 +43,17 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware 
   const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(options) } = options;
   resolveSreBreakerOptions(options);
   const breakerOf = perMethod(({ operation }) => createBreaker(operation));
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const breaker = breakerOf(call);
     if (!breaker.allow()) {
       // A rejected call is one that was wanted and not accepted: without it, fewer and fewer would be rejected.
       breaker.markFailed();
-      throw new ServiceError(503, "CIRCUITBREAKER", "request failed due to circuit breaker triggered");
+      return Promise.reject(new ServiceError(503, "CIRCUITBREAKER", "request failed due to circuit breaker triggered"));
     }
-    const mark = (thrown: unknown): void => {
+    return watchCall(call, next, (thrown) => {
       if (thrown !== undefined && isFailure(ServiceError.from(thrown))) breaker.markFailed();
       else breaker.markSuccess();
-    };
-    try {
-      return watchReply(await next(call), mark);
-    } catch (thrown) {
-      mark(thrown);
-      throw thrown;
-    }
+    });
   };
 }
 

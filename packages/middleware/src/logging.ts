@@ -1,9 +1,10 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, hasRequestStream, type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { type Call, type Handler, hasRequestStream, type Middleware, type Reply, ServiceError } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
+import { watchCall } from "./watch-call.ts";
 
 export interface LoggingOptions {
   /** Where the lines go. Default: a logger of its own, to standard output. */
@@ -30,10 +31,9 @@ export interface LoggingOptions {
  */
 export function logging(options: LoggingOptions = {}): Middleware {
   const { logger, args, maxArgsChars, successRatio, random } = resolveLoggingOptions(options);
-  return (next) => async (call) => {
+  const log = (call: Call, next: Handler, readRequest: () => Message | undefined): Promise<Reply> => {
     const start = performance.now();
-    const readRequest = args ? await watchRequest(call) : noRequest;
-    const end = (thrown: unknown): void => {
+    return watchCall(call, next, (thrown) => {
       if (thrown === undefined && successRatio < 1 && random() >= successRatio) return;
       const request = readRequest();
       writeLine(logger, call, {
@@ -41,14 +41,11 @@ export function logging(options: LoggingOptions = {}): Middleware {
         thrown,
         args: request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars),
       });
-    };
-    try {
-      return watchReply(await next(call), end);
-    } catch (thrown) {
-      end(thrown);
-      throw thrown;
-    }
+    });
   };
+  return args
+    ? (next) => async (call) => log(call, next, await watchRequest(call))
+    : (next) => (call) => log(call, next, noRequest);
 }
 
 const noRequest = (): undefined => undefined;

@@ -1,4 +1,4 @@
-import { type Call, GrpcCode, type Middleware, ServiceError, toGrpcCode, watchReply } from "@clew/rpc";
+import { type Call, GrpcCode, type Middleware, ServiceError, toGrpcCode } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { optionInvalid } from "./errors.ts";
 import {
@@ -14,6 +14,7 @@ import {
   RPC_SYSTEM_NAME,
   URL_SCHEME,
 } from "./semantic-conventions.ts";
+import { watchCall } from "./watch-call.ts";
 
 export interface MetricsOptions {
   /** Where instruments come from: any provider of OpenTelemetry's API. Default: the global one. */
@@ -43,28 +44,17 @@ export function metrics(options: MetricsOptions = {}): Middleware {
     recorder ??= createRecorder((options.meterProvider ?? metricsApi).getMeter(meterName));
     return recorder;
   };
-  return (next) => async (call) => {
-    const record = getRecorder();
+  return (next) => (call) => {
+    const end = getRecorder()(call);
     const start = performance.now();
-    record.begin(call);
-    const end = (thrown?: unknown): void => {
-      const error = thrown === undefined ? undefined : ServiceError.from(thrown);
-      record.end(call, (performance.now() - start) / 1000, error);
-    };
-    try {
-      return watchReply(await next(call), end);
-    } catch (thrown) {
-      end(thrown);
-      throw thrown;
-    }
+    return watchCall(call, next, (thrown) => {
+      end((performance.now() - start) / 1000, thrown === undefined ? undefined : ServiceError.from(thrown));
+    });
   };
 }
 
-/** The instruments of one set of names. */
-interface Recorder {
-  begin(call: Call): void;
-  end(call: Call, seconds: number, error: ServiceError | undefined): void;
-}
+/** The instruments of one set of names: called when a call begins, returns what to call at its end. */
+type Recorder = (call: Call) => (seconds: number, error: ServiceError | undefined) => void;
 
 /** The buckets that the conventions ask for, in seconds. */
 const semconvBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -93,16 +83,15 @@ function createSemconvRecorder(meter: Meter): Recorder {
     duration: createDuration(METRIC_RPC_CLIENT_CALL_DURATION, "Duration of outgoing calls."),
     active: createActive("rpc.client.active_calls", "{call}"),
   };
-  const instrumentsOf = (call: Call): typeof server =>
-    call.http !== undefined ? http : call.side === "server" ? server : client;
-  return {
-    begin: (call) => instrumentsOf(call).active.add(1, activeAttributes(call), call.context),
-    end(call, seconds, error) {
-      const { duration, active } = instrumentsOf(call);
-      active.add(-1, activeAttributes(call), call.context);
+  return (call) => {
+    const { duration, active } = call.http !== undefined ? http : call.side === "server" ? server : client;
+    const attributes = activeAttributes(call);
+    active.add(1, attributes, call.context);
+    return (seconds, error) => {
+      active.add(-1, attributes, call.context);
       // The call's context has its span: a histogram that keeps exemplars finds the trace there.
-      duration.record(seconds, durationAttributes(call, error), call.context);
-    },
+      duration.record(seconds, durationAttributes(attributes, call, error), call.context);
+    };
   };
 }
 
@@ -111,8 +100,8 @@ function activeAttributes({ http, operation, transport }: Call): Attributes {
   return { [HTTP_REQUEST_METHOD]: http.verb, [URL_SCHEME]: http.scheme ?? "http" };
 }
 
-function durationAttributes(call: Call, error: ServiceError | undefined): Attributes {
-  const attributes = activeAttributes(call);
+function durationAttributes(common: Attributes, call: Call, error: ServiceError | undefined): Attributes {
+  const attributes = { ...common };
   const code = error?.code ?? 200;
   if (call.http !== undefined) {
     attributes[HTTP_ROUTE] = call.http.route;
@@ -128,22 +117,21 @@ const kratosBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 function createKratosRecorder(meter: Meter): Recorder {
   const create = (side: Call["side"]) => ({
     requests: meter.createCounter(`${side}_requests_code_total`, { unit: "{call}" }),
-    seconds: meter.createHistogram(`${side}_requests_seconds`, {
+    duration: meter.createHistogram(`${side}_requests_seconds`, {
       unit: "s",
       advice: { explicitBucketBoundaries: kratosBoundaries },
     }),
     inFlight: meter.createUpDownCounter(`${side}_requests_in_flight`, { unit: "{call}" }),
   });
   const instruments = { server: create("server"), client: create("client") };
-  const labelsOf = ({ transport, operation }: Call): Attributes => ({ kind: transport, operation });
-  return {
-    begin: (call) => instruments[call.side].inFlight.add(1, labelsOf(call), call.context),
-    end(call, seconds, error) {
-      const { requests, seconds: histogram, inFlight } = instruments[call.side];
-      const labels = labelsOf(call);
+  return (call) => {
+    const { requests, duration, inFlight } = instruments[call.side];
+    const labels: Attributes = { kind: call.transport, operation: call.operation };
+    inFlight.add(1, labels, call.context);
+    return (seconds, error) => {
       inFlight.add(-1, labels, call.context);
-      histogram.record(seconds, labels, call.context);
+      duration.record(seconds, labels, call.context);
       requests.add(1, { ...labels, code: error?.code ?? 200, reason: error?.reason ?? "" }, call.context);
-    },
+    };
   };
 }

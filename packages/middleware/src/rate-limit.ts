@@ -1,6 +1,7 @@
-import { type Middleware, watchReply } from "@clew/rpc";
+import type { Middleware } from "@clew/rpc";
 import { BbrLimiter } from "./bbr-limiter.ts";
 import { type Limiter, rateLimitExceeded } from "./limiter.ts";
+import { watchCall } from "./watch-call.ts";
 
 export interface RateLimitOptions {
   /** What decides. Default: a {@link BbrLimiter}, which watches the CPU of this process. */
@@ -10,14 +11,8 @@ export interface RateLimitOptions {
 /** For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until its end. */
 export function rateLimit(options: RateLimitOptions = {}): Middleware {
   const limiter = options.limiter ?? new BbrLimiter();
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const done = limiter.allow();
-    if (done === undefined) throw rateLimitExceeded();
-    try {
-      return watchReply(await next(call), done);
-    } catch (thrown) {
-      done();
-      throw thrown;
-    }
+    return done === undefined ? Promise.reject(rateLimitExceeded()) : watchCall(call, next, done);
   };
 }

@@ -51,9 +51,9 @@ export class RollingWindow {
     return this.#tick;
   }
 
-  /** Adds a number to the current bucket. */
-  add(value: number): void {
-    const i = this.#advance();
+  /** Adds a number to the current bucket. Who has just looked at the clock gives what it showed. */
+  add(value: number, at: number = this.#now()): void {
+    const i = this.#advance(at);
     this.#counts[i]! += 1;
     this.#sums[i]! += value;
     this.#total.count += 1;
@@ -73,9 +73,9 @@ export class RollingWindow {
   }
 
   /** Empties the buckets that the clock has come to since the last look; returns the index of the current one. */
-  #advance(): number {
+  #advance(at: number = this.#now()): number {
     const { length } = this.#counts;
-    const tick = Math.floor((this.#now() - this.#start) / this.bucketMs);
+    const tick = Math.floor((at - this.#start) / this.bucketMs);
     if (tick > this.#tick) {
       for (let passed = Math.max(this.#tick + 1, tick - length + 1); passed <= tick; passed++)
         this.#empty(passed % length);

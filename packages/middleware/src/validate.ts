@@ -1,7 +1,7 @@
 import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { Validator, Violation } from "@bufbuild/protovalidate";
-import { hasRequestStream, type Middleware, ServiceError } from "@clew/rpc";
+import { type Call, type Handler, hasRequestStream, type Middleware, type Reply, ServiceError } from "@clew/rpc";
 import { rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
@@ -41,8 +41,7 @@ export function validate(options: ValidateOptions = {}): Validation {
   ready.catch(() => {});
   const isRuled = perMethod(({ desc }) => hasRules(desc.input));
 
-  const middleware: Middleware = (next) => async (call) => {
-    if (!isRuled(call)) return next(call);
+  const checkAndPassOn = async (call: Call, next: Handler): Promise<Reply> => {
     const checkMessage = check ?? (await loaded);
     const { input } = call.method.desc;
     if (!hasRequestStream(call.method)) {
@@ -56,6 +55,7 @@ export function validate(options: ValidateOptions = {}): Validation {
     }
     return next(call);
   };
+  const middleware: Middleware = (next) => (call) => (isRuled(call) ? checkAndPassOn(call, next) : next(call));
   return Object.assign(middleware, { ready });
 }
 
