@@ -4,6 +4,7 @@ import { channel } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { createLogger } from "@clew/log";
 import { type Call, currentCall, jsonCodec, type Middleware, remainingMs, service } from "@clew/rpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import {
@@ -108,6 +109,18 @@ describe("a gRPC call", () => {
       seen.sort(),
       [...ok, ...ok, "client begin", "client end 404", "server begin", "server end 404"].sort(),
     );
+  });
+
+  it("that fails by mistake tells the caller nothing, and the log everything", async () => {
+    const lines: string[] = [];
+    const logger = createLogger({ destination: { write: (line) => lines.push(line) }, pretty: false });
+    const server = await startServer({ logger });
+    const client = createEchoClient(connectTo(server));
+    assert.doesNotMatch(JSON.stringify(await failureOf(client.unary({ text: "crash" }))), /secret/);
+    await failureOf(client.unary({ text: "fail" }));
+    const failures = lines.filter((line) => line.includes("failed"));
+    assert.equal(failures.length, 1);
+    assert.match(failures[0]!, /Echo\/Unary failed.*secret|secret.*Echo\/Unary failed/);
   });
 
   it("may be written as JSON", async () => {

@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import type { Logger } from "@clew/log";
 import {
   Call,
   callCancelled,
@@ -40,6 +41,7 @@ export interface GrpcCallInit {
   /** How to compress the reply; undefined for not at all. */
   readonly replyCompression: Compression | undefined;
   readonly maxMessageBytes: number;
+  readonly logger: Logger;
   /** The calls in flight, which it leaves when nothing more will be sent or received. */
   readonly calls: Set<GrpcCall>;
 }
@@ -165,6 +167,13 @@ export class GrpcCall extends Call implements StreamListener {
     this.#over(error);
   }
 
+  /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
+  toServiceError(thrown: unknown): ServiceError {
+    if (thrown instanceof ServiceError) return thrown;
+    this.#init.logger.error(`${this.operation} failed`, { error: thrown });
+    return ServiceError.from(thrown);
+  }
+
   /** The handler is done, one way or the other. */
   end(): void {
     this.finish();
@@ -252,7 +261,7 @@ async function respond(call: GrpcCall, handler: Handler): Promise<void> {
     if (isStream(reply)) await call.sendStream(reply);
     else call.sendMessage(reply);
   } catch (error) {
-    call.sendError(ServiceError.from(error));
+    call.sendError(call.toServiceError(error));
   }
   call.end();
 }

@@ -7,6 +7,7 @@
 //   .cancel(reason)                      ends every open call now, its status is written when this returns
 import { Context } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import { type Logger, silentLogger } from "@clew/log";
 import {
   type Codec,
   chain,
@@ -40,6 +41,8 @@ export interface GrpcHandlerOptions {
   maxMessageBytes?: number;
   /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
   compression?: "gzip" | "identity";
+  /** Where it is told what a handler threw that is no ServiceError, and that its caller is not told. Default: nowhere. */
+  logger?: Logger;
   /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
   health?: boolean;
   /** Serve `grpc.reflection`, v1 and v1alpha, without any middleware, unless `services` has it. Default: true. */
@@ -52,6 +55,7 @@ interface ResolvedOptions {
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly compression: Compression | undefined;
+  readonly logger: Logger;
   readonly health: boolean;
   readonly reflection: boolean;
 }
@@ -70,6 +74,7 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
     timeoutMs,
     maxMessageBytes,
     compression: findCompression(compression),
+    logger: options.logger ?? silentLogger,
     health: options.health ?? true,
     reflection: options.reflection ?? true,
   };
@@ -171,6 +176,7 @@ class Streams implements GrpcHandler {
       replyCompression:
         compression !== undefined && isAccepted(head.acceptEncoding, compression.name) ? compression : undefined,
       maxMessageBytes: this.#options.maxMessageBytes,
+      logger: this.#options.logger,
       calls: this.#calls,
     });
     // It never rejects: everything that is thrown becomes a status.

@@ -1,15 +1,26 @@
 import type { HeaderFields } from "@clew/http2";
 import { Metadata, ServiceError } from "@clew/rpc";
 
-// The protocol's own fields. They do not show in metadata, and metadata cannot set them.
-const ownNames: ReadonlySet<string> = new Set([
-  ":method",
-  ":path",
-  ":scheme",
-  ":authority",
-  ":status",
-  "te",
-  "content-type",
+/**
+ * Whether a field is the protocol's own: it does not show in metadata, and metadata cannot set it. Asked of every field of every
+ * call, so by the first letter, which tells most others apart.
+ */
+function isOwnName(name: string): boolean {
+  switch (name.charCodeAt(0)) {
+    case 0x3a: // A pseudo-header.
+      return true;
+    case 0x74:
+      return name === "te";
+    case 0x63:
+      return name === "content-type";
+    case 0x67:
+      return name.startsWith("grpc-") && ownGrpcNames.has(name);
+    default:
+      return false;
+  }
+}
+
+const ownGrpcNames: ReadonlySet<string> = new Set([
   "grpc-timeout",
   "grpc-encoding",
   "grpc-accept-encoding",
@@ -40,7 +51,7 @@ export function readMetadata(headers: HeaderFields): Metadata | undefined {
   let metadata: Metadata | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
-    if (ownNames.has(name)) continue;
+    if (isOwnName(name)) continue;
     metadata ??= new Metadata();
     const value = headers[i + 1]!;
     if (name.endsWith("-bin")) {
@@ -60,7 +71,7 @@ export function appendMetadata(headers: string[], metadata: Metadata): void {
   const record = metadata.record;
   for (const name in record) {
     const value = record[name];
-    if (value === undefined || ownNames.has(name) || hopNames.has(name)) continue;
+    if (value === undefined || isOwnName(name) || hopNames.has(name)) continue;
     if (typeof value === "string") appendField(headers, name, value);
     else for (const one of value) appendField(headers, name, one);
   }
