@@ -1,5 +1,5 @@
 // The client that connectconformance judges: reads calls to make from stdin, says on stdout what came of each.
-import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { createServiceClient, GrpcStatusSchema, type Metadata, ServiceError, toGrpcCode } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport/grpc";
@@ -10,7 +10,7 @@ import {
   type ClientResponseResult,
   ClientResponseResultSchema,
 } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
-import { Compression, StreamType } from "./gen/connectrpc/conformance/v1/config_pb.ts";
+import { type Code, Compression, StreamType } from "./gen/connectrpc/conformance/v1/config_pb.ts";
 import {
   BidiStreamRequestSchema,
   ClientStreamRequestSchema,
@@ -207,8 +207,8 @@ async function makeCall(request: ClientCompatRequest): Promise<ClientResponseRes
   }
 }
 
-function unpackAs<S extends Parameters<typeof anyUnpack>[1] & object>(schema: S) {
-  return (any: Any) => anyUnpack(any, schema as never)! as never;
+function unpackAs<S extends DescMessage>(schema: S): (any: Any) => MessageShape<S> {
+  return (any) => anyUnpack(any, schema)!;
 }
 
 // The exact code and the details are in the trailers, where the status shows as it came.
@@ -217,7 +217,7 @@ function toWireError(error: ServiceError, trailers: Metadata | undefined): WireE
   const details = trailers?.get("grpc-status-details-bin");
   const status = details === undefined ? undefined : fromBinary(GrpcStatusSchema, Buffer.from(details, "base64"));
   return create(ErrorSchema, {
-    code: code === undefined ? toGrpcCode(error.code) : Number(code),
+    code: (code === undefined ? toGrpcCode(error.code) : Number(code)) as Code,
     message: error.message,
     details: status?.details ?? [],
   });
