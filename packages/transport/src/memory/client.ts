@@ -15,6 +15,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
+import { longestTimerMs } from "../listener.ts";
 import { memoryPeer, type Wire } from "./call.ts";
 import { carryMetadata } from "./metadata.ts";
 import type { MemoryServer } from "./server.ts";
@@ -23,6 +24,7 @@ import type { MemoryServer } from "./server.ts";
 export class MemoryClient implements Client {
   readonly transport = "memory";
   readonly #server: MemoryServer;
+  readonly #hold: Hold = new Hold();
 
   constructor(server: MemoryServer) {
     this.#server = server;
@@ -30,17 +32,33 @@ export class MemoryClient implements Client {
 
   createHandler(method: Method): Handler {
     const server = this.#server;
+    const hold = this.#hold;
     const input = protoCodec.compile(method.desc.input);
     const output = protoCodec.compile(method.desc.output);
-    return (call) => new MemoryRequest({ call, server, input, output }).send();
+    return (call) => new MemoryRequest({ call, server, hold, input, output }).send();
   }
 
   async close(): Promise<void> {}
 }
 
+/** Keeps the process while calls are open, as their sockets would: a deadline's timer does not. */
+class Hold {
+  #calls = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  take(): void {
+    if (this.#calls++ === 0) this.#timer = setInterval(() => {}, longestTimerMs);
+  }
+
+  release(): void {
+    if (--this.#calls === 0) clearInterval(this.#timer);
+  }
+}
+
 interface MemoryRequestInit {
   readonly call: Call;
   readonly server: MemoryServer;
+  readonly hold: Hold;
   readonly input: MessageCodec<Message>;
   readonly output: MessageCodec<Message>;
 }
@@ -63,6 +81,7 @@ class MemoryRequest {
   async send(): Promise<Reply> {
     const call = this.#call;
     call.peer = memoryPeer;
+    this.#init.hold.take();
     announceBegin(call);
     try {
       const wire = await this.#open();
@@ -164,6 +183,7 @@ class MemoryRequest {
   #over<E extends ServiceError | undefined>(error: E): E {
     if (this.#isOver) return error;
     this.#isOver = true;
+    this.#init.hold.release();
     this.#releaseCancel();
     if (this.#wire !== undefined) this.#call.replyTrailers = this.#wire.trailers;
     // A generator that waits for something else cannot be told to end before it wakes: nobody waits for it.
