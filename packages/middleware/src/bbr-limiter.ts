@@ -10,8 +10,8 @@ export interface BbrLimiterOptions {
   buckets?: number;
   /** From which load on calls may be refused, from 0 to 1000. Default: 800. */
   cpuThreshold?: number;
-  /** How busy this process is, from 0 to 1000. Default: {@link CpuLoad}. */
-  cpu?: () => number;
+  /** How busy this process is at this moment of the clock, from 0 to 1000. Default: {@link CpuLoad}. */
+  cpu?: (now: number) => number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
 }
@@ -29,7 +29,7 @@ const coolDownMs = 1000;
  * While the CPU is at the threshold or above, a call beyond that is refused.
  */
 export class BbrLimiter implements Limiter {
-  readonly #cpu: () => number;
+  readonly #cpu: (now: number) => number;
   readonly #cpuThreshold: number;
   readonly #now: () => number;
   /** One number for each call that ended: its latency in milliseconds. */
@@ -64,9 +64,9 @@ export class BbrLimiter implements Limiter {
   }
 
   allow(): (() => void) | undefined {
-    if (this.#mustDrop()) return undefined;
-    this.#inFlight++;
     const startMs = this.#now();
+    if (this.#mustDrop(startMs)) return undefined;
+    this.#inFlight++;
     return () => {
       this.#inFlight--;
       const now = this.#now();
@@ -74,17 +74,17 @@ export class BbrLimiter implements Limiter {
     };
   }
 
-  #mustDrop(): boolean {
-    const isLoaded = this.#cpu() >= this.#cpuThreshold;
+  #mustDrop(now: number): boolean {
+    const isLoaded = this.#cpu(now) >= this.#cpuThreshold;
     if (!isLoaded) {
       if (this.#droppedAt === undefined) return false;
-      if (this.#now() - this.#droppedAt > coolDownMs) {
+      if (now - this.#droppedAt > coolDownMs) {
         this.#droppedAt = undefined;
         return false;
       }
     }
     const drops = this.#inFlight > 1 && this.#inFlight > this.maxInFlight;
-    if (drops && isLoaded) this.#droppedAt ??= this.#now();
+    if (drops && isLoaded) this.#droppedAt ??= now;
     return drops;
   }
 
@@ -112,7 +112,7 @@ function resolveBbrLimiterOptions(options: BbrLimiterOptions): Required<BbrLimit
     windowMs: options.windowMs ?? 10_000,
     buckets: options.buckets ?? 100,
     cpuThreshold,
-    cpu: options.cpu ?? (() => load!.read()),
+    cpu: options.cpu ?? ((at) => load!.read(at)),
     now,
   };
 }

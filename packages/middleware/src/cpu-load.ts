@@ -36,8 +36,9 @@ export class CpuLoad {
     this.#sampledUsedMs = this.#usedMs();
   }
 
-  read(): number {
-    const passedMs = this.#now() - this.#sampledAt;
+  /** The load at this moment, which is the clock's. */
+  read(at: number = this.#now()): number {
+    const passedMs = at - this.#sampledAt;
     if (passedMs < sampleMs) return this.#load;
     const usedMs = this.#usedMs();
     const sample = Math.min(1000, (1000 * (usedMs - this.#sampledUsedMs)) / (passedMs * this.#cores));

@@ -95,6 +95,25 @@ test("a call over HTTP/JSON is an http.server.request.duration by verb, route an
   );
 });
 
+test("the attributes of a call are its own when one operation is called in different ways", async () => {
+  const { middleware, take } = createMetrics();
+  const infos = [
+    { verb: "GET", path: "/a/1", route: "/a/{id}" },
+    { verb: "GET", path: "/b/1", route: "/b/{id}" },
+    { verb: "POST", path: "/b/1", route: "/b/{id}" },
+    undefined,
+  ];
+  for (const info of [...infos, ...infos]) {
+    const call = new TestCall("server");
+    call.httpInfo = info;
+    await invoke(middleware, answer, call);
+  }
+  const ways = take("http.server.request.duration").map((attributes) => Object.values(attributes ?? {}).join(" "));
+  const once = ["GET http /a/{id} 200", "GET http /b/{id} 200", "POST http /b/{id} 200"];
+  assert.deepEqual(ways, [...once, ...once]);
+  assert.equal(take("rpc.server.call.duration").length, 2);
+});
+
 test("a stream is in flight until its end", async () => {
   const { middleware, take } = createMetrics();
   const call = new TestCall("server", {}, Context.root, Greeter.method.repeat);

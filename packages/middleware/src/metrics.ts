@@ -83,15 +83,52 @@ function createSemconvRecorder(meter: Meter): Recorder {
     duration: createDuration(METRIC_RPC_CLIENT_CALL_DURATION, "Duration of outgoing calls."),
     active: createActive("rpc.client.active_calls", "{call}"),
   };
+  const attributesOf = keepAttributes();
   return (call) => {
     const { duration, active } = call.http !== undefined ? http : call.side === "server" ? server : client;
-    const attributes = activeAttributes(call);
-    active.add(1, attributes, call.context);
+    const attributes = attributesOf(call);
+    active.add(1, attributes.active, call.context);
     return (seconds, error) => {
-      active.add(-1, attributes, call.context);
+      active.add(-1, attributes.active, call.context);
+      const ended = error === undefined ? attributes.succeeded : endAttributes(attributes.active, call, error);
       // The call's context has its span: a histogram that keeps exemplars finds the trace there.
-      duration.record(seconds, durationAttributes(attributes, call, error), call.context);
+      duration.record(seconds, ended, call.context);
     };
+  };
+}
+
+interface KnownAttributes {
+  readonly transport: string;
+  readonly verb: string | undefined;
+  readonly route: string | undefined;
+  readonly scheme: string | undefined;
+  readonly active: Attributes;
+  readonly succeeded: Attributes;
+}
+
+/**
+ * The attributes of an operation's last call serve the next one when it came the same way, as nearly all do: two objects and a
+ * string less for each call (0.1 us).
+ */
+function keepAttributes(): (call: Call) => KnownAttributes {
+  const known = new Map<string, KnownAttributes>();
+  return (call) => {
+    const { operation, transport, http } = call;
+    const last = known.get(operation);
+    if (
+      last !== undefined &&
+      last.transport === transport &&
+      last.route === http?.route &&
+      last.verb === http?.verb &&
+      last.scheme === http?.scheme
+    ) {
+      return last;
+    }
+    const active = activeAttributes(call);
+    const { verb, route, scheme } = http ?? {};
+    const made = { transport, verb, route, scheme, active, succeeded: endAttributes(active, call, undefined) };
+    known.set(operation, made);
+    return made;
   };
 }
 
@@ -100,8 +137,8 @@ function activeAttributes({ http, operation, transport }: Call): Attributes {
   return { [HTTP_REQUEST_METHOD]: http.verb, [URL_SCHEME]: http.scheme ?? "http" };
 }
 
-function durationAttributes(common: Attributes, call: Call, error: ServiceError | undefined): Attributes {
-  const attributes = { ...common };
+function endAttributes(active: Attributes, call: Call, error: ServiceError | undefined): Attributes {
+  const attributes = { ...active };
   const code = error?.code ?? 200;
   if (call.http !== undefined) {
     attributes[HTTP_ROUTE] = call.http.route;
