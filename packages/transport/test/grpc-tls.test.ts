@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { describe, it } from "node:test";
 import { createServer } from "node:tls";
@@ -80,6 +81,27 @@ describe("gRPC over TLS", () => {
     });
     assert.equal(reply?.toString("hex"), "0a026869");
     client.close();
+  });
+
+  it("counts pings as without it", async () => {
+    const server = await startServer({ tls: identity });
+    const session = connectHttp2(`https://${server.endpoint().host}`, { ca });
+    const closed = new Promise((resolve) => session.once("close", resolve));
+    let goodbye = "";
+    session.on("error", () => {});
+    session.on("goaway", (code, _last, debug) => {
+      goodbye = `${code} ${debug?.toString()}`;
+    });
+    await once(session, "connect");
+    let pings = 0;
+    // Each after the answer to the one before.
+    const ping = (): void => {
+      if (!session.destroyed && pings++ < 20) session.ping(ping);
+    };
+    ping();
+    await closed;
+    assert.equal(goodbye, "11 too_many_pings");
+    assert.ok(pings < 10, `${pings} pings`);
   });
 
   it("and a handshake that never ends does not keep a server from stopping", async () => {
