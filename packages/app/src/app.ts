@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { current, run } from "@clew/context";
 import { createLogger, type Logger } from "@clew/log";
+import { createInstance, type Instance, type Registrar } from "@clew/registry";
 import { type AppInfo, appKey } from "./app-info.ts";
-import { appUsed, joinFailures, timedOut, timeInvalid } from "./errors.ts";
+import { appUsed, joinFailures, nameMissing, timedOut, timeInvalid } from "./errors.ts";
 import type { Server } from "./server.ts";
 import { TimeLimit } from "./time-limit.ts";
 
@@ -21,6 +22,11 @@ export interface AppOptions {
   metadata?: Readonly<Record<string, string>>;
   /** What the app runs. Default: none. */
   servers?: readonly Server[];
+  /**
+   * Where callers find the app: it is registered once its servers accept, and deregistered first of all when it stops.
+   * Default: nowhere.
+   */
+  registrar?: Registrar;
   /** Default: one named like the app. */
   logger?: Logger;
   /** The signals that stop the app; none to leave signals alone. Default: SIGINT, SIGTERM, SIGQUIT. */
@@ -35,13 +41,15 @@ export interface AppOptions {
   afterStop?: readonly Hook[];
   /** How long hooks and servers may take to start, in milliseconds. Default: 30_000. */
   startTimeoutMs?: number;
-  /** How long the servers still accept after the app was told to stop, so that callers learn of it. Default: 0. */
+  /** How long the registrar may take to register, and again to deregister, in milliseconds. Default: 10_000. */
+  registrarTimeoutMs?: number;
+  /** How long the servers still accept after the app was deregistered, so that callers learn of it, in milliseconds. Default: 0. */
   drainDelayMs?: number;
   /** How long the servers may take to finish their work before it is cut off, in milliseconds. Default: 10_000. */
   stopTimeoutMs?: number;
 }
 
-type ResolvedAppOptions = Required<AppOptions>;
+type ResolvedAppOptions = Required<Omit<AppOptions, "registrar">> & { readonly registrar: Registrar | undefined };
 
 function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   const name = options.name ?? "";
@@ -51,6 +59,7 @@ function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     version: options.version ?? "",
     metadata: Object.freeze({ ...options.metadata }),
     servers: [...(options.servers ?? [])],
+    registrar: options.registrar,
     logger: options.logger ?? createLogger(name === "" ? {} : { name }),
     signals: options.signals ?? ["SIGINT", "SIGTERM", "SIGQUIT"],
     beforeStart: options.beforeStart ?? [],
@@ -58,12 +67,15 @@ function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     beforeStop: options.beforeStop ?? [],
     afterStop: options.afterStop ?? [],
     startTimeoutMs: options.startTimeoutMs ?? 30_000,
+    registrarTimeoutMs: options.registrarTimeoutMs ?? 10_000,
     drainDelayMs: options.drainDelayMs ?? 0,
     stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
   };
   checkTime("startTimeoutMs", resolved.startTimeoutMs, 1);
+  checkTime("registrarTimeoutMs", resolved.registrarTimeoutMs, 1);
   checkTime("drainDelayMs", resolved.drainDelayMs, 0);
   checkTime("stopTimeoutMs", resolved.stopTimeoutMs, 1);
+  if (resolved.registrar !== undefined && name === "") throw nameMissing();
   return resolved;
 }
 
@@ -83,9 +95,11 @@ const repeatMs = 50;
 /**
  * The life of a process: it starts its servers, waits to be told to stop, and stops them.
  *
- *     beforeStart ─▶ servers start ─▶ afterStart ─▶ signal or stop() ─▶ beforeStop ─▶ drain ─▶ servers stop ─▶ afterStop
- *          │               └─ failure or signal: what has started stops, the last first ──────────────────────────▲
- *          └─ failure or signal ──────────────────────────────────────────────────────────────────────────────────┘
+ *     beforeStart ─▶ servers start ─▶ register ─▶ afterStart ─▶ signal or stop()
+ *          │               │              │                           ▼
+ *          │               │              │       deregister ─▶ beforeStop ─▶ drain ─▶ servers stop ─▶ afterStop
+ *          │               └──────────────┴─ failure or signal: what has started stops, the last first ──▲
+ *          └─ failure or signal ─────────────────────────────────────────────────────────────────────────┘
  *
  * A second signal ends the process at once, with exit code 1.
  */
@@ -94,6 +108,9 @@ export class App implements AppInfo {
   readonly #stopRequest: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #isStopRequested = false;
   #endpoints: readonly URL[] = [];
+  // What the registrar was asked to register, whether it did or not: it may have, and not said so.
+  #instance: Instance | undefined;
+  #isRegistered = false;
   #running: Promise<void> | undefined;
 
   constructor(options: AppOptions = {}) {
@@ -176,10 +193,13 @@ export class App implements AppInfo {
     const { beforeStop, afterStop, drainDelayMs, logger } = this.#options;
     const failures: unknown[] = [];
     const { started, isUp } = await this.#start(failures);
-    if (failures.length === 0 && isUp) await this.#stopRequest.promise;
+    const isWhole = failures.length === 0 && isUp;
+    if (isWhole) await this.#stopRequest.promise;
+    // First, so that callers look elsewhere while the rest goes on.
+    await this.#deregister(failures);
     // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
     if (isUp) await this.#runAll(beforeStop, "a beforeStop hook", failures);
-    if (failures.length === 0 && isUp && drainDelayMs > 0) await sleep(drainDelayMs);
+    if (isWhole && drainDelayMs > 0) await sleep(drainDelayMs);
     await this.#stopServers(isUp ? [started] : started.toReversed().map((server) => [server]), failures);
     this.#endpoints = [];
     await this.#runAll(afterStop, "an afterStop hook", failures);
@@ -219,10 +239,11 @@ export class App implements AppInfo {
         }),
       );
       if (failures.length > 0) return { started: startedSoFar(), isUp };
-      this.#endpoints = servers.map((server) => server.endpoint());
-      for (const endpoint of this.#endpoints) {
-        logger.info("server listening", { endpoint: endpoint.href.replace(/\/$/, "") });
+      for (const server of servers) {
+        logger.info("server listening", { endpoint: server.endpoint().href.replace(/\/$/, "") });
       }
+      this.#endpoints = servers.flatMap((server) => server.endpoints?.() ?? [server.endpoint()]);
+      await this.#register(limit);
       isUp = true;
       for (const hook of afterStart) {
         if (this.#isStopRequested) break;
@@ -234,6 +255,58 @@ export class App implements AppInfo {
       limit.end();
     }
     return { started: startedSoFar(), isUp };
+  }
+
+  /** Tells the registrar where the servers are. Told to stop meanwhile, the app gives it up, which is no failure. */
+  async #register(startLimit: TimeLimit): Promise<void> {
+    const { registrar, logger } = this.#options;
+    if (registrar === undefined || this.#isStopRequested) return;
+    const { id, name, version, metadata } = this;
+    const endpoints = [...new Set(this.#endpoints.map(({ href }) => href.replace(/\/$/, "")))];
+    const instance = createInstance({ id, name, version, metadata, endpoints });
+    this.#instance = instance;
+    const controller = new AbortController();
+    void this.#stopRequest.promise.then(() => controller.abort(new Error("the app stops")));
+    try {
+      const asking = this.#ask("the registration", controller, (signal) => registrar.register(instance, signal));
+      await startLimit.race(asking, "the registration");
+      this.#isRegistered = true;
+      logger.info("registered", { id, endpoints });
+    } catch (error) {
+      controller.abort(error);
+      if (!this.#isStopRequested) throw error;
+    }
+  }
+
+  async #deregister(failures: unknown[]): Promise<void> {
+    const { registrar, logger } = this.#options;
+    const instance = this.#instance;
+    if (registrar === undefined || instance === undefined) return;
+    this.#instance = undefined;
+    try {
+      const controller = new AbortController();
+      await this.#ask("the deregistration", controller, (signal) => registrar.deregister(instance, signal));
+    } catch (error) {
+      // What was not registered fails to be deregistered for the same reason, which is reported already.
+      if (this.#isRegistered) failures.push(error);
+      else logger.warn("cannot deregister what may have been registered", { err: error });
+    }
+    this.#isRegistered = false;
+  }
+
+  /** What the registrar does, within its time; then `controller` tells it to give up. */
+  async #ask(what: string, controller: AbortController, ask: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const limit = new TimeLimit("registrarTimeoutMs", this.#options.registrarTimeoutMs);
+    // Also when whoever asked has given up before: the timer would keep the process alive.
+    controller.signal.addEventListener("abort", () => limit.end(), { once: true });
+    try {
+      await limit.race(call(ask, controller.signal), what);
+    } catch (error) {
+      controller.abort(error);
+      throw error;
+    } finally {
+      limit.end();
+    }
   }
 
   /** Stops one group of servers after the other, those of a group side by side, all within the time for it. */

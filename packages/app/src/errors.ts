@@ -7,6 +7,10 @@ export function appUsed(name: string): Error {
   return usageError("CLEW_APP_USED", `app ${quote(name)} has run already; an App runs once: make a new one`);
 }
 
+export function nameMissing(): Error {
+  return usageError("CLEW_APP_NAME", "an app with a registrar needs a name: callers find it by that");
+}
+
 export function timeInvalid(option: string, given: unknown, least: number, most: number): Error {
   return usageError(
     "CLEW_APP_TIME",

@@ -9,4 +9,6 @@ export interface Server {
   stop(signal: AbortSignal): Promise<void>;
   /** Where the server is reached: `grpc://10.0.0.5:9000`. Throws before it has started. */
   endpoint(): URL;
+  /** Where it is reached over each protocol, for one that speaks several. Without it, at {@link endpoint} alone. */
+  endpoints?(): readonly URL[];
 }
