@@ -3,6 +3,7 @@
 //
 //     npm run bench                    all cases
 //     npm run bench -- grpc            the cases whose name contains "grpc"
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -103,7 +104,13 @@ async function runClients(): Promise<string> {
   }
 }
 
+/** Runs a benchmark that is a program of its own and prints a table. */
+function runProgram(file: string): string {
+  return execFileSync(process.execPath, [join(import.meta.dirname, file)], { encoding: "utf8" });
+}
+
 const idleName = "gRPC idle connections";
+const codecName = "Codecs, 1.8 KB order and hello";
 const clientName = "gRPC client, hello, 16 calls at a time";
 
 requireLoadTool();
@@ -112,6 +119,7 @@ const all: readonly { readonly name: string; readonly run: () => Promise<string>
   ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
   { name: clientName, run: runClients },
   { name: idleName, run: runIdleConnections },
+  { name: codecName, run: async () => `## ${codecName}\n\n${runProgram("codec.ts")}` },
 ];
 const chosen = all.filter(({ name }) => name.toLowerCase().includes(wanted));
 if (chosen.length === 0) {
