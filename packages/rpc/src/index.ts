@@ -22,6 +22,7 @@ export { http as httpRule } from "./gen/google/api/annotations_pb.ts";
 export type { HttpRule } from "./gen/google/api/http_pb.ts";
 export { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
 export { StatusSchema as GrpcStatusSchema } from "./gen/google/rpc/status_pb.ts";
+export { MessageStream } from "./message-stream.ts";
 export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
 export { isStream, watchReply } from "./middleware.ts";
 export type { MethodImplementation, ServiceMethod } from "./service.ts";

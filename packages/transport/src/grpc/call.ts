@@ -12,14 +12,16 @@ import {
   type Handler,
   hasRequestStream,
   isStream,
+  MessageStream,
   Metadata,
   type Method,
   type Peer,
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
+import type { OpenSet } from "../open-set.ts";
 import { type Compression, compressFromBytes } from "./compression.ts";
-import { encodeFrame } from "./frame.ts";
+import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import type { RouteCodec } from "./route-codec.ts";
@@ -43,7 +45,7 @@ export interface GrpcCallInit {
   readonly maxMessageBytes: number;
   readonly logger: Logger;
   /** The calls in flight, which it leaves when nothing more will be sent or received. */
-  readonly calls: Set<GrpcCall>;
+  readonly calls: OpenSet<GrpcCall>;
 }
 
 /** A call that came in: what its stream brings is read from here, and its reply is written here. */
@@ -58,6 +60,7 @@ export class GrpcCall extends Call implements StreamListener {
   readonly #stream: ServerStream;
   readonly #reader: MessageReader;
   #request: Promise<Message> | undefined;
+  readonly #slot: number;
   #hasSentHeaders = false;
   #isOver = false;
   #error: ServiceError | undefined;
@@ -74,7 +77,7 @@ export class GrpcCall extends Call implements StreamListener {
     this.#stream = init.stream;
     this.#reader = new MessageReader(this, init.stream, init.codec.input, init.maxMessageBytes);
     this.#reader.compression = init.requestCompression;
-    init.calls.add(this);
+    this.#slot = init.calls.add(this);
     this.enter();
   }
 
@@ -118,10 +121,12 @@ export class GrpcCall extends Call implements StreamListener {
   /** Sends a reply: all of it, or of a stream one message after the other. */
   async sendStream(messages: AsyncIterable<Message>): Promise<void> {
     const iterator = messages[Symbol.asyncIterator]();
+    // It ends with its call by itself; to race every message with the end would cost as much as the message.
+    const isSelfEnding = messages instanceof MessageStream;
     const turn = new Turn();
     try {
       for (;;) {
-        const result = await this.orCancelled(iterator.next());
+        const result = await (isSelfEnding ? iterator.next() : this.orCancelled(iterator.next()));
         if (result.done) break;
         const frame = this.#encode(result.value);
         this.#sendHeaders();
@@ -238,8 +243,9 @@ export class GrpcCall extends Call implements StreamListener {
 
   #encode(message: Message): Uint8Array {
     const { codec, replyCompression } = this.#init;
+    if (replyCompression === undefined) return encodeMessageFrame(codec.output, message);
     const bytes = codec.output.encode(message);
-    if (replyCompression === undefined || bytes.length < compressFromBytes) return encodeFrame(bytes, false);
+    if (bytes.length < compressFromBytes) return encodeFrame(bytes, false);
     return encodeFrame(replyCompression.compress(bytes), true);
   }
 
@@ -249,7 +255,7 @@ export class GrpcCall extends Call implements StreamListener {
     this.#error = error;
     // Nobody reads the rest of the request; the session tells the caller so once the reply is out.
     this.#reader.discard();
-    this.#init.calls.delete(this);
+    this.#init.calls.remove(this.#slot);
   }
 }
 

@@ -1,4 +1,5 @@
-import { ServiceError } from "@clew/rpc";
+import type { Message } from "@bufbuild/protobuf";
+import { type MessageCodec, ServiceError } from "@clew/rpc";
 
 /**
  * One message as gRPC frames it (gRPC over HTTP/2, "Length-Prefixed-Message"):
@@ -15,6 +16,8 @@ export interface Frame {
 
 const prefixBytes = 5;
 const nothing = new Uint8Array(0);
+// A message up to this gets its whole buffer at once: four times fewer copies of 100 KB that come in 16 KB frames.
+const leastGrowth = 128 * 1024;
 
 /** The frame of one message, as bytes of its own. */
 export function encodeFrame(message: Uint8Array, isCompressed: boolean): Uint8Array {
@@ -23,6 +26,19 @@ export function encodeFrame(message: Uint8Array, isCompressed: boolean): Uint8Ar
   frame[0] = isCompressed ? 1 : 0;
   frame.writeUInt32BE(length, 1);
   frame.set(message, prefixBytes);
+  return frame;
+}
+
+/** The frame of an uncompressed message, written straight behind its head where the codec can: no copy. */
+export function encodeMessageFrame(codec: MessageCodec<Message>, message: Message): Uint8Array {
+  if (codec.encodeAfter === undefined) return encodeFrame(codec.encode(message), false);
+  const frame = codec.encodeAfter(prefixBytes, message);
+  const length = frame.length - prefixBytes;
+  frame[0] = 0;
+  frame[1] = length >>> 24;
+  frame[2] = length >>> 16;
+  frame[3] = length >>> 8;
+  frame[4] = length;
   return frame;
 }
 
@@ -90,7 +106,7 @@ export class FrameReader {
   #grow(needed: number): void {
     const left = this.#end - this.#start;
     const whole = left >= prefixBytes ? prefixBytes + this.#messageLength() : needed;
-    const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(whole, 2 * needed)));
+    const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(whole, Math.max(2 * needed, leastGrowth))));
     buffer.set(this.#buffer.subarray(this.#start, this.#end));
     this.#buffer = buffer;
     this.#start = 0;

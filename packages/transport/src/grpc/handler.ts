@@ -21,6 +21,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { optionInvalid, serviceConflict } from "../errors.ts";
+import { OpenSet } from "../open-set.ts";
 import { GrpcCall } from "./call.ts";
 import { acceptedEncodings, type Compression, findCompression, isAccepted } from "./compression.ts";
 import { Health } from "./health.ts";
@@ -121,7 +122,7 @@ class Streams implements GrpcHandler {
   readonly health: Health;
   readonly #options: ResolvedOptions;
   readonly #routes: ReadonlyMap<string, GrpcRoute>;
-  readonly #calls = new Set<GrpcCall>();
+  readonly #calls: OpenSet<GrpcCall> = new OpenSet();
   #context: Context = Context.root;
 
   constructor(options: ResolvedOptions) {

@@ -20,7 +20,7 @@ import {
 import { announceBegin, announceEnd } from "../channels.ts";
 import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
 import type { Connection } from "./connection.ts";
-import { encodeFrame } from "./frame.ts";
+import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import { readReplyHead } from "./reply-head.ts";
@@ -265,9 +265,10 @@ export class Request implements ClientStreamListener {
   }
 
   #encode(message: Message): Uint8Array {
-    const bytes = this.#init.input.encode(message);
-    const compression = this.#init.compression;
-    if (compression === undefined || bytes.length < compressFromBytes) return encodeFrame(bytes, false);
+    const { input, compression } = this.#init;
+    if (compression === undefined) return encodeMessageFrame(input, message);
+    const bytes = input.encode(message);
+    if (bytes.length < compressFromBytes) return encodeFrame(bytes, false);
     return encodeFrame(compression.compress(bytes), true);
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server as NodeServer, type ServerOptions as NodeServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import type { Http1Protocol, ResolvedListenerOptions } from "../listener.ts";
+import { OpenSet } from "../open-set.ts";
 import { awaitContinue } from "./body.ts";
 import type { HttpHandler } from "./handler.ts";
 import { NodeExchange } from "./node-exchange.ts";
@@ -17,7 +18,7 @@ export class Http1Connections implements Http1Protocol {
   readonly #node: NodeServer;
   readonly #sockets: Set<Socket> = new Set();
   /** Responses that are not over. */
-  readonly #open: Set<ServerResponse> = new Set();
+  readonly #open: OpenSet<ServerResponse> = new OpenSet();
   #isWatching = false;
   #isDraining = false;
 
@@ -71,9 +72,9 @@ export class Http1Connections implements Http1Protocol {
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const exchange = new NodeExchange(request, response);
-    this.#open.add(response);
+    const slot = this.#open.add(response);
     response.on("close", () => {
-      this.#open.delete(response);
+      this.#open.remove(slot);
       exchange.close();
       // A reply that had begun before the drain left its connection open.
       if (this.#isDraining) setImmediate(() => this.#node.closeIdleConnections());
