@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Context, createKey, current, run } from "@clew/context";
 import { createLogger, silentLogger } from "@clew/log";
 import { eventually, instanceOf } from "../test/fakes.ts";
 import { FailingRegistry } from "./failing-registry.ts";
@@ -189,6 +190,22 @@ test("a watch that ends by itself is one that failed", async () => {
     await eventually(() => watches > 3, "watches");
     assert.equal(resolver.problem.message, "the watch ended");
   });
+});
+
+test("it runs in no context, whoever starts it", async () => {
+  const key = createKey<string>("call");
+  let seen: string | undefined = "not asked";
+  const discovery = {
+    list: async () => [],
+    async *watch() {
+      seen = current().getValue(key);
+      yield [instanceOf("a", "grpc://a:1")];
+    },
+  };
+  await run(Context.root.setValue(key, "the first call"), () =>
+    resolving({ target, discovery }, (resolver) => resolver.whenReady()),
+  );
+  assert.equal(seen, undefined);
 });
 
 test("whenReady waits for the first node, until its signal aborts", async () => {

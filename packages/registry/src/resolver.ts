@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Context, run } from "@clew/context";
 import { createLogger, type Logger } from "@clew/log";
 import { backoffMs } from "./backoff.ts";
 import type { Discovery } from "./discovery.ts";
@@ -109,7 +110,8 @@ export class Resolver {
 
   /** Begins to resolve. Again does nothing. */
   start(): void {
-    this.#following ??= this.#follow();
+    // It goes on long after the call that started it: in no context of its own, so that it neither keeps that call nor its span.
+    this.#following ??= run(Context.root, () => this.#follow());
   }
 
   /** Starts, and resolves when there are nodes. Rejects with the signal's reason when it aborts before. */
