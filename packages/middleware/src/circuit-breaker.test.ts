@@ -17,8 +17,10 @@ test("the SRE breaker rejects exactly when its formula and its dice say so", () 
     const breaker = new SreBreaker({ now: () => ms, random: seededRandom(seed + 100) });
     const calls: { tick: number; accepted: boolean }[] = [];
     let rejections = 0;
+    let turns = 0;
+    let wasOpen = false;
     for (let i = 0; i < 6000; i++) {
-      ms += random() * 4;
+      ms += random() * 20;
       const tick = Math.floor(ms / 300);
       const window = calls.filter((call) => call.tick > tick - 10);
       const accepts = window.filter((call) => call.accepted).length;
@@ -29,14 +31,17 @@ test("the SRE breaker rejects exactly when its formula and its dice say so", () 
       const allowed = probability === 0 || dice() >= probability;
       assert.equal(breaker.allow(), allowed, `call ${i}`);
       // Good and bad seconds in turns.
-      const accepted = allowed && random() < (Math.floor(ms / 2000) % 2 === 0 ? 0.95 : 0.2);
+      const accepted = allowed && random() < (Math.floor(ms / 9000) % 2 === 0 ? 0.99 : 0.2);
       if (accepted) breaker.markSuccess();
       else breaker.markFailed();
       if (!allowed) rejections++;
+      if (probability > 0 !== wasOpen) turns++;
+      wasOpen = probability > 0;
       calls.push({ tick, accepted });
       if (calls.length > 2500) calls.shift();
     }
     assert.ok(rejections > 300 && rejections < 5700, `${rejections} rejections`);
+    assert.ok(turns > 5, `opened and closed ${turns} times`);
   }
 });
 
@@ -56,7 +61,9 @@ test("up to the success ratio nothing is rejected", () => {
   for (let i = 0; i < 600; i++) breaker.markSuccess();
   for (let i = 0; i < 400; i++) breaker.markFailed();
   assert.equal(breaker.dropRatio, 0);
-  for (let i = 0; i < 100; i++) breaker.markFailed();
+  breaker.markFailed();
+  assert.ok(Math.abs(breaker.dropRatio - 1 / 1002) < 1e-12);
+  for (let i = 1; i < 100; i++) breaker.markFailed();
   assert.ok(Math.abs(breaker.dropRatio - (1100 - 600 / 0.6) / 1101) < 1e-12);
 });
 
