@@ -41,7 +41,7 @@ test("the SRE breaker rejects exactly when its formula and its dice say so", () 
       if (calls.length > 2500) calls.shift();
     }
     assert.ok(rejections > 300 && rejections < 5700, `${rejections} rejections`);
-    assert.ok(turns > 5, `opened and closed ${turns} times`);
+    assert.ok(turns >= 3, `opened and closed ${turns} times`);
   }
 });
 
