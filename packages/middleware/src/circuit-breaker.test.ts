@@ -17,8 +17,6 @@ test("the SRE breaker rejects exactly when its formula and its dice say so", () 
     const breaker = new SreBreaker({ now: () => ms, random: seededRandom(seed + 100) });
     const calls: { tick: number; accepted: boolean }[] = [];
     let rejections = 0;
-    let turns = 0;
-    let wasOpen = false;
     for (let i = 0; i < 6000; i++) {
       ms += random() * 20;
       const tick = Math.floor(ms / 300);
@@ -35,13 +33,10 @@ test("the SRE breaker rejects exactly when its formula and its dice say so", () 
       if (accepted) breaker.markSuccess();
       else breaker.markFailed();
       if (!allowed) rejections++;
-      if (probability > 0 !== wasOpen) turns++;
-      wasOpen = probability > 0;
       calls.push({ tick, accepted });
       if (calls.length > 2500) calls.shift();
     }
     assert.ok(rejections > 300 && rejections < 5700, `${rejections} rejections`);
-    assert.ok(turns >= 3, `opened and closed ${turns} times`);
   }
 });
 
