@@ -143,6 +143,11 @@ export abstract class Call implements Holder {
     return this.method.operation;
   }
 
+  /** The call that this one is a try of, where a middleware sends one several times; undefined for any other. */
+  get tryOf(): Call | undefined {
+    return undefined;
+  }
+
   /** What HTTP knows of this call; undefined for one that did not come in over HTTP/JSON. */
   get http(): HttpInfo | undefined {
     return undefined;
