@@ -34,7 +34,7 @@ export class BalancedClient implements Client {
   readonly #selector: Selector;
   readonly #channels: Map<string, Channel> = new Map();
   readonly #closing: Set<Promise<void>> = new Set();
-  // The nodes that failed a call, for when it is sent again.
+  // The nodes that failed a call, for when it is sent again: the same one, or another try of it.
   readonly #tried: WeakMap<Call, Node[]> = new WeakMap();
   readonly #closed: AbortController = new AbortController();
   #specimen: Client | undefined;
@@ -73,12 +73,13 @@ export class BalancedClient implements Client {
     const handlers: WeakMap<Channel, Handler> = new WeakMap();
     return async (call) => {
       if (this.#resolver.nodes.length === 0 || this.#closed.signal.aborted) await this.#whenNodes(call);
-      const pick = this.#pick(call);
+      const origin = originOf(call);
+      const pick = this.#pick(call, this.#tried.get(origin));
       let channel: Channel | undefined;
       const end = (error?: unknown): void => {
         channel?.end();
         const outcome = { error, replyTrailers: call.givenReplyTrailers };
-        if (isNodeFailure(outcome)) this.#remember(call, pick.node);
+        if (isNodeFailure(outcome)) this.#remember(origin, pick.node);
         pick.done(outcome);
       };
       let reply: Reply;
@@ -131,9 +132,9 @@ export class BalancedClient implements Client {
     }
   }
 
-  #pick(call: Call): PickedNode {
+  #pick(call: Call, tried: readonly Node[] | undefined): PickedNode {
     try {
-      return this.#selector.pick(call, this.#tried.get(call));
+      return this.#selector.pick(call, tried);
     } catch (error) {
       const { message, cause } =
         this.#resolver.nodes.length === 0
@@ -143,9 +144,9 @@ export class BalancedClient implements Client {
     }
   }
 
-  #remember(call: Call, node: Node): void {
-    const tried = this.#tried.get(call);
-    if (tried === undefined) this.#tried.set(call, [node]);
+  #remember(origin: Call, node: Node): void {
+    const tried = this.#tried.get(origin);
+    if (tried === undefined) this.#tried.set(origin, [node]);
     else tried.push(node);
   }
 
@@ -179,6 +180,12 @@ export class BalancedClient implements Client {
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));
   }
+}
+
+function originOf(call: Call): Call {
+  let origin = call;
+  while (origin.tryOf !== undefined) origin = origin.tryOf;
+  return origin;
 }
 
 /** The client of one node, and how many calls it has open. */

@@ -35,6 +35,21 @@ test("a subset follows its key around the ring", () => {
   }
 });
 
+test("the subsets that Go's github.com/go-kratos/aegis/subset v0.2.0 picks", () => {
+  const hex = (index: number): string => (Math.imul(index, 2654435761) >>> 0).toString(16).padStart(8, "0");
+  const members = Array.from({ length: 40 }, (_, index) => `user-${hex(index)}-größe`);
+  const pick = (key: string): string =>
+    pickSubset(key, members, same, 7)
+      .map((name) => name.split("-")[1])
+      .join(" ");
+  assert.equal(pick(""), "b54cda26 fa8cfb85 daa66d13 36fbeee7 be1e0823 035e2982 cc623a9b");
+  assert.equal(pick("client-1"), "b54cda26 035e2982 736ae249 538453d7 08d12dfd 6526afd1 e3779b10");
+  assert.equal(
+    pick("5f0c6a0e-7d1e-4c6b-9a55-0b8f9f3b2a11"),
+    "be1e0823 736ae249 daa66d13 17156075 3fcd1ce4 4e114f5c 6526afd1",
+  );
+});
+
 test("the same key has the same subset whatever the order; another key has another", () => {
   const members = membersOf(100);
   const subset = pickSubset("me", members, same, 25);

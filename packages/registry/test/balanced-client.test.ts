@@ -4,12 +4,14 @@ import { silentLogger } from "@clew/log";
 import {
   BalancedClient,
   type BalancedClientOptions,
+  type Balancer,
   createInstance,
   FailingRegistry,
   MemoryRegistry,
 } from "@clew/registry";
 import {
   type Client,
+  createMethod,
   createServiceClient,
   type Middleware,
   type ServiceClient,
@@ -17,8 +19,8 @@ import {
   service,
 } from "@clew/rpc";
 import { GrpcClient, HttpClient, Server } from "@clew/transport";
-import { Echo, Shelves } from "../../transport/test/gen/test/v1/test_pb.ts";
-import { eventually } from "./fakes.ts";
+import { Echo, type EchoMessage, Shelves } from "../../transport/test/gen/test/v1/test_pb.ts";
+import { eventually, TestCall } from "./fakes.ts";
 
 /** A server that tells its name, and can be made to wait. */
 interface TestServer {
@@ -268,6 +270,22 @@ test("a call that is sent again goes to another node: with one of three dead, no
     const counts = await nameMany(echoOf(balanced, [retryOnce]), 60);
     assert.equal(counts.a! + counts.c!, 60);
     assert.deepEqual(ejected, ["b"]);
+  });
+});
+
+test("tries of one call go to different nodes, whatever the balancer would pick", async () => {
+  await withServers(["a", "b", "c"], async ({ open, servers }) => {
+    for (const one of servers.slice(0, 2)) await one.server.stop(AbortSignal.abort());
+    const stubborn: Balancer = { pick: ([first]) => ({ node: first! }) };
+    const handler = open({ balancer: stubborn, ejection: false }).createHandler(createMethod(Echo.method.unary));
+    const call = new TestCall();
+    for (let tries = 0; tries < 2; tries++) {
+      await assert.rejects(handler(new TestCall({}, new TestCall({}, call))), { code: 503 });
+    }
+    const last = new TestCall({}, call);
+    assert.equal(((await handler(last)) as EchoMessage).text, "c");
+    assert.equal(last.peer.address, servers[2]!.server.endpoint().host);
+    await assert.rejects(handler(new TestCall()), { code: 503 });
   });
 });
 

@@ -10,8 +10,9 @@ import { createNode, type Node } from "../src/node.ts";
 export class TestCall extends Call {
   override readonly side = "client";
   override readonly transport: string = "grpc";
+  readonly #tryOf: Call | undefined;
 
-  constructor(metadata: MetadataInit = {}) {
+  constructor(metadata: MetadataInit = {}, tryOf?: Call) {
     super({
       method: createMethod(Echo.method.unary),
       metadata: new Metadata(metadata),
@@ -19,6 +20,11 @@ export class TestCall extends Call {
       deadline: undefined,
       context: Context.root,
     });
+    this.#tryOf = tryOf;
+  }
+
+  override get tryOf(): Call | undefined {
+    return this.#tryOf;
   }
 
   override async receive(): Promise<Message> {

@@ -201,6 +201,17 @@ describe("p2c", () => {
     assert.equal(nodes.length, 2);
   });
 
+  test("what is known of a node is kept when others come and go", () => {
+    const nodes = nodesOf({ bad: {}, good: {}, gone: {} });
+    const balancer = p2c({ random: () => 0, now: () => 0 });
+    balancer.update!(nodes);
+    balancer.pick(nodes.slice(0, 1), call).done!(failed);
+    const after = nodesOf({ bad: {}, good: {}, new: {} });
+    balancer.update!(after);
+    // The pair of chance 0 is the first two.
+    assert.equal(balancer.pick(after, call).node.id, "good");
+  });
+
   test("a node that joins starts slowly and ends with its share", () => {
     const { balancer, run } = simulate({ a: 10, b: 10, c: 10, late: 10 });
     const old = nodesOf({ a: {}, b: {}, c: {} });

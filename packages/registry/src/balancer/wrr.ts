@@ -34,8 +34,6 @@ class WeightedRoundRobin implements Balancer {
   update(nodes: readonly Node[]): void {
     const keys = new Set(nodes.map(({ key }) => key));
     for (const key of this.#turns.keys()) if (!keys.has(key)) this.#turns.delete(key);
-    this.#candidates = [];
-    this.#lined = [];
   }
 
   pick(candidates: readonly Node[]): Choice {
