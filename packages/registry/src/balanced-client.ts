@@ -6,17 +6,23 @@ import { isNodeFailure } from "./outcome.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import { type PickedNode, Selector, type SelectorOptions } from "./selector.ts";
 
-export interface BalancedClientOptions extends ResolverOptions, SelectorOptions {
-  /**
-   * Makes the client of one node, whose endpoint has the scheme that was asked for. It must not open anything before its first
-   * call. `node.name` is the name to ask for over TLS.
-   */
-  connect: (endpoint: URL, node: Node) => Client;
+/** How a client finds its nodes and chooses among them. */
+export interface BalancingOptions extends Omit<ResolverOptions, "target">, SelectorOptions {
   /**
    * How long the first calls wait for the first node, in milliseconds from the first of them. Later ones, without a node, fail at
    * once, and those with `waitForReady` wait until their deadline. Default: 1_000.
    */
   readyTimeoutMs?: number;
+}
+
+export interface BalancedClientOptions extends BalancingOptions {
+  /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
+  target: string;
+  /**
+   * Makes the client of one node, whose endpoint has the scheme that was asked for. It must not open anything before its first
+   * call. `node.name` is the name to ask for over TLS.
+   */
+  connect: (endpoint: URL, node: Node) => Client;
 }
 
 /**

@@ -1,4 +1,4 @@
-export { BalancedClient, type BalancedClientOptions } from "./balanced-client.ts";
+export { BalancedClient, type BalancedClientOptions, type BalancingOptions } from "./balanced-client.ts";
 export { type ConsistentHashOptions, consistentHash } from "./balancer/consistent-hash.ts";
 export { type LeastRequestOptions, leastRequest } from "./balancer/least-request.ts";
 export { type P2cOptions, p2c } from "./balancer/p2c.ts";
