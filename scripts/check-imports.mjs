@@ -23,7 +23,11 @@ const floors = {
 };
 
 /** Rooms of one package that never import each other. */
-const strangers = [["packages/transport/src/http/", "packages/transport/src/grpc/"]];
+const strangers = [
+  ["packages/transport/src/http/", "packages/transport/src/grpc/"],
+  ["packages/transport/src/http/", "packages/transport/src/memory/"],
+  ["packages/transport/src/grpc/", "packages/transport/src/memory/"],
+];
 
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\s(?:[^;"']*?\sfrom\s*)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/g;
