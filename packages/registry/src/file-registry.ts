@@ -1,6 +1,6 @@
 import { type FSWatcher, watch as watchFolder } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { createLogger, type Logger } from "@clew/log";
 import type { Discovery } from "./discovery.ts";
@@ -10,7 +10,7 @@ import { ListWatch } from "./list-watch.ts";
 import type { Registrar } from "./registrar.ts";
 
 export interface FileRegistryOptions {
-  /** The folder that all processes share; it is made when it is missing. Default: ".clew/registry" in the working directory. */
+  /** The folder that all processes share; it is made when it is missing. Default: ".clew/registry" in the user's home. */
   folder?: string;
   /** How often a registered process says that it is alive, in milliseconds. Default: 2_000. */
   heartbeatMs?: number;
@@ -25,7 +25,7 @@ export interface FileRegistryOptions {
 type ResolvedFileRegistryOptions = Required<FileRegistryOptions>;
 
 function resolveFileRegistryOptions(options: FileRegistryOptions): ResolvedFileRegistryOptions {
-  const { folder = ".clew/registry", heartbeatMs = 2_000, checkMs = 500 } = options;
+  const { folder = join(homedir(), ".clew", "registry"), heartbeatMs = 2_000, checkMs = 500 } = options;
   const ttlMs = options.ttlMs ?? 3 * heartbeatMs;
   if (folder === "") throw optionInvalid("folder", folder, "the path of a folder");
   checkTime("heartbeatMs", heartbeatMs);
@@ -57,7 +57,7 @@ interface Registration {
 /**
  * A registry in a folder, for several processes on one machine that find each other with nothing to install:
  *
- *     .clew/registry/helloworld/5f0c….json    one file for each instance: its JSON, and the lease of its process
+ *     ~/.clew/registry/helloworld/5f0c….json    one file for each instance: its JSON, and the lease of its process
  *
  * A file is written beside and renamed, so a reader never sees half of one. Its time is its owner's heartbeat: it counts until
  * `ttlMs` after it, and no longer than the process that owns it lives where that can be looked up, which is on the same host. A

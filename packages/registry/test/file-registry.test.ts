@@ -33,10 +33,17 @@ async function withFolder(body: (folder: string, registry: FileRegistry) => Prom
 
 /** Reads a watch until a list has these ids. */
 async function until(registry: FileRegistry, ids: string): Promise<void> {
-  for await (const list of registry.watch("user", AbortSignal.timeout(20_000))) {
-    if (list.map(({ id }) => id).join() === ids) return;
+  const limit = new AbortController();
+  // Its timer holds the process, which a watch does not.
+  const timer = setTimeout(() => limit.abort(), 20_000);
+  try {
+    for await (const list of registry.watch("user", limit.signal)) {
+      if (list.map(({ id }) => id).join() === ids) return;
+    }
+    throw new Error(`never: ${ids}`);
+  } finally {
+    clearTimeout(timer);
   }
-  throw new Error(`never: ${ids}`);
 }
 
 type Program = ChildProcessByStdio<null, Readable, null>;
