@@ -21,6 +21,7 @@ import {
   tracing,
 } from "clew";
 import { currentMetadata } from "clew/middleware";
+import { MemoryRegistry } from "clew/registry";
 import { type SpanData, TracerProvider } from "clew/trace";
 import { ErrorReasonSchema, Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 
@@ -196,4 +197,37 @@ test("a handler finds the app that its server runs in", async () => {
       void app.stop();
     }
   }
+});
+
+test("a client finds its service by name: it registers with its app, calls go to all nodes, and one that leaves gets none", async () => {
+  const registry = new MemoryRegistry();
+  const start = async (id: string) => {
+    const named = service(Greeter, { ...rest, sayHello: () => ({ name: id }) });
+    const servers = [new GrpcServer({ address: "127.0.0.1:0", services: [named] })];
+    const ready = Promise.withResolvers<void>();
+    const app = new App({
+      id,
+      name: "named",
+      servers,
+      registrar: registry,
+      signals: [],
+      logger,
+      afterStart: [() => ready.resolve()],
+    });
+    const running = app.run();
+    await ready.promise;
+    return { stop: () => app.stop().then(() => running) };
+  };
+  const [a, b] = [await start("a"), await start("b")];
+  const client = createClient(Greeter, { endpoint: "discovery:///named", discovery: registry });
+  const seen = async (): Promise<string[]> => {
+    const names = new Set<string>();
+    for (let i = 0; i < 10; i++) names.add((await client.sayHello({})).name);
+    return [...names].sort();
+  };
+  assert.deepEqual(await seen(), ["a", "b"]);
+  await a.stop();
+  assert.deepEqual(await seen(), ["b"]);
+  await client[Symbol.asyncDispose]();
+  await b.stop();
 });

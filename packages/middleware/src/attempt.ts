@@ -26,6 +26,11 @@ export class Attempt extends Call {
     this.#release = call.onCancel((reason) => this.cancel(reason));
   }
 
+  // A balancer sends the next try to another node.
+  override get tryOf(): Call {
+    return this.#call;
+  }
+
   override receive(): Promise<Message> {
     return this.#call.receive();
   }

@@ -1,12 +1,16 @@
 import type { DescService } from "@bufbuild/protobuf";
+import { BalancedClient, type BalancingOptions, isResolvable } from "@clew/registry";
 import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
 import { schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 import { HttpClient, type HttpClientOptions } from "./http/index.ts";
 import { MemoryClient, type MemoryServer } from "./memory/index.ts";
 
-export interface ClientOptions extends ServiceClientOptions {
-  /** Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`. */
+export interface ClientOptions extends ServiceClientOptions, BalancingOptions {
+  /**
+   * Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`; or where to find
+   * those that answer: `"discovery:///helloworld"`, `"direct:///10.0.0.5:9000,10.0.0.6:9000"`, `"dns:///helloworld:9000"`.
+   */
   endpoint: string | URL;
   /** What only HTTP knows. Default: see HttpClientOptions. */
   http?: Omit<HttpClientOptions, "endpoint">;
@@ -18,8 +22,6 @@ export interface MemoryClientOptions extends ServiceClientOptions {
   /** Whom to call, with no socket in between: a server in the same process, in a test. */
   server: MemoryServer;
 }
-
-const schemes = ["http", "https", "grpc", "grpcs"] as const;
 
 /**
  * A client of a service, over the protocol that the endpoint's scheme names, or in memory. It connects at the first call.
@@ -34,8 +36,16 @@ export function createClient<S extends DescService>(
   return createServiceClient(desc, client, options);
 }
 
-function openClient({ endpoint, http, grpc }: ClientOptions): Client {
+function openClient(options: ClientOptions): Client {
+  const { endpoint, http, grpc } = options;
   const text = String(endpoint);
+  if (isResolvable(text)) {
+    return new BalancedClient({
+      ...options,
+      target: text,
+      connect: (found) => openClient({ ...options, endpoint: found }),
+    });
+  }
   switch (/^([a-z][a-z\d+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()) {
     case "http":
     case "https":
@@ -44,6 +54,6 @@ function openClient({ endpoint, http, grpc }: ClientOptions): Client {
     case "grpcs":
       return new GrpcClient({ ...grpc, endpoint });
     default:
-      throw schemeUnknown(text, schemes);
+      throw schemeUnknown(text);
   }
 }

@@ -63,8 +63,9 @@ export function endpointInvalid(given: string, schemes: readonly string[]): Tran
   );
 }
 
-export function schemeUnknown(given: string, schemes: readonly string[]): TransportError {
-  const works = schemes.map((scheme) => `${scheme}://host:port`).join(", ");
+export function schemeUnknown(given: string): TransportError {
+  const schemes = ["http", "https", "grpc", "grpcs"].map((scheme) => `${scheme}://host:port`);
+  const works = [...schemes, "discovery:///name", "direct:///host:port,host:port", "dns:///host:port"].join(", ");
   return usageError(
     "CLEW_TRANSPORT_SCHEME",
     `endpoint "${given}" has a scheme that no client speaks; ${works} would work`,
