@@ -22,7 +22,7 @@ async function runCase(one: Case): Promise<string> {
   const against = one.peers.map(({ name }) => name).filter((name) => !name.startsWith("Clew"));
   try {
     for (const { name, command } of one.peers) servers.push(await startServerProcess(name, command()));
-    for (const server of servers) measure(one, server, 2 * one.requests);
+    for (const server of servers) measure(one, server, 4 * one.requests);
     const costs = servers.map((): number[] => []);
     for (let round = 0; round < rounds; round++) {
       for (const [i, server] of servers.entries()) costs[i]!.push(measure(one, server, one.requests));
@@ -138,7 +138,7 @@ if (wanted === "") {
     "",
     `Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Node ${process.version}, ${cpus()[0]?.model.trim()}.`,
     `CPU time of the server process (user and system, /proc/PID/stat), server on one core, h2load on another; ${rounds} rounds,`,
-    "interleaved, after two to warm up. A ratio is the median over the rounds. Compare ratios, not microseconds.",
+    "interleaved, after four to warm up. A ratio is the median over the rounds. Compare ratios, not microseconds.",
     "",
     "",
   ].join("\n");

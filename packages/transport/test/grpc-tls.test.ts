@@ -71,7 +71,10 @@ describe("gRPC over TLS", () => {
   it("answers grpc-js", async () => {
     const server = await startServer({ tls: identity });
     const credentials = grpcJs.credentials.createSsl(Buffer.from(ca));
-    const client = new grpcJs.Client(server.endpoint().host, credentials);
+    // It asks for the server's name even where that is an address, which Node 26 refuses.
+    const client = new grpcJs.Client(server.endpoint().host, credentials, {
+      "grpc.ssl_target_name_override": "localhost",
+    });
     const reply = await new Promise<Buffer | undefined>((resolve, reject) => {
       const same = (bytes: Buffer): Buffer => bytes;
       const request = Buffer.from("0a026869", "hex");
