@@ -5,6 +5,7 @@ import { Context, runHolder } from "@clew/context";
 import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
 import { Call, currentCall } from "./call.ts";
 import { deadlineIn } from "./deadline.ts";
+import { MessageStream } from "./message-stream.ts";
 import { Metadata } from "./metadata.ts";
 import { createMethod } from "./method.ts";
 import { callCancelled, type ServiceError } from "./service-error.ts";
@@ -145,4 +146,16 @@ test("message listeners see each message with its direction, in order", () => {
     ["received", message],
     ["sent", message],
   ]);
+});
+
+test("who asks after its end how a stream of replies ended is told the error it failed with", async () => {
+  const failed = new Error("half way");
+  const source = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failed) }) };
+  const stream = new MessageStream(HelloSchema, new ServerCall(), source);
+  await assert.rejects(stream.next(), (error) => error === failed);
+  let told: unknown;
+  stream.onEnd((error) => {
+    told = error;
+  });
+  assert.equal(told, failed);
 });

@@ -24,6 +24,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   #listeners: ((error?: unknown) => void)[] = [];
   #rejectNext: ((reason: unknown) => void) | undefined;
   #isOver = false;
+  #error: unknown;
 
   constructor(desc: DescMessage, call: Call, source: AsyncIterable<object>) {
     this.#desc = desc;
@@ -41,7 +42,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
 
   /** Calls `listener` once when the stream is over, with the error if it failed; at once if it is. */
   onEnd(listener: (error?: unknown) => void): void {
-    if (this.#isOver) listener(this.#call.cancelled);
+    if (this.#isOver) listener(this.#error);
     else this.#listeners.push(listener);
   }
 
@@ -84,6 +85,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   #end(error?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#error = error;
     this.#release();
     const listeners = this.#listeners;
     this.#listeners = [];
