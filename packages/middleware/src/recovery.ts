@@ -1,5 +1,5 @@
 import type { Logger } from "@clew/log";
-import { type Call, type Middleware, ServiceError, watchReply } from "@clew/rpc";
+import { type Call, type Middleware, type Reply, ServiceError, watchReply } from "@clew/rpc";
 
 export interface RecoveryOptions {
   /** Where a recovered error is written, with its stack. Default: nowhere. */
@@ -19,14 +19,23 @@ export function recovery(options: RecoveryOptions = {}): Middleware {
     logger?.error("handler failed", { operation: call.operation, error: thrown });
     return toServiceError(thrown, call);
   };
-  return (next) => async (call) => {
+  // Not watchCall: this one changes what is thrown. Promises by hand for the same reason as there.
+  return (next) => (call) => {
+    let reply: Promise<Reply>;
     try {
-      // A stream fails after its handler returned; the transport converts that error, here it is logged.
-      return watchReply(await next(call), (thrown) => {
-        if (thrown !== undefined) recover(thrown, call);
-      });
+      reply = next(call);
     } catch (thrown) {
-      throw recover(thrown, call);
+      return Promise.reject(recover(thrown, call));
     }
+    return reply.then(
+      // A stream fails after its handler returned; the transport converts that error, here it is logged.
+      (answer) =>
+        watchReply(answer, (thrown) => {
+          if (thrown !== undefined) recover(thrown, call);
+        }),
+      (thrown: unknown) => {
+        throw recover(thrown, call);
+      },
+    );
   };
 }

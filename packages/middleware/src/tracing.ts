@@ -1,5 +1,5 @@
 import type { Context } from "@clew/context";
-import { type Call, GrpcCode, type Metadata, type Middleware, ServiceError, toGrpcCode, watchReply } from "@clew/rpc";
+import { type Call, GrpcCode, type Metadata, type Middleware, ServiceError, toGrpcCode } from "@clew/rpc";
 import {
   propagation,
   type Span,
@@ -26,6 +26,7 @@ import {
   SERVER_PORT,
   URL_PATH,
 } from "./semantic-conventions.ts";
+import { watchCall } from "./watch-call.ts";
 
 export interface TracingOptions {
   /** Where spans come from: Clew's provider or any other of OpenTelemetry's API. Default: the global one. */
@@ -49,20 +50,12 @@ export function tracing(options: TracingOptions = {}): Middleware {
     tracer ??= (options.tracerProvider ?? trace).getTracer(tracerName);
     return tracer;
   };
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const span =
       call.side === "server"
         ? startServerSpan(getTracer(), propagator, call)
         : startClientSpan(getTracer(), propagator, call);
-    if (!span.isRecording()) {
-      return next(call);
-    }
-    try {
-      return watchReply(await next(call), (thrown) => endSpan(span, call, thrown));
-    } catch (thrown) {
-      endSpan(span, call, thrown);
-      throw thrown;
-    }
+    return span.isRecording() ? watchCall(call, next, (thrown) => endSpan(span, call, thrown)) : next(call);
   };
 }
 
