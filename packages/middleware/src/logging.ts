@@ -31,18 +31,13 @@ export interface LoggingOptions {
  */
 export function logging(options: LoggingOptions = {}): Middleware {
   const { logger, args, maxArgsChars, successRatio, random } = resolveLoggingOptions(options);
-  const log = (call: Call, next: Handler, readRequest: () => Message | undefined): Promise<Reply> => {
-    const start = performance.now();
-    return watchCall(call, next, (thrown) => {
+  const log = (call: Call, next: Handler, readRequest: () => Message | undefined): Promise<Reply> =>
+    watchCall(call, next, (thrown) => {
       if (thrown === undefined && successRatio < 1 && random() >= successRatio) return;
       const request = readRequest();
-      writeLine(logger, call, {
-        start,
-        thrown,
-        args: request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars),
-      });
+      const text = request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars);
+      writeLine(logger, call, thrown, text);
     });
-  };
   return args
     ? (next) => async (call) => log(call, next, await watchRequest(call))
     : (next) => (call) => log(call, next, noRequest);
@@ -65,13 +60,7 @@ async function watchRequest(call: Call): Promise<() => Message | undefined> {
   return () => request;
 }
 
-interface LineParts {
-  readonly start: number;
-  readonly thrown: unknown;
-  readonly args: string | undefined;
-}
-
-function writeLine(logger: Logger, call: Call, { start, thrown, args }: LineParts): void {
+function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | undefined): void {
   const fields = {
     kind: call.side,
     component: call.transport,
@@ -79,7 +68,7 @@ function writeLine(logger: Logger, call: Call, { start, thrown, args }: LinePart
     ...(args !== undefined && { args }),
     code: 200,
     reason: "",
-    latency: Math.round((performance.now() - start) * 1000) / 1e6,
+    latency: Math.round((performance.now() - call.startMs) * 1000) / 1e6,
   };
   const message = call.side === "server" ? "server request" : "client request";
   if (thrown === undefined) {

@@ -46,9 +46,8 @@ export function metrics(options: MetricsOptions = {}): Middleware {
   };
   return (next) => (call) => {
     const end = getRecorder()(call);
-    const start = performance.now();
     return watchCall(call, next, (thrown) => {
-      end((performance.now() - start) / 1000, thrown === undefined ? undefined : ServiceError.from(thrown));
+      end((performance.now() - call.startMs) / 1000, thrown === undefined ? undefined : ServiceError.from(thrown));
     });
   };
 }

@@ -60,6 +60,8 @@ export abstract class Call implements Holder {
   abstract readonly transport: string;
 
   readonly method: Method;
+  /** When the call began, in milliseconds on the clock of `performance.now()`: read once, for whoever measures it. */
+  readonly startMs: number = performance.now();
   peer: Peer;
   /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
   waitsForReady = false;
@@ -83,7 +85,7 @@ export abstract class Call implements Holder {
     this.#metadata = init.metadata;
     this.peer = init.peer;
     this.context = init.context;
-    if (init.deadline !== undefined) this.limit(init.deadline);
+    if (init.deadline !== undefined) this.#limit(init.deadline, init.deadline - this.startMs);
   }
 
   /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
@@ -95,9 +97,12 @@ export abstract class Call implements Holder {
   limit(deadline: Deadline): void {
     if (this.#finished || this.#cancelled !== undefined) return;
     if (this.#deadline !== undefined && this.#deadline <= deadline) return;
+    this.#limit(deadline, remainingMs(deadline));
+  }
+
+  #limit(deadline: Deadline, waitMs: number): void {
     this.#deadline = deadline;
     clearTimeout(this.#timer);
-    const waitMs = remainingMs(deadline);
     // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
     if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
   }
