@@ -71,7 +71,7 @@ async function makeCall(request: ClientCompatRequest): Promise<ClientResponseRes
   const transport = new GrpcClient({
     endpoint: `${isSecure ? "grpcs" : "grpc"}://${request.host}:${request.port}`,
     compression: request.compression === Compression.GZIP ? "gzip" : "identity",
-    maxHeaderBytes: 256 * 1024,
+    headerLimitBytes: 256 * 1024,
     ...(request.messageReceiveLimit > 0 && { maxMessageBytes: request.messageReceiveLimit }),
     ...(isSecure && {
       tls: {

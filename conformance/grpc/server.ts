@@ -91,7 +91,7 @@ const server = new GrpcServer({
   services: [conformance],
   compression: "gzip",
   timeoutMs: 0,
-  maxHeaderBytes: 64 * 1024,
+  headerLimitBytes: 64 * 1024,
   ...(request.messageReceiveLimit > 0 && { maxMessageBytes: request.messageReceiveLimit }),
   ...(request.useTls && {
     tls: {

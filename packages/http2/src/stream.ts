@@ -52,6 +52,8 @@ export interface Http2Stream {
 }
 
 export interface ServerStream extends Http2Stream {
+  /** Whether the other end has sent everything: a request without a body has when it is accepted. */
+  readonly isRemoteOver: boolean;
   /**
    * The response headers, or with `isEnd` the whole response.
    *

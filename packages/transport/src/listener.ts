@@ -21,8 +21,11 @@ export interface ListenerOptions {
   headerTimeoutMs?: number;
   /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
   requestTimeoutMs?: number;
-  /** How long a connection without a request stays open, in milliseconds. Default: 65_000, above what load balancers keep theirs. */
-  keepAliveTimeoutMs?: number;
+  /**
+   * How long a connection without a request stays open, in milliseconds; 0 for ever. Default: 65_000, above what load balancers keep
+   * theirs; for ever where it may carry gRPC.
+   */
+  maxConnectionIdleMs?: number;
   /** Where it is told that the server listens, and what failed. Default: nowhere. */
   logger?: Logger;
 }
@@ -33,7 +36,7 @@ export interface ResolvedListenerOptions {
   readonly headerLimitBytes: number;
   readonly headerTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
+  readonly maxConnectionIdleMs: number;
   readonly logger: Logger;
 }
 
@@ -48,13 +51,13 @@ export function resolveListenerOptions(options: ListenerOptions): ResolvedListen
     headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
     headerTimeoutMs: options.headerTimeoutMs ?? 10_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
-    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 65_000,
+    maxConnectionIdleMs: options.maxConnectionIdleMs ?? 65_000,
     logger: options.logger ?? silentLogger,
   };
-  if (!(resolved.headerLimitBytes >= 0 && resolved.headerLimitBytes < 2 ** 31)) {
-    throw optionInvalid("headerLimitBytes", resolved.headerLimitBytes, "a number of 0 or more");
+  if (!(resolved.headerLimitBytes >= 1 && resolved.headerLimitBytes < 2 ** 31)) {
+    throw optionInvalid("headerLimitBytes", resolved.headerLimitBytes, "a number of bytes from 1");
   }
-  for (const name of ["headerTimeoutMs", "requestTimeoutMs", "keepAliveTimeoutMs"] as const) {
+  for (const name of ["headerTimeoutMs", "requestTimeoutMs", "maxConnectionIdleMs"] as const) {
     if (!(resolved[name] >= 0 && resolved[name] <= longestTimerMs)) {
       throw optionInvalid(name, resolved[name], `a number of milliseconds from 0 to ${longestTimerMs}`);
     }

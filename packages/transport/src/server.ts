@@ -2,26 +2,21 @@ import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { Health } from "./grpc/health.ts";
-import { type ServerConnectionOptions, ServerConnections } from "./grpc/server-connections.ts";
 import { HttpHandler, type HttpHandlerOptions } from "./http/handler.ts";
 import { Http1Connections } from "./http/http1-connections.ts";
+import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware and `timeoutMs` are for both protocols; `filters`, `routes`, `bodyLimitBytes`
  * and `codecs` for HTTP only, so a filter does not see gRPC calls; `maxMessageBytes`, `compression`, `health` and `reflection` for
- * gRPC only. HTTP/2 connections are kept as by GrpcServer, HTTP/1.1 ones for `keepAliveTimeoutMs`.
+ * gRPC only. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
  */
 export interface ServerOptions
   extends ListenerOptions,
     HttpHandlerOptions,
     GrpcHandlerOptions,
-    Omit<ServerConnectionOptions, "maxHeaderBytes" | "minPingIntervalMs" | "allowPingsWithoutCalls"> {
-  /** The least time that clients have to leave between their pings, in milliseconds. Default: 10_000: browsers and proxies ping as well. */
-  minPingIntervalMs?: number;
-  /** Let clients ping that often without an open call as well, instead of once in 2 hours. Default: true. */
-  allowPingsWithoutCalls?: boolean;
-}
+    ServerConnectionOptions {}
 
 /**
  * Serves all protocols on one port: HTTP/JSON over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes or ALPN tell the
@@ -51,12 +46,11 @@ export class Server {
       server: "Server",
       options: resolved,
       http1: new Http1Connections(http, resolved),
-      http2: new ServerConnections(handler, {
-        ...options,
-        maxHeaderBytes: resolved.headerLimitBytes,
-        minPingIntervalMs: options.minPingIntervalMs ?? 10_000,
-        allowPingsWithoutCalls: options.allowPingsWithoutCalls ?? true,
-      }),
+      http2: new ServerConnections(
+        handler,
+        { ...resolved, maxConnectionIdleMs: options.maxConnectionIdleMs ?? 0 },
+        options,
+      ),
       begin: (context) => {
         http.begin(context);
         grpc.begin(context);

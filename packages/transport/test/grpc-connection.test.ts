@@ -217,7 +217,7 @@ describe("a connection", () => {
     for (const options of [
       { keepaliveTimeoutMs: 0 },
       { maxConnectionAgeMs: -1 },
-      { maxHeaderBytes: 0 },
+      { headerLimitBytes: 0 },
       { maxConcurrentCalls: 0 },
     ]) {
       assert.throws(() => new GrpcServer(options), { code: "CLEW_TRANSPORT_OPTION" });

@@ -558,7 +558,7 @@ describe("starting", () => {
     for (const options of [
       { timeoutMs: -1 },
       { maxMessageBytes: 0 },
-      { maxHeaderBytes: Number.NaN },
+      { headerLimitBytes: Number.NaN },
       { compression: "br" as "gzip" },
     ]) {
       assert.throws(() => new GrpcServer(options), { code: "CLEW_TRANSPORT_OPTION" });

@@ -500,10 +500,10 @@ test("stop tells HTTP/2 connections to go, lets open calls end and cuts off the 
   }
 });
 
-test("an HTTP/2 connection without a request is closed after keepAliveTimeoutMs, a busy one is not", async () => {
+test("an HTTP/2 connection without a request is closed after maxConnectionIdleMs, a busy one is not", async () => {
   let release: (() => void) | undefined;
   const handler = echo((request) => new Promise((resolve) => (release = () => resolve(request))));
-  await withServer({ services: [handler], timeoutMs: 0, keepAliveTimeoutMs: 30 }, async (url) => {
+  await withServer({ services: [handler], timeoutMs: 0, maxConnectionIdleMs: 30 }, async (url) => {
     const busy = connectHttp2(url);
     const reply = ask(busy, unary, '{"text":"long"}');
     await eventually(() => release !== undefined, "the call arrives");

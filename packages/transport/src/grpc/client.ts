@@ -2,9 +2,9 @@ import type { ConnectionOptions } from "node:tls";
 import type { HeaderFields } from "@clew/http2";
 import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
+import { ClientConnection } from "../http2/client-connection.ts";
+import type { KeepAliveOptions } from "../http2/keepalive.ts";
 import { acceptedEncodings, type Compression, findCompression } from "./compression.ts";
-import { Connection } from "./connection.ts";
-import type { KeepAliveOptions } from "./keepalive.ts";
 import { Request } from "./request.ts";
 
 export interface GrpcClientOptions {
@@ -17,7 +17,7 @@ export interface GrpcClientOptions {
   /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
   /** The largest header list to accept, in bytes. Default: 16 KiB. */
-  maxHeaderBytes?: number;
+  headerLimitBytes?: number;
   /** How long connecting may take, in milliseconds. Default: 20_000. */
   connectTimeoutMs?: number;
   /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 0. */
@@ -36,16 +36,16 @@ interface ResolvedOptions {
   readonly codec: Codec;
   readonly compression: Compression | undefined;
   readonly maxMessageBytes: number;
-  readonly maxHeaderBytes: number;
+  readonly headerLimitBytes: number;
   readonly connectTimeoutMs: number;
   readonly keepAlive: KeepAliveOptions;
   readonly tls: ConnectionOptions | undefined;
 }
 
 function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
-  const { maxMessageBytes = 4 * 1024 * 1024, maxHeaderBytes = 16 * 1024, connectTimeoutMs = 20_000 } = options;
+  const { maxMessageBytes = 4 * 1024 * 1024, headerLimitBytes = 16 * 1024, connectTimeoutMs = 20_000 } = options;
   if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
-  if (!(maxHeaderBytes > 0)) throw optionInvalid("maxHeaderBytes", maxHeaderBytes, "a number of bytes above 0");
+  if (!(headerLimitBytes > 0)) throw optionInvalid("headerLimitBytes", headerLimitBytes, "a number of bytes above 0");
   if (!(connectTimeoutMs > 0))
     throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
   const { keepaliveTimeMs = 0, keepaliveTimeoutMs = 20_000 } = options;
@@ -66,7 +66,7 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
     codec: options.codec ?? protoCodec,
     compression: findCompression(compression),
     maxMessageBytes,
-    maxHeaderBytes,
+    headerLimitBytes,
     connectTimeoutMs,
     keepAlive: {
       timeMs: keepaliveTimeMs,
@@ -92,12 +92,12 @@ function parseEndpoint(text: string): { host: string; port: number; isSecure: bo
 export class GrpcClient implements Client {
   readonly transport = "grpc";
   readonly #options: ResolvedOptions;
-  readonly #connection: Connection;
+  readonly #connection: ClientConnection;
 
   /** @throws CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION. */
   constructor(options: GrpcClientOptions) {
     this.#options = resolveGrpcClientOptions(options);
-    this.#connection = new Connection(this.#options);
+    this.#connection = new ClientConnection(this.#options);
   }
 
   createHandler(method: Method): Handler {

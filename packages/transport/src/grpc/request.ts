@@ -18,8 +18,8 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
+import type { ClientConnection } from "../http2/client-connection.ts";
 import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
-import type { Connection } from "./connection.ts";
 import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
@@ -30,7 +30,7 @@ import { Turn } from "./turn.ts";
 
 export interface RequestInit {
   readonly call: Call;
-  readonly connection: Connection;
+  readonly connection: ClientConnection;
   /** The fields that are the same for every call of the method. */
   readonly headers: HeaderFields;
   readonly input: MessageCodec<Message>;

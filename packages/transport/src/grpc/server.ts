@@ -1,11 +1,14 @@
 import { ServiceError } from "@clew/rpc";
+import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
 import type { Health } from "./health.ts";
-import { type ServerConnectionOptions, ServerConnections } from "./server-connections.ts";
 
 export interface GrpcServerOptions
-  extends Pick<ListenerOptions, "address" | "tls" | "headerTimeoutMs" | "logger">,
+  extends Pick<
+      ListenerOptions,
+      "address" | "tls" | "headerLimitBytes" | "headerTimeoutMs" | "maxConnectionIdleMs" | "logger"
+    >,
     GrpcHandlerOptions,
     ServerConnectionOptions {}
 
@@ -17,11 +20,16 @@ export class GrpcServer {
   /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TLS, CLEW_TRANSPORT_SERVICE_CONFLICT. */
   constructor(options: GrpcServerOptions = {}) {
     this.#handler = createGrpcHandler(options);
+    const listener = resolveListenerOptions({ ...options, maxConnectionIdleMs: options.maxConnectionIdleMs ?? 0 });
     this.#listener = new Listener({
       server: "GrpcServer",
-      options: resolveListenerOptions(options),
+      options: listener,
       http1: undefined,
-      http2: new ServerConnections(this.#handler, options),
+      http2: new ServerConnections(this.#handler, listener, {
+        ...options,
+        minPingIntervalMs: options.minPingIntervalMs ?? 5 * 60 * 1000,
+        allowPingsWithoutCalls: options.allowPingsWithoutCalls ?? false,
+      }),
       begin: (context) => this.#handler.begin(context),
     });
   }

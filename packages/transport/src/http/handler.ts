@@ -17,7 +17,7 @@ import {
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import { optionInvalid, serviceConflict } from "../errors.ts";
-import type { StreamHandler } from "../http2-connections.ts";
+import type { StreamHandler } from "../http2/server-connections.ts";
 import { longestTimerMs } from "../listener.ts";
 import { compileVariables } from "./binding.ts";
 import { sendContinue } from "./body.ts";

@@ -103,7 +103,7 @@ export class Http1Connections implements Http1Protocol {
 }
 
 function createNodeOptions(options: ResolvedListenerOptions): NodeServerOptions {
-  const { headerLimitBytes, requestTimeoutMs, keepAliveTimeoutMs } = options;
+  const { headerLimitBytes, requestTimeoutMs, maxConnectionIdleMs } = options;
   // Node refuses a shorter limit for the whole request than for its headers.
   const headerTimeoutMs =
     requestTimeoutMs > 0 ? Math.min(options.headerTimeoutMs, requestTimeoutMs) : options.headerTimeoutMs;
@@ -111,7 +111,7 @@ function createNodeOptions(options: ResolvedListenerOptions): NodeServerOptions 
     maxHeaderSize: headerLimitBytes,
     headersTimeout: headerTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
+    keepAliveTimeout: maxConnectionIdleMs,
     // How often Node looks for requests that take too long; its default of 30 s would be the shortest timeout there is.
     connectionsCheckingInterval: Math.max(50, Math.min(5000, headerTimeoutMs / 2)),
     noDelay: true,

@@ -69,7 +69,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     this.peer = peer;
     this.#bodyTimeoutMs = bodyTimeoutMs;
     this.#callsHaveDeadline = callsHaveDeadline;
-    this.#hasEnded = hasEndedWithHeaders(stream);
+    this.#hasEnded = stream.isRemoteOver;
   }
 
   get scheme(): "http" | "https" {
@@ -212,9 +212,4 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     this.#reader = undefined;
     this.#chunks = [];
   }
-}
-
-/** Whether a request was over with its headers. */
-function hasEndedWithHeaders(stream: ServerStream): boolean {
-  return (stream as ServerStream & { readonly isRemoteOver?: boolean }).isRemoteOver === true;
 }

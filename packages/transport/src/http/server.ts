@@ -1,9 +1,9 @@
-import { Http2Connections } from "../http2-connections.ts";
+import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { HttpHandler, type HttpHandlerOptions } from "./handler.ts";
 import { Http1Connections } from "./http1-connections.ts";
 
-export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions {}
+export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions, ServerConnectionOptions {}
 
 /** Serves services as HTTP/JSON by their google.api.http rules, and raw routes beside them, over HTTP/1.1 and HTTP/2. */
 export class HttpServer {
@@ -21,7 +21,7 @@ export class HttpServer {
       server: "HttpServer",
       options: resolved,
       http1: new Http1Connections(handler, resolved),
-      http2: new Http2Connections(handler, resolved),
+      http2: new ServerConnections(handler, resolved, options),
       begin: (context) => handler.begin(context),
     });
   }

@@ -4,9 +4,9 @@ import { backoffMs } from "./backoff.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
 
-export interface ConnectionOptions extends Omit<ConnectOptions, "session"> {
+export interface ClientConnectionOptions extends Omit<ConnectOptions, "session"> {
   /** The largest header list to accept, in bytes. */
-  readonly maxHeaderBytes: number;
+  readonly headerLimitBytes: number;
   /** When to ask a quiet connection for a sign of life; a time of 0 for never. */
   readonly keepAlive: KeepAliveOptions;
 }
@@ -15,8 +15,8 @@ export interface ConnectionOptions extends Omit<ConnectOptions, "session"> {
  * The way to one endpoint: at most one session that takes new calls, made when the first call needs it and made anew when it
  * was lost or told to go away. After a failed attempt calls fail at once until the back-off is over.
  */
-export class Connection {
-  readonly #options: ConnectionOptions;
+export class ClientConnection {
+  readonly #options: ClientConnectionOptions;
   readonly #endpoint: string;
   #session: ClientSession | undefined;
   #connecting: Promise<ClientSession> | undefined;
@@ -28,7 +28,7 @@ export class Connection {
   readonly #closed = new AbortController();
   #keepAlive: KeepAliveOptions;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: ClientConnectionOptions) {
     this.#options = options;
     this.#endpoint = `${options.host}:${options.port}`;
     this.#keepAlive = options.keepAlive;
@@ -79,7 +79,7 @@ export class Connection {
         {
           ...this.#options,
           session: {
-            limits: { maxHeaderListBytes: this.#options.maxHeaderBytes },
+            limits: { maxHeaderListBytes: this.#options.headerLimitBytes },
             onClose,
             onGoAway: (code, debug) => this.#onGoAway(code, debug),
           },
