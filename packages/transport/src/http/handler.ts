@@ -1,118 +1,31 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import { type Logger, silentLogger } from "@clew/log";
-import {
-  type Codec,
-  callCancelled,
-  chain,
-  hasReplyStream,
-  hasRequestStream,
-  isStream,
-  type Middleware,
-  type Peer,
-  type Reply,
-  type Service,
-  ServiceError,
-} from "@clew/rpc";
+import { callCancelled, isStream, type Peer, type Reply, ServiceError } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
-import { optionInvalid, serviceConflict } from "../errors.ts";
 import type { StreamHandler } from "../http2/server-connections.ts";
-import { longestTimerMs } from "../listener.ts";
-import { compileVariables } from "./binding.ts";
 import { sendContinue } from "./body.ts";
-import { compileBodyCodecs, defaultCodecs, negotiate } from "./body-codec.ts";
+import { negotiate } from "./body-codec.ts";
 import { HttpServerCall, type RpcRoute } from "./call.ts";
+import {
+  type HttpHandlerOptions,
+  type ResolvedHttpHandlerOptions,
+  resolveHttpHandlerOptions,
+} from "./handler-options.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { createErrorReply, createFields, createRefusal } from "./reply.ts";
-import { Router } from "./router.ts";
-import { readRules } from "./rule.ts";
+import type { RawHandler } from "./route.ts";
+import type { Router } from "./router.ts";
+import { type CompiledRoute, createRouter } from "./routes.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
-import { decodeVariables, parseTemplate } from "./template.ts";
-
-/**
- * Answers a raw HTTP request. What it throws is answered as an error, if it did not begin a reply. Over HTTP/2 request and
- * response are stand-ins that have what handlers use of node:http's: see Http2Request and Http2Response.
- */
-export type RawHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  variables: Readonly<Record<string, string>>,
-) => void | Promise<void>;
-
-/** A path outside of any service. */
-export interface Route {
-  /** `GET`; `*` for any. */
-  readonly verb: string;
-  /** A path template of google.api.http: `/api/traces/{id}`, `/{path=**}`. */
-  readonly path: string;
-  readonly handle: RawHandler;
-}
-
-/** A function around every request, also those no route knows, before any call exists: CORS, compression, access rules. */
-export type Filter = (next: RawHandler) => RawHandler;
-
-export interface HttpHandlerOptions {
-  /** The services to serve. Their streaming methods are left out: HTTP/JSON carries none yet. Default: none. */
-  services?: readonly Service[];
-  /** Wrapped around every call of a service, the first outermost. Default: none. */
-  middleware?: readonly Middleware[];
-  /** Wrapped around every request, the first outermost. Default: none. */
-  filters?: readonly Filter[];
-  /** Paths outside of any service. Default: none. */
-  routes?: readonly Route[];
-  /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have none. Default: 1000. */
-  timeoutMs?: number;
-  /** The longest body a call may send, in bytes. Default: 4 MiB. */
-  bodyLimitBytes?: number;
-  /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
-  requestTimeoutMs?: number;
-  /** How bodies are written, the first where the caller does not care. Default: JSON, protobuf, HTML form. */
-  codecs?: readonly Codec[];
-  /** How long all headers of a request may be together, in bytes; told to who goes over it. Default: 16 KiB. */
-  headerLimitBytes?: number;
-  /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
-  logger?: Logger;
-}
-
-type ResolvedHttpHandlerOptions = Readonly<Required<HttpHandlerOptions>>;
-
-/** @throws CLEW_TRANSPORT_OPTION */
-export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): ResolvedHttpHandlerOptions {
-  const resolved: ResolvedHttpHandlerOptions = {
-    services: options.services ?? [],
-    middleware: options.middleware ?? [],
-    filters: options.filters ?? [],
-    routes: options.routes ?? [],
-    timeoutMs: options.timeoutMs ?? 1000,
-    bodyLimitBytes: options.bodyLimitBytes ?? 4 * 1024 * 1024,
-    requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
-    codecs: options.codecs ?? defaultCodecs,
-    headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
-    logger: options.logger ?? silentLogger,
-  };
-  if (!(resolved.bodyLimitBytes >= 0 && resolved.bodyLimitBytes < Infinity)) {
-    throw optionInvalid("bodyLimitBytes", resolved.bodyLimitBytes, "a number of 0 or more");
-  }
-  if (!(resolved.timeoutMs >= 0 && resolved.timeoutMs <= longestTimerMs)) {
-    throw optionInvalid("timeoutMs", resolved.timeoutMs, `a number of milliseconds from 0 to ${longestTimerMs}`);
-  }
-  if (resolved.codecs.length === 0) throw optionInvalid("codecs", "empty", "at least one codec");
-  return resolved;
-}
-
-interface RawRoute {
-  readonly kind: "raw";
-  readonly handle: RawHandler;
-}
+import { decodeVariables } from "./template.ts";
 
 const noVariables: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Answers requests by the google.api.http rules of services, and raw routes beside them, over any version of HTTP. */
 export class HttpHandler implements StreamHandler {
   readonly #options: ResolvedHttpHandlerOptions;
-  readonly #router: Router<RpcRoute | RawRoute>;
+  readonly #router: Router<CompiledRoute>;
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   /** What every call's context begins with: that of whoever started the server, an App for one. */
@@ -306,44 +219,6 @@ export class HttpHandler implements StreamHandler {
       else new NodeExchange(request, response).reply(createErrorReply(ServiceError.from(thrown)));
     }
   }
-}
-
-function createRouter(options: ResolvedHttpHandlerOptions): Router<RpcRoute | RawRoute> {
-  const router = new Router<RpcRoute | RawRoute>();
-  const middleware = chain(...options.middleware);
-  const operations = new Set<string>();
-  for (const { methods } of options.services) {
-    for (const { method, handler } of methods) {
-      if (operations.has(method.operation)) throw serviceConflict(method.operation);
-      operations.add(method.operation);
-      if (hasRequestStream(method) || hasReplyStream(method)) continue;
-      const composed = middleware(handler);
-      const { input, output } = method.desc;
-      for (const rule of readRules(method)) {
-        const route: RpcRoute = {
-          kind: "rpc",
-          method,
-          rule,
-          handler: composed,
-          bindVariables: compileVariables(rule.variables),
-          requestCodecs: compileBodyCodecs(
-            options.codecs,
-            input,
-            typeof rule.body === "object" ? rule.body : undefined,
-          ),
-          replyCodecs: compileBodyCodecs(options.codecs, output, rule.replyBody),
-          timeoutMs: options.timeoutMs,
-          bodyLimitBytes: options.bodyLimitBytes,
-        };
-        router.add(rule.verb, rule.template, route, method.operation);
-      }
-    }
-  }
-  for (const { verb, path, handle } of options.routes) {
-    const owner = `route ${verb} ${path}`;
-    router.add(verb.toUpperCase(), parseTemplate(path, owner), { kind: "raw", handle }, owner);
-  }
-  return router;
 }
 
 /** The path of a request target, which to a proxy is a whole URL (RFC 9112 section 3.2). */

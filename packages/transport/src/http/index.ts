@@ -1,5 +1,5 @@
 export { HttpClient, type HttpClientOptions } from "./client.ts";
-export type { Filter, RawHandler, Route } from "./handler.ts";
+export type { Filter, RawHandler, Route } from "./route.ts";
 export { HttpServer, type HttpServerOptions } from "./server.ts";
 
 // For library authors.

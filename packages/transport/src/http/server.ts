@@ -1,6 +1,7 @@
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
-import { HttpHandler, type HttpHandlerOptions } from "./handler.ts";
+import { HttpHandler } from "./handler.ts";
+import type { HttpHandlerOptions } from "./handler-options.ts";
 import { Http1Connections } from "./http1-connections.ts";
 
 export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions, ServerConnectionOptions {}
