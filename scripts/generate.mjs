@@ -4,14 +4,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const httpBody = "proto/google/api/httpbody.proto";
+
 /**
  * Each input folder, where its code goes, and whether the files it imports are generated beside it; `paths` and `exclude` say
  * which of its files are meant, where not all are.
  */
 const targets = [
   { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
-  { input: "proto", out: "packages/rpc/src/gen", imports: false, exclude: ["proto/grpc"] },
-  { input: "proto", out: "packages/transport/src/gen", imports: false, paths: ["proto/grpc"] },
+  { input: "proto", out: "packages/rpc/src/gen", imports: false, exclude: ["proto/grpc", "proto/buf", "proto/clew", httpBody] },
+  { input: "proto", out: "packages/transport/src/gen", imports: false, paths: ["proto/grpc", "proto/clew", httpBody] },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },
@@ -19,6 +21,7 @@ const targets = [
   { input: "bench/proto", out: "bench/src/gen", imports: true },
   { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
   { input: "conformance/protobuf/proto", out: "conformance/protobuf/gen", imports: true },
+  { input: "conformance/kratos/proto", out: "conformance/kratos/gen", imports: true },
 ];
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
