@@ -1,5 +1,6 @@
 import { type SpanContext, type SpanKind, TraceFlags } from "@opentelemetry/api";
 import { ratioInvalid } from "./errors.ts";
+import { isSamplingDeferred } from "./remote-context.ts";
 
 /** Decides, before a span is made, whether it is. */
 export interface Sampler {
@@ -44,11 +45,14 @@ export function traceIdRatio(ratio: number): Sampler {
   };
 }
 
-/** Does as the parent did; asks `root` for spans without one. Default of `root`: {@link alwaysOn}. */
+/**
+ * Does as the parent did; asks `root` for spans without one, and where the caller left the decision to us. Default of `root`:
+ * {@link alwaysOn}.
+ */
 export function parentBased(root: Sampler = alwaysOn): Sampler {
   return {
     shouldSample(parent, traceId, name, kind, attributes) {
-      if (parent !== undefined) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
+      if (parent !== undefined && !isSamplingDeferred(parent)) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
       return root.shouldSample(parent, traceId, name, kind, attributes);
     },
     toString: () => `parentBased(${root})`,

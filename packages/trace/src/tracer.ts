@@ -13,6 +13,7 @@ import {
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
 import { createSpanId, createTraceId } from "./ids.ts";
+import { isSamplingDeferred } from "./remote-context.ts";
 import type { Sampler } from "./sampler.ts";
 import { Span, type SpanMaker } from "./span.ts";
 import { isTracingSuppressed } from "./suppress-tracing.ts";
@@ -111,7 +112,8 @@ function validContext(span: OtelSpan): SpanContext | undefined {
 // Below a parent that is not recorded the parent itself serves: what is not recorded needs no id of its own.
 function unsampledSpan(parent: SpanContext | undefined, around: OtelSpan | undefined, traceId: string): OtelSpan {
   if (parent === undefined) return new UnsampledSpan({ traceId, spanId: createSpanId(), traceFlags: randomFlag });
-  if (!around!.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0) return around!;
+  const wasUndecided = isSamplingDeferred(parent);
+  if (!around!.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && !wasUndecided) return around!;
   const context: SpanContext = { traceId, spanId: parent.spanId, traceFlags: parent.traceFlags & randomFlag };
   if (parent.traceState !== undefined) context.traceState = parent.traceState;
   return new UnsampledSpan(context);

@@ -1,0 +1,52 @@
+import { type SpanContext, TraceFlags } from "@opentelemetry/api";
+import { noSpanId, noTraceId } from "./ids.ts";
+
+/** What a caller told of its span. */
+export interface RemoteSpanContext extends SpanContext {
+  readonly isRemote: true;
+  /**
+   * The caller left the sampling decision to us (B3 without a sampling state, X-Ray's `Sampled=?`, sample flag 0 of sw8). Then the
+   * flags say nothing, and samplers decide as for a root.
+   */
+  readonly isSamplingDeferred?: boolean;
+}
+
+/** Whether the one who told of this parent left the sampling decision to us. */
+export function isSamplingDeferred(parent: SpanContext): boolean {
+  return (parent as Partial<RemoteSpanContext>).isSamplingDeferred === true;
+}
+
+/** Ids of other dialects are shorter, or leave out zeros at the front, or have capitals; undefined when this is no id. */
+export function parseTraceId(text: string): string | undefined {
+  return parseId(text, 32, noTraceId);
+}
+
+/** The same for 16 digits. */
+export function parseSpanId(text: string): string | undefined {
+  return parseId(text, 16, noSpanId);
+}
+
+const hexPattern = /^[0-9a-fA-F]{1,32}$/;
+
+function parseId(text: string, length: number, none: string): string | undefined {
+  if (text.length > length || !hexPattern.test(text)) return undefined;
+  const id = text.toLowerCase().padStart(length, "0");
+  return id === none ? undefined : id;
+}
+
+/** The context of a caller's span; without a decision of its own the decision is ours. */
+export function createRemoteContext(
+  traceId: string,
+  spanId: string,
+  isSampled: boolean | undefined,
+): RemoteSpanContext {
+  if (isSampled === undefined) {
+    return { traceId, spanId, traceFlags: TraceFlags.NONE, isRemote: true, isSamplingDeferred: true };
+  }
+  return { traceId, spanId, traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE, isRemote: true };
+}
+
+/** The one value of a header; the first where there are several. */
+export function firstValue(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,5 @@
+export { XRayPropagator } from "./propagator.ts";
+
+// For library authors.
+
+export { parseAmznTraceId } from "./propagator.ts";
