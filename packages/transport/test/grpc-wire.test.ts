@@ -124,7 +124,7 @@ describe("the gRPC server on the wire", () => {
   it("answers UNIMPLEMENTED to an encoding it does not know, and says which it does", async () => {
     const answer = await send({ "grpc-encoding": "snappy" }, frame(hello, 1));
     assert.equal(statusOf(answer), "12");
-    assert.equal(answer.headers["grpc-accept-encoding"], "gzip,identity");
+    assert.equal(answer.headers["grpc-accept-encoding"], "gzip,br,identity");
   });
 
   it("answers INTERNAL to a compressed message whose encoding was not announced", async () => {

@@ -30,6 +30,8 @@ import { Turn } from "./turn.ts";
 
 export interface GrpcCallInit {
   readonly method: Method;
+  /** What carries it: "grpc", or what was translated to it. */
+  readonly transport: string;
   readonly headers: HeaderFields;
   readonly peer: Peer;
   /** How long it may take, in milliseconds; Infinity for no limit. */
@@ -53,8 +55,8 @@ export class GrpcCall extends Call implements StreamListener {
   override get side(): "server" {
     return "server";
   }
-  override get transport(): "grpc" {
-    return "grpc";
+  override get transport(): string {
+    return this.#init.transport;
   }
   readonly #init: GrpcCallInit;
   readonly #stream: ServerStream;

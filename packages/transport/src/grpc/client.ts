@@ -4,7 +4,7 @@ import { type Client, type Codec, type Handler, type Method, protoCodec } from "
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { ClientConnection } from "../http2/client-connection.ts";
 import type { KeepAliveOptions } from "../http2/keepalive.ts";
-import { acceptedEncodings, type Compression, findCompression } from "./compression.ts";
+import { acceptedEncodings, type Compression, readCompression } from "./compression.ts";
 import { Request } from "./request.ts";
 
 export interface GrpcClientOptions {
@@ -13,7 +13,7 @@ export interface GrpcClientOptions {
   /** How to write messages. Default: protoCodec. */
   codec?: Codec;
   /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
-  compression?: "gzip" | "identity";
+  compression?: "gzip" | "br" | "identity";
   /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
   /** The largest header list to accept, in bytes. Default: 16 KiB. */
@@ -55,16 +55,12 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
   if (!(keepaliveTimeoutMs > 0)) {
     throw optionInvalid("keepaliveTimeoutMs", keepaliveTimeoutMs, "a number of milliseconds above 0");
   }
-  const compression = options.compression ?? "identity";
-  if (compression !== "gzip" && compression !== "identity") {
-    throw optionInvalid("compression", compression, '"gzip" or "identity"');
-  }
   const { host, port, isSecure } = parseEndpoint(String(options.endpoint));
   return {
     host,
     port,
     codec: options.codec ?? protoCodec,
-    compression: findCompression(compression),
+    compression: readCompression(options.compression),
     maxMessageBytes,
     headerLimitBytes,
     connectTimeoutMs,

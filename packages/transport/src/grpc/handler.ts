@@ -1,6 +1,7 @@
 // createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler
 //   .begin(context)                      what the context of every call begins with; once, when the server starts
-//   .accept(stream, headers, peer?)      a request came: answers it; peerOf(socket) is the peer, without it only its address is known
+//   .accept(stream, headers, peer?, transport?)   a request came: answers it; peerOf(socket) is the peer, without it only its address is known
+//   .find(operation)                     the method that is called so
 //   .refuse(stream, headers)             a request came whose headers are over the limit
 //   .drain()                             no service is healthy any more; call it before connections are drained
 //   .health                              how the services are, for who wants to say it
@@ -23,7 +24,7 @@ import {
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { OpenSet } from "../open-set.ts";
 import { GrpcCall } from "./call.ts";
-import { acceptedEncodings, type Compression, findCompression, isAccepted } from "./compression.ts";
+import { acceptedEncodings, type Compression, findCompression, isAccepted, readCompression } from "./compression.ts";
 import { Health } from "./health.ts";
 import { createReflectionServices } from "./reflection.ts";
 import { readRequestHead } from "./request-head.ts";
@@ -41,7 +42,9 @@ export interface GrpcHandlerOptions {
   /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
   /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
-  compression?: "gzip" | "identity";
+  compression?: "gzip" | "br" | "identity";
+  /** How messages are written, by content type: those named "proto" and "json" replace the default ones. Default: protobuf, JSON. */
+  codecs?: readonly Codec[];
   /** Where it is told what a handler threw that is no ServiceError, and that its caller is not told. Default: nowhere. */
   logger?: Logger;
   /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
@@ -56,6 +59,7 @@ interface ResolvedOptions {
   readonly timeoutMs: number;
   readonly maxMessageBytes: number;
   readonly compression: Compression | undefined;
+  readonly codecs: readonly Codec[];
   readonly logger: Logger;
   readonly health: boolean;
   readonly reflection: boolean;
@@ -65,16 +69,14 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
   const { timeoutMs = 1000, maxMessageBytes = 4 * 1024 * 1024 } = options;
   if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
   if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
-  const compression = options.compression ?? "identity";
-  if (compression !== "gzip" && compression !== "identity") {
-    throw optionInvalid("compression", compression, '"gzip" or "identity"');
-  }
+  const given = options.codecs ?? [];
   return {
     services: options.services ?? [],
     middleware: options.middleware ?? [],
     timeoutMs,
     maxMessageBytes,
-    compression: findCompression(compression),
+    compression: readCompression(options.compression),
+    codecs: [protoCodec, jsonCodec].map((codec) => given.find(({ name }) => name === codec.name) ?? codec),
     logger: options.logger ?? silentLogger,
     health: options.health ?? true,
     reflection: options.reflection ?? true,
@@ -99,8 +101,10 @@ export interface GrpcHandler {
   readonly health: Health;
   /** Gives every call from now on this context to begin with. */
   begin(context: Context): void;
-  /** Answers a stream. Without `peer` only the address of the caller is known. */
-  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer): StreamListener;
+  /** Answers a stream. Without `peer` only the address of the caller is known; `transport` is what carries the call, where gRPC does not. */
+  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer, transport?: string): StreamListener;
+  /** The method of an operation, `/package.Service/Method`; undefined when nobody serves it. */
+  find(operation: string): Method | undefined;
   /** Answers a stream whose headers are over the limit. */
   refuse(stream: ServerStream, headers: HeaderFields): void;
   /** Tells who asks after health that nothing serves any more. */
@@ -135,7 +139,11 @@ class Streams implements GrpcHandler {
     this.#context = context;
   }
 
-  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer): StreamListener {
+  find(operation: string): Method | undefined {
+    return this.#routes.get(operation)?.method;
+  }
+
+  accept(stream: ServerStream, headers: HeaderFields, peer?: Peer, transport = "grpc"): StreamListener {
     const head = readRequestHead(headers);
     if (head.verb !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
     const subtype = subtypeOf(head.contentType);
@@ -167,6 +175,7 @@ class Streams implements GrpcHandler {
     const { compression } = this.#options;
     const call = new GrpcCall({
       method: route.method,
+      transport,
       headers,
       peer: peer ?? { address: stream.peer },
       timeoutMs,
@@ -198,8 +207,6 @@ class Streams implements GrpcHandler {
   }
 }
 
-const codecs: readonly Codec[] = [protoCodec, jsonCodec];
-
 /** What every server serves beside its services. */
 function createOwnServices(options: ResolvedOptions, health: Health): readonly Service[] {
   const { services } = options;
@@ -218,9 +225,9 @@ function createRoutes(options: ResolvedOptions, ownServices: readonly Service[])
       method,
       handler,
       timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : Number.POSITIVE_INFINITY,
-      protoCodec: compileRouteCodec(protoCodec, method, "application/grpc"),
+      protoCodec: compileRouteCodec(options.codecs[0]!, method, "application/grpc"),
       codecs: new Map(
-        codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),
+        options.codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),
       ),
     });
   };

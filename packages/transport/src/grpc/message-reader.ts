@@ -144,7 +144,7 @@ export class MessageReader {
     let bytes = frameBytes;
     if (isCompressed) {
       if (this.compression === undefined) {
-        throw new ServiceError(500, "", "a message is compressed, and grpc-encoding does not say how");
+        throw new ServiceError(500, "", "a message is compressed, and the headers do not say how");
       }
       bytes = this.compression.decompress(frameBytes, this.#maxBytes);
     }
