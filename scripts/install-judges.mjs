@@ -6,14 +6,18 @@
 //
 // A suite's runner asks for what it needs: const { h2spec } = installJudges("h2spec"), the path of the program.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 
-const bin = resolve(import.meta.dirname, "../.tools/bin");
+const root = resolve(import.meta.dirname, "..");
+const bin = join(root, ".tools/bin");
 const grpcGo = "v1.76.0";
 
 /**
  * `go`: the package of a command, and its version.
+ * `goFolder`: a command of this repository; beside it is what `proto` generates with `plugins`, judges as well, and their options.
  * `python`: the modules that a Python must have, and the Debian packages that give them to /usr/bin/python3.
  */
 const judges = {
@@ -22,6 +26,19 @@ const judges = {
   connectconformance: { go: "connectrpc.com/conformance/cmd/connectconformance", version: "v1.0.5" },
   "grpc-interop-client": { go: "google.golang.org/grpc/interop/client", version: grpcGo },
   "grpc-interop-server": { go: "google.golang.org/grpc/interop/server", version: grpcGo },
+  "protoc-gen-go": { go: "google.golang.org/protobuf/cmd/protoc-gen-go", version: "v1.36.10" },
+  "protoc-gen-go-grpc": { go: "google.golang.org/grpc/cmd/protoc-gen-go-grpc", version: "v1.5.1" },
+  "kratos-peer": {
+    goFolder: "conformance/kratos/peer",
+    proto: "conformance/kratos/proto",
+    plugins: {
+      "protoc-gen-go": [
+        "module=kratos-peer",
+        "Mbuf/validate/validate.proto=buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate",
+      ],
+      "protoc-gen-go-grpc": ["module=kratos-peer"],
+    },
+  },
   "python-grpc": { python: ["grpc", "google.protobuf"], apt: ["python3-grpcio", "python3-protobuf"] },
 };
 
@@ -36,6 +53,7 @@ export function installJudges(...names) {
     wanted.map((name) => {
       const judge = judges[name];
       if (judge === undefined) throw new Error(`no judge "${name}"; there are ${Object.keys(judges).join(", ")}`);
+      if (judge.goFolder !== undefined) return [name, buildGo(name, judge)];
       return [name, judge.go === undefined ? installPython(name, judge) : installGo(name, judge)];
     }),
   );
@@ -49,17 +67,7 @@ function installGo(name, { go, version }) {
   mkdirSync(build, { recursive: true });
   try {
     announce(name, `go install ${go}@${version}`, () => {
-      try {
-        execFileSync("go", ["install", `${go}@${version}`], {
-          stdio: ["ignore", "inherit", "inherit"],
-          env: { ...process.env, GOBIN: build },
-        });
-      } catch (error) {
-        if (error.code !== "ENOENT") throw new Error(`${name}: go install ${go}@${version} failed`, { cause: error });
-        throw new Error(
-          `${name} needs the go command, 1.24 or newer (Debian package golang-go), and it is not in PATH`,
-        );
-      }
+      runGo(name, ["install", `${go}@${version}`], { env: { ...process.env, GOBIN: build } });
     });
     // Renamed into place: another runner never sees half a program.
     renameSync(join(build, readdirSync(build)[0]), path);
@@ -68,6 +76,54 @@ function installGo(name, { go, version }) {
     rmSync(build, { recursive: true, force: true });
   }
   return path;
+}
+
+/** Builds a command of this repository, once for each version of its sources. */
+function buildGo(name, { goFolder, proto, plugins }) {
+  const path = join(bin, name);
+  const versionPath = `${path}.version`;
+  const installed = installJudges(...Object.keys(plugins));
+  const hash = createHash("sha256");
+  for (const [plugin, options] of Object.entries(plugins))
+    hash.update(`${plugin} ${judges[plugin].version} ${options}\n`);
+  for (const folder of [goFolder, proto]) {
+    for (const file of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (file.isFile()) hash.update(`${file.name}\n`).update(readFileSync(join(file.parentPath, file.name)));
+    }
+  }
+  const version = hash.digest("hex");
+  if (existsSync(path) && existsSync(versionPath) && readFileSync(versionPath, "utf8") === version) return path;
+  const build = join(bin, `.build-${name}-${process.pid}`);
+  try {
+    announce(name, `go build of ${goFolder}`, () => {
+      cpSync(join(root, goFolder), build, { recursive: true });
+      const template = {
+        version: "v2",
+        plugins: Object.entries(plugins).map(([plugin, opt]) => ({ local: installed[plugin], out: ".", opt })),
+        inputs: [{ directory: proto }],
+      };
+      const buf = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
+      execFileSync(process.execPath, [buf, "generate", "--template", JSON.stringify(template), "--output", build], {
+        cwd: root,
+        stdio: ["ignore", "inherit", "inherit"],
+      });
+      runGo(name, ["build", "-buildvcs=false", "-o", `${build}/${name}`, "."], { cwd: build });
+    });
+    renameSync(join(build, name), path);
+    writeFileSync(versionPath, version);
+  } finally {
+    rmSync(build, { recursive: true, force: true });
+  }
+  return path;
+}
+
+function runGo(name, args, options) {
+  try {
+    execFileSync("go", args, { stdio: ["ignore", "inherit", "inherit"], ...options });
+  } catch (error) {
+    if (error.code !== "ENOENT") throw new Error(`${name}: go ${args.join(" ")} failed`, { cause: error });
+    throw new Error(`${name} needs the go command, 1.24 or newer (Debian package golang-go), and it is not in PATH`);
+  }
 }
 
 function installPython(name, { python, apt }) {
