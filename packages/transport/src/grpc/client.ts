@@ -3,12 +3,17 @@ import type { HeaderFields } from "@clew/http2";
 import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { ClientConnection } from "../http2/client-connection.ts";
-import type { KeepAliveOptions } from "../http2/keepalive.ts";
+import { addressOf } from "../http2/connect.ts";
+import { type ClientKeepAliveOptions, type KeepAliveOptions, resolveClientKeepAlive } from "../http2/keepalive.ts";
+import { parseUnixEndpoint } from "../unix-endpoint.ts";
 import { acceptedEncodings, type Compression, readCompression } from "./compression.ts";
 import { Request } from "./request.ts";
 
-export interface GrpcClientOptions {
-  /** Whom to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`. */
+export interface GrpcClientOptions extends ClientKeepAliveOptions {
+  /**
+   * Whom to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`; `"unix:/run/greeter.sock"` or
+   * `"grpc+unix:/run/greeter.sock"` for a socket of this machine.
+   */
   endpoint: string | URL;
   /** How to write messages. Default: protoCodec. */
   codec?: Codec;
@@ -20,19 +25,20 @@ export interface GrpcClientOptions {
   headerLimitBytes?: number;
   /** How long connecting may take, in milliseconds. Default: 20_000. */
   connectTimeoutMs?: number;
-  /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 0. */
-  keepaliveTimeMs?: number;
-  /** Give the connection up when nothing arrives for this long after the ping, in milliseconds. Default: 20_000. */
-  keepaliveTimeoutMs?: number;
-  /** Ping a connection without calls as well; servers may not like it. Default: false. */
-  keepaliveWithoutCalls?: boolean;
   /** What TLS trusts, and the key and certificate it shows, as `node:tls` takes them. Default: trust what the system does. */
   tls?: ConnectionOptions;
+  /** What to call the server, in `:authority`. Default: the endpoint's host and port, "localhost" for a unix socket. */
+  authority?: string;
+  /** Who calls, before "grpc-clew" in the user-agent: `"shop/1.2"`. Default: nobody. */
+  userAgent?: string;
 }
 
 interface ResolvedOptions {
   readonly host: string;
   readonly port: number;
+  readonly socketPath: string | undefined;
+  readonly authority: string;
+  readonly userAgent: string;
   readonly codec: Codec;
   readonly compression: Compression | undefined;
   readonly maxMessageBytes: number;
@@ -48,38 +54,40 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
   if (!(headerLimitBytes > 0)) throw optionInvalid("headerLimitBytes", headerLimitBytes, "a number of bytes above 0");
   if (!(connectTimeoutMs > 0))
     throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
-  const { keepaliveTimeMs = 0, keepaliveTimeoutMs = 20_000 } = options;
-  if (!(keepaliveTimeMs >= 0)) {
-    throw optionInvalid("keepaliveTimeMs", keepaliveTimeMs, "a number of milliseconds, or 0 for never");
-  }
-  if (!(keepaliveTimeoutMs > 0)) {
-    throw optionInvalid("keepaliveTimeoutMs", keepaliveTimeoutMs, "a number of milliseconds above 0");
-  }
-  const { host, port, isSecure } = parseEndpoint(String(options.endpoint));
+  const { host, port, socketPath, isSecure } = parseEndpoint(String(options.endpoint));
   return {
     host,
     port,
+    socketPath,
+    authority: options.authority ?? (socketPath === undefined ? addressOf({ host, port }) : host),
+    userAgent: options.userAgent === undefined ? "grpc-clew" : `${options.userAgent} grpc-clew`,
     codec: options.codec ?? protoCodec,
     compression: readCompression(options.compression),
     maxMessageBytes,
     headerLimitBytes,
     connectTimeoutMs,
-    keepAlive: {
-      timeMs: keepaliveTimeMs,
-      timeoutMs: keepaliveTimeoutMs,
-      withoutCalls: options.keepaliveWithoutCalls ?? false,
-    },
+    keepAlive: resolveClientKeepAlive(options),
     tls: isSecure ? (options.tls ?? {}) : undefined,
   };
 }
 
-function parseEndpoint(text: string): { host: string; port: number; isSecure: boolean } {
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly socketPath: string | undefined;
+  readonly isSecure: boolean;
+}
+
+function parseEndpoint(text: string): Endpoint {
+  const socketPath = parseUnixEndpoint(text, "grpc");
+  if (socketPath !== undefined) return { host: "localhost", port: 0, socketPath, isSecure: false };
   const match = /^(?:(grpcs?):\/\/)?(\[[^[\]/]+\]|[^:/[\]\s]+):(\d{1,5})\/?$/.exec(text);
   if (match === null) throw endpointInvalid(text, ["grpc", "grpcs"]);
   const host = match[2]!;
   return {
     host: host.startsWith("[") ? host.slice(1, -1) : host,
     port: Number(match[3]),
+    socketPath: undefined,
     isSecure: match[1] === "grpcs",
   };
 }
@@ -110,7 +118,7 @@ export class GrpcClient implements Client {
   }
 
   #createHeaders(method: Method): HeaderFields {
-    const { host, port, codec, compression, tls } = this.#options;
+    const { authority, userAgent, codec, compression, tls } = this.#options;
     const headers = [
       ":method",
       "POST",
@@ -119,13 +127,13 @@ export class GrpcClient implements Client {
       ":path",
       method.operation,
       ":authority",
-      `${host.includes(":") ? `[${host}]` : host}:${port}`,
+      authority,
       "te",
       "trailers",
       "content-type",
       codec === protoCodec ? "application/grpc" : `application/grpc+${codec.name}`,
       "user-agent",
-      "grpc-clew",
+      userAgent,
       "grpc-accept-encoding",
       acceptedEncodings,
     ];

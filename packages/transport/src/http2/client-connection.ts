@@ -1,15 +1,21 @@
-import { type ClientSession, ErrorCode } from "@clew/http2";
+import type { Socket } from "node:net";
+import { ClientSession, ErrorCode } from "@clew/http2";
 import { type Call, ServiceError } from "@clew/rpc";
 import { backoffMs } from "./backoff.ts";
-import { type ConnectOptions, connect } from "./connect.ts";
+import { addressOf, type ConnectOptions, connect, speaksHttp2 } from "./connect.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
 
-export interface ClientConnectionOptions extends Omit<ConnectOptions, "session"> {
+export interface ClientConnectionOptions extends Omit<ConnectOptions, "allowsHttp1"> {
   /** The largest header list to accept, in bytes. */
   readonly headerLimitBytes: number;
   /** When to ask a quiet connection for a sign of life; a time of 0 for never. */
   readonly keepAlive: KeepAliveOptions;
+  /** Takes the connection when the server chooses HTTP/1.1; whoever waits for a session gets {@link choseHttp1}. Without it that is a failure. */
+  readonly onHttp1?: ((socket: Socket) => void) | undefined;
 }
+
+/** There is no session to send on, because the server chose HTTP/1.1. */
+export const choseHttp1: Error = new Error("the server chose HTTP/1.1");
 
 /**
  * The way to one endpoint: at most one session that takes new calls, made when the first call needs it and made anew when it
@@ -30,7 +36,7 @@ export class ClientConnection {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
-    this.#endpoint = `${options.host}:${options.port}`;
+    this.#endpoint = addressOf(options);
     this.#keepAlive = options.keepAlive;
   }
 
@@ -75,17 +81,19 @@ export class ClientConnection {
       else this.#failures = 0;
     };
     try {
-      const { session, socket } = await connect(
-        {
-          ...this.#options,
-          session: {
-            limits: { maxHeaderListBytes: this.#options.headerLimitBytes },
-            onClose,
-            onGoAway: (code, debug) => this.#onGoAway(code, debug),
-          },
-        },
-        this.#closed.signal,
-      );
+      const { onHttp1, headerLimitBytes } = this.#options;
+      const allowsHttp1 = onHttp1 !== undefined;
+      const socket = await connect({ ...this.#options, allowsHttp1 }, this.#closed.signal);
+      if (allowsHttp1 && !speaksHttp2(socket)) {
+        this.#failures = 0;
+        onHttp1(socket);
+        throw choseHttp1;
+      }
+      const session = new ClientSession(socket, {
+        limits: { maxHeaderListBytes: headerLimitBytes },
+        onClose,
+        onGoAway: (code, debug) => this.#onGoAway(code, debug),
+      });
       opened = session;
       this.#open.add(over.promise);
       void over.promise.then(() => this.#open.delete(over.promise));
@@ -93,6 +101,7 @@ export class ClientConnection {
       this.#session = session;
       return session;
     } catch (error) {
+      if (error === choseHttp1) throw error;
       this.#fail(error);
       throw this.#unavailable();
     } finally {

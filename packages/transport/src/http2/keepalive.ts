@@ -1,5 +1,28 @@
 import type { Duplex } from "node:stream";
 import type { ClientSession, ServerSession } from "@clew/http2";
+import { optionInvalid } from "../errors.ts";
+
+/** When a client looks whether its HTTP/2 connections still live. Names are gRPC's. */
+export interface ClientKeepAliveOptions {
+  /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 0. */
+  keepaliveTimeMs?: number;
+  /** Give the connection up when nothing arrives for this long after the ping, in milliseconds. Default: 20_000. */
+  keepaliveTimeoutMs?: number;
+  /** Ping a connection without calls as well; servers may not like it. Default: false. */
+  keepaliveWithoutCalls?: boolean;
+}
+
+/** @throws CLEW_TRANSPORT_OPTION. */
+export function resolveClientKeepAlive(options: ClientKeepAliveOptions): KeepAliveOptions {
+  const { keepaliveTimeMs = 0, keepaliveTimeoutMs = 20_000, keepaliveWithoutCalls = false } = options;
+  if (!(keepaliveTimeMs >= 0)) {
+    throw optionInvalid("keepaliveTimeMs", keepaliveTimeMs, "a number of milliseconds, or 0 for never");
+  }
+  if (!(keepaliveTimeoutMs > 0)) {
+    throw optionInvalid("keepaliveTimeoutMs", keepaliveTimeoutMs, "a number of milliseconds above 0");
+  }
+  return { timeMs: keepaliveTimeMs, timeoutMs: keepaliveTimeoutMs, withoutCalls: keepaliveWithoutCalls };
+}
 
 export interface KeepAliveOptions {
   /** How long a connection may be quiet before it is asked for a sign of life. */
