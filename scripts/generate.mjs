@@ -12,8 +12,18 @@ const httpBody = "proto/google/api/httpbody.proto";
  */
 const targets = [
   { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
-  { input: "proto", out: "packages/rpc/src/gen", imports: false, exclude: ["proto/grpc", "proto/buf", "proto/clew", httpBody] },
-  { input: "proto", out: "packages/transport/src/gen", imports: false, paths: ["proto/grpc", "proto/clew", httpBody] },
+  {
+    input: "proto",
+    out: "packages/rpc/src/gen",
+    imports: false,
+    exclude: ["proto/grpc", "proto/kratos", "proto/buf", "proto/clew", httpBody],
+  },
+  {
+    input: "proto",
+    out: "packages/transport/src/gen",
+    imports: false,
+    paths: ["proto/grpc", "proto/kratos", "proto/clew", httpBody],
+  },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },

@@ -47,6 +47,7 @@ describe("grpc.reflection", () => {
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
+        "kratos.api.Metadata",
         "test.v1.Echo",
       ],
     );

@@ -23,6 +23,7 @@ import {
 } from "@clew/rpc";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { OpenSet } from "../open-set.ts";
+import { createApiMetadataService } from "./api-metadata.ts";
 import { GrpcCall } from "./call.ts";
 import { acceptedEncodings, type Compression, findCompression, isAccepted, readCompression } from "./compression.ts";
 import { Health } from "./health.ts";
@@ -49,7 +50,7 @@ export interface GrpcHandlerOptions {
   logger?: Logger;
   /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
   health?: boolean;
-  /** Serve `grpc.reflection`, v1 and v1alpha, without any middleware, unless `services` has it. Default: true. */
+  /** Serve `grpc.reflection`, v1 and v1alpha, and `kratos.api.Metadata`, without any middleware, unless `services` has it. Default: true. */
   reflection?: boolean;
 }
 
@@ -211,7 +212,10 @@ class Streams implements GrpcHandler {
 function createOwnServices(options: ResolvedOptions, health: Health): readonly Service[] {
   const { services } = options;
   const own = options.health ? [health.createService()] : [];
-  if (options.reflection) own.push(...createReflectionServices([...services, ...own]));
+  if (options.reflection) {
+    own.push(createApiMetadataService([...services, ...own]));
+    own.push(...createReflectionServices([...services, ...own]));
+  }
   const given = new Set(services.map(({ desc }) => desc.typeName));
   return own.filter(({ desc }) => !given.has(desc.typeName));
 }
