@@ -37,6 +37,12 @@ test("a broken rule is 400 VALIDATOR, on servers and clients", async () => {
           reason: "VALIDATOR",
           message: "name: must be at least 3 characters",
           metadata: { name: "must be at least 3 characters" },
+          details: [
+            {
+              "@type": "type.googleapis.com/google.rpc.BadRequest",
+              fieldViolations: [{ field: "name", description: "must be at least 3 characters" }],
+            },
+          ],
         });
         assert.equal((thrown.cause as Error).name, "ValidationError");
         return true;

@@ -1,7 +1,15 @@
 import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { Validator, Violation } from "@bufbuild/protovalidate";
-import { type Call, type Handler, hasRequestStream, type Middleware, type Reply, ServiceError } from "@clew/rpc";
+import {
+  badRequest,
+  type Call,
+  type Handler,
+  hasRequestStream,
+  type Middleware,
+  type Reply,
+  ServiceError,
+} from "@clew/rpc";
 import { rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
@@ -23,7 +31,7 @@ export interface Validation extends Middleware {
 /**
  * Holds requests against the rules in their .proto (`buf.validate`, by protovalidate): on servers before the handler, on
  * clients before they are sent. A request that breaks one fails with 400 VALIDATOR; the message tells the first violation, the
- * metadata each field with what is wrong with it. Of a stream a server looks at each message as it comes, and the first bad one
+ * metadata and a google.rpc.BadRequest each field with what is wrong with it. Of a stream a server looks at each message as it comes, and the first bad one
  * ends the call; a client's streams are left to the server. Where the request has no rules, nothing is looked at.
  */
 export function validate(options: ValidateOptions = {}): Validation {
@@ -87,7 +95,7 @@ function toServiceError(violations: readonly Violation[], cause: Error): Service
   }
   const [first] = violations;
   const message = first === undefined ? cause.message : `${placeOf(first)}: ${first.message}`;
-  return new ServiceError(400, "VALIDATOR", message, { metadata, cause });
+  return new ServiceError(400, "VALIDATOR", message, { metadata, details: [badRequest(metadata)], cause });
 }
 
 /** `addresses[1].city`; for a rule of the whole message its id. */

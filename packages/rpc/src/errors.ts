@@ -20,7 +20,7 @@ export function methodUnknown(service: string, method: string, known: string[]):
 export function errorCodeOutOfRange(enumName: string, value: string, code: number): Error {
   return usageError(
     "CLEW_RPC_ERROR_CODE",
-    `enum ${enumName}: value ${value} has the code ${code}; a code is an HTTP status from 100 to 600`,
+    `enum ${enumName}: value ${value} has the code ${code}; a code is an HTTP status from 300 to 600`,
   );
 }
 

@@ -4,11 +4,39 @@ export type { Codec, MessageCodec } from "./codec/codec.ts";
 export { createJsonCodec, jsonCodec } from "./codec/json.ts";
 export type { JsonCodecOptions } from "./codec/json-options.ts";
 export { protoCodec } from "./codec/proto.ts";
+export { badRequest, ErrorDetail, help, localized, retryInfo } from "./error-detail.ts";
 export { type ErrorFactory, type Errors, errorsOf } from "./errors-of.ts";
+export {
+  BadRequestSchema,
+  DebugInfoSchema,
+  ErrorInfoSchema,
+  HelpSchema,
+  LocalizedMessageSchema,
+  PreconditionFailureSchema,
+  QuotaFailureSchema,
+  RequestInfoSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "./gen/google/rpc/error_details_pb.ts";
 export { Metadata, type MetadataInit } from "./metadata.ts";
 export { chain, type Handler, type Middleware, type Reply } from "./middleware.ts";
 export { type Implementation, type Service, service } from "./service.ts";
-export { type ErrorStatus, ServiceError, type ServiceErrorOptions } from "./service-error.ts";
+export {
+  type ErrorJson,
+  type ErrorStatus,
+  isBadRequest,
+  isClientClosed,
+  isConflict,
+  isForbidden,
+  isGatewayTimeout,
+  isInternalServer,
+  isNotFound,
+  isServiceUnavailable,
+  isTooManyRequests,
+  isUnauthorized,
+  ServiceError,
+  type ServiceErrorOptions,
+} from "./service-error.ts";
 
 // For library authors.
 
@@ -20,7 +48,6 @@ export { callReceivesMessage, callReceivesStream } from "./errors.ts";
 export { StatusSchema as ErrorStatusSchema } from "./gen/errors/errors_pb.ts";
 export { http as httpRule } from "./gen/google/api/annotations_pb.ts";
 export type { HttpRule } from "./gen/google/api/http_pb.ts";
-export { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.ts";
 export { StatusSchema as GrpcStatusSchema } from "./gen/google/rpc/status_pb.ts";
 export { MessageStream } from "./message-stream.ts";
 export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";

@@ -1,3 +1,6 @@
+import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
+import { ErrorDetail } from "./error-detail.ts";
+
 /** The part of a {@link ServiceError} that goes over the wire. Shape and names are those of Kratos. */
 export interface ErrorStatus {
   /** Like an HTTP status: 404. */
@@ -9,27 +12,37 @@ export interface ErrorStatus {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** {@link ErrorStatus} as JSON, with the details of those errors that have some: Kratos passes over them. */
+export interface ErrorJson extends ErrorStatus {
+  readonly details?: readonly JsonObject[];
+}
+
 export interface ServiceErrorOptions {
-  /** Details for the caller. Default: none. */
+  /** Facts for the caller, as text. Default: none. */
   metadata?: Readonly<Record<string, string>>;
+  /** Messages for the caller, such as `badRequest({ name: "is taken" })`. Default: none. */
+  details?: readonly ErrorDetail[];
   /** What led to this error. It is logged here and never sent. */
   cause?: unknown;
 }
 
 const noMetadata: Readonly<Record<string, string>> = Object.freeze({});
+const noDetails: readonly ErrorDetail[] = Object.freeze([]);
 
-/** An error that the caller may see: {@link ErrorStatus} is what it sees. */
+/** An error that the caller may see: {@link ErrorJson} is what it sees. */
 export class ServiceError extends Error implements ErrorStatus {
   override readonly name: string = "ServiceError";
   readonly code: number;
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly details: readonly ErrorDetail[];
 
   constructor(code: number, reason: string, message: string, options?: ServiceErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reason = reason;
     this.metadata = options?.metadata ?? noMetadata;
+    this.details = options?.details ?? noDetails;
   }
 
   /**
@@ -41,15 +54,124 @@ export class ServiceError extends Error implements ErrorStatus {
     return new ServiceError(500, "UNKNOWN", "unknown request error", { cause: thrown });
   }
 
+  /**
+   * The error that JSON tells, undefined when it tells none. What of it has the wrong type is passed over; `code` overrules the
+   * one it tells.
+   */
+  static fromJson(json: unknown, code?: number): ServiceError | undefined {
+    if (typeof json !== "object" || json === null || !("reason" in json || "message" in json)) return undefined;
+    const told: { [name: string]: unknown } = { ...json };
+    const pairs = typeof told.metadata === "object" && told.metadata !== null ? Object.entries(told.metadata) : [];
+    const details = Array.isArray(told.details) ? told.details.map(ErrorDetail.fromJson) : [];
+    return new ServiceError(
+      code ?? (typeof told.code === "number" ? told.code : 500),
+      typeof told.reason === "string" ? told.reason : "",
+      typeof told.message === "string" ? told.message : "",
+      {
+        metadata: Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === "string")),
+        details: details.filter((detail) => detail !== undefined),
+      },
+    );
+  }
+
+  /** The first of the details that is such a message: `error.detail(BadRequestSchema)?.fieldViolations`. */
+  detail<T extends DescMessage>(desc: T): MessageShape<T> | undefined {
+    for (const detail of this.details) {
+      const message = detail.as(desc);
+      if (message !== undefined) return message;
+    }
+    return undefined;
+  }
+
+  /** The same error with other facts: those of before that the new ones do not name are kept. */
+  withMetadata(metadata: Readonly<Record<string, string>>): ServiceError {
+    return this.#clone({ metadata: { ...this.metadata, ...metadata } });
+  }
+
+  /** The same error with more details. */
+  withDetails(...details: readonly ErrorDetail[]): ServiceError {
+    return this.#clone({ details: [...this.details, ...details] });
+  }
+
+  /** The same error with what led to it. */
+  withCause(cause: unknown): ServiceError {
+    return this.#clone({ cause });
+  }
+
+  #clone(changed: ServiceErrorOptions): ServiceError {
+    const { code, reason, message, metadata, details, cause } = this;
+    const clone = new ServiceError(code, reason, message, { metadata, details, cause, ...changed });
+    // It failed where it was made first.
+    if (this.stack !== undefined) clone.stack = this.stack;
+    return clone;
+  }
+
   /** Whether `thrown` is a ServiceError of this code and this reason; message and metadata do not count. */
   matches(thrown: unknown): boolean {
     return thrown instanceof ServiceError && thrown.code === this.code && thrown.reason === this.reason;
   }
 
   /** What a caller sees. */
-  toJSON(): ErrorStatus {
-    return { code: this.code, reason: this.reason, message: this.message, metadata: this.metadata };
+  toJSON(): ErrorJson {
+    const { code, reason, message, metadata, details } = this;
+    if (details.length === 0) return { code, reason, message, metadata };
+    return { code, reason, message, metadata, details: details.map((detail) => detail.toJSON()) };
   }
+}
+
+/** Whether `thrown` is an error of this code, whatever its reason. */
+function hasCode(thrown: unknown, code: number): thrown is ServiceError {
+  return thrown instanceof ServiceError && thrown.code === code;
+}
+
+/** 400 */
+export function isBadRequest(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 400);
+}
+
+/** 401 */
+export function isUnauthorized(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 401);
+}
+
+/** 403 */
+export function isForbidden(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 403);
+}
+
+/** 404 */
+export function isNotFound(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 404);
+}
+
+/** 409 */
+export function isConflict(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 409);
+}
+
+/** 429 */
+export function isTooManyRequests(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 429);
+}
+
+/** 499: the caller went away or gave up. */
+export function isClientClosed(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 499);
+}
+
+/** 500 */
+export function isInternalServer(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 500);
+}
+
+/** 503 */
+export function isServiceUnavailable(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 503);
+}
+
+/** 504: a deadline passed. */
+export function isGatewayTimeout(thrown: unknown): thrown is ServiceError {
+  return hasCode(thrown, 504);
 }
 
 /** The call's deadline passed: 504. */

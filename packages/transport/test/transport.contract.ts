@@ -6,10 +6,13 @@ import { describe, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Context, createKey, current, run } from "@clew/context";
 import {
+  BadRequestSchema,
+  badRequest,
   type Call,
   type Client,
   createServiceClient,
   currentCall,
+  ErrorDetail,
   type Implementation,
   Metadata,
   type Middleware,
@@ -139,6 +142,23 @@ export function testTransport(name: string, transport: TransportUnderTest): void
           assert.notEqual(error, given);
           assert.equal(error.cause, undefined);
         }
+      });
+    });
+
+    test("an error's details arrive as messages", async () => {
+      const methods: Implementations = {
+        unary: () => {
+          throw new ServiceError(422, "BAD", "bad", {
+            details: [badRequest({ text: "is taken" }), ErrorDetail.of(Echo.method.unary.input, { count: 7 })],
+          });
+        },
+      };
+      await withEcho({ methods }, async (client) => {
+        const error = await failureOf(client.unary({}));
+        assert.equal(error.code, 422);
+        const [violation] = error.detail(BadRequestSchema)?.fieldViolations ?? [];
+        assert.deepEqual([violation?.field, violation?.description], ["text", "is taken"]);
+        assert.equal(error.detail(Echo.method.unary.input)?.count, 7);
       });
     });
 

@@ -2,7 +2,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { connect } from "node:http2";
 import { fromJsonString, type Message, toJsonString } from "@bufbuild/protobuf";
-import { type Call, type Client, type ErrorStatus, type Handler, Metadata, type Method, ServiceError } from "@clew/rpc";
+import { type Call, type Client, type Handler, Metadata, type Method, ServiceError } from "@clew/rpc";
 import { GrpcServer, HttpServer, MemoryClient, MemoryServer, Server, type ServerOptions } from "@clew/transport";
 import { GrpcClient } from "@clew/transport/grpc";
 import { HttpClient } from "@clew/transport/http";
@@ -46,10 +46,7 @@ class Http2RestClient implements Client {
       const body = toJsonString(method.desc.input, await call.receive());
       const { status, headers, text } = await this.#ask(call, body);
       call.replyMetadata = Metadata.adopt(headers);
-      if (status !== 200) {
-        const { reason, message, metadata } = JSON.parse(text) as ErrorStatus;
-        throw new ServiceError(status, reason, message, { metadata });
-      }
+      if (status !== 200) throw ServiceError.fromJson(JSON.parse(text), status);
       const reply: Message = fromJsonString(method.desc.output, text);
       return reply;
     };

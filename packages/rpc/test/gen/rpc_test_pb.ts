@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rpc_test.proto.
  */
 export const file_rpc_test: GenFile = /*@__PURE__*/
-  fileDesc("Cg5ycGNfdGVzdC5wcm90bxIIcnBjLnRlc3QiJAoFSGVsbG8SDAoEbmFtZRgBIAEoCRINCgVjb3VudBgCIAEoAyo6CgtFcnJvclJlYXNvbhILCgdTVE9SQUdFEAASGAoOVVNFUl9OT1RfRk9VTkQQARoEqEWUAxoEoEX3AyolCg5CYWRFcnJvclJlYXNvbhITCglUT09fTEFSR0UQABoEqEWEBzLBAQoHR3JlZXRlchIsCghTYXlIZWxsbxIPLnJwYy50ZXN0LkhlbGxvGg8ucnBjLnRlc3QuSGVsbG8SLAoGU2F5QWxsEg8ucnBjLnRlc3QuSGVsbG8aDy5ycGMudGVzdC5IZWxsbygBEiwKBlJlcGVhdBIPLnJwYy50ZXN0LkhlbGxvGg8ucnBjLnRlc3QuSGVsbG8wARIsCgRDaGF0Eg8ucnBjLnRlc3QuSGVsbG8aDy5ycGMudGVzdC5IZWxsbygBMAFiBnByb3RvMw", [file_errors_errors]);
+  fileDesc("Cg5ycGNfdGVzdC5wcm90bxIIcnBjLnRlc3QiJAoFSGVsbG8SDAoEbmFtZRgBIAEoCRINCgVjb3VudBgCIAEoAyo6CgtFcnJvclJlYXNvbhILCgdTVE9SQUdFEAASGAoOVVNFUl9OT1RfRk9VTkQQARoEqEWUAxoEoEX3AyolCg5CYWRFcnJvclJlYXNvbhITCglUT09fTEFSR0UQABoEqEWEByorCg9aZXJvRXJyb3JSZWFzb24SEgoJRk9SR09UVEVOEAAaA6hFABoEoEX0AzLBAQoHR3JlZXRlchIsCghTYXlIZWxsbxIPLnJwYy50ZXN0LkhlbGxvGg8ucnBjLnRlc3QuSGVsbG8SLAoGU2F5QWxsEg8ucnBjLnRlc3QuSGVsbG8aDy5ycGMudGVzdC5IZWxsbygBEiwKBlJlcGVhdBIPLnJwYy50ZXN0LkhlbGxvGg8ucnBjLnRlc3QuSGVsbG8wARIsCgRDaGF0Eg8ucnBjLnRlc3QuSGVsbG8aDy5ycGMudGVzdC5IZWxsbygBMAFiBnByb3RvMw", [file_errors_errors]);
 
 /**
  * @generated from message rpc.test.Hello
@@ -106,6 +106,32 @@ export type BadErrorReasonJson = "TOO_LARGE";
  */
 export const BadErrorReasonSchema: GenEnum<BadErrorReason, BadErrorReasonJson> = /*@__PURE__*/
   enumDesc(file_rpc_test, 1);
+
+/**
+ * @generated from enum rpc.test.ZeroErrorReason
+ */
+export const ZeroErrorReason = {
+  /**
+   * @generated from enum value: FORGOTTEN = 0;
+   */
+  FORGOTTEN: 0,
+} as const;
+
+/**
+ * @generated from enum rpc.test.ZeroErrorReason
+ */
+export type ZeroErrorReason = (typeof ZeroErrorReason)[keyof typeof ZeroErrorReason] | UnknownEnum;
+
+/**
+ * @generated from enum rpc.test.ZeroErrorReason
+ */
+export type ZeroErrorReasonJson = "FORGOTTEN";
+
+/**
+ * Describes the enum rpc.test.ZeroErrorReason.
+ */
+export const ZeroErrorReasonSchema: GenEnum<ZeroErrorReason, ZeroErrorReasonJson> = /*@__PURE__*/
+  enumDesc(file_rpc_test, 2);
 
 /**
  * @generated from service rpc.test.Greeter

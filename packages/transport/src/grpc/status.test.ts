@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Metadata, ServiceError } from "@clew/rpc";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack, DurationSchema } from "@bufbuild/protobuf/wkt";
+import {
+  BadRequestSchema,
+  badRequest,
+  ErrorDetail,
+  ErrorInfoSchema,
+  GrpcStatusSchema,
+  Metadata,
+  ServiceError,
+} from "@clew/rpc";
 import { readReplyHead } from "./reply-head.ts";
 import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromHttpStatus, fromReset } from "./status.ts";
 
@@ -45,6 +55,30 @@ describe("a status", () => {
     assert.equal(fields["grpc-status-details-bin"], "CAY");
     const nonsense = new Metadata({ "grpc-status": "0", "grpc-status-details-bin": "not base64!" });
     assert.deepEqual(encodeStatus(error, nonsense), encodeStatus(error));
+  });
+
+  it("carries the error's own details behind those of Kratos, also of a type that is not known here", () => {
+    const details = [badRequest({ name: "is taken" }), ErrorDetail.of(DurationSchema, { seconds: 5n })];
+    for (const code of [400, 422]) {
+      const error = new ServiceError(code, "WHY", "bad", { details });
+      const head = readReplyHead(encodeStatus(error));
+      const read = decodeStatus(head);
+      assert.deepEqual([read?.code, read?.reason, read?.details.length], [code, "WHY", 2]);
+      assert.equal(read?.detail(BadRequestSchema)?.fieldViolations[0]?.description, "is taken");
+      assert.equal(read?.detail(DurationSchema)?.seconds, 5n);
+      const status = fromBinary(GrpcStatusSchema, Buffer.from(head.details!, "base64"));
+      assert.equal(status.details[0]?.typeUrl, "type.googleapis.com/google.rpc.ErrorInfo");
+    }
+    const bare = new ServiceError(404, "", "gone", { details });
+    assert.equal(decodeStatus(readReplyHead(encodeStatus(bare)))?.details.length, 2);
+  });
+
+  it("keeps to grpc-status where the details leave the code out", () => {
+    const info = anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "WHY" }));
+    const details = Buffer.from(toBinary(GrpcStatusSchema, create(GrpcStatusSchema, { details: [info] })));
+    const head = readReplyHead(["grpc-status", "5", "grpc-message", "gone"]);
+    const read = decodeStatus({ ...head, details: details.toString("base64") });
+    assert.deepEqual([read?.code, read?.reason, read?.message], [404, "WHY", "gone"]);
   });
 
   it("never says OK for an error", () => {

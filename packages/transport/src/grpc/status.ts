@@ -1,7 +1,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { anyIs, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ErrorCode, errorCodeName, type HeaderFields, ProtocolError } from "@clew/http2";
 import {
+  ErrorDetail,
   ErrorInfoSchema,
   ErrorStatusSchema,
   fromGrpcCode,
@@ -27,7 +28,7 @@ export const detailsName = "grpc-status-details-bin";
 /**
  * The fields that carry an error: `grpc-status`, `grpc-message` and `grpc-status-details-bin`, a google.rpc.Status whose first
  * detail is the ErrorInfo{reason, metadata} of Kratos. A code that gRPC's seventeen cannot tell apart (405, 422) follows in a
- * second detail, an errors.Status: Kratos passes over it, and nothing has to hide in the metadata.
+ * second detail, an errors.Status: Kratos passes over it, and nothing has to hide in the metadata. Then come the error's own.
  */
 export function encodeStatus(error: ServiceError, trailers?: Metadata): string[] {
   const status = trailers?.get(statusName);
@@ -46,7 +47,7 @@ export function encodeStatus(error: ServiceError, trailers?: Metadata): string[]
 }
 
 function hasDetails(error: ServiceError, code: number): boolean {
-  if (error.reason !== "" || fromGrpcCode(code) !== error.code) return true;
+  if (error.reason !== "" || error.details.length > 0 || fromGrpcCode(code) !== error.code) return true;
   for (const _ in error.metadata) return true;
   return false;
 }
@@ -56,6 +57,11 @@ function encodeDetails(error: ServiceError, code: number): string {
   const details = [anyPack(ErrorInfoSchema, info)];
   if (fromGrpcCode(code) !== error.code) {
     details.push(anyPack(ErrorStatusSchema, create(ErrorStatusSchema, { code: error.code })));
+  }
+  for (const detail of error.details) {
+    // What came as JSON of a type that is not known here has no bytes to be sent.
+    const any = detail.toAny();
+    if (any !== undefined) details.push(any);
   }
   const status = toBinary(GrpcStatusSchema, create(GrpcStatusSchema, { code, message: error.message, details }));
   return Buffer.from(status.buffer, status.byteOffset, status.byteLength).toString("base64").replace(/=+$/, "");
@@ -71,6 +77,7 @@ export function decodeStatus(head: Pick<ReplyHead, "status" | "message" | "detai
   const details = decodeDetails(head.details, code);
   return new ServiceError(details.code ?? fromGrpcCode(code), details.reason, details.message ?? message, {
     metadata: details.metadata,
+    details: details.others,
   });
 }
 
@@ -79,22 +86,30 @@ interface Details {
   reason: string;
   message: string | undefined;
   metadata: Readonly<Record<string, string>>;
+  readonly others: ErrorDetail[];
 }
 
+// "If present and contains a status code it MUST NOT contradict the Status header. The consumer MUST verify this requirement."
+// (gRPC over HTTP/2, "Responses"): details of another status say nothing about this one.
 function decodeDetails(base64: string | undefined, grpcCode: number): Details {
-  const found: Details = { code: undefined, reason: "", message: undefined, metadata: {} };
+  const found: Details = { code: undefined, reason: "", message: undefined, metadata: {}, others: [] };
   if (base64 === undefined) return found;
   try {
     const status = fromBinary(GrpcStatusSchema, Buffer.from(base64, "base64"));
-    if (status.code !== grpcCode) return found;
-    found.message = status.message;
-    const info = status.details.map((any) => anyUnpack(any, ErrorInfoSchema)).find((one) => one !== undefined);
-    if (info !== undefined) {
-      found.reason = info.reason;
-      found.metadata = info.metadata;
+    if (status.code !== 0 && status.code !== grpcCode) return found;
+    if (status.code !== 0) found.message = status.message;
+    let hasInfo = false;
+    for (const any of status.details) {
+      if (!hasInfo && anyIs(any, ErrorInfoSchema)) {
+        const info = anyUnpack(any, ErrorInfoSchema)!;
+        hasInfo = true;
+        found.reason = info.reason;
+        found.metadata = info.metadata;
+      } else if (found.code === undefined && anyIs(any, ErrorStatusSchema)) {
+        const { code } = anyUnpack(any, ErrorStatusSchema)!;
+        if (code !== 0 && toGrpcCode(code) === grpcCode) found.code = code;
+      } else found.others.push(ErrorDetail.fromAny(any));
     }
-    const exact = status.details.map((any) => anyUnpack(any, ErrorStatusSchema)).find((one) => one !== undefined);
-    if (exact !== undefined && exact.code !== 0 && toGrpcCode(exact.code) === grpcCode) found.code = exact.code;
   } catch {
     // Status and message arrived; whoever wrote the details wrote something else.
   }

@@ -219,18 +219,8 @@ export function decodeError({ status, body }: HttpResponse): ServiceError {
   } catch {
     told = undefined;
   }
-  if (typeof told !== "object" || told === null || !("reason" in told || "message" in told)) {
-    const snippet = text.length > snippetLength ? `${text.slice(0, snippetLength)}...` : text;
-    return new ServiceError(status, "UNKNOWN", snippet === "" ? `HTTP status ${status}` : snippet);
-  }
-  const { reason, message, metadata } = told as Record<string, unknown>;
-  const pairs = typeof metadata === "object" && metadata !== null ? Object.entries(metadata) : [];
-  return new ServiceError(
-    status,
-    typeof reason === "string" ? reason : "",
-    typeof message === "string" ? message : "",
-    {
-      metadata: Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === "string")),
-    },
-  );
+  const error = ServiceError.fromJson(told, status);
+  if (error !== undefined) return error;
+  const snippet = text.length > snippetLength ? `${text.slice(0, snippetLength)}...` : text;
+  return new ServiceError(status, "UNKNOWN", snippet === "" ? `HTTP status ${status}` : snippet);
 }

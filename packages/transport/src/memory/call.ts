@@ -200,7 +200,6 @@ async function respond(call: MemoryCall, handler: Handler): Promise<void> {
 
 /** An error as the other end sees it: what of it goes over a wire, and nothing of its cause. */
 function carryError(error: ServiceError): ServiceError {
-  const { code, reason, message, metadata } = JSON.parse(JSON.stringify(error)) as ServiceError;
   // An error that says OK would be none to its receiver.
-  return new ServiceError(code === 200 ? 500 : code, reason, message, { metadata });
+  return ServiceError.fromJson(JSON.parse(JSON.stringify(error)), error.code === 200 ? 500 : error.code)!;
 }
