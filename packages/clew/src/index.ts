@@ -29,4 +29,13 @@ export {
   ServiceError,
   service,
 } from "@clew/rpc";
-export { createClient, GrpcServer, HttpServer, MemoryServer, Server } from "@clew/transport";
+export {
+  compression,
+  cors,
+  createClient,
+  GrpcServer,
+  HttpServer,
+  MemoryServer,
+  Server,
+  staticFiles,
+} from "@clew/transport";

@@ -1,6 +1,18 @@
 export { type ClientOptions, createClient, type MemoryClientOptions } from "./client.ts";
 export { GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
-export { type Filter, HttpServer, type HttpServerOptions, type RawHandler, type Route } from "./http/index.ts";
+export {
+  type CompressionOptions,
+  type CorsOptions,
+  compression,
+  cors,
+  type Filter,
+  HttpServer,
+  type HttpServerOptions,
+  type RawHandler,
+  type Route,
+  type StaticFilesOptions,
+  staticFiles,
+} from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
 export { Server, type ServerOptions } from "./server.ts";
 

@@ -123,12 +123,13 @@ export class Http2Response extends Writable {
     else if (given !== undefined && given !== null) {
       for (const [name, value] of Object.entries(given)) if (value !== undefined) this.setHeader(name, value);
     }
-    this.#sendHeaders(false);
+    // Who writes without a head comes here as well, as in node:http: a filter that wants to see every head replaces this function.
+    this.#sendHeaders(this.#isEnded && this.#trailers.length === 0);
     return this;
   }
 
   flushHeaders(): void {
-    if (!this.#headersSent) this.#sendHeaders(false);
+    if (!this.#headersSent) this.writeHead(this.statusCode);
   }
 
   writeContinue(callback?: () => void): void {
@@ -174,14 +175,14 @@ export class Http2Response extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    if (!this.#headersSent) this.#sendHeaders(false);
+    if (!this.#headersSent) this.writeHead(this.statusCode);
     if (!this.#hasBody() || this.#stream.sendData(chunk)) callback();
     else this.#onDrain = callback;
   }
 
   override _final(callback: (error?: Error | null) => void): void {
     this.#isEnded = true;
-    if (!this.#headersSent) this.#sendHeaders(this.#trailers.length === 0);
+    if (!this.#headersSent) this.writeHead(this.statusCode);
     if (this.#trailers.length > 0) this.#stream.sendTrailers(this.#trailers);
     else this.#stream.sendEnd();
     callback();

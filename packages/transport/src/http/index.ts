@@ -1,4 +1,7 @@
 export { HttpClient, type HttpClientOptions } from "./client.ts";
+export { type CompressionOptions, type ContentEncoding, compression } from "./filter/compression.ts";
+export { type AllowedOrigin, type CorsOptions, cors } from "./filter/cors.ts";
+export { type StaticFilesOptions, staticFiles } from "./filter/static-files.ts";
 export type { Filter, RawHandler, Route } from "./route.ts";
 export { HttpServer, type HttpServerOptions } from "./server.ts";
 

@@ -1,0 +1,234 @@
+import type { ServerResponse } from "node:http";
+import type { Transform } from "node:stream";
+import zlib from "node:zlib";
+import { optionInvalid } from "../../errors.ts";
+import type { Filter } from "../route.ts";
+import { chooseEncoding } from "./accept-encoding.ts";
+import { addVary, beforeHead, toList } from "./response-head.ts";
+
+/** A content encoding, by its name in HTTP. */
+export type ContentEncoding = "zstd" | "br" | "gzip" | "deflate";
+
+export interface CompressionOptions {
+  /** What may be used, the first where a caller does not care. Default: zstd (where Node has it), br, gzip, deflate. */
+  encodings?: readonly ContentEncoding[];
+  /** Bodies known to be shorter than this are sent as they are, in bytes. Default: 1024. */
+  minBytes?: number;
+  /** Whether bodies of this content type, without parameters and in lower case, are worth it. Default: text in all its forms. */
+  isCompressible?: (contentType: string) => boolean;
+  /** How hard each encoding tries, on its own scale. Default: zstd 3, br 3, gzip 4, deflate 4. */
+  levels?: Partial<Readonly<Record<ContentEncoding, number>>>;
+}
+
+interface ResolvedCompressionOptions {
+  readonly encodings: readonly ContentEncoding[];
+  readonly minBytes: number;
+  readonly isCompressible: (contentType: string) => boolean;
+  readonly levels: Readonly<Record<ContentEncoding, number>>;
+}
+
+// CPU on 41 KB of JSON: zstd 3 0.14 ms to 6.6 KB, br 3 0.23 ms to 6.4 KB, br 4 0.38 ms to 6.4 KB, gzip 4 0.26 ms to 7.4 KB, gzip 6 0.44 ms to 7.0 KB.
+const defaultLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 3, br: 3, gzip: 4, deflate: 4 };
+
+// The window is what a stream keeps in memory: 512 KB instead of brotli's 4 MB.
+const brotliWindowBits = 19;
+
+/** Node has it from 22.15 on. */
+const hasZstd = typeof zlib.createZstdCompress === "function";
+
+/** @throws CLEW_TRANSPORT_OPTION */
+function resolveCompressionOptions(options: CompressionOptions): ResolvedCompressionOptions {
+  const { encodings = ["zstd", "br", "gzip", "deflate"], minBytes = 1024 } = options;
+  for (const encoding of encodings) {
+    if (!(encoding in defaultLevels)) throw optionInvalid("encodings", encoding, "of zstd, br, gzip and deflate");
+  }
+  if (!(minBytes >= 0)) throw optionInvalid("minBytes", minBytes, "a number of bytes, 0 or more");
+  return {
+    encodings: encodings.filter((encoding) => encoding !== "zstd" || hasZstd),
+    minBytes,
+    isCompressible: options.isCompressible ?? isCompressible,
+    levels: { ...defaultLevels, ...(options.levels as Record<ContentEncoding, number> | undefined) },
+  };
+}
+
+/** Whether a content type is text of some kind. gRPC-Web and Connect's streams have a compression of their own. */
+export function isCompressible(contentType: string): boolean {
+  if (/^application\/(?:grpc|connect)/.test(contentType)) return false;
+  return /^text\/|[+/](?:json|xml|text|yaml)$|^application\/(?:(?:x-)?javascript|json5|ld\+json|manifest\+json|x-ndjson|jsonl|wasm|graphql|rtf|toml|sql|x-yaml|x-sh|vnd\.ms-fontobject)$|^font\/(?:ttf|otf|collection)$|^image\/(?:bmp|x-icon|vnd\.microsoft\.icon)$/.test(
+    contentType,
+  );
+}
+
+/**
+ * Compresses replies by the caller's `Accept-Encoding`. Streamed replies are flushed once in a turn of the event loop, so each event of an
+ * SSE stream leaves when it is written. Left as they are: what is encoded already, parts (206), what says `no-transform`, and what is
+ * short or no text. A strong ETag becomes a weak one.
+ *
+ * With credentials in the reply, and text of the caller's beside it, its length tells of them (BREACH): leave such routes out.
+ *
+ * @throws CLEW_TRANSPORT_OPTION
+ */
+export function compression(options: CompressionOptions = {}): Filter {
+  const resolved = resolveCompressionOptions(options);
+  // Made now, so that a level that an encoding does not have is an error at start.
+  for (const encoding of resolved.encodings) createEncoder(encoding, resolved).destroy();
+  return (next) => (request, response, variables) => {
+    const isForbidden = hasNoTransform(request.headers["cache-control"]);
+    if (!isForbidden) {
+      const reply = new CompressedReply(response, resolved);
+      const choice = chooseEncoding(request.headers["accept-encoding"], resolved.encodings);
+      beforeHead(response, () => reply.begin(choice, request.method === "HEAD", request.headers["if-none-match"]));
+    }
+    return next(request, response, variables);
+  };
+}
+
+function createEncoder(encoding: ContentEncoding, { levels }: ResolvedCompressionOptions): Encoder {
+  const { constants } = zlib;
+  const level = levels[encoding];
+  try {
+    switch (encoding) {
+      case "zstd":
+        return zlib.createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } });
+      case "br":
+        return zlib.createBrotliCompress({
+          params: {
+            [constants.BROTLI_PARAM_QUALITY]: level,
+            [constants.BROTLI_PARAM_LGWIN]: brotliWindowBits,
+          },
+        });
+      case "gzip":
+        return zlib.createGzip({ level });
+      case "deflate":
+        return zlib.createDeflate({ level });
+    }
+  } catch (error) {
+    throw optionInvalid(`levels.${encoding}`, level, `a level that it has: ${(error as Error).message}`);
+  }
+}
+
+function flushKind(encoding: ContentEncoding): number {
+  const { constants } = zlib;
+  if (encoding === "zstd") return constants.ZSTD_e_flush;
+  return encoding === "br" ? constants.BROTLI_OPERATION_FLUSH : constants.Z_SYNC_FLUSH;
+}
+
+type Encoder = Transform & zlib.Zlib;
+
+type Callback = (error?: Error | null) => void;
+type WriteArguments = [chunk?: unknown, encoding?: BufferEncoding | Callback, callback?: Callback];
+
+/** Stands between a handler and its response: `write` and `end` go through an encoder, if the head says so. */
+class CompressedReply {
+  readonly #response: ServerResponse;
+  readonly #options: ResolvedCompressionOptions;
+  readonly #write: (chunk: Buffer) => boolean;
+  readonly #end: (...given: WriteArguments) => ServerResponse;
+  #encoder: Encoder | undefined;
+  #flushKind = 0;
+  #flush: NodeJS.Immediate | undefined;
+
+  constructor(response: ServerResponse, options: ResolvedCompressionOptions) {
+    this.#response = response;
+    this.#options = options;
+    const write = response.write.bind(response) as (...given: WriteArguments) => boolean;
+    this.#write = write;
+    this.#end = response.end.bind(response) as (...given: WriteArguments) => ServerResponse;
+    response.write = ((...given: WriteArguments): boolean => {
+      if (!response.headersSent) response.writeHead(response.statusCode);
+      return this.#encoder === undefined ? write(...given) : this.#encode(this.#encoder, given);
+    }) as ServerResponse["write"];
+    response.end = ((...given: WriteArguments): ServerResponse => {
+      const [chunk] = given;
+      if (!response.headersSent && chunk !== undefined && chunk !== null && typeof chunk !== "function") {
+        // As `end` itself would have said it.
+        if (!response.hasHeader("content-length") && !response.hasHeader("transfer-encoding")) {
+          response.setHeader("content-length", lengthOf(given));
+        }
+        response.writeHead(response.statusCode);
+      }
+      return this.#encoder === undefined ? this.#end(...given) : this.#finish(this.#encoder, given);
+    }) as ServerResponse["end"];
+  }
+
+  /** Decides, when the head is about to go out. */
+  begin(choice: ContentEncoding | undefined, isHead: boolean, ifNoneMatch: string | undefined): void {
+    const response = this.#response;
+    const { statusCode } = response;
+    const etag = response.getHeader("etag");
+    if (statusCode === 304) {
+      // What was sent compressed has the weak form; so this refreshes that one (RFC 9110 section 15.4.5).
+      addVary(response, "Accept-Encoding");
+      if (typeof etag === "string" && toList(ifNoneMatch).includes(`W/${etag}`))
+        response.setHeader("etag", `W/${etag}`);
+      return;
+    }
+    if (statusCode < 200 || statusCode === 204 || statusCode === 205 || statusCode === 206) return;
+    const { isCompressible, minBytes } = this.#options;
+    const contentType = String(response.getHeader("content-type") ?? "");
+    const type = contentType.split(";", 1)[0]!.trim().toLowerCase();
+    if (response.hasHeader("content-encoding") || !isCompressible(type)) return;
+    if (hasNoTransform(toList(response.getHeader("cache-control")).join(","))) return;
+    const length = response.getHeader("content-length");
+    if (length !== undefined && Number(length) < minBytes) return;
+    addVary(response, "Accept-Encoding");
+    if (choice === undefined) return;
+    response.setHeader("content-encoding", choice);
+    response.removeHeader("content-length");
+    // A part of these bytes cannot be asked for.
+    response.removeHeader("accept-ranges");
+    if (typeof etag === "string" && etag.startsWith('"')) response.setHeader("etag", `W/${etag}`);
+    if (!isHead) this.#open(choice);
+  }
+
+  #open(choice: ContentEncoding): void {
+    const response = this.#response;
+    const encoder = createEncoder(choice, this.#options);
+    this.#encoder = encoder;
+    this.#flushKind = flushKind(choice);
+    encoder.on("data", (bytes: Buffer) => {
+      if (!this.#write(bytes)) encoder.pause();
+    });
+    encoder.on("end", () => this.#end());
+    // Who waits for it has filled the encoder, which empties into the response.
+    encoder.on("drain", () => response.emit("drain"));
+    encoder.on("error", (error) => response.destroy(error));
+    response.on("drain", () => encoder.resume());
+    response.once("close", () => {
+      clearImmediate(this.#flush);
+      encoder.destroy();
+    });
+  }
+
+  #encode(encoder: Encoder, given: WriteArguments): boolean {
+    const goesOn = (encoder as { write(...given: WriteArguments): boolean }).write(...given);
+    // Many writes in a row are one flush.
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined;
+      if (!encoder.destroyed && !encoder.writableEnded) encoder.flush(this.#flushKind);
+    });
+    return goesOn;
+  }
+
+  #finish(encoder: Encoder, given: WriteArguments): ServerResponse {
+    if (encoder.writableEnded) return this.#response;
+    clearImmediate(this.#flush);
+    const callback = given.find((one): one is Callback => typeof one === "function");
+    if (callback !== undefined) this.#response.once("finish", callback);
+    const [chunk, encoding] = given;
+    if (chunk === undefined || chunk === null || typeof chunk === "function") encoder.end();
+    else if (typeof encoding === "string") encoder.end(chunk, encoding);
+    else encoder.end(chunk);
+    return this.#response;
+  }
+}
+
+function lengthOf([chunk, encoding]: WriteArguments): number {
+  if (typeof chunk === "string") return Buffer.byteLength(chunk, typeof encoding === "string" ? encoding : "utf8");
+  return (chunk as Uint8Array).byteLength;
+}
+
+/** Whether a Cache-Control forbids to change the bytes (RFC 9111 sections 5.2.1.6 and 5.2.2.6). */
+function hasNoTransform(cacheControl: string | undefined): boolean {
+  return cacheControl !== undefined && /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(cacheControl);
+}
