@@ -20,13 +20,13 @@ import {
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { OpenSet } from "../open-set.ts";
+import { Turn } from "../turn.ts";
 import { type Compression, compressFromBytes } from "./compression.ts";
 import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import type { RouteCodec } from "./route-codec.ts";
 import { encodeStatus, okFields } from "./status.ts";
-import { Turn } from "./turn.ts";
 
 export interface GrpcCallInit {
   readonly method: Method;

@@ -19,6 +19,7 @@ import {
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { ClientConnection } from "../http2/client-connection.ts";
+import { Turn } from "../turn.ts";
 import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
 import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
@@ -26,7 +27,6 @@ import { appendMetadata, readMetadata } from "./metadata.ts";
 import { readReplyHead } from "./reply-head.ts";
 import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
-import { Turn } from "./turn.ts";
 
 export interface RequestInit {
   readonly call: Call;
