@@ -123,3 +123,21 @@ export function methodNotCallable(operation: string, transport: string): Transpo
     `${operation} is a stream, which ${transport} does not carry yet; an endpoint "grpc://host:port" does`,
   );
 }
+
+export function statusInvalid(given: unknown, works: string): TransportError {
+  return usageError("CLEW_TRANSPORT_STATUS", `the status ${String(given)} is none for this; ${works} would work`);
+}
+
+export function rawBodyUnread(operation: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_RAW_BODY",
+    `${operation} is a raw route: its body is its handler's to read from the request, not a middleware's from the call`,
+  );
+}
+
+export function methodOptionUnused(key: string, known: readonly string[]): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_METHOD_OPTION",
+    `option methods names "${key}", which no service here has (there are: ${known.join(", ") || "none"})`,
+  );
+}

@@ -5,6 +5,7 @@ import type { Health } from "./grpc/health.ts";
 import { HttpHandler } from "./http/handler.ts";
 import type { HttpHandlerOptions } from "./http/handler-options.ts";
 import { Http1Connections } from "./http/http1-connections.ts";
+import type { RouteInfo } from "./http/route.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
 
@@ -24,6 +25,7 @@ export interface ServerOptions
  * version of HTTP, the content type tells gRPC.
  */
 export class Server {
+  readonly #http: HttpHandler;
   readonly #grpc: GrpcHandler;
   readonly #listener: Listener;
 
@@ -36,6 +38,7 @@ export class Server {
     const resolved = resolveListenerOptions(options);
     const http = new HttpHandler(options);
     const grpc = createGrpcHandler(options);
+    this.#http = http;
     this.#grpc = grpc;
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener =>
@@ -62,6 +65,11 @@ export class Server {
   /** How the server and its services are, as `grpc.health.v1` tells it. */
   get health(): Health {
     return this.#grpc.health;
+  }
+
+  /** Every way to reach the server by HTTP/JSON, services before raw routes, in the order they were given. */
+  routes(): readonly RouteInfo[] {
+    return this.#http.routes;
   }
 
   /**

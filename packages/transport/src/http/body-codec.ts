@@ -66,14 +66,14 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
   };
 }
 
-function readField(message: Message, field: DescField): Message | undefined {
+export function readField(message: Message, field: DescField): Message | undefined {
   const properties = message as unknown as Record<string, unknown>;
   if (field.oneof === undefined) return properties[field.localName] as Message | undefined;
   const oneof = properties[field.oneof.localName] as { case?: string; value?: Message };
   return oneof.case === field.localName ? oneof.value : undefined;
 }
 
-function writeField(message: Message, field: DescField, value: Message): Message {
+export function writeField(message: Message, field: DescField, value: Message): Message {
   const properties = message as unknown as Record<string, unknown>;
   if (field.oneof === undefined) properties[field.localName] = value;
   else properties[field.oneof.localName] = { case: field.localName, value };
@@ -82,6 +82,17 @@ function writeField(message: Message, field: DescField, value: Message): Message
 
 function toText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}
+
+/** The codec for a body of this content type; `application/vnd.shop+json` is read as JSON (RFC 6838 section 4.2.8). */
+export function findCodec(codecs: BodyCodecs, contentType: string): BodyCodec | undefined {
+  const subtype = subtypeOf(contentType);
+  return codecs.get(subtype) ?? codecs.get(subtype.slice(subtype.lastIndexOf("+") + 1));
+}
+
+/** The charset of a content type, in lower case; undefined when it names none. */
+export function charsetOf(contentType: string): string | undefined {
+  return contentType.includes("=") ? /;\s*charset="?([^";\s]*)/i.exec(contentType)?.[1]?.toLowerCase() : undefined;
 }
 
 /** `json` in `application/json; charset=utf-8`; "" when it is not a content type. */
@@ -93,23 +104,54 @@ export function subtypeOf(contentType: string): string {
   return slash === -1 ? "" : type.slice(slash + 1);
 }
 
+/** One range of an Accept header. */
+interface MediaRange {
+  readonly type: string;
+  readonly subtype: string;
+  readonly quality: number;
+}
+
 /**
- * The codec for a reply, by the caller's Accept (RFC 9110 section 12.5.1): the one it likes best, and the first where it does
- * not care. A caller that takes none of them gets the first as well, as in Kratos: an answer it can look at beats a 406.
+ * The codec for a reply, by the caller's Accept (RFC 9110 section 12.5.1): the one it likes best; of those it likes alike the one
+ * it names first, and the first where it does not care. For each codec the most specific range counts: `application/json;q=0, *\/*`
+ * is anything but JSON. A caller that takes none of them gets the first as well, as in Kratos: an answer it can look at beats a 406.
  */
 export function negotiate(codecs: BodyCodecs, accept: string | undefined): BodyCodec {
   const first = codecs.values().next().value!;
   if (accept === undefined || accept === "*/*" || accept === first.contentType) return first;
-  let best: BodyCodec | undefined;
+  const ranges = accept.split(",").map(parseRange);
+  let best = first;
   let bestQuality = 0;
-  for (const range of accept.split(",")) {
-    const quality = Number(/;\s*q=([^;\s]*)/i.exec(range)?.[1] ?? 1);
-    if (!(quality > bestQuality)) continue;
-    const subtype = subtypeOf(range);
-    const codec = subtype === "*" ? first : codecs.get(subtype);
-    if (codec === undefined) continue;
+  let bestPlace = 0;
+  for (const [subtype, codec] of codecs) {
+    const place = findRange(ranges, codec.contentType, subtype);
+    const quality = ranges[place]?.quality ?? 0;
+    if (quality < bestQuality || quality === 0 || (quality === bestQuality && place >= bestPlace)) continue;
     best = codec;
     bestQuality = quality;
+    bestPlace = place;
   }
-  return best ?? first;
+  return best;
+}
+
+function parseRange(text: string): MediaRange {
+  const end = text.indexOf(";");
+  const [type = "", subtype = ""] = (end === -1 ? text : text.slice(0, end)).trim().toLowerCase().split("/");
+  const quality = end === -1 ? 1 : Number(/;\s*q=([^;\s]*)/i.exec(text)?.[1] ?? 1);
+  return { type, subtype, quality: quality > 0 && quality <= 1 ? quality : 0 };
+}
+
+/** Where the most specific range is that fits a content type; -1 when none does. */
+function findRange(ranges: readonly MediaRange[], contentType: string, subtype: string): number {
+  let found = -1;
+  let foundRank = 0;
+  for (const [index, range] of ranges.entries()) {
+    const isType = contentType.startsWith(`${range.type}/`);
+    const rank =
+      isType && range.subtype === subtype ? 3 : range.subtype !== "*" ? 0 : isType ? 2 : range.type === "*" ? 1 : 0;
+    if (rank <= foundRank) continue;
+    found = index;
+    foundRank = rank;
+  }
+  return found;
 }

@@ -11,7 +11,10 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { type BindVariables, bindQuery } from "./binding.ts";
-import { type BodyCodecs, subtypeOf } from "./body-codec.ts";
+import { type BodyCodecs, charsetOf, findCodec, negotiate } from "./body-codec.ts";
+import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
+import type { HttpBodyCodec } from "./http-body.ts";
+import { type HttpReply, hasReplyBody } from "./reply.ts";
 import type { Rule } from "./rule.ts";
 import type { ServerExchange } from "./server-exchange.ts";
 
@@ -25,6 +28,9 @@ export interface RpcRoute {
   readonly bindVariables: BindVariables | undefined;
   readonly requestCodecs: BodyCodecs;
   readonly replyCodecs: BodyCodecs;
+  /** Where a body is a google.api.HttpBody, what takes the place of the codecs. */
+  readonly requestHttpBody: HttpBodyCodec | undefined;
+  readonly replyHttpBody: HttpBodyCodec | undefined;
   readonly timeoutMs: number;
   readonly bodyLimitBytes: number;
 }
@@ -46,6 +52,8 @@ export class HttpServerCall extends Call implements HttpInfo {
   override readonly side = "server";
   override readonly transport = "http";
   readonly path: string;
+  /** The status of a reply that is no error. */
+  replyStatus = 200;
   readonly #route: RpcRoute;
   readonly #exchange: ServerExchange;
   readonly #query: string;
@@ -93,6 +101,21 @@ export class HttpServerCall extends Call implements HttpInfo {
     throw callReceivesMessage(this.operation);
   }
 
+  /** The reply for a message, in the codec the caller likes best. */
+  encodeReply(message: Message): HttpReply {
+    const { replyCodecs, replyHttpBody, bodyLimitBytes } = this.#route;
+    const status = this.replyStatus;
+    const metadata = this.givenReplyMetadata;
+    if (!hasReplyBody(status)) return { status, contentType: undefined, body: "", metadata, bodyLimitBytes };
+    if (replyHttpBody !== undefined) {
+      const { contentType, bytes } = replyHttpBody.encode(message);
+      return { status, contentType, body: bytes, metadata, bodyLimitBytes };
+    }
+    const codec = negotiate(replyCodecs, this.#exchange.headers.accept);
+    const body = codec.encodeText?.(message) ?? codec.encode(message);
+    return { status, contentType: codec.contentType, body, metadata, bodyLimitBytes };
+  }
+
   async #decode(): Promise<Message> {
     const { rule, method, bindVariables } = this.#route;
     const input = method.desc.input;
@@ -105,20 +128,19 @@ export class HttpServerCall extends Call implements HttpInfo {
   }
 
   async #decodeBody(): Promise<Message> {
-    const { requestCodecs, bodyLimitBytes } = this.#route;
-    const { headers } = this.#exchange;
-    const contentType = headers["content-type"];
-    const codec = requestCodecs.get(subtypeOf(contentType ?? ""));
-    const encoding = headers["content-encoding"];
+    const { requestCodecs, requestHttpBody } = this.#route;
+    const contentType = this.#exchange.headers["content-type"];
+    if (requestHttpBody !== undefined) return requestHttpBody.decode(await this.#readBody(), contentType ?? "");
+    const codec = findCodec(requestCodecs, contentType ?? "");
     if (codec === undefined)
       throw unsupported(
         "content type",
         contentType,
         [...requestCodecs.values()].map((one) => one.contentType),
       );
-    if (encoding !== undefined && encoding !== "identity")
-      throw unsupported("content encoding", encoding, ["identity"]);
-    const bytes = await this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
+    const charset = charsetOf(contentType!);
+    if (charset !== undefined && !readCharsets.has(charset)) throw unsupported("charset", charset, ["utf-8"]);
+    const bytes = await this.#readBody();
     try {
       return codec.decode(bytes);
     } catch (error) {
@@ -132,7 +154,24 @@ export class HttpServerCall extends Call implements HttpInfo {
       );
     }
   }
+
+  /** The body without its content encoding. */
+  async #readBody(): Promise<Uint8Array> {
+    const { bodyLimitBytes } = this.#route;
+    const encoding = this.#exchange.headers["content-encoding"];
+    if (encoding === undefined) return this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
+    if (!canDecodeContent(encoding)) {
+      // What would work belongs in this header (RFC 9110 section 15.5.16).
+      this.replyMetadata.set("accept-encoding", acceptedCodings);
+      throw unsupported("content encoding", encoding, [acceptedCodings]);
+    }
+    const bytes = await this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
+    return this.orCancelled(decodeContent(bytes, encoding, bodyLimitBytes));
+  }
 }
+
+/** What is UTF-8, or a part of it. */
+const readCharsets: ReadonlySet<string> = new Set(["utf-8", "utf8", "us-ascii"]);
 
 function unsupported(what: string, given: string | undefined, works: string[]): ServiceError {
   const known = works.join(", ");

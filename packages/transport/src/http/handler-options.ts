@@ -1,55 +1,85 @@
 import { type Logger, silentLogger } from "@clew/log";
-import type { Codec, Middleware, Service } from "@clew/rpc";
+import type { Codec, JsonCodecOptions, Middleware, Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
-import { longestTimerMs } from "../listener.ts";
 import { defaultCodecs } from "./body-codec.ts";
-import type { Filter, Route } from "./route.ts";
+import { checkMethodOptions, type HttpMethodOptions, withJson } from "./method-options.ts";
+import type { Filter, RawHandler, Route, RouteGroup } from "./route.ts";
+import { parseTemplate } from "./template.ts";
 
 export interface HttpHandlerOptions {
   /** The services to serve. Their streaming methods are left out: HTTP/JSON carries none yet. Default: none. */
   services?: readonly Service[];
-  /** Wrapped around every call of a service, the first outermost. Default: none. */
+  /** Wrapped around every call of a service and every raw route, the first outermost. Default: none. */
   middleware?: readonly Middleware[];
   /** Wrapped around every request, the first outermost. Default: none. */
   filters?: readonly Filter[];
-  /** Paths outside of any service. Default: none. */
-  routes?: readonly Route[];
-  /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have none. Default: 1000. */
+  /** Paths outside of any service, and groups of them. Default: none. */
+  routes?: readonly (Route | RouteGroup)[];
+  /** What comes before every path, those of services and routes alike: `/shop`. Default: nothing. */
+  prefix?: string;
+  /** Options of single methods, by operation (`"/shop.Orders/Place"`) or for all of a service (`"/shop.Orders/*"`). Default: none. */
+  methods?: Readonly<Record<string, HttpMethodOptions>>;
+  /** Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as its body. Default: true. */
+  defaultRoutes?: boolean;
+  /**
+   * What becomes of a path that no route knows, and one does with a slash more or less at its end: `"redirect"` sends the caller
+   * there with 308, which keeps verb and body; `"strict"` is 404. Default: `"redirect"`.
+   */
+  trailingSlash?: "redirect" | "strict";
+  /** Answers what no route knows. Default: 404 NOT_FOUND in the error shape. */
+  notFound?: RawHandler;
+  /** Answers a path that a route knows with another verb; `Allow` is set already. Default: 405 METHOD_NOT_ALLOWED in the error shape. */
+  methodNotAllowed?: RawHandler;
+  /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
   timeoutMs?: number;
-  /** The longest body a call may send, in bytes. Default: 4 MiB. */
+  /** The longest body a call may send, in bytes, also after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;
   /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
   requestTimeoutMs?: number;
   /** How bodies are written, the first where the caller does not care. Default: JSON, protobuf, HTML form. */
   codecs?: readonly Codec[];
+  /** How JSON is written, in the place of the codec `json`. Default: as that has it. */
+  json?: JsonCodecOptions;
   /** How long all headers of a request may be together, in bytes; told to who goes over it. Default: 16 KiB. */
   headerLimitBytes?: number;
   /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
   logger?: Logger;
 }
 
-export type ResolvedHttpHandlerOptions = Readonly<Required<HttpHandlerOptions>>;
+export type ResolvedHttpHandlerOptions = Readonly<
+  Required<Omit<HttpHandlerOptions, "json" | "notFound" | "methodNotAllowed">> & {
+    notFound: RawHandler | undefined;
+    methodNotAllowed: RawHandler | undefined;
+  }
+>;
 
-/** @throws CLEW_TRANSPORT_OPTION */
+/** @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TEMPLATE */
 export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): ResolvedHttpHandlerOptions {
   const resolved: ResolvedHttpHandlerOptions = {
     services: options.services ?? [],
     middleware: options.middleware ?? [],
     filters: options.filters ?? [],
     routes: options.routes ?? [],
+    prefix: options.prefix ?? "",
+    methods: options.methods ?? {},
+    defaultRoutes: options.defaultRoutes ?? true,
+    trailingSlash: options.trailingSlash ?? "redirect",
+    notFound: options.notFound,
+    methodNotAllowed: options.methodNotAllowed,
     timeoutMs: options.timeoutMs ?? 1000,
     bodyLimitBytes: options.bodyLimitBytes ?? 4 * 1024 * 1024,
     requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
-    codecs: options.codecs ?? defaultCodecs,
+    codecs: withJson(options.codecs ?? defaultCodecs, options.json),
     headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
     logger: options.logger ?? silentLogger,
   };
-  if (!(resolved.bodyLimitBytes >= 0 && resolved.bodyLimitBytes < Infinity)) {
-    throw optionInvalid("bodyLimitBytes", resolved.bodyLimitBytes, "a number of 0 or more");
+  checkMethodOptions(resolved);
+  const { prefix, trailingSlash } = resolved;
+  if (prefix !== "" && (prefix.endsWith("/") || parseTemplate(prefix, "option prefix").variables.length > 0)) {
+    throw optionInvalid("prefix", `"${prefix}"`, 'a path without variables or a slash at its end, like "/shop"');
   }
-  if (!(resolved.timeoutMs >= 0 && resolved.timeoutMs <= longestTimerMs)) {
-    throw optionInvalid("timeoutMs", resolved.timeoutMs, `a number of milliseconds from 0 to ${longestTimerMs}`);
+  if (trailingSlash !== "redirect" && trailingSlash !== "strict") {
+    throw optionInvalid("trailingSlash", `"${String(trailingSlash)}"`, '"redirect" or "strict"');
   }
-  if (resolved.codecs.length === 0) throw optionInvalid("codecs", "empty", "at least one codec");
   return resolved;
 }

@@ -1,11 +1,11 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import { callCancelled, isStream, type Peer, type Reply, ServiceError } from "@clew/rpc";
+import { type Call, callCancelled, type Handler, isStream, type Peer, type Reply, ServiceError } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { StreamHandler } from "../http2/server-connections.ts";
 import { sendContinue } from "./body.ts";
-import { negotiate } from "./body-codec.ts";
-import { HttpServerCall, type RpcRoute } from "./call.ts";
+import { HttpServerCall } from "./call.ts";
 import {
   type HttpHandlerOptions,
   type ResolvedHttpHandlerOptions,
@@ -13,10 +13,12 @@ import {
 } from "./handler-options.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { NodeExchange } from "./node-exchange.ts";
+import { RawCall, type RawTarget } from "./raw-call.ts";
+import { Redirect } from "./redirect.ts";
 import { createErrorReply, createFields, createRefusal } from "./reply.ts";
-import type { RawHandler } from "./route.ts";
+import type { RawHandler, RouteInfo } from "./route.ts";
 import type { Router } from "./router.ts";
-import { type CompiledRoute, createRouter } from "./routes.ts";
+import { type CompiledRoute, registerRoutes } from "./routes.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
 import { decodeVariables } from "./template.ts";
 
@@ -24,8 +26,11 @@ const noVariables: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Answers requests by the google.api.http rules of services, and raw routes beside them, over any version of HTTP. */
 export class HttpHandler implements StreamHandler {
+  /** Every route, services before raw ones, in the order they were given. */
+  readonly routes: readonly RouteInfo[];
   readonly #options: ResolvedHttpHandlerOptions;
   readonly #router: Router<CompiledRoute>;
+  readonly #callsHaveDeadline: boolean;
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   /** What every call's context begins with: that of whoever started the server, an App for one. */
@@ -38,7 +43,12 @@ export class HttpHandler implements StreamHandler {
    */
   constructor(options?: HttpHandlerOptions) {
     this.#options = resolveHttpHandlerOptions(options);
-    this.#router = createRouter(this.#options);
+    const { router, routes, callsHaveDeadline } = registerRoutes(this.#options, (...request) =>
+      this.#serveRaw(...request),
+    );
+    this.#router = router;
+    this.#callsHaveDeadline = callsHaveDeadline;
+    this.routes = routes;
     this.#filtered =
       this.#options.filters.length === 0
         ? null
@@ -60,8 +70,9 @@ export class HttpHandler implements StreamHandler {
   }
 
   accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener {
-    const { requestTimeoutMs, timeoutMs } = this.#options;
-    const init = { stream, fields, peer, bodyTimeoutMs: requestTimeoutMs, callsHaveDeadline: timeoutMs > 0 };
+    const { requestTimeoutMs } = this.#options;
+    const callsHaveDeadline = this.#callsHaveDeadline;
+    const init = { stream, fields, peer, bodyTimeoutMs: requestTimeoutMs, callsHaveDeadline };
     const exchange = new Http2Exchange(init);
     this.handle(exchange);
     return exchange;
@@ -87,14 +98,14 @@ export class HttpHandler implements StreamHandler {
     const path = toPath(mark === -1 ? target : target.slice(0, mark));
     const match = this.#router.find(verb, path);
     if (match === undefined) {
-      this.#answerUnrouted(verb, path, exchange);
-      return undefined;
+      return this.#answerUnrouted(verb, path, mark === -1 ? "" : target.slice(mark), exchange);
     }
     const { target: route, template, captures } = match;
     if (route.kind === "rpc") {
       const query = mark === -1 ? "" : target.slice(mark + 1);
       const context = this.#context;
-      this.#serve(new HttpServerCall({ route, exchange, path, query, captures, context }), route, exchange);
+      const call = new HttpServerCall({ route, exchange, path, query, captures, context });
+      this.#serve(call, route.handler, exchange);
       return undefined;
     }
     const variables = captures.length === 0 ? noVariables : decodeVariables(template, captures);
@@ -104,28 +115,46 @@ export class HttpHandler implements StreamHandler {
       return undefined;
     }
     const pair = exchange.open();
-    sendContinue(pair.response);
-    return this.#runRaw(route.handle, pair, variables);
+    if (!route.isCall) sendContinue(pair.response);
+    return this.#runRaw(route.run, pair, variables);
   }
 
-  /** Runs a call through its chain and writes the reply, once: whatever comes first, the chain's answer or the end of the call. */
-  #serve(call: HttpServerCall, route: RpcRoute, exchange: ServerExchange): void {
+  /** A filter may have put other objects in the place of those it was given, so the call is made of what comes out of it. */
+  #serveRaw(
+    target: RawTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+    variables: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const exchange = new NodeExchange(request, response);
+    const call = new RawCall({ target, exchange, request, response, variables, context: this.#context });
+    return new Promise((resolve) => {
+      response.once("close", () => exchange.close());
+      this.#serve(call, target.handler, exchange, resolve);
+    });
+  }
+
+  /**
+   * Runs a call through its chain and writes the reply, once: whatever comes first, the chain's answer or the end of the call.
+   * Then it is over and `onOver` is called.
+   */
+  #serve(call: HttpServerCall | RawCall, handler: Handler, exchange: ServerExchange, onOver?: () => void): void {
     let isAnswered = false;
     const settle = (reply: Reply | undefined, thrown: unknown): void => {
       if (isAnswered) return;
       isAnswered = true;
-      const error =
-        reply === undefined ? this.#toServiceError(call, thrown) : this.#sendMessage(call, route, reply, exchange);
+      const error = reply === undefined ? this.#toServiceError(call, thrown) : this.#sendReply(call, reply, exchange);
       if (error !== undefined) this.#sendFailure(call, error, exchange);
       call.finish();
       announceEnd(call, error);
+      onOver?.();
     };
     call.onCancel((reason) => settle(undefined, reason));
     exchange.onLeave = () => call.cancel(callCancelled(call.operation));
     announceBegin(call);
     let answer: Promise<Reply>;
     try {
-      answer = runHolder(call, route.handler, call);
+      answer = runHolder(call, handler, call);
     } catch (error) {
       // A middleware that is no async function throws right here.
       settle(undefined, error);
@@ -137,33 +166,23 @@ export class HttpHandler implements StreamHandler {
     );
   }
 
-  /** Sends the reply's message; returns the error to send instead when it cannot be written. */
-  #sendMessage(
-    call: HttpServerCall,
-    route: RpcRoute,
-    reply: Reply,
-    exchange: ServerExchange,
-  ): ServiceError | undefined {
+  /** Sends what a call was answered; returns the error to send instead when it cannot be written. */
+  #sendReply(call: HttpServerCall | RawCall, message: Reply, exchange: ServerExchange): ServiceError | undefined {
     try {
-      if (isStream(reply)) throw new TypeError("a unary method answered with a stream");
-      const codec = negotiate(route.replyCodecs, exchange.headers.accept);
-      exchange.reply({
-        status: 200,
-        contentType: codec.contentType,
-        body: codec.encodeText?.(reply) ?? codec.encode(reply),
-        metadata: call.givenReplyMetadata,
-        bodyLimitBytes: route.bodyLimitBytes,
-      });
-      call.passMessage("sent", reply);
+      if (isStream(message)) throw new TypeError("a unary method answered with a stream");
+      const reply = call.encodeReply(message);
+      if (reply === undefined) return undefined;
+      exchange.reply(reply);
+      call.passMessage("sent", message);
       return undefined;
     } catch (thrown) {
       return this.#toServiceError(call, thrown);
     }
   }
 
-  #sendFailure(call: HttpServerCall, error: ServiceError, exchange: ServerExchange): void {
+  #sendFailure(call: HttpServerCall | RawCall, error: ServiceError, exchange: ServerExchange): void {
     if (exchange.isAnswered) {
-      // A filter began a reply of its own; half of that is worth nothing.
+      // A filter or a raw handler began a reply of its own; half of that is worth nothing, a whole one stays.
       exchange.abort();
       return;
     }
@@ -178,13 +197,14 @@ export class HttpHandler implements StreamHandler {
   }
 
   /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
-  #toServiceError(call: HttpServerCall, thrown: unknown): ServiceError {
+  #toServiceError(call: Call, thrown: unknown): ServiceError {
     if (thrown instanceof ServiceError) return thrown;
     this.#options.logger.error(`${call.operation} failed`, { error: thrown });
     return ServiceError.from(thrown);
   }
 
-  #answerUnrouted(verb: string, path: string, exchange: ServerExchange): void {
+  #answerUnrouted(verb: string, path: string, query: string, exchange: ServerExchange): void | Promise<void> {
+    const { bodyLimitBytes, notFound, methodNotAllowed } = this.#options;
     const allowed = path === "*" ? [] : this.#router.allowed(path);
     const allow = [...new Set([...allowed, "OPTIONS"])].sort().join(", ");
     if (verb === "OPTIONS" && (allowed.length > 0 || path === "*")) {
@@ -192,16 +212,34 @@ export class HttpHandler implements StreamHandler {
         .open()
         .response.writeHead(204, allowed.length > 0 ? { allow } : {})
         .end();
-      return;
-    }
-    const { bodyLimitBytes } = this.#options;
-    if (allowed.length > 0) {
+    } else if (allowed.length > 0) {
+      if (methodNotAllowed !== undefined) {
+        const pair = exchange.open();
+        pair.response.setHeader("allow", allow);
+        return this.#runRaw(methodNotAllowed, pair, noVariables);
+      }
       const error = new ServiceError(405, "METHOD_NOT_ALLOWED", `${verb} is not allowed here; ${allow} would work`);
       exchange.reply(createErrorReply(error, { headers: { allow }, bodyLimitBytes }));
-      return;
+    } else {
+      const other = this.#findOtherSlash(verb, path);
+      if (other !== undefined) {
+        exchange.reply(createErrorReply(new Redirect(other + query, 308), { bodyLimitBytes }));
+      } else if (notFound !== undefined) {
+        return this.#runRaw(notFound, exchange.open(), noVariables);
+      } else {
+        const error = new ServiceError(404, "NOT_FOUND", `no route for ${verb} ${path.slice(0, 200)}`);
+        exchange.reply(createErrorReply(error, { bodyLimitBytes }));
+      }
     }
-    const error = new ServiceError(404, "NOT_FOUND", `no route for ${verb} ${path.slice(0, 200)}`);
-    exchange.reply(createErrorReply(error, { bodyLimitBytes }));
+    return undefined;
+  }
+
+  /** The same path with a slash more or less at its end, where a route knows that one. */
+  #findOtherSlash(verb: string, path: string): string | undefined {
+    // What begins with // is another host to a browser, and to some a backslash is a slash.
+    if (this.#options.trailingSlash === "strict" || !/^\/[^/\\]/.test(path)) return undefined;
+    const other = path.endsWith("/") ? path.slice(0, -1) : `${path}/`;
+    return this.#router.find(verb, other) === undefined ? undefined : other;
   }
 
   async #runRaw(

@@ -1,4 +1,6 @@
+import type { ServerResponse } from "node:http";
 import { type Metadata, ServiceError } from "@clew/rpc";
+import { Redirect } from "./redirect.ts";
 
 /** Names that frame a reply or belong to its body: not for a handler to set. */
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -16,7 +18,8 @@ const ownHeaders: ReadonlySet<string> = new Set([
 /** A reply as it goes over the wire. */
 export interface HttpReply {
   readonly status: number;
-  readonly contentType: string;
+  /** Undefined for a reply without a body. */
+  readonly contentType: string | undefined;
   readonly body: Uint8Array | string;
   readonly metadata?: Metadata | undefined;
   /** Headers of the transport itself. */
@@ -31,7 +34,9 @@ export interface HttpReply {
  * @throws TypeError for metadata that would pass for HTTP/2's own fields. The rest is checked where it is written.
  */
 export function createFields(reply: HttpReply, length: number): string[] {
-  const fields: string[] = ["content-type", reply.contentType, "content-length", String(length)];
+  const fields: string[] = reply.contentType === undefined ? [] : ["content-type", reply.contentType];
+  // A 204 has no length (RFC 9110 section 8.6).
+  if (reply.status !== 204) fields.push("content-length", String(length));
   if (reply.metadata !== undefined) {
     for (const [name, value] of reply.metadata) {
       if (name.startsWith(":")) throw new TypeError(`metadata "${name}" has a name that no header can have`);
@@ -43,11 +48,22 @@ export function createFields(reply: HttpReply, length: number): string[] {
   return fields;
 }
 
+/** Makes metadata headers of a reply that a raw handler will write. */
+export function addMetadata(response: ServerResponse, metadata: Metadata): void {
+  for (const name of metadata.keys()) {
+    if (!ownHeaders.has(name)) response.setHeader(name, metadata.getAll(name));
+  }
+}
+
 /** An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`. */
 export function createErrorReply(
   error: ServiceError,
   rest: Pick<HttpReply, "metadata" | "headers" | "bodyLimitBytes"> = {},
 ): HttpReply {
+  if (error instanceof Redirect) {
+    const headers = { ...rest.headers, location: error.location };
+    return { ...rest, status: error.code, contentType: undefined, body: "", headers };
+  }
   return { ...rest, status: toStatus(error.code), contentType: "application/json", body: JSON.stringify(error) };
 }
 
@@ -72,4 +88,9 @@ export function toStatus(code: number): number {
   return Number.isInteger(code) && code >= 200 && code <= 599 && code !== 204 && code !== 205 && code !== 304
     ? code
     : 500;
+}
+
+/** Whether a reply of this status has a body (RFC 9110 section 6.4.1; a 3xx of ours says all in its headers). */
+export function hasReplyBody(status: number): boolean {
+  return status < 300 && status !== 204 && status !== 205;
 }

@@ -1,62 +1,114 @@
-import { chain, hasReplyStream, hasRequestStream } from "@clew/rpc";
+import { chain, hasReplyStream, hasRequestStream, type Method, type ServiceMethod } from "@clew/rpc";
 import { serviceConflict } from "../errors.ts";
 import { compileVariables } from "./binding.ts";
 import { compileBodyCodecs } from "./body-codec.ts";
 import type { RpcRoute } from "./call.ts";
 import type { ResolvedHttpHandlerOptions } from "./handler-options.ts";
-import type { RawHandler } from "./route.ts";
+import { compileHttpBody } from "./http-body.ts";
+import { checkTimeout, compileMethodOptions, type ResolvedMethodOptions } from "./method-options.ts";
+import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
+import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
-import { readRules } from "./rule.ts";
-import { parseTemplate } from "./template.ts";
-
-/** All that is known of a raw route before its first request. */
-export interface RawRoute {
-  readonly kind: "raw";
-  readonly handle: RawHandler;
-}
+import { hasRule, type Rule, readRules } from "./rule.ts";
+import { parseTemplate, type Template } from "./template.ts";
 
 /** What a request can lead to. */
 export type CompiledRoute = RpcRoute | RawRoute;
 
-/**
- * Everything that is decided at registration.
- *
- * @throws a coded error (CLEW_TRANSPORT_...) for a rule or a path that does not work, and for routes in conflict
- */
-export function createRouter(options: ResolvedHttpHandlerOptions): Router<CompiledRoute> {
+/** Answers a raw route's request as a call. */
+export type ServeRaw = (target: RawTarget, ...request: Parameters<RawHandler>) => Promise<void>;
+
+/** Everything that is decided at registration. */
+export interface Registration {
+  readonly router: Router<CompiledRoute>;
+  /** All routes, services before raw ones, in the order they were given. */
+  readonly routes: readonly RouteInfo[];
+  /** Whether there is a deadline for every call of a service. */
+  readonly callsHaveDeadline: boolean;
+}
+
+/** @throws a coded error (CLEW_TRANSPORT_...) for a rule or a path that does not work, and for routes in conflict */
+export function registerRoutes(options: ResolvedHttpHandlerOptions, serveRaw: ServeRaw): Registration {
   const router = new Router<CompiledRoute>();
+  const routes: RouteInfo[] = [];
+  const add = (
+    verb: string,
+    template: Template,
+    route: CompiledRoute,
+    info: Pick<RouteInfo, "operation" | "kind">,
+    owner: string,
+  ): void => {
+    router.add(verb, template, route, owner);
+    routes.push({ verb, path: template.text, ...info });
+  };
+  let callsHaveDeadline = true;
+  const optionsOf = compileMethodOptions(options, options.methods, options.services);
   const middleware = chain(...options.middleware);
-  const operations = new Set<string>();
-  for (const { methods } of options.services) {
-    for (const { method, handler } of methods) {
-      if (operations.has(method.operation)) throw serviceConflict(method.operation);
-      operations.add(method.operation);
-      if (hasRequestStream(method) || hasReplyStream(method)) continue;
-      const composed = middleware(handler);
-      const { input, output } = method.desc;
-      for (const rule of readRules(method)) {
-        const route: RpcRoute = {
-          kind: "rpc",
-          method,
-          rule,
-          handler: composed,
-          bindVariables: compileVariables(rule.variables),
-          requestCodecs: compileBodyCodecs(
-            options.codecs,
-            input,
-            typeof rule.body === "object" ? rule.body : undefined,
-          ),
-          replyCodecs: compileBodyCodecs(options.codecs, output, rule.replyBody),
-          timeoutMs: options.timeoutMs,
-          bodyLimitBytes: options.bodyLimitBytes,
-        };
-        router.add(rule.verb, rule.template, route, method.operation);
-      }
+  for (const { method, handler } of methodsOf(options)) {
+    if (hasRequestStream(method) || hasReplyStream(method)) continue;
+    if (!options.defaultRoutes && !hasRule(method)) continue;
+    const composed = middleware(handler);
+    for (const rule of readRules(method, options.prefix)) {
+      const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation));
+      if (route.timeoutMs === 0) callsHaveDeadline = false;
+      add(rule.verb, rule.template, route, method, method.operation);
     }
   }
-  for (const { verb, path, handle } of options.routes) {
-    const owner = `route ${verb} ${path}`;
-    router.add(verb.toUpperCase(), parseTemplate(path, owner), { kind: "raw", handle }, owner);
+  const { prefix } = options;
+  for (const route of flattenRoutes(options.routes, { prefix, filters: [], middleware: options.middleware })) {
+    const owner = `route ${route.verb} ${route.path}`;
+    const template = parseTemplate(route.path, owner);
+    const { operation } = route;
+    add(route.verb, template, compileRawRoute(route, owner, serveRaw), { operation, kind: "raw" }, owner);
   }
-  return router;
+  return { router, routes, callsHaveDeadline };
+}
+
+function methodsOf({ services }: ResolvedHttpHandlerOptions): ServiceMethod[] {
+  const methods = services.flatMap((service) => service.methods);
+  const operations = new Set<string>();
+  for (const { method } of methods) {
+    if (operations.has(method.operation)) throw serviceConflict(method.operation);
+    operations.add(method.operation);
+  }
+  return methods;
+}
+
+function compileRpcRoute(
+  method: Method,
+  rule: Rule,
+  handler: RpcRoute["handler"],
+  { codecs, timeoutMs, bodyLimitBytes }: ResolvedMethodOptions,
+): RpcRoute {
+  const { input, output } = method.desc;
+  const bodyField = typeof rule.body === "object" ? rule.body : undefined;
+  return {
+    kind: "rpc",
+    method,
+    rule,
+    handler,
+    bindVariables: compileVariables(rule.variables),
+    requestCodecs: compileBodyCodecs(codecs, input, bodyField),
+    replyCodecs: compileBodyCodecs(codecs, output, rule.replyBody),
+    requestHttpBody: compileHttpBody(input, bodyField),
+    replyHttpBody: compileHttpBody(output, rule.replyBody),
+    timeoutMs,
+    bodyLimitBytes,
+  };
+}
+
+function compileRawRoute(route: FlatRoute, owner: string, serveRaw: ServeRaw): RawRoute {
+  const { operation, path, handle, filters, middleware, timeoutMs } = route;
+  checkTimeout(timeoutMs, `timeoutMs of ${owner}`);
+  let run = handle;
+  if (middleware !== undefined) {
+    const handler = chain(...middleware)(answerRaw);
+    const target: RawTarget = { method: createRawMethod(operation), path, handler, handle, timeoutMs };
+    run = (request, response, variables) => serveRaw(target, request, response, variables);
+  }
+  return {
+    kind: "raw",
+    isCall: middleware !== undefined,
+    run: filters.reduceRight((next, filter) => filter(next), run),
+  };
 }

@@ -2,6 +2,7 @@ import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf"
 import { type HttpRule, httpRule, type Method } from "@clew/rpc";
 import { fieldMissing, fieldUnusable, ruleWithoutPath } from "../errors.ts";
 import { compileText } from "./field-text.ts";
+import { joinPaths } from "./route.ts";
 import { anyVerb } from "./router.ts";
 import { parseTemplate, type Template, type Variable } from "./template.ts";
 
@@ -27,22 +28,29 @@ export interface Rule {
  * The rules of a method, the main one first. A method without a rule gets `POST /package.Service/Method` with the request as
  * its body.
  *
+ * @param prefix what a server has before every path
  * @throws CLEW_TRANSPORT_RULE, CLEW_TRANSPORT_TEMPLATE, CLEW_TRANSPORT_FIELD_MISSING, CLEW_TRANSPORT_FIELD
  */
-export function readRules(method: Method): Rule[] {
+export function readRules(method: Method, prefix = ""): Rule[] {
   const option = getOption(method.desc, httpRule);
-  if (option.pattern.case === undefined && option.additionalBindings.length === 0) {
-    const template = parseTemplate(method.operation, method.operation);
+  if (!hasRule(method)) {
+    const template = parseTemplate(prefix + method.operation, method.operation);
     return [{ verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
   }
-  return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule));
+  return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule, prefix));
 }
 
-function resolveRule(method: Method, rule: HttpRule): Rule {
+/** Whether a method has a google.api.http rule. */
+export function hasRule({ desc }: Method): boolean {
+  const { pattern, additionalBindings } = getOption(desc, httpRule);
+  return pattern.case !== undefined || additionalBindings.length > 0;
+}
+
+function resolveRule(method: Method, rule: HttpRule, prefix: string): Rule {
   const owner = method.operation;
   const { input, output } = method.desc;
   const [verb, path] = readPattern(owner, rule);
-  const template = parseTemplate(path, owner);
+  const template = parseTemplate(joinPaths(prefix, path), owner);
   return {
     verb,
     template,

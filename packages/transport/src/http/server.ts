@@ -3,11 +3,13 @@ import { Listener, type ListenerOptions, resolveListenerOptions } from "../liste
 import { HttpHandler } from "./handler.ts";
 import type { HttpHandlerOptions } from "./handler-options.ts";
 import { Http1Connections } from "./http1-connections.ts";
+import type { RouteInfo } from "./route.ts";
 
 export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions, ServerConnectionOptions {}
 
 /** Serves services as HTTP/JSON by their google.api.http rules, and raw routes beside them, over HTTP/1.1 and HTTP/2. */
 export class HttpServer {
+  readonly #handler: HttpHandler;
   readonly #listener: Listener;
 
   /**
@@ -18,6 +20,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions = {}) {
     const resolved = resolveListenerOptions(options);
     const handler = new HttpHandler(options);
+    this.#handler = handler;
     this.#listener = new Listener({
       server: "HttpServer",
       options: resolved,
@@ -25,6 +28,11 @@ export class HttpServer {
       http2: new ServerConnections(handler, resolved, options),
       begin: (context) => handler.begin(context),
     });
+  }
+
+  /** Every way to reach the server, services before raw routes, in the order they were given. */
+  routes(): readonly RouteInfo[] {
+    return this.#handler.routes;
   }
 
   /**

@@ -1,0 +1,33 @@
+import { create, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { readField, writeField } from "./body-codec.ts";
+
+/** A body that is a `google.api.HttpBody`: bytes of any content type, as they are. */
+export interface HttpBodyCodec {
+  /** @param contentType "" when there is none. */
+  decode(bytes: Uint8Array, contentType: string): Message;
+  encode(message: Message): { readonly contentType: string; readonly bytes: Uint8Array };
+}
+
+/** Makes what reads and writes a body whose message, or the one field of it that is the body, is a `google.api.HttpBody`; undefined for any other. */
+export function compileHttpBody(desc: DescMessage, field?: DescField): HttpBodyCodec | undefined {
+  const bodyDesc = field === undefined ? desc : field.fieldKind === "message" ? field.message : undefined;
+  if (bodyDesc?.typeName !== "google.api.HttpBody") return undefined;
+  return {
+    decode: (data, contentType) => {
+      const body = Object.assign(create(bodyDesc), { contentType, data });
+      return field === undefined ? body : writeField(create(desc), field, body);
+    },
+    encode: (message) => {
+      const body = (field === undefined ? message : readField(message, field)) as Partial<HttpBody> | undefined;
+      return { contentType: body?.contentType || "application/octet-stream", bytes: body?.data ?? noBytes };
+    },
+  };
+}
+
+/** The properties of google.api.HttpBody, whoever's generated code it is of. */
+interface HttpBody {
+  readonly contentType: string;
+  readonly data: Uint8Array;
+}
+
+const noBytes = new Uint8Array(0);
