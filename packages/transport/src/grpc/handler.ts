@@ -98,6 +98,8 @@ interface GrpcRoute {
 
 /** Answers the streams of any number of HTTP/2 connections as gRPC. */
 export interface GrpcHandler {
+  /** The largest message it accepts, in bytes. */
+  readonly maxMessageBytes: number;
   /** How the services are. */
   readonly health: Health;
   /** Gives every call from now on this context to begin with. */
@@ -138,6 +140,10 @@ class Streams implements GrpcHandler {
 
   begin(context: Context): void {
     this.#context = context;
+  }
+
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes;
   }
 
   find(operation: string): Method | undefined {

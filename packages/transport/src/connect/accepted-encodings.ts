@@ -1,0 +1,2 @@
+/** Every encoding that is understood, as `accept-encoding` says it. */
+export const acceptedEncodings = "gzip, br";

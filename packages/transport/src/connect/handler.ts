@@ -1,0 +1,136 @@
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import type { Peer } from "@clew/rpc";
+import { findCompression } from "../grpc/compression.ts";
+import type { GrpcHandler } from "../grpc/handler.ts";
+import { acceptedEncodings } from "./accepted-encodings.ts";
+import { readQuery } from "./query.ts";
+import { type RequestHead, readRequestHead } from "./request-head.ts";
+import { StreamExchange } from "./stream-exchange.ts";
+import { UnaryExchange } from "./unary-exchange.ts";
+
+/** Answers requests of Connect, over any version of HTTP. */
+export interface ConnectHandler {
+  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
+}
+
+/** What is wrong with a request before it is a call. */
+interface Refusal {
+  readonly status: number;
+  readonly message: string;
+  readonly headers?: readonly string[];
+}
+
+/**
+ * Connect (https://connectrpc.com/docs/protocol/) with the calls of the gRPC handler, so that they have the same limits,
+ * deadlines and chains: a unary call is a plain request and a plain reply, a stream has gRPC's frames and ends with one of JSON.
+ */
+export function createConnectHandler(grpc: GrpcHandler): ConnectHandler {
+  return {
+    accept(stream, fields, peer) {
+      const head = readRequestHead(fields);
+      const form = readForm(head, grpc);
+      if ("status" in form) return refuse(stream, form);
+      const { codec, isStream } = form;
+      const encoding = (isStream ? head.messageEncoding : form.compression) ?? "identity";
+      const accepted = isStream ? head.acceptMessageEncoding : head.acceptEncoding;
+      const translated = [":method", "POST", ":path", head.path, "content-type", `application/grpc+${codec}`];
+      if (encoding !== "identity") translated.push("grpc-encoding", encoding);
+      if (accepted !== undefined) translated.push("grpc-accept-encoding", accepted);
+      // gRPC's eight digits of milliseconds are a day; who allows more allows no less.
+      if (head.timeout !== undefined) translated.push("grpc-timeout", `${Math.min(Number(head.timeout), 99_999_999)}m`);
+      translated.push(...head.metadata);
+      if (isStream) {
+        const messages = new StreamExchange(stream, codec);
+        return messages.handleBy(grpc.accept(messages, translated, peer, "connect"));
+      }
+      const unary = new UnaryExchange(stream, {
+        codec,
+        isCompressed: encoding !== "identity",
+        contentLength: head.contentLength,
+        maxMessageBytes: grpc.maxMessageBytes,
+      });
+      unary.handleBy(grpc.accept(unary, translated, peer, "connect"));
+      if (form.message !== undefined) unary.give(form.message);
+      return unary;
+    },
+  };
+}
+
+interface Form {
+  readonly codec: string;
+  readonly isStream: boolean;
+  /** How the one message of a unary call is compressed. */
+  readonly compression: string | undefined;
+  /** The message, where it is in the URL. */
+  readonly message: Buffer | undefined;
+}
+
+const codecs: readonly string[] = ["proto", "json"];
+
+function readForm(head: RequestHead, grpc: GrpcHandler): Form | Refusal {
+  const { verb, path, query, contentType, timeout } = head;
+  const method = grpc.find(path);
+  if (method === undefined) return { status: 404, message: `there is no method ${path.slice(0, 200)} here` };
+  const isUnary = method.kind === "unary";
+  const mayGet = isUnary && method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  if (verb !== "POST" && !(verb === "GET" && mayGet)) {
+    const allow = mayGet ? "GET, POST" : "POST";
+    return { status: 405, message: `${verb} is not allowed here; ${allow} would work`, headers: ["allow", allow] };
+  }
+  if (timeout !== undefined && !/^\d{1,10}$/.test(timeout)) {
+    return { status: 400, message: `connect-timeout-ms "${timeout.slice(0, 40)}" is not a number of milliseconds` };
+  }
+  const form = verb === "GET" ? readGet(query) : readPost(contentType, head.contentEncoding);
+  if (form !== undefined && "status" in form) return form;
+  if (form === undefined || form.isStream === isUnary || !codecs.includes(form.codec)) {
+    const types = codecs.map((codec) => `application/${isUnary ? "" : "connect+"}${codec}`).join(", ");
+    return { status: 415, message: `the content type is none of ${types}`, headers: ["accept-post", types] };
+  }
+  const version = verb === "GET" ? undefined : head.version;
+  if (version !== undefined && version !== "1") {
+    return { status: 400, message: `connect-protocol-version "${version.slice(0, 40)}" is not 1` };
+  }
+  const encoding = form.compression ?? "identity";
+  if (isUnary && encoding !== "identity" && findCompression(encoding) === undefined) {
+    const message = `the encoding "${encoding.slice(0, 40)}" is none of ${acceptedEncodings}`;
+    return { status: 501, message, headers: ["accept-encoding", acceptedEncodings] };
+  }
+  return form;
+}
+
+function readPost(contentType: string | undefined, compression: string | undefined): Form | undefined {
+  const match = /^application\/(connect\+)?([a-z0-9.-]+)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.exec(
+    contentType ?? "",
+  );
+  if (match === null) return undefined;
+  return { codec: match[2]!.toLowerCase(), isStream: match[1] !== undefined, compression, message: undefined };
+}
+
+function readGet(query: string): Form | Refusal {
+  const { version, encoding, compression, message } = readQuery(query);
+  if (version !== undefined && version !== "v1") {
+    return { status: 400, message: `the query says connect=${version.slice(0, 40)}, which is not v1` };
+  }
+  if (encoding === undefined || message === undefined) {
+    return { status: 400, message: "the query needs encoding and message; base64=1 when the message is base64" };
+  }
+  return { codec: encoding, isStream: false, compression: compression || undefined, message };
+}
+
+/** The code in the body, by status. */
+const refusalCodes: Readonly<Record<number, string>> = {
+  400: "invalid_argument",
+  404: "unimplemented",
+  405: "unimplemented",
+  415: "unknown",
+  501: "unimplemented",
+};
+
+function refuse(stream: ServerStream, { status, message, headers = [] }: Refusal): StreamListener {
+  const body = Buffer.from(JSON.stringify({ code: refusalCodes[status], message }));
+  const fields = [":status", String(status), "content-type", "application/json", ...headers];
+  stream.sendHeaders([...fields, "content-length", String(body.length)], false);
+  stream.sendData(body, true);
+  return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+}

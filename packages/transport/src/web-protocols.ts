@@ -1,0 +1,87 @@
+import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import type { Peer } from "@clew/rpc";
+import { createConnectHandler } from "./connect/handler.ts";
+import type { GrpcHandler } from "./grpc/handler.ts";
+import { createGrpcWebHandler } from "./grpc-web/handler.ts";
+import type { GuestProtocol } from "./http/guest-protocol.ts";
+import { NodeStream } from "./http/node-stream.ts";
+import type { NodePair, ServerExchange } from "./http/server-exchange.ts";
+
+/** Answers the streams of one protocol. */
+interface StreamProtocol {
+  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
+}
+
+/**
+ * The protocols by which browsers call services, Connect and gRPC-Web. A request is told from one of HTTP/JSON by what only
+ * these protocols say; Connect's plain POST of JSON to `/package.Service/Method` without its version header is HTTP/JSON where
+ * a route answers that, and Connect where none does.
+ */
+export class WebProtocols implements GuestProtocol {
+  readonly #grpc: GrpcHandler;
+  readonly #grpcWeb: StreamProtocol;
+  readonly #connect: StreamProtocol;
+
+  constructor(grpc: GrpcHandler) {
+    this.#grpc = grpc;
+    this.#grpcWeb = createGrpcWebHandler(grpc);
+    this.#connect = createConnectHandler(grpc);
+  }
+
+  /** What answers a stream of HTTP/2: gRPC, Connect, gRPC-Web; undefined for HTTP's own requests. */
+  find(fields: HeaderFields): StreamProtocol | undefined {
+    let verb = "";
+    let target = "";
+    let contentType: string | undefined;
+    let version: string | undefined;
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at];
+      if (name === ":method") verb = fields[at + 1]!;
+      else if (name === ":path") target = fields[at + 1]!;
+      else if (name === "content-type") contentType ??= fields[at + 1]!;
+      else if (name === "connect-protocol-version") version ??= fields[at + 1]!;
+    }
+    return this.#find(verb, target, contentType, version);
+  }
+
+  owns({ verb, target, headers }: Pick<ServerExchange, "verb" | "target" | "headers">, isUnrouted: boolean): boolean {
+    const contentType = headers["content-type"];
+    if (!isUnrouted) {
+      const found = this.#find(verb, target, contentType, headers["connect-protocol-version"] as string | undefined);
+      // gRPC itself needs the trailers of HTTP/2, and those of its requests that can be answered were.
+      return found !== undefined && found !== this.#grpc;
+    }
+    if (verb === "POST") return /^application\/(?:json|proto)\b/i.test(contentType ?? "") && this.#knows(target);
+    return verb === "GET" && /[?&]message=/.test(target) && /[?&]encoding=/.test(target) && this.#knows(target);
+  }
+
+  answer(pair: NodePair): void {
+    const stream = new NodeStream(pair);
+    const protocol = isGrpcWeb(pair.request.headers["content-type"] ?? "") ? this.#grpcWeb : this.#connect;
+    stream.tell(protocol.accept(stream, stream.fields, stream.caller));
+  }
+
+  #find(
+    verb: string,
+    target: string,
+    contentType: string | undefined,
+    version: string | undefined,
+  ): StreamProtocol | undefined {
+    if (contentType !== undefined && /^application\/(?:grpc|connect)/i.test(contentType)) {
+      if (/^application\/grpc(?:[+;\s]|$)/i.test(contentType)) return this.#grpc;
+      if (isGrpcWeb(contentType)) return this.#grpcWeb;
+      if (/^application\/connect\+/i.test(contentType)) return this.#connect;
+    }
+    if (verb === "POST") return version === undefined ? undefined : this.#connect;
+    return verb === "GET" && /[?&]connect=v1(?:&|$)/.test(target) && this.#knows(target) ? this.#connect : undefined;
+  }
+
+  #knows(target: string): boolean {
+    const mark = target.indexOf("?");
+    return this.#grpc.find(mark === -1 ? target : target.slice(0, mark)) !== undefined;
+  }
+}
+
+function isGrpcWeb(contentType: string): boolean {
+  return /^application\/grpc-web/i.test(contentType);
+}
