@@ -46,12 +46,15 @@ function openClient(options: ClientOptions): Client {
       connect: (found) => openClient({ ...options, endpoint: found }),
     });
   }
-  switch (/^([a-z][a-z\d+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()) {
+  switch (/^([a-z][a-z\d+.-]*):\//i.exec(text)?.[1]?.toLowerCase()) {
     case "http":
     case "https":
+    case "http+unix":
       return new HttpClient({ ...http, endpoint });
     case "grpc":
     case "grpcs":
+    case "grpc+unix":
+    case "unix":
       return new GrpcClient({ ...grpc, endpoint });
     default:
       throw schemeUnknown(text);

@@ -209,12 +209,12 @@ test("reads errors of others: the HTTP status wins, and what is no error is told
     [409, '{"code":500,"reason":"BUSY","message":"m","metadata":{"a":"b","n":1}}', "BUSY", "m", { a: "b" }],
     [401, '{"code":401,"message":"who"}', "", "who"],
     [400, '{"reason":5,"message":null,"metadata":[]}', "", ""],
-    [502, "<html>bad gateway</html>", "UNKNOWN", "<html>bad gateway</html>"],
-    [503, "", "UNKNOWN", "HTTP status 503"],
-    [500, "x".repeat(1000), "UNKNOWN", `${"x".repeat(200)}...`],
-    [500, "[1]", "UNKNOWN", "[1]"],
-    [500, "null", "UNKNOWN", "null"],
-    [302, "", "UNKNOWN", "HTTP status 302"],
+    [502, "<html>bad gateway</html>", "", "<html>bad gateway</html>"],
+    [503, "", "", "HTTP status 503"],
+    [500, "x".repeat(1000), "", `${"x".repeat(200)}...`],
+    [500, "[1]", "", "[1]"],
+    [500, "null", "", "null"],
+    [302, "", "", "HTTP status 302: redirects are not followed (location: )"],
   ];
   let next = 0;
   await withBare(

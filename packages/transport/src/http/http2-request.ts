@@ -53,7 +53,8 @@ export function readRequestHead(fields: HeaderFields): RequestHead {
   return { verb, target: path ?? authority ?? "", headers };
 }
 
-function addHeader(headers: IncomingHttpHeaders, name: string, value: string): void {
+/** Adds a header as node:http would: of several values of a name the first counts, or they are one list. */
+export function addHeader(headers: IncomingHttpHeaders, name: string, value: string): void {
   const old = headers[name];
   if (name === "set-cookie") headers[name] = Array.isArray(old) ? [...old, value] : [value];
   else if (typeof old !== "string") headers[name] = value;

@@ -57,7 +57,7 @@ export class ClientConnection {
       try {
         return await call.orCancelled(Promise.resolve(this.session()));
       } catch (error) {
-        if (call.cancelled !== undefined || this.#closed.signal.aborted) throw error;
+        if (error === choseHttp1 || call.cancelled !== undefined || this.#closed.signal.aborted) throw error;
         await waitUntil(this.#retryAt, call);
       }
     }

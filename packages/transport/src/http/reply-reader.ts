@@ -1,0 +1,104 @@
+import type { Message } from "@bufbuild/protobuf";
+import { type Codec, jsonCodec, type Method, ServiceError } from "@clew/rpc";
+import { type BodyCodec, type BodyCodecs, compileBodyCodecs, defaultCodecs, subtypeOf } from "./body-codec.ts";
+import type { HttpResponse } from "./exchange.ts";
+import { compileHttpBody, type HttpBodyCodec } from "./http-body.ts";
+import { problemOf } from "./request-writer.ts";
+import type { Rule } from "./rule.ts";
+
+/** Reads the bodies of a method's replies, by their content type. */
+export class ReplyReader {
+  /** What replies should come in. */
+  readonly accept: string;
+  readonly #method: Method;
+  readonly #rule: Rule;
+  readonly #codecs: BodyCodecs;
+  readonly #httpBody: HttpBodyCodec | undefined;
+  /** Made when a reply comes in another than the client's: a call asked for it. */
+  #others: BodyCodecs | undefined;
+
+  constructor(method: Method, rule: Rule, codec: Codec) {
+    const codecs = codec.name === "json" ? [codec] : [codec, jsonCodec];
+    this.#method = method;
+    this.#rule = rule;
+    this.#codecs = compileBodyCodecs(codecs, method.desc.output, rule.replyBody);
+    this.#httpBody = compileHttpBody(method.desc.output, rule.replyBody);
+    this.accept = this.#httpBody === undefined ? this.#first.contentType : "*/*";
+  }
+
+  get #first(): BodyCodec {
+    return this.#codecs.values().next().value!;
+  }
+
+  /** @throws ServiceError 502 CODEC */
+  read(response: HttpResponse): Message {
+    const contentType = headerOf(response, "content-type");
+    if (this.#httpBody !== undefined) return this.#httpBody.decode(response.body, contentType);
+    const codec = this.#find(contentType);
+    // A page of a proxy, say. Its beginning tells more than where its first letter is no JSON.
+    if (codec === undefined) {
+      throw this.#failure(`the reply is ${contentType}, not ${this.accept}: ${snippetOf(response.body)}`);
+    }
+    try {
+      return codec.decode(response.body);
+    } catch (cause) {
+      throw this.#failure(`the reply is not ${codec.contentType}: ${problemOf(cause)}`, cause);
+    }
+  }
+
+  #find(contentType: string): BodyCodec | undefined {
+    const subtype = subtypeOf(contentType);
+    const own = this.#codecs.get(subtype);
+    if (own !== undefined) return own;
+    // Who names no type, or only that it is text, means what was asked for.
+    if (subtype === "" || subtype === "plain") return this.#first;
+    this.#others ??= compileBodyCodecs(defaultCodecs, this.#method.desc.output, this.#rule.replyBody);
+    return this.#others.get(subtype) ?? (subtype.endsWith("+json") ? this.#others.get("json") : undefined);
+  }
+
+  #failure(problem: string, cause?: unknown): ServiceError {
+    return new ServiceError(502, "CODEC", `${this.#method.operation}: ${problem}`, { cause });
+  }
+}
+
+/**
+ * The error a reply tells. The HTTP status is its code whatever the body says: proxies on the way speak only that. A body in no
+ * error's shape leaves the reason empty, as in Kratos, and its beginning is the message.
+ */
+export function decodeError(response: HttpResponse): ServiceError {
+  const { status, body } = response;
+  let told: unknown;
+  let cause: unknown;
+  try {
+    told = JSON.parse(toText(body));
+  } catch (error) {
+    cause = error;
+  }
+  const error = ServiceError.fromJson(told, status);
+  if (error !== undefined) return error;
+  cause ??= new Error("the body is JSON, and no error");
+  if (status >= 300 && status <= 399) {
+    const location = headerOf(response, "location");
+    return new ServiceError(status, "", `HTTP status ${status}: redirects are not followed (location: ${location})`, {
+      cause,
+    });
+  }
+  return new ServiceError(status, "", body.length === 0 ? `HTTP status ${status}` : snippetOf(body), { cause });
+}
+
+/** How much of a body that is none of ours is told. */
+const snippetLength = 200;
+
+function snippetOf(body: Uint8Array): string {
+  const text = toText(body);
+  return text.length > snippetLength ? `${text.slice(0, snippetLength)}...` : text;
+}
+
+function toText(body: Uint8Array): string {
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+}
+
+function headerOf(response: HttpResponse, name: string): string {
+  const value = response.headers[name];
+  return (Array.isArray(value) ? value[0] : value) ?? "";
+}
