@@ -8,11 +8,12 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
+import { WebProtocols } from "./web-protocols.ts";
 
 /**
- * What HttpServer and GrpcServer take. Services, middleware and `timeoutMs` are for both protocols; `filters`, `routes`, `bodyLimitBytes`
- * and `codecs` for HTTP only, so a filter does not see gRPC calls; `maxMessageBytes`, `compression`, `health` and `reflection` for
- * gRPC only. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
+ * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` and `codecs` are for all protocols; `routes` and
+ * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression`, `health` and `reflection` for gRPC, Connect and gRPC-Web;
+ * `filters` for all but gRPC. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
  */
 export interface ServerOptions
   extends ListenerOptions,
@@ -21,8 +22,8 @@ export interface ServerOptions
     ServerConnectionOptions {}
 
 /**
- * Serves all protocols on one port: HTTP/JSON over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes or ALPN tell the
- * version of HTTP, the content type tells gRPC.
+ * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes
+ * or ALPN tell the version of HTTP, the headers the protocol.
  */
 export class Server {
   readonly #http: HttpHandler;
@@ -36,13 +37,17 @@ export class Server {
    */
   constructor(options: ServerOptions = {}) {
     const resolved = resolveListenerOptions(options);
-    const http = new HttpHandler(options);
     const grpc = createGrpcHandler(options);
+    const web = new WebProtocols(grpc);
+    const http = new HttpHandler(options, web);
     this.#http = http;
     this.#grpc = grpc;
+    // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
+    const hasFilters = (options.filters ?? []).length > 0;
+    const find = (fields: HeaderFields) => (hasFilters ? (isGrpc(fields) ? grpc : undefined) : web.find(fields));
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener =>
-        isGrpc(fields) ? grpc.accept(stream, fields, peer) : http.accept(stream, fields, peer),
+        (find(fields) ?? http).accept(stream, fields, peer),
       refuse: (stream: ServerStream, fields: HeaderFields): void =>
         isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
     };

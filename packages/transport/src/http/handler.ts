@@ -6,6 +6,7 @@ import { announceBegin, announceEnd } from "../channels.ts";
 import type { StreamHandler } from "../http2/server-connections.ts";
 import { sendContinue } from "./body.ts";
 import { HttpServerCall } from "./call.ts";
+import type { GuestProtocol } from "./guest-protocol.ts";
 import {
   type HttpHandlerOptions,
   type ResolvedHttpHandlerOptions,
@@ -31,18 +32,20 @@ export class HttpHandler implements StreamHandler {
   readonly #options: ResolvedHttpHandlerOptions;
   readonly #router: Router<CompiledRoute>;
   readonly #callsHaveDeadline: boolean;
+  readonly #guest: GuestProtocol | undefined;
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   /** What every call's context begins with: that of whoever started the server, an App for one. */
   #context: Context = Context.root;
 
   /**
-   * Compiles every route.
+   * Compiles every route. Requests of the guest's are left to it.
    *
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
-  constructor(options?: HttpHandlerOptions) {
+  constructor(options?: HttpHandlerOptions, guest?: GuestProtocol) {
     this.#options = resolveHttpHandlerOptions(options);
+    this.#guest = guest;
     const { router, routes, callsHaveDeadline } = registerRoutes(this.#options, (...request) =>
       this.#serveRaw(...request),
     );
@@ -93,11 +96,13 @@ export class HttpHandler implements StreamHandler {
   }
 
   #dispatch(exchange: ServerExchange): void | Promise<void> {
+    if (this.#guest?.owns(exchange, false)) return this.#leaveToGuest(exchange, this.#guest);
     const { verb, target } = exchange;
     const mark = target.indexOf("?");
     const path = toPath(mark === -1 ? target : target.slice(0, mark));
     const match = this.#router.find(verb, path);
     if (match === undefined) {
+      if (this.#guest?.owns(exchange, true)) return this.#leaveToGuest(exchange, this.#guest);
       return this.#answerUnrouted(verb, path, mark === -1 ? "" : target.slice(mark), exchange);
     }
     const { target: route, template, captures } = match;
@@ -117,6 +122,12 @@ export class HttpHandler implements StreamHandler {
     const pair = exchange.open();
     if (!route.isCall) sendContinue(pair.response);
     return this.#runRaw(route.run, pair, variables);
+  }
+
+  #leaveToGuest(exchange: ServerExchange, guest: GuestProtocol): void {
+    const pair = exchange.open();
+    sendContinue(pair.response);
+    guest.answer(pair);
   }
 
   /** A filter may have put other objects in the place of those it was given, so the call is made of what comes out of it. */
