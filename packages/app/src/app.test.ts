@@ -192,11 +192,18 @@ test("a hook of the start that takes too long is a failure as well", async () =>
 });
 
 test("a start that nobody wants any more gets no longer than a stop", async () => {
-  const app = createApp({ servers: [fakeServer([], "a", { start: forever })], stopTimeoutMs: 5 });
-  const running = app.run();
-  const stopping = app.stop();
-  await assert.rejects(running, { message: "the start of a server took longer than stopTimeoutMs (5 ms)" });
-  await stopping;
+  const app = createApp({
+    servers: [
+      fakeServer([], "a", {
+        start: () => {
+          void app.stop();
+          return forever();
+        },
+      }),
+    ],
+    stopTimeoutMs: 5,
+  });
+  await assert.rejects(app.run(), { message: "the start of a server took longer than stopTimeoutMs (5 ms)" });
 });
 
 test("told to stop while it starts, the app lets the servers get up, skips afterStart, and stops them", async () => {
@@ -680,4 +687,139 @@ test("a signal after stop() is a first one", async () => {
     process.emit("SIGIO", "SIGIO");
     assert.deepEqual(exits, []);
   });
+});
+
+test("what is composed is closed after the last hook, in reverse order, and all failures are reported", async () => {
+  const events: string[] = [];
+  const app = createApp({
+    beforeStart: [hook(events, "beforeStart")],
+    async servers(resources, info) {
+      assert.equal(info, app);
+      await resources.use({}, hook(events, "close db", new Error("db")));
+      await resources.use({}, hook(events, "close cache", new Error("cache")));
+      return [fakeServer(events, "a")];
+    },
+    afterStart: [() => void app.stop()],
+    afterStop: [hook(events, "afterStop", new Error("hook"))],
+  });
+  await assert.rejects(app.run(), { message: 'app "demo": 3 failures: hook; cache; db' });
+  assert.deepEqual(events, ["beforeStart", "a started", "a stopped", "afterStop", "close cache", "close db"]);
+});
+
+test("a composition that fails in the middle closes what it had opened and starts nothing", async () => {
+  const events: string[] = [];
+  const app = createApp({
+    async servers(resources) {
+      await resources.use({}, hook(events, "close db"));
+      throw new Error("no cache");
+    },
+    afterStop: [hook(events, "afterStop")],
+  });
+  await assert.rejects(app.run(), { message: "no cache" });
+  assert.deepEqual(events, ["afterStop", "close db"]);
+});
+
+test("a server that cannot start: what was composed is closed as well", async () => {
+  const events: string[] = [];
+  const failure = new Error("in use");
+  const app = createApp({
+    async servers(resources) {
+      await resources.use({}, hook(events, "close"));
+      return [fakeServer(events, "a"), fakeServer(events, "b", { start: () => Promise.reject(failure) })];
+    },
+  });
+  await assert.rejects(app.run(), failure);
+  assert.deepEqual(events, ["a started", "a stopped", "close"]);
+});
+
+test("a composition that takes too long fails, and what it opens after that is closed", async () => {
+  const closed = Promise.withResolvers<string>();
+  const opening = Promise.withResolvers<string>();
+  const app = createApp({
+    async servers(resources) {
+      await resources.use(opening.promise, closed.resolve);
+      return [];
+    },
+    startTimeoutMs: 5,
+  });
+  await assert.rejects(app.run(), { message: "the composition of the servers took longer than startTimeoutMs (5 ms)" });
+  opening.resolve("db");
+  assert.equal(await closed.promise, "db");
+});
+
+test("an app's own signal stops it, also when it had aborted before", async () => {
+  const events: string[] = [];
+  const controller = new AbortController();
+  const { signal } = controller;
+  await createApp({ servers: [fakeServer(events, "a")], signal, afterStart: [() => controller.abort()] }).run();
+  await createApp({ servers: [fakeServer(events, "b")], signal }).run();
+  assert.deepEqual(events, ["a started", "a stopped"]);
+});
+
+test("a cron is a server: it has no endpoint, and is not registered", async () => {
+  const events: string[] = [];
+  const ran = Promise.withResolvers<void>();
+  class Cron implements Server {
+    #timer: NodeJS.Timeout | undefined;
+    async start(): Promise<void> {
+      this.#timer = setInterval(ran.resolve, 1);
+    }
+    async stop(): Promise<void> {
+      clearInterval(this.#timer);
+      events.push("cron stopped");
+    }
+  }
+  const registry = new FailingRegistry();
+  let instances: readonly Instance[] = [];
+  const app = createApp({
+    servers: [new Cron(), fakeServer(events, "a")],
+    registrar: registry,
+    afterStart: [
+      async () => {
+        await ran.promise;
+        instances = await registry.list("demo");
+        void app.stop();
+      },
+    ],
+  });
+  await app.run();
+  assert.deepEqual(instances[0]?.endpoints, ["http://127.0.0.1/a"]);
+  assert.deepEqual(events, ["a started", "cron stopped", "a stopped"]);
+});
+
+test("a server that fails after its start stops the app, in order", async () => {
+  const events: string[] = [];
+  const gone = Promise.withResolvers<never>();
+  const app = createApp({
+    servers: [{ ...fakeServer(events, "queue"), failed: () => gone.promise }, fakeServer(events, "a")],
+    afterStart: [() => gone.reject(new Error("the queue is gone"))],
+    beforeStop: [hook(events, "beforeStop")],
+  });
+  await assert.rejects(app.run(), { message: "the queue is gone" });
+  assert.deepEqual(events, ["queue started", "a started", "beforeStop", "queue stopped", "a stopped"]);
+});
+
+test("what is advertised is what is registered and what the app says of itself", async () => {
+  const registry = new FailingRegistry();
+  let seen: unknown[] = [];
+  const app = createApp({
+    servers: [fakeServer([], "a")],
+    advertise: "10.0.0.5",
+    registrar: registry,
+    afterStart: [
+      async () => {
+        seen = [app.endpoints.map(String), (await registry.list("demo"))[0]?.endpoints];
+        void app.stop();
+      },
+    ],
+  });
+  await app.run();
+  assert.deepEqual(seen, [["http://10.0.0.5/a"], ["http://10.0.0.5/a"]]);
+});
+
+test("workers that are no number of processes are refused at once", () => {
+  for (const workers of [0, -1, 1.5, Number.NaN, 5_000]) {
+    assert.throws(() => createApp({ workers }), { code: "CLEW_APP_WORKERS" });
+  }
+  assert.equal(createApp({ workers: "all" }).worker, undefined);
 });

@@ -1,15 +1,28 @@
+import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { current, run } from "@clew/context";
 import { createLogger, type Logger } from "@clew/log";
 import { createInstance, type Instance, type Registrar } from "@clew/registry";
+import { readAdvertise } from "./advertise.ts";
 import { type AppInfo, appKey } from "./app-info.ts";
-import { appUsed, joinFailures, nameMissing, timedOut, timeInvalid } from "./errors.ts";
+import { appUsed, joinFailures, nameMissing, timedOut, timeInvalid, workersInvalid } from "./errors.ts";
+import { Resources } from "./resources.ts";
+import { markTold } from "./run-main.ts";
 import type { Server } from "./server.ts";
 import { TimeLimit } from "./time-limit.ts";
+import { findWorkerLink, type WorkerLink } from "./worker.ts";
+import { WorkerPool } from "./worker-pool.ts";
 
 /** Runs at one moment of an app's life. What it throws is a failure of that moment. */
 export type Hook = (app: AppInfo) => Promise<void> | void;
+
+/**
+ * Makes what an app runs, and opens what that needs; everything it gives to `resources` is closed in reverse order when the last
+ * server has stopped, also when the start fails in the middle.
+ */
+export type Composition = (resources: Resources, app: AppInfo) => Promise<readonly Server[]> | readonly Server[];
 
 export interface AppOptions {
   /** Tells this process from all others. Default: a random UUID. */
@@ -20,8 +33,18 @@ export interface AppOptions {
   version?: string;
   /** Labels of this process: its region, its weight. Default: none. */
   metadata?: Readonly<Record<string, string>>;
-  /** What the app runs. Default: none. */
-  servers?: readonly Server[];
+  /** What the app runs, or a function that makes it when the beforeStart hooks have run. Default: none. */
+  servers?: readonly Server[] | Composition;
+  /**
+   * Where callers reach the app, when that is not where its servers say: a host in place of theirs (`"10.0.0.5"`), `"$POD_IP"` for
+   * what that environment variable holds, or whole URLs in place of all endpoints. Default: where the servers say.
+   */
+  advertise?: string | readonly (string | URL)[];
+  /**
+   * Run the servers in so many processes, `"all"` for one on each core. They share the ports, and each runs the program's file
+   * from its beginning; one that dies is replaced. Default: none, the servers run in this process.
+   */
+  workers?: number | "all";
   /**
    * Where callers find the app: it is registered once its servers accept, and deregistered first of all when it stops.
    * Default: nowhere.
@@ -31,6 +54,8 @@ export interface AppOptions {
   logger?: Logger;
   /** The signals that stop the app; none to leave signals alone. Default: SIGINT, SIGTERM, SIGQUIT. */
   signals?: readonly NodeJS.Signals[];
+  /** Stops the app when it aborts. Default: none. */
+  signal?: AbortSignal;
   /** Run in order before the servers start; the first failure ends the start. Default: none. */
   beforeStart?: readonly Hook[];
   /** Run in order when all servers accept; the first failure ends the start. Default: none. */
@@ -49,19 +74,29 @@ export interface AppOptions {
   stopTimeoutMs?: number;
 }
 
-type ResolvedAppOptions = Required<Omit<AppOptions, "registrar">> & { readonly registrar: Registrar | undefined };
+type ResolvedAppOptions = Required<Omit<AppOptions, "registrar" | "servers" | "signal" | "advertise" | "workers">> & {
+  readonly registrar: Registrar | undefined;
+  readonly servers: Composition;
+  readonly signal: AbortSignal | undefined;
+  readonly advertise: (endpoints: readonly URL[]) => readonly URL[];
+  readonly workers: number | undefined;
+};
 
 function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   const name = options.name ?? "";
+  const { servers = [] } = options;
   const resolved: ResolvedAppOptions = {
     id: options.id ?? randomUUID(),
     name,
     version: options.version ?? "",
     metadata: Object.freeze({ ...options.metadata }),
-    servers: [...(options.servers ?? [])],
+    servers: typeof servers === "function" ? servers : () => servers,
+    advertise: readAdvertise(options.advertise, process.env),
+    workers: options.workers === "all" ? availableParallelism() : options.workers,
     registrar: options.registrar,
     logger: options.logger ?? createLogger(name === "" ? {} : { name }),
     signals: options.signals ?? ["SIGINT", "SIGTERM", "SIGQUIT"],
+    signal: options.signal,
     beforeStart: options.beforeStart ?? [],
     afterStart: options.afterStart ?? [],
     beforeStop: options.beforeStop ?? [],
@@ -76,6 +111,10 @@ function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   checkTime("drainDelayMs", resolved.drainDelayMs, 0);
   checkTime("stopTimeoutMs", resolved.stopTimeoutMs, 1);
   if (resolved.registrar !== undefined && name === "") throw nameMissing();
+  const { workers } = resolved;
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= 1024)) {
+    throw workersInvalid(workers);
+  }
   return resolved;
 }
 
@@ -95,13 +134,17 @@ const repeatMs = 50;
 /**
  * The life of a process: it starts its servers, waits to be told to stop, and stops them.
  *
- *     beforeStart ─▶ servers start ─▶ register ─▶ afterStart ─▶ signal or stop()
- *          │               │              │                           ▼
- *          │               │              │       deregister ─▶ beforeStop ─▶ drain ─▶ servers stop ─▶ afterStop
- *          │               └──────────────┴─ failure or signal: what has started stops, the last first ──▲
- *          └─ failure or signal ─────────────────────────────────────────────────────────────────────────┘
+ *     beforeStart ─▶ compose ─▶ servers start ─▶ register ─▶ afterStart ─▶ signal or stop()
+ *          │            │             │              │                           ▼
+ *          │            │             │              │       deregister ─▶ beforeStop ─▶ drain ─▶ servers stop ─▶ afterStop ─▶ close
+ *          │            │             └──────────────┴─ failure or signal: what has started stops, the last first ──▲
+ *          └────────────┴─ failure or signal ───────────────────────────────────────────────────────────────────────┘
  *
  * A second signal ends the process at once, with exit code 1.
+ *
+ * With workers the primary runs no hook and none of the servers: it starts the workers, registers the app once all of them are
+ * ready, and when told to stop deregisters it, waits for the drain delay and tells the workers to stop. Each worker lives the
+ * rest of the life above. It leaves signals to the primary, and stops when that is gone.
  */
 export class App implements AppInfo {
   readonly #options: ResolvedAppOptions;
@@ -112,13 +155,46 @@ export class App implements AppInfo {
   #instance: Instance | undefined;
   #isRegistered = false;
   #running: Promise<void> | undefined;
+  readonly #resources: Resources = new Resources();
+  /** In the primary, its workers. */
+  readonly #pool: WorkerPool | undefined;
+  /** In a worker, the way to the primary. */
+  readonly #link: WorkerLink | undefined;
+  readonly #logger: Logger;
 
+  /** @throws CLEW_APP_NAME, CLEW_APP_TIME, CLEW_APP_ADVERTISE, CLEW_APP_WORKERS for options that do not work. */
   constructor(options: AppOptions = {}) {
     this.#options = resolveAppOptions(options);
+    const { workers, logger } = this.#options;
+    this.#link = workers === undefined ? undefined : findWorkerLink();
+    this.#logger = this.#link === undefined ? logger : logger.with({ worker: this.#link.number });
+    if (workers === undefined || this.#link !== undefined) return;
+    // A process manager made this process one of many already, and cannot make more of it.
+    if (cluster.isWorker) logger.warn("this process is a worker of another program: the app runs without workers");
+    else this.#pool = this.#createPool(workers);
+  }
+
+  #createPool(count: number): WorkerPool {
+    const { startTimeoutMs, stopTimeoutMs, beforeStop, afterStop } = this.#options;
+    return new WorkerPool({
+      count,
+      appId: this.id,
+      logger: this.#logger,
+      startTimeoutMs,
+      stopTimeoutMs,
+      // Each hook, and the closing of what was composed, has that time as well.
+      killTimeoutMs: (beforeStop.length + afterStop.length + 2) * stopTimeoutMs + 2 * cutOffGraceMs,
+      onStopAsked: () => this.#requestStop(),
+      onEndpoints: (endpoints) => void this.#moveTo(endpoints),
+    });
   }
 
   get id(): string {
-    return this.#options.id;
+    return this.#link?.appId ?? this.#options.id;
+  }
+
+  get worker(): number | undefined {
+    return this.#link?.number;
   }
 
   get name(): string {
@@ -152,9 +228,9 @@ export class App implements AppInfo {
     return this.#running;
   }
 
-  /** Tells the app to stop. Resolves when it has; what fails meanwhile is reported by {@link run}. */
+  /** Tells the app to stop, a worker all of it. Resolves when it has; what fails meanwhile is reported by {@link run}. */
   async stop(): Promise<void> {
-    this.#requestStop();
+    if (this.#link === undefined || !(await this.#link.stopAll())) this.#requestStop();
     await this.#running?.catch(() => {});
   }
 
@@ -164,7 +240,9 @@ export class App implements AppInfo {
   }
 
   async #runUnderSignals(): Promise<void> {
-    const { signals, logger } = this.#options;
+    const { signals, signal: stopSignal } = this.#options;
+    const logger = this.#logger;
+    if (this.#link !== undefined) return this.#runAsWorker(this.#link);
     let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
     const onSignal = (signal: NodeJS.Signals): void => {
       if (first === undefined) {
@@ -173,10 +251,14 @@ export class App implements AppInfo {
         this.#requestStop();
       } else if (signal !== first.signal || performance.now() - first.atMs > repeatMs) {
         logger.warn("a second signal: exiting at once", { signal });
+        this.#pool?.kill();
         process.exit(1);
       }
     };
     for (const signal of signals) process.on(signal, onSignal);
+    const onAbort = (): void => this.#requestStop();
+    if (stopSignal?.aborted) onAbort();
+    else stopSignal?.addEventListener("abort", onAbort, { once: true });
     // Waiting for a signal alone does not keep a process alive, and an app without servers waits for nothing else.
     const alive = setInterval(() => {}, maxTimeMs);
     try {
@@ -184,27 +266,68 @@ export class App implements AppInfo {
       if (failures.length > 0) throw joinFailures(this.name, failures);
     } finally {
       clearInterval(alive);
+      stopSignal?.removeEventListener("abort", onAbort);
       for (const signal of signals) process.off(signal, onSignal);
     }
   }
 
+  async #runAsWorker(link: WorkerLink): Promise<void> {
+    const { signals, signal: stopSignal } = this.#options;
+    // On Ctrl-C the terminal signals every process. The primary tells the workers, when it is their turn.
+    const ignore = (): void => {};
+    if (signals.length > 0) for (const signal of [...signals, "SIGHUP"] as const) process.on(signal, ignore);
+    link.onStop((reason) => {
+      this.#logger.debug("stopping", { reason });
+      this.#requestStop();
+    });
+    stopSignal?.addEventListener("abort", () => void this.stop(), { once: true });
+    const failures = await this.#live();
+    const failure = failures.length > 0 ? joinFailures(this.name, failures) : undefined;
+    if (failure !== undefined) {
+      await link.failed(failure);
+      markTold(failure);
+    }
+    link.end();
+    if (failure !== undefined) throw failure;
+  }
+
   /** The whole life; returns what failed in it. */
   async #live(): Promise<unknown[]> {
-    const { beforeStop, afterStop, drainDelayMs, logger } = this.#options;
+    const { beforeStop, afterStop, stopTimeoutMs } = this.#options;
+    const drainDelayMs = this.#link === undefined ? this.#options.drainDelayMs : 0;
+    const hasHooks = this.#pool === undefined;
     const failures: unknown[] = [];
     const { started, isUp } = await this.#start(failures);
     const isWhole = failures.length === 0 && isUp;
-    if (isWhole) await this.#stopRequest.promise;
+    if (isWhole) await this.#waitForEnd(started, failures);
     // First, so that callers look elsewhere while the rest goes on.
     await this.#deregister(failures);
     // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
-    if (isUp) await this.#runAll(beforeStop, "a beforeStop hook", failures);
+    if (isUp && hasHooks) await this.#runAll(beforeStop, "a beforeStop hook", failures);
     if (isWhole && drainDelayMs > 0) await sleep(drainDelayMs);
     await this.#stopServers(isUp ? [started] : started.toReversed().map((server) => [server]), failures);
     this.#endpoints = [];
-    await this.#runAll(afterStop, "an afterStop hook", failures);
-    if (failures.length === 0) logger.info("stopped");
+    if (hasHooks) await this.#runAll(afterStop, "an afterStop hook", failures);
+    try {
+      await this.#resources.close(stopTimeoutMs);
+    } catch (error) {
+      failures.push(...(error instanceof AggregateError ? error.errors : [error]));
+    }
+    if (failures.length === 0) this.#logger.info("stopped");
     return failures;
+  }
+
+  /** Until the app is told to stop, or one of its servers fails. */
+  async #waitForEnd(servers: readonly Server[], failures: unknown[]): Promise<void> {
+    const failing = servers.map((server) => server.failed?.() ?? new Promise<never>(() => {}));
+    try {
+      await Promise.race([this.#stopRequest.promise, ...failing]);
+    } catch (error) {
+      this.#logger.error("a server failed: the app stops", { error });
+      failures.push(error);
+    }
+    // A second one that fails while the app stops for the first has been told enough.
+    for (const one of failing) one.catch(() => {});
   }
 
   /**
@@ -212,11 +335,15 @@ export class App implements AppInfo {
    * whether those are all there are and the afterStart hooks had their turn.
    */
   async #start(failures: unknown[]): Promise<{ started: Server[]; isUp: boolean }> {
-    const { servers, beforeStart, afterStart, startTimeoutMs, stopTimeoutMs, logger } = this.#options;
+    const { startTimeoutMs, stopTimeoutMs } = this.#options;
+    const logger = this.#logger;
+    const { beforeStart, afterStart } = this.#pool === undefined ? this.#options : { beforeStart: [], afterStart: [] };
+    let servers: readonly Server[] = [];
     const started: Set<Server> = new Set();
     const startedSoFar = (): Server[] => servers.filter((server) => started.has(server));
     let isUp = false;
-    const limit = new TimeLimit("startTimeoutMs", startTimeoutMs);
+    // A worker has its own limit, and tells more of what took so long.
+    const limit = new TimeLimit("startTimeoutMs", startTimeoutMs + (this.#pool === undefined ? 0 : 2 * cutOffGraceMs));
     // A start that goes on when nobody wants it any more gets no longer than a stop.
     void this.#stopRequest.promise.then(() => limit.tighten("stopTimeoutMs", stopTimeoutMs));
     try {
@@ -224,6 +351,8 @@ export class App implements AppInfo {
         if (this.#isStopRequested) return { started: [], isUp };
         await limit.race(call(hook, this), "a beforeStart hook");
       }
+      if (this.#isStopRequested) return { started: [], isUp };
+      servers = await limit.race(this.#compose(), "the composition of the servers");
       if (this.#isStopRequested) return { started: [], isUp };
       await Promise.all(
         servers.map(async (server) => {
@@ -240,15 +369,18 @@ export class App implements AppInfo {
       );
       if (failures.length > 0) return { started: startedSoFar(), isUp };
       for (const server of servers) {
-        logger.info("server listening", { endpoint: server.endpoint().href.replace(/\/$/, "") });
+        const [endpoint] = endpointsOf(server);
+        if (endpoint !== undefined) logger.info("server listening", { endpoint: endpoint.href.replace(/\/$/, "") });
       }
-      this.#endpoints = servers.flatMap((server) => server.endpoints?.() ?? [server.endpoint()]);
+      this.#endpoints = this.#options.advertise(servers.flatMap(endpointsOf));
       await this.#register(limit);
       isUp = true;
       for (const hook of afterStart) {
         if (this.#isStopRequested) break;
         await limit.race(call(hook, this), "an afterStart hook");
       }
+      // Also when told to stop meanwhile: it did start.
+      await this.#link?.ready(servers.flatMap(endpointsOf));
     } catch (error) {
       failures.push(error);
     } finally {
@@ -257,13 +389,41 @@ export class App implements AppInfo {
     return { started: startedSoFar(), isUp };
   }
 
-  /** Tells the registrar where the servers are. Told to stop meanwhile, the app gives it up, which is no failure. */
-  async #register(startLimit: TimeLimit): Promise<void> {
-    const { registrar, logger } = this.#options;
-    if (registrar === undefined || this.#isStopRequested) return;
+  async #compose(): Promise<readonly Server[]> {
+    return this.#pool === undefined ? [...(await this.#options.servers(this.#resources, this))] : [this.#pool];
+  }
+
+  /** The app as callers are to find it. */
+  #toInstance(): Instance {
     const { id, name, version, metadata } = this;
     const endpoints = [...new Set(this.#endpoints.map(({ href }) => href.replace(/\/$/, "")))];
-    const instance = createInstance({ id, name, version, metadata, endpoints });
+    return createInstance({ id, name, version, metadata, endpoints });
+  }
+
+  /** The workers are reached elsewhere now. Registering an instance again replaces it. */
+  async #moveTo(endpoints: readonly URL[]): Promise<void> {
+    this.#endpoints = this.#options.advertise(endpoints);
+    const { registrar } = this.#options;
+    if (registrar === undefined || !this.#isRegistered) return;
+    const instance = this.#toInstance();
+    this.#instance = instance;
+    try {
+      const controller = new AbortController();
+      await this.#ask("the registration", controller, (signal) => registrar.register(instance, signal));
+      this.#logger.info("registered", { id: instance.id, endpoints: instance.endpoints });
+    } catch (error) {
+      this.#logger.error("cannot register where the app is now", { error });
+    }
+  }
+
+  /** Tells the registrar where the servers are. Told to stop meanwhile, the app gives it up, which is no failure. */
+  async #register(startLimit: TimeLimit): Promise<void> {
+    const { registrar } = this.#options;
+    const logger = this.#logger;
+    // The primary does it for its workers.
+    if (registrar === undefined || this.#isStopRequested || this.#link !== undefined) return;
+    const instance = this.#toInstance();
+    const { id, endpoints } = instance;
     this.#instance = instance;
     const controller = new AbortController();
     void this.#stopRequest.promise.then(() => controller.abort(new Error("the app stops")));
@@ -279,7 +439,8 @@ export class App implements AppInfo {
   }
 
   async #deregister(failures: unknown[]): Promise<void> {
-    const { registrar, logger } = this.#options;
+    const { registrar } = this.#options;
+    const logger = this.#logger;
     const instance = this.#instance;
     if (registrar === undefined || instance === undefined) return;
     this.#instance = undefined;
@@ -311,9 +472,12 @@ export class App implements AppInfo {
 
   /** Stops one group of servers after the other, those of a group side by side, all within the time for it. */
   async #stopServers(groups: readonly (readonly Server[])[], failures: unknown[]): Promise<void> {
-    const { stopTimeoutMs, logger } = this.#options;
+    const { stopTimeoutMs } = this.#options;
+    const logger = this.#logger;
     const controller = new AbortController();
-    const limit = new TimeLimit("stopTimeoutMs", stopTimeoutMs + cutOffGraceMs);
+    // The pool keeps to limits of its own: those of each worker.
+    const limitMs = this.#pool === undefined ? stopTimeoutMs + cutOffGraceMs : maxTimeMs;
+    const limit = new TimeLimit("stopTimeoutMs", limitMs);
     const timer = setTimeout(() => {
       logger.warn("cutting off what the servers have not finished", { stopTimeoutMs });
       controller.abort(timedOut("draining", "stopTimeoutMs", stopTimeoutMs));
@@ -349,6 +513,10 @@ export class App implements AppInfo {
       }
     }
   }
+}
+
+function endpointsOf(server: Server): readonly URL[] {
+  return server.endpoints?.() ?? (server.endpoint === undefined ? [] : [server.endpoint()]);
 }
 
 /** Calls a function of the user; what it throws becomes a rejection. */

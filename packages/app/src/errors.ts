@@ -18,6 +18,57 @@ export function timeInvalid(option: string, given: unknown, least: number, most:
   );
 }
 
+export function advertiseInvalid(given: string, reason: string): Error {
+  return usageError("CLEW_APP_ADVERTISE", `advertise is ${given}: ${reason}`);
+}
+
+export function resourcesClosed(): Error {
+  return usageError(
+    "CLEW_APP_RESOURCES",
+    "these resources are closed already; what is opened now has no end: open it earlier",
+  );
+}
+
+export function workersInvalid(given: unknown): Error {
+  return usageError(
+    "CLEW_APP_WORKERS",
+    `workers is ${String(given)}; it must be "all" or a whole number from 1 to 1024`,
+  );
+}
+
+export function workersNeedFile(): Error {
+  return usageError(
+    "CLEW_APP_WORKERS",
+    "workers run the program's file again, and this program has none: start it as `node main.js`, not by --eval",
+  );
+}
+
+export function workersTwice(): Error {
+  return usageError(
+    "CLEW_APP_WORKERS",
+    "another app with workers runs in this process: a program has one; give its servers to that app",
+  );
+}
+
+/** A worker failed in a way that can be expected; `reason` is one line. */
+export function workerFailed(worker: number, reason: string): Error {
+  return Object.assign(new Error(`worker ${worker}: ${reason}`), { code: "CLEW_APP_WORKER" });
+}
+
+/** A worker failed by a defect; `stack` is what it tells of it. */
+export function workerDefect(worker: number, stack: string): Error {
+  const error = new Error(`worker ${worker}: ${stack.split("\n", 1)[0]}`);
+  error.stack = `worker ${worker}: ${stack}`;
+  return error;
+}
+
+export function crashLoop(worker: number, deaths: number, reason: string): Error {
+  return Object.assign(
+    new Error(`worker ${worker} died ${deaths} times in a row soon after its start, at last so: ${reason}`),
+    { code: "CLEW_APP_CRASH_LOOP" },
+  );
+}
+
 /** An operation of the app took longer than its option allows. */
 export function timedOut(what: string, option: string, timeoutMs: number): Error {
   return Object.assign(new Error(`${what} took longer than ${option} (${timeoutMs} ms)`), { code: "CLEW_APP_TIMEOUT" });

@@ -1,5 +1,10 @@
-export { App, type AppOptions, type Hook } from "./app.ts";
-// For library authors.
-export { type AppInfo, appKey, currentApp } from "./app-info.ts";
-export { describeFailure, runMain } from "./run-main.ts";
+export { App, type AppOptions, type Composition, type Hook } from "./app.ts";
+export { type AppInfo, currentApp } from "./app-info.ts";
+export { Resources } from "./resources.ts";
+export { runMain } from "./run-main.ts";
 export type { Server } from "./server.ts";
+
+// For library authors.
+
+export { appKey } from "./app-info.ts";
+export { describeFailure } from "./run-main.ts";

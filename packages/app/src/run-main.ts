@@ -15,10 +15,27 @@ export async function runMain(main: () => Promise<void> | void): Promise<void> {
   try {
     await main();
   } catch (error) {
-    process.stderr.write(`${describeFailure(error)}\n`);
+    if (!isTold(error)) process.stderr.write(`${describeFailure(error)}\n`);
     // What was opened before the failure must not keep the process.
     process.exit(1);
   }
+}
+
+const told: WeakSet<object> = new WeakSet();
+
+/** Somebody else tells of this failure: the primary, of that of its worker. */
+export function markTold(error: unknown): void {
+  if (typeof error === "object" && error !== null) told.add(error);
+}
+
+function isTold(error: unknown): boolean {
+  return typeof error === "object" && error !== null && told.has(error);
+}
+
+/** A failure for another process: in one line if it can be expected, with its stack otherwise. */
+export function explainFailure(error: unknown): { readonly isExpected: boolean; readonly text: string } {
+  const line = explain(error);
+  return { isExpected: line !== undefined, text: line ?? inspect(error) };
 }
 
 /** What runMain tells of a failure. */

@@ -1,4 +1,7 @@
-/** What an App runs. A transport's server is one, and so is anything with these three: a cron, a queue's consumer. */
+/**
+ * What an App runs. A transport's server is one, and so is anything else that starts and stops: a cron, a queue's consumer. Where
+ * callers reach it is what {@link endpoint} says; what nobody calls has none.
+ */
 export interface Server {
   /** Resolves when the server accepts work. Rejects when it cannot, with nothing left open. */
   start(): Promise<void>;
@@ -8,7 +11,12 @@ export interface Server {
    */
   stop(signal: AbortSignal): Promise<void>;
   /** Where the server is reached: `grpc://10.0.0.5:9000`. Throws before it has started. */
-  endpoint(): URL;
+  endpoint?(): URL;
   /** Where it is reached over each protocol, for one that speaks several. Without it, at {@link endpoint} alone. */
   endpoints?(): readonly URL[];
+  /**
+   * Rejects when the server fails for good after its start: a consumer whose queue is gone. The app then stops, and its run()
+   * rejects with that too. Asked for once, after start has resolved.
+   */
+  failed?(): Promise<never>;
 }

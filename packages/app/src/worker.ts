@@ -1,0 +1,76 @@
+import cluster from "node:cluster";
+import { explainFailure } from "./run-main.ts";
+
+/** What a worker tells its primary. */
+export type WorkerMessage =
+  | { readonly clew: "ready"; readonly endpoints: readonly string[] }
+  | { readonly clew: "failed"; readonly isExpected: boolean; readonly text: string }
+  | { readonly clew: "stop-all" };
+
+/** What the primary tells a worker. */
+export interface PrimaryMessage {
+  readonly clew: "stop";
+}
+
+/** The variables that make a process a worker. */
+export const workerVariable = "CLEW_WORKER";
+export const appIdVariable = "CLEW_APP_ID";
+
+/** A worker's side of the channel to its primary. */
+export class WorkerLink {
+  /** Which of the workers this is, from 1. One that takes the place of another has its number. */
+  readonly number: number;
+  /** The id of the app, the same in all workers. */
+  readonly appId: string;
+
+  constructor(number: number, appId: string) {
+    this.number = number;
+    this.appId = appId;
+  }
+
+  /** Calls `stop` when the primary says so, or is gone. */
+  onStop(stop: (reason: string) => void): void {
+    process.on("message", (message: Partial<PrimaryMessage> | null) => {
+      if (message?.clew === "stop") stop("the primary says so");
+    });
+    cluster.worker!.once("disconnect", () => {
+      // Otherwise Node ends the process here, with calls that are still open.
+      cluster.worker!.exitedAfterDisconnect = true;
+      stop("the primary is gone");
+    });
+  }
+
+  async ready(endpoints: readonly URL[]): Promise<void> {
+    await this.#send({ clew: "ready", endpoints: endpoints.map(({ href }) => href) });
+  }
+
+  async failed(error: unknown): Promise<void> {
+    await this.#send({ clew: "failed", ...explainFailure(error) });
+  }
+
+  /** Asks the primary to stop the whole app. False when it is gone. */
+  async stopAll(): Promise<boolean> {
+    return this.#send({ clew: "stop-all" });
+  }
+
+  /** Lets go of the primary; without it the process ends when nothing else is left to do. */
+  end(): void {
+    if (process.connected) process.disconnect();
+  }
+
+  #send(message: WorkerMessage): Promise<boolean> {
+    return new Promise((resolve) => {
+      // A primary that is gone needs to know nothing.
+      if (!process.connected) resolve(false);
+      else process.send!(message, (error: Error | null) => resolve(error === null));
+    });
+  }
+}
+
+/** The link of this process, if an App made it as one of its workers. */
+export function findWorkerLink(): WorkerLink | undefined {
+  const { [workerVariable]: number, [appIdVariable]: appId } = process.env;
+  // A process that a worker starts inherits the variables, but not the channel.
+  if (!cluster.isWorker || number === undefined || appId === undefined) return undefined;
+  return new WorkerLink(Number(number), appId);
+}

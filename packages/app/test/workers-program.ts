@@ -1,0 +1,96 @@
+// A program with workers, run by workers.test.ts: node workers-program.ts <options as JSON>
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { App, currentApp, type Resources, runMain } from "@clew/app";
+import { FileRegistry } from "@clew/registry";
+import { HttpServer } from "@clew/transport/http";
+
+export interface ProgramOptions {
+  workers?: number;
+  port?: number;
+  /** The folder of a FileRegistry. */
+  registry?: string;
+  stopTimeoutMs?: number;
+  /** "start": every worker fails. "defect": with a TypeError. "early": before the app runs. */
+  fails?: "start" | "defect" | "early";
+  /** While there is a file of this name, workers that start fail. */
+  brokenFile?: string;
+}
+
+const options = JSON.parse(process.argv[2] ?? "{}") as ProgramOptions;
+
+function say(what: string): void {
+  console.log(`${currentApp()?.worker ?? "primary"} ${process.pid} ${what}`);
+}
+
+async function compose(resources: Resources): Promise<HttpServer[]> {
+  if (options.fails === "start") throw Object.assign(new Error("the database is gone"), { code: "CLEW_TEST" });
+  if (options.fails === "defect") throw new TypeError("x is undefined");
+  if (options.brokenFile !== undefined && existsSync(options.brokenFile)) {
+    throw Object.assign(new Error("the file is broken"), { code: "CLEW_TEST" });
+  }
+  await resources.use({}, () => say("closed"));
+  const server = new HttpServer({
+    address: `127.0.0.1:${options.port ?? 0}`,
+    routes: [
+      {
+        verb: "GET",
+        path: "/who",
+        handle: (_request, response) => {
+          const app = currentApp();
+          response.setHeader("connection", "close");
+          response.end(JSON.stringify({ worker: app?.worker, id: app?.id, name: app?.name, pid: process.pid }));
+        },
+      },
+      {
+        verb: "GET",
+        path: "/slow",
+        handle: async (_request, response) => {
+          response.writeHead(200).write(`${process.pid} `);
+          while (!isStopping) await sleep(10);
+          await sleep(100);
+          response.end("done");
+        },
+      },
+      {
+        verb: "GET",
+        path: "/stop",
+        handle: (_request, response) => {
+          response.setHeader("connection", "close");
+          response.end("ok");
+          void app.stop();
+        },
+      },
+      {
+        verb: "GET",
+        path: "/block",
+        handle: () => {
+          for (;;);
+        },
+      },
+    ],
+  });
+  return [server];
+}
+
+let isStopping = false;
+const app = new App({
+  name: "pool",
+  workers: options.workers ?? 2,
+  servers: compose,
+  stopTimeoutMs: options.stopTimeoutMs ?? 20_000,
+  ...(options.registry === undefined ? {} : { registrar: new FileRegistry({ folder: options.registry }) }),
+  afterStart: [() => say("up")],
+  beforeStop: [
+    () => {
+      isStopping = true;
+      say("stopping");
+    },
+  ],
+  afterStop: [() => say("down")],
+});
+if (options.fails === "early" && process.env.CLEW_WORKER !== undefined) process.exit(3);
+await runMain(async () => {
+  await app.run();
+  say("over");
+});
