@@ -153,6 +153,11 @@ export abstract class Call implements Holder {
     return undefined;
   }
 
+  /** How often this call was sent before, where it is one of several tries; 0 for the first. */
+  get resends(): number {
+    return 0;
+  }
+
   /** What HTTP knows of this call; undefined for one that did not come in over HTTP/JSON. */
   get http(): HttpInfo | undefined {
     return undefined;

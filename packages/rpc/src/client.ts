@@ -42,6 +42,10 @@ export interface CallOptions {
   waitForReady?: boolean;
   /** Headers to send. */
   metadata?: MetadataInit;
+  /** How to write the request's body: `"application/proto"`. HTTP only. Default: the client's codec. */
+  contentType?: string;
+  /** What the reply's body should come in: `"application/proto"`. HTTP only. Default: the client's codec. */
+  accept?: string;
   /** Called with the reply's headers, if there are any, when the reply begins or the call has failed. */
   onHeaders?: (headers: Metadata) => void;
   /** Called with the reply's trailers when it is over. */
@@ -120,6 +124,8 @@ class ClientCall extends Call {
       context: current(),
     });
     this.transport = transport;
+    if (options.contentType !== undefined) this.metadata.set("content-type", options.contentType);
+    if (options.accept !== undefined) this.metadata.set("accept", options.accept);
     this.waitsForReady = options.waitForReady ?? false;
     this.#request = request;
     // What is cancelled at the top ends everything below: the caller's caller no longer waits.
