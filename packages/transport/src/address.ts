@@ -1,21 +1,27 @@
-import type { AddressInfo, Server as NetServer } from "node:net";
+import { lstatSync, unlinkSync } from "node:fs";
+import { type AddressInfo, connect, type ListenOptions, type Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
+import { resolve as resolvePath } from "node:path";
 import { addressInUse, addressInvalid, addressRefused } from "./errors.ts";
 
 /** Where a server listens. Without a host it listens on all interfaces. */
 export interface Address {
   readonly host: string | undefined;
   readonly port: number;
+  /** The unix socket to listen on instead of a port. */
+  readonly path?: string;
   /** As it was given, for messages. */
   readonly text: string;
 }
 
 /**
- * Reads `":8000"`, `"127.0.0.1:8000"`, `"localhost:8000"`, `"[::1]:8000"`. Port 0 is any free port.
+ * Reads `":8000"`, `"127.0.0.1:8000"`, `"localhost:8000"`, `"[::1]:8000"`, `"unix:/run/shop.sock"`. Port 0 is any free port.
  *
  * @throws CLEW_TRANSPORT_ADDRESS when it is none of these.
  */
 export function parseAddress(text: string): Address {
+  const path = /^unix:(?:\/\/(?=\/))?([^\0]+)$/.exec(text)?.[1];
+  if (path !== undefined) return { host: undefined, port: 0, path: resolvePath(path), text };
   const match = /^(?:\[([^[\]]+)\]|([^:[\]/\s]*)):(\d{1,5})$/.exec(text);
   if (match === null) throw addressInvalid(text);
   const host = match[1] ?? match[2];
@@ -25,28 +31,73 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Opens the server's socket; resolves when it accepts connections.
+ * Opens the server's socket; resolves when it accepts connections. A unix socket that nobody listens on any more, left by a
+ * process that died, gives way; its file goes when the server closes.
  *
  * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED with the system's error as the cause.
  */
-export function listen(server: NetServer, address: Address): Promise<void> {
+export async function listen(server: NetServer, { host, port, path, text }: Address): Promise<void> {
+  try {
+    if (path === undefined) await open(server, { host, port });
+    else await openPath(server, path);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
+      ? addressInUse(text, error)
+      : addressRefused(text, error);
+  }
+}
+
+/** Takes over a socket that the process was started with, by its number. */
+export async function listenOnDescriptor(server: NetServer, fd: number): Promise<void> {
+  try {
+    await open(server, { fd });
+  } catch (error) {
+    throw addressRefused(`file descriptor ${fd}`, error);
+  }
+}
+
+async function openPath(server: NetServer, path: string): Promise<void> {
+  try {
+    await open(server, { path });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await isStale(path))) throw error;
+    unlinkSync(path);
+    await open(server, { path });
+  }
+}
+
+function open(server: NetServer, options: ListenOptions & { fd?: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      reject(error.code === "EADDRINUSE" ? addressInUse(address.text, error) : addressRefused(address.text, error));
-    };
-    server.once("error", fail);
-    server.listen({ host: address.host, port: address.port }, () => {
-      server.off("error", fail);
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
       resolve();
     });
   });
 }
 
+/** Whether a file is a socket that nobody listens on. Any other file stays where it is. */
+function isStale(path: string): Promise<boolean> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+}
+
 /**
  * The URL others reach a listening server at. A server on all interfaces goes by the first address of this machine that
- * others can see (IPv4 before IPv6), as Kratos has it, and by the loopback when there is none.
+ * others can see (IPv4 before IPv6), as Kratos has it, and by the loopback when there is none. One on a
+ * unix socket is `http+unix:///run/shop.sock`.
  */
-export function endpointOf(scheme: string, bound: AddressInfo, address?: Address): URL {
+export function endpointOf(scheme: string, bound: AddressInfo | string, address?: Address): URL {
+  if (typeof bound === "string") {
+    return new URL(`${scheme}+unix://${encodeURI(resolvePath(bound)).replace(/[?#]/g, encodeURIComponent)}`);
+  }
   const host = address?.host ?? bound.address;
   const reachable = isWildcard(host) ? findOwnHost() : host;
   return new URL(`${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${bound.port}`);

@@ -11,7 +11,7 @@ function usageError(code: string, message: string, cause?: unknown): TransportEr
 export function addressInvalid(given: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ADDRESS",
-    `address "${given}" is not one to listen on; ":8000", "127.0.0.1:8000", "[::1]:8000" or ":0" for any free port would work`,
+    `address "${given}" is not one to listen on; ":8000", "127.0.0.1:8000", "[::1]:8000", "unix:/run/shop.sock" or ":0" for any free port would work`,
   );
 }
 
@@ -132,6 +132,13 @@ export function rawBodyUnread(operation: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RAW_BODY",
     `${operation} is a raw route: its body is its handler's to read from the request, not a middleware's from the call`,
+  );
+}
+
+export function eventIdInvalid(given: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_EVENT_ID",
+    `the event id ${JSON.stringify(given)} has a line break or a NUL in it, which no event can have`,
   );
 }
 

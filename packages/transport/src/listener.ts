@@ -3,13 +3,22 @@ import { createServer as createSecureServer, type TLSSocket, type TlsOptions } f
 import { type Context, current } from "@clew/context";
 import { alpnProtocol, isHttp2Preface } from "@clew/http2";
 import { type Logger, silentLogger } from "@clew/log";
-import { type Address, endpointOf, listen, parseAddress } from "./address.ts";
+import { type Address, endpointOf, listen, listenOnDescriptor, parseAddress } from "./address.ts";
 import { optionInvalid, serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
 
 /** What every server has: where it listens, and what a connection may cost. */
 export interface ListenerOptions {
-  /** Where to listen: `":8000"` for every interface, `"127.0.0.1:8000"`, `":0"` for any free port. Default: `":0"`. */
+  /**
+   * Where to listen: `":8000"` for every interface, `"127.0.0.1:8000"`, `":0"` for any free port,
+   * `"unix:/run/shop.sock"` for a unix socket, whose file goes when the server stops. Default: `":0"`.
+   */
   address?: string;
+  /**
+   * Take connections from here instead of opening a socket: a server of `node:net`, which is the Clew server's to close from then
+   * on and is opened on `address` if it does not listen yet; or the number of a socket that the process was started with, as
+   * systemd does: `{ fd: 3 }`. Default: none.
+   */
+  listener?: NetServer | { readonly fd: number };
   /**
    * Speak TLS, with key, certificate and whom to trust as `node:tls` takes them: `{ key, cert }`; `{ key, cert, ca, requestCert: true }`
    * for mutual TLS, where `call.peer.certificate` is who calls. Default: in clear.
@@ -32,6 +41,7 @@ export interface ListenerOptions {
 
 export interface ResolvedListenerOptions {
   readonly address: Address;
+  readonly listener: NetServer | { readonly fd: number } | undefined;
   readonly tls: TlsOptions | undefined;
   readonly headerLimitBytes: number;
   readonly headerTimeoutMs: number;
@@ -47,6 +57,7 @@ export const longestTimerMs: number = 2 ** 31 - 1;
 export function resolveListenerOptions(options: ListenerOptions): ResolvedListenerOptions {
   const resolved: ResolvedListenerOptions = {
     address: parseAddress(options.address ?? ":0"),
+    listener: options.listener,
     tls: options.tls,
     headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
     headerTimeoutMs: options.headerTimeoutMs ?? 10_000,
@@ -62,10 +73,17 @@ export function resolveListenerOptions(options: ListenerOptions): ResolvedListen
       throw optionInvalid(name, resolved[name], `a number of milliseconds from 0 to ${longestTimerMs}`);
     }
   }
-  const { tls } = resolved;
+  const { tls, listener } = resolved;
+  if (listener !== undefined && !isNetServer(listener) && !(Number.isInteger(listener.fd) && listener.fd >= 0)) {
+    throw optionInvalid("listener", "neither", "a server of node:net, or { fd } with the number of an open socket");
+  }
   const hasCertificate = tls?.cert ?? tls?.pfx ?? tls?.SNICallback ?? tls?.secureContext;
   if (tls !== undefined && hasCertificate === undefined) throw tlsInvalid("has no certificate");
   return resolved;
+}
+
+function isNetServer(listener: NetServer | { readonly fd: number }): listener is NetServer {
+  return "listening" in listener;
 }
 
 /** The connections of one protocol. */
@@ -103,19 +121,38 @@ export interface ListenerInit {
  */
 export class Listener {
   readonly #init: ListenerInit;
+  /** What is bound to the address. */
   readonly #net: NetServer;
   /** Connections that did not yet say what they speak. */
   readonly #silent: Set<Socket> = new Set();
   /** The TCP sockets below TLS whose handshake is not over. */
   readonly #handshaking: Map<string, Socket> = new Map();
+  /** Connections that a given listener took before the start. */
+  readonly #early: Socket[] = [];
+  #welcomeEarly: () => void = () => {};
   #hasStarted = false;
   #isDraining = false;
-  #bound: AddressInfo | undefined;
+  /** The path of a unix socket is text. */
+  #bound: AddressInfo | string | undefined;
 
   /** @throws CLEW_TRANSPORT_TLS */
   constructor(init: ListenerInit) {
     this.#init = init;
-    this.#net = this.#createServer();
+    const own = this.#createServer();
+    const { listener } = init.options;
+    if (listener === undefined || !isNetServer(listener)) this.#net = own;
+    else {
+      this.#net = listener;
+      listener.on("connection", (socket: Socket) => {
+        socket.allowHalfOpen = true;
+        socket.setNoDelay(true);
+        if (this.#hasStarted) own.emit("connection", socket);
+        else this.#early.push(socket);
+      });
+      this.#welcomeEarly = () => {
+        for (const socket of this.#early.splice(0)) own.emit("connection", socket);
+      };
+    }
   }
 
   /**
@@ -128,11 +165,15 @@ export class Listener {
     if (this.#hasStarted) throw serverAlreadyStarted(server);
     this.#hasStarted = true;
     begin(current());
-    await listen(this.#net, options.address);
-    this.#bound = this.#net.address() as AddressInfo;
+    const { address, listener } = options;
+    if (listener !== undefined && !isNetServer(listener)) await listenOnDescriptor(this.#net, listener.fd);
+    else if (!this.#net.listening) await listen(this.#net, address);
+    this.#bound = this.#net.address()!;
+    this.#welcomeEarly();
     // A failed accept (out of file descriptors) must not end the process.
     this.#net.on("error", (error) => options.logger.error(`${server}: a connection failed`, { error }));
-    options.logger.info(`${server} listening on ${this.endpoint("http").host}`);
+    const { host, pathname } = this.endpoint("http");
+    options.logger.info(`${server} listening on ${host || pathname}`);
   }
 
   /**
@@ -144,7 +185,7 @@ export class Listener {
     const { http1, http2 } = this.#init;
     this.#isDraining = true;
     const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
-    for (const socket of [...this.#silent, ...this.#handshaking.values()]) socket.destroy();
+    for (const socket of [...this.#early, ...this.#silent, ...this.#handshaking.values()]) socket.destroy();
     http1?.drain();
     http2?.drain();
     const cutOff = (): void => {
@@ -191,6 +232,8 @@ export class Listener {
     secure.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
     // Until its handshake is over nobody else knows of a connection.
     secure.on("connection", (socket: Socket) => {
+      // Over a unix socket nothing tells one from the other; there the handshake's own limit has to do.
+      if (socket.remoteAddress === undefined) return;
       const connection = connectionOf(socket);
       this.#handshaking.set(connection, socket);
       socket.once("close", () => this.#handshaking.delete(connection));

@@ -7,7 +7,7 @@ import type { Health } from "./health.ts";
 export interface GrpcServerOptions
   extends Pick<
       ListenerOptions,
-      "address" | "tls" | "headerLimitBytes" | "headerTimeoutMs" | "maxConnectionIdleMs" | "logger"
+      "address" | "listener" | "tls" | "headerLimitBytes" | "headerTimeoutMs" | "maxConnectionIdleMs" | "logger"
     >,
     GrpcHandlerOptions,
     ServerConnectionOptions {}
