@@ -10,7 +10,7 @@ import { addVary, beforeHead, toList } from "./response-head.ts";
 export type ContentEncoding = "zstd" | "br" | "gzip" | "deflate";
 
 export interface CompressionOptions {
-  /** What may be used, the first where a caller does not care. Default: zstd (where Node has it), br, gzip, deflate. */
+  /** What may be used, the first where a caller does not care. Default: zstd, br, gzip, deflate. */
   encodings?: readonly ContentEncoding[];
   /** Bodies known to be shorter than this are sent as they are, in bytes. Default: 1024. */
   minBytes?: number;
@@ -33,8 +33,7 @@ const defaultLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 3, br: 
 // The window is what a stream keeps in memory: 512 KB instead of brotli's 4 MB.
 const brotliWindowBits = 19;
 
-/** Node has it from 22.15 on. */
-const hasZstd = typeof zlib.createZstdCompress === "function";
+const highestLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 22, br: 11, gzip: 9, deflate: 9 };
 
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveCompressionOptions(options: CompressionOptions): ResolvedCompressionOptions {
@@ -42,9 +41,15 @@ function resolveCompressionOptions(options: CompressionOptions): ResolvedCompres
   for (const encoding of encodings) {
     if (!(encoding in defaultLevels)) throw optionInvalid("encodings", encoding, "of zstd, br, gzip and deflate");
   }
+  for (const [encoding, level] of Object.entries(options.levels ?? {})) {
+    const highest = highestLevels[encoding as ContentEncoding];
+    if (!(Number.isInteger(level) && level >= 0 && level <= highest)) {
+      throw optionInvalid(`levels.${encoding}`, level, `a whole number from 0 to ${highest}`);
+    }
+  }
   if (!(minBytes >= 0)) throw optionInvalid("minBytes", minBytes, "a number of bytes, 0 or more");
   return {
-    encodings: encodings.filter((encoding) => encoding !== "zstd" || hasZstd),
+    encodings,
     minBytes,
     isCompressible: options.isCompressible ?? isCompressible,
     levels: { ...defaultLevels, ...(options.levels as Record<ContentEncoding, number> | undefined) },
@@ -70,8 +75,6 @@ export function isCompressible(contentType: string): boolean {
  */
 export function compression(options: CompressionOptions = {}): Filter {
   const resolved = resolveCompressionOptions(options);
-  // Made now, so that a level that an encoding does not have is an error at start.
-  for (const encoding of resolved.encodings) createEncoder(encoding, resolved).destroy();
   return (next) => (request, response, variables) => {
     const isForbidden = hasNoTransform(request.headers["cache-control"]);
     if (!isForbidden) {
@@ -86,24 +89,19 @@ export function compression(options: CompressionOptions = {}): Filter {
 function createEncoder(encoding: ContentEncoding, { levels }: ResolvedCompressionOptions): Encoder {
   const { constants } = zlib;
   const level = levels[encoding];
-  try {
-    switch (encoding) {
-      case "zstd":
-        return zlib.createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } });
-      case "br":
-        return zlib.createBrotliCompress({
-          params: {
-            [constants.BROTLI_PARAM_QUALITY]: level,
-            [constants.BROTLI_PARAM_LGWIN]: brotliWindowBits,
-          },
-        });
-      case "gzip":
-        return zlib.createGzip({ level });
-      case "deflate":
-        return zlib.createDeflate({ level });
+  switch (encoding) {
+    case "zstd":
+      return zlib.createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } });
+    case "br": {
+      const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN } = constants;
+      return zlib.createBrotliCompress({
+        params: { [BROTLI_PARAM_QUALITY]: level, [BROTLI_PARAM_LGWIN]: brotliWindowBits },
+      });
     }
-  } catch (error) {
-    throw optionInvalid(`levels.${encoding}`, level, `a level that it has: ${(error as Error).message}`);
+    case "gzip":
+      return zlib.createGzip({ level });
+    case "deflate":
+      return zlib.createDeflate({ level });
   }
 }
 
@@ -193,6 +191,8 @@ class CompressedReply {
     // Who waits for it has filled the encoder, which empties into the response.
     encoder.on("drain", () => response.emit("drain"));
     encoder.on("error", (error) => response.destroy(error));
+    // Node's own pipeline() and server take up all the listeners that it finds normal.
+    if (response.getMaxListeners() > 0) response.setMaxListeners(response.getMaxListeners() + 1);
     response.on("drain", () => encoder.resume());
     response.once("close", () => {
       clearImmediate(this.#flush);
