@@ -89,9 +89,11 @@ export class Server {
   /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */
   async stop(signal: AbortSignal): Promise<void> {
     this.#grpc.drain();
-    await this.#listener.stop(signal, () =>
-      this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops")),
-    );
+    this.#http.drain();
+    await this.#listener.stop(signal, () => {
+      this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
+      this.#http.cancel();
+    });
   }
 
   /**

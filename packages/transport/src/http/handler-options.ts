@@ -2,12 +2,14 @@ import { type Logger, silentLogger } from "@clew/log";
 import type { Codec, JsonCodecOptions, Middleware, Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 import { defaultCodecs } from "./body-codec.ts";
-import { checkMethodOptions, type HttpMethodOptions, withJson } from "./method-options.ts";
+import { checkMethodOptions, checkTimeout, type HttpMethodOptions, withJson } from "./method-options.ts";
 import type { Filter, RawHandler, Route, RouteGroup } from "./route.ts";
+import { type EventStreamOptions, type ResolvedEventStreamOptions, resolveEventStreamOptions } from "./sse/options.ts";
 import { parseTemplate } from "./template.ts";
+import { type ResolvedWebSocketOptions, resolveWebSocketOptions, type WebSocketOptions } from "./websocket/options.ts";
 
 export interface HttpHandlerOptions {
-  /** The services to serve. Their streaming methods are left out: HTTP/JSON carries none yet. Default: none. */
+  /** The services to serve. Streams of replies go as server-sent events, streams of requests as WebSocket. Default: none. */
   services?: readonly Service[];
   /** Wrapped around every call of a service and every raw route, the first outermost. Default: none. */
   middleware?: readonly Middleware[];
@@ -42,14 +44,25 @@ export interface HttpHandlerOptions {
   json?: JsonCodecOptions;
   /** How long all headers of a request may be together, in bytes; told to who goes over it. Default: 16 KiB. */
   headerLimitBytes?: number;
+  /** How streams of replies go. Default: see EventStreamOptions. */
+  events?: EventStreamOptions;
+  /** How streams of requests come in. Default: see WebSocketOptions. */
+  webSocket?: WebSocketOptions;
+  /**
+   * How long an open stream of replies may go on once the server stops, in milliseconds; then it fails with 503 SERVER_STOPPED,
+   * so that its reader goes elsewhere. Calls that answer with one message end with the drain. Default: 5000.
+   */
+  streamDrainMs?: number;
   /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
   logger?: Logger;
 }
 
 export type ResolvedHttpHandlerOptions = Readonly<
-  Required<Omit<HttpHandlerOptions, "json" | "notFound" | "methodNotAllowed">> & {
+  Required<Omit<HttpHandlerOptions, "json" | "notFound" | "methodNotAllowed" | "events" | "webSocket">> & {
     notFound: RawHandler | undefined;
     methodNotAllowed: RawHandler | undefined;
+    events: ResolvedEventStreamOptions;
+    webSocket: ResolvedWebSocketOptions;
   }
 >;
 
@@ -71,9 +84,13 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
     requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
     codecs: withJson(options.codecs ?? defaultCodecs, options.json),
     headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
+    events: resolveEventStreamOptions(options.events),
+    webSocket: resolveWebSocketOptions(options.webSocket),
+    streamDrainMs: options.streamDrainMs ?? 5000,
     logger: options.logger ?? silentLogger,
   };
   checkMethodOptions(resolved);
+  checkTimeout(resolved.streamDrainMs, "streamDrainMs");
   const { prefix, trailingSlash } = resolved;
   if (prefix !== "" && (prefix.endsWith("/") || parseTemplate(prefix, "option prefix").variables.length > 0)) {
     throw optionInvalid("prefix", `"${prefix}"`, 'a path without variables or a slash at its end, like "/shop"');

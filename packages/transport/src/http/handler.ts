@@ -1,9 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import { type Call, callCancelled, type Handler, isStream, type Peer, type Reply, ServiceError } from "@clew/rpc";
+import {
+  type Call,
+  callCancelled,
+  type Handler,
+  hasReplyStream,
+  isStream,
+  type Peer,
+  type Reply,
+  ServiceError,
+} from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { StreamHandler } from "../http2/server-connections.ts";
+import { OpenSet } from "../open-set.ts";
 import { sendContinue } from "./body.ts";
 import { HttpServerCall } from "./call.ts";
 import type { GuestProtocol } from "./guest-protocol.ts";
@@ -20,8 +30,11 @@ import { createErrorReply, createFields, createRefusal } from "./reply.ts";
 import type { RawHandler, RouteInfo } from "./route.ts";
 import type { Router } from "./router.ts";
 import { type CompiledRoute, registerRoutes } from "./routes.ts";
+import { serveStream } from "./serve-stream.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
+import type { StreamHost } from "./stream-route.ts";
 import { decodeVariables } from "./template.ts";
+import { WebSocketUpgrader } from "./websocket/upgrader.ts";
 
 const noVariables: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -33,6 +46,7 @@ export class HttpHandler implements StreamHandler {
   readonly #router: Router<CompiledRoute>;
   readonly #callsHaveDeadline: boolean;
   readonly #guest: GuestProtocol | undefined;
+  readonly #streamHost: StreamHost;
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   /** What every call's context begins with: that of whoever started the server, an App for one. */
@@ -46,6 +60,13 @@ export class HttpHandler implements StreamHandler {
   constructor(options?: HttpHandlerOptions, guest?: GuestProtocol) {
     this.#options = resolveHttpHandlerOptions(options);
     this.#guest = guest;
+    this.#streamHost = {
+      events: this.#options.events,
+      webSocket: new WebSocketUpgrader(this.#options.webSocket),
+      streams: new OpenSet(),
+      toServiceError: (call, thrown) => this.#toServiceError(call, thrown),
+      sendFailure: (call, error, exchange) => this.#sendFailure(call, error, exchange),
+    };
     const { router, routes, callsHaveDeadline } = registerRoutes(this.#options, (...request) =>
       this.#serveRaw(...request),
     );
@@ -59,6 +80,22 @@ export class HttpHandler implements StreamHandler {
             (next, filter) => filter(next),
             (request, response) => this.#dispatchPair({ request, response }),
           );
+  }
+
+  /** The server stops: streams of replies, which may have no end of their own, get some time to come to one. */
+  drain(): void {
+    const isEndless = (call: Call): boolean => hasReplyStream(call.method);
+    setTimeout(() => this.#endStreams(isEndless), this.#options.streamDrainMs).unref();
+  }
+
+  /** Ends every open stream now. */
+  cancel(): void {
+    this.#endStreams(() => true);
+  }
+
+  #endStreams(isMeant: (call: Call) => boolean): void {
+    const reason = new ServiceError(503, "SERVER_STOPPED", "the server stops");
+    for (const call of this.#streamHost.streams) if (isMeant(call)) call.cancel(reason);
   }
 
   /** Gives every call from now on this context to begin with. */
@@ -106,6 +143,13 @@ export class HttpHandler implements StreamHandler {
       return this.#answerUnrouted(verb, path, mark === -1 ? "" : target.slice(mark), exchange);
     }
     const { target: route, template, captures } = match;
+    if (route.kind === "stream") {
+      const query = mark === -1 ? "" : target.slice(mark + 1);
+      const { rpc, carrier } = route;
+      const context = this.#context;
+      serveStream(carrier, { route: rpc, exchange, path, query, captures, context, host: this.#streamHost });
+      return undefined;
+    }
     if (route.kind === "rpc") {
       const query = mark === -1 ? "" : target.slice(mark + 1);
       const context = this.#context;
@@ -191,7 +235,7 @@ export class HttpHandler implements StreamHandler {
     }
   }
 
-  #sendFailure(call: HttpServerCall | RawCall, error: ServiceError, exchange: ServerExchange): void {
+  #sendFailure(call: Call, error: ServiceError, exchange: ServerExchange): void {
     if (exchange.isAnswered) {
       // A filter or a raw handler began a reply of its own; half of that is worth nothing, a whole one stays.
       exchange.abort();

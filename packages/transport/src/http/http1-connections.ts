@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server as NodeServer, type ServerOptions as NodeServerOptions } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Http1Protocol, ResolvedListenerOptions } from "../listener.ts";
 import { OpenSet } from "../open-set.ts";
 import { awaitContinue } from "./body.ts";
 import type { HttpHandler } from "./handler.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { createFields, createRefusal, type Refusal } from "./reply.ts";
+import { offerUpgrade, UpgradableRequest } from "./websocket/upgradable-request.ts";
 
 /** How long a peer may take to read why it was refused. */
 const refusalMs = 500;
@@ -25,12 +27,13 @@ export class Http1Connections implements Http1Protocol {
   constructor(handler: HttpHandler, options: ResolvedListenerOptions) {
     this.#handler = handler;
     this.#options = options;
-    this.#node = createServer(createNodeOptions(options));
+    this.#node = createServer({ ...createNodeOptions(options), IncomingMessage: UpgradableRequest });
     this.#node.on("request", (request, response) => this.#accept(request, response));
     this.#node.on("checkContinue", (request, response) => {
       awaitContinue(response);
       this.#accept(request, response);
     });
+    this.#node.on("upgrade", (request, socket, head) => this.#acceptUpgrade(request, socket, head));
     this.#node.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
   }
 
@@ -80,6 +83,17 @@ export class Http1Connections implements Http1Protocol {
       if (this.#isDraining) setImmediate(() => this.#node.closeIdleConnections());
     });
     if (this.#isDraining) response.shouldKeepAlive = false;
+    this.#handler.handle(exchange);
+  }
+
+  #acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const response = offerUpgrade(request, socket, head);
+    if (response === undefined) {
+      socket.destroy();
+      return;
+    }
+    const exchange = new NodeExchange(request, response);
+    socket.once("close", () => exchange.close());
     this.#handler.handle(exchange);
   }
 

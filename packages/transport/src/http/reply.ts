@@ -3,7 +3,7 @@ import { type Metadata, ServiceError } from "@clew/rpc";
 import { Redirect } from "./redirect.ts";
 
 /** Names that frame a reply or belong to its body: not for a handler to set. */
-const ownHeaders: ReadonlySet<string> = new Set([
+export const ownHeaders: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "content-type",

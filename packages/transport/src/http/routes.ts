@@ -10,10 +10,12 @@ import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
 import { hasRule, type Rule, readRules } from "./rule.ts";
+import { compileStreamRoute } from "./serve-stream.ts";
+import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
 
 /** What a request can lead to. */
-export type CompiledRoute = RpcRoute | RawRoute;
+export type CompiledRoute = RpcRoute | RawRoute | StreamRoute;
 
 /** Answers a raw route's request as a call. */
 export type ServeRaw = (target: RawTarget, ...request: Parameters<RawHandler>) => Promise<void>;
@@ -45,11 +47,19 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, serveRaw: Se
   const optionsOf = compileMethodOptions(options, options.methods, options.services);
   const middleware = chain(...options.middleware);
   for (const { method, handler } of methodsOf(options)) {
-    if (hasRequestStream(method) || hasReplyStream(method)) continue;
     if (!options.defaultRoutes && !hasRule(method)) continue;
     const composed = middleware(handler);
     for (const rule of readRules(method, options.prefix)) {
       const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation));
+      if (hasRequestStream(method) || hasReplyStream(method)) {
+        // A stream may take as long as it likes, unless its own entry says otherwise.
+        const timeoutMs = options.methods[method.operation]?.timeoutMs ?? 0;
+        if (timeoutMs === 0 && !hasRequestStream(method)) callsHaveDeadline = false;
+        // A WebSocket begins with GET, whatever the rule says.
+        const verb = hasRequestStream(method) ? "GET" : rule.verb;
+        add(verb, rule.template, compileStreamRoute({ ...route, timeoutMs }), method, method.operation);
+        continue;
+      }
       if (route.timeoutMs === 0) callsHaveDeadline = false;
       add(rule.verb, rule.template, route, method, method.operation);
     }

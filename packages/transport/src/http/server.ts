@@ -49,7 +49,8 @@ export class HttpServer {
    * open is cut off. A raw route that never ends its reply keeps this waiting until then.
    */
   async stop(signal: AbortSignal): Promise<void> {
-    await this.#listener.stop(signal);
+    this.#handler.drain();
+    await this.#listener.stop(signal, () => this.#handler.cancel());
   }
 
   /**

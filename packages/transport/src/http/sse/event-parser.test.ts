@@ -20,7 +20,8 @@ test("writes an event as Kratos 3 does, and more only when asked", () => {
 });
 
 test("reads what it writes, cut anywhere", () => {
-  const text = encodeEvent({ type: "message", data: "a\nü\u{1F600}", id: "x" }) + encodeEvent({ type: "end", data: "" });
+  const text =
+    encodeEvent({ type: "message", data: "a\nü\u{1F600}", id: "x" }) + encodeEvent({ type: "end", data: "" });
   const bytes = Buffer.from(text);
   for (let at = 0; at <= bytes.length; at++) {
     assert.deepEqual(parse(bytes.subarray(0, at), bytes.subarray(at)).events, [
@@ -39,7 +40,9 @@ test("takes every line end, also cut in two, and a byte order mark", () => {
 });
 
 test("passes over comments, unknown fields and events without data; an id and a retry stay", () => {
-  const { events, parser } = parse(": hello\nid: 3\nretry: 50\nretry: soon\nfoo: bar\n\nevent: x\n\ndata: a\nid: 4\0\n\n");
+  const { events, parser } = parse(
+    ": hello\nid: 3\nretry: 50\nretry: soon\nfoo: bar\n\nevent: x\n\ndata: a\nid: 4\0\n\n",
+  );
   assert.deepEqual(events, [{ type: "message", id: "3", data: "a" }]);
   assert.equal(parser.retryMs, 50);
   assert.equal(parser.lastId, "3");

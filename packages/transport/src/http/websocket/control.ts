@@ -34,7 +34,8 @@ export function readControl(text: string): Control | undefined {
   if (text.startsWith(error)) return { kind: "error", text: text.slice(error.length) };
   if (!text.startsWith(status)) return { kind: "unknown" };
   try {
-    return { kind: "status", error: toServiceError(JSON.parse(text.slice(status.length)) as unknown) };
+    const told = ServiceError.fromJson(JSON.parse(text.slice(status.length)));
+    return told === undefined ? { kind: "unknown" } : { kind: "status", error: told };
   } catch {
     return { kind: "unknown" };
   }
@@ -64,20 +65,6 @@ function parseMap(text: string): Record<string, string> {
     if (colon > 0) metadata[pair.slice(0, colon)] = pair.slice(colon + 1);
   }
   return metadata;
-}
-
-function toServiceError(told: unknown): ServiceError {
-  if (typeof told !== "object" || told === null) throw new TypeError("no error");
-  const { code, reason, message, metadata } = told as Record<string, unknown>;
-  const pairs = typeof metadata === "object" && metadata !== null ? Object.entries(metadata) : [];
-  return new ServiceError(
-    Number.isInteger(code) ? (code as number) : 500,
-    typeof reason === "string" ? reason : "",
-    typeof message === "string" ? message : "",
-    {
-      metadata: Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === "string")),
-    },
-  );
 }
 
 /** A text for a close frame, which holds 123 bytes (RFC 6455 section 5.5), cut between characters. */
