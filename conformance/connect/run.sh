@@ -9,6 +9,6 @@ modes="server client"
 case "${1-}" in server | client) modes=$1 && shift ;; esac
 for mode in $modes; do
   echo "gRPC $mode:"
-  .tools/bin/connectconformance --mode "$mode" --conf conformance/grpc/config.yaml \
-    --known-failing @conformance/grpc/known-failing.txt "$@" -- node_modules/.bin/node "conformance/grpc/$mode.ts"
+  .tools/bin/connectconformance --mode "$mode" --conf conformance/connect/config.yaml \
+    --known-failing @conformance/connect/known-failing.txt "$@" -- node_modules/.bin/node "conformance/connect/$mode.ts"
 done

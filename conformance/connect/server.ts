@@ -1,8 +1,9 @@
 // The server that connectconformance judges: reads what is asked of it from stdin, says where it listens on stdout.
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, createRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import {
   type Call,
+  createJsonCodec,
   fromGrpcCode,
   GrpcStatusSchema,
   type Metadata,
@@ -10,7 +11,7 @@ import {
   ServiceError,
   service,
 } from "@clew/rpc";
-import { GrpcServer } from "@clew/transport/grpc";
+import { Server } from "@clew/transport";
 import {
   ServerCompatRequestSchema,
   ServerCompatResponseSchema,
@@ -23,6 +24,7 @@ import {
   ConformancePayload_RequestInfoSchema,
   ConformancePayloadSchema,
   ConformanceService,
+  file_connectrpc_conformance_v1_service,
   type Header,
   HeaderSchema,
   IdempotentUnaryRequestSchema,
@@ -86,9 +88,11 @@ const conformance = service(ConformanceService, {
   },
 });
 
-const server = new GrpcServer({
+const server = new Server({
   address: "127.0.0.1:0",
   services: [conformance],
+  // The messages hold google.protobuf.Any of each other.
+  codecs: [createJsonCodec({ types: createRegistry(file_connectrpc_conformance_v1_service) })],
   compression: "gzip",
   timeoutMs: 0,
   headerLimitBytes: 64 * 1024,
