@@ -6,11 +6,18 @@ export {
   compression,
   cors,
   type Filter,
+  type HealthRouteOptions,
+  type HttpMethodOptions,
   HttpServer,
   type HttpServerOptions,
   type RawHandler,
+  Redirect,
   type Route,
+  type RouteGroup,
+  type RouteInfo,
+  redirect,
   type StaticFilesOptions,
+  setStatus,
   staticFiles,
 } from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";

@@ -1,9 +1,10 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
-import type { Health } from "./grpc/health.ts";
+import type { Health } from "./health.ts";
 import { HttpHandler } from "./http/handler.ts";
 import type { HttpHandlerOptions } from "./http/handler-options.ts";
+import type { HealthRouteOptions } from "./http/health-routes.ts";
 import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
@@ -12,14 +13,20 @@ import { WebProtocols } from "./web-protocols.ts";
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` and `codecs` are for all protocols; `routes` and
- * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression`, `health` and `reflection` for gRPC, Connect and gRPC-Web;
+ * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression` and `reflection` for gRPC, Connect and gRPC-Web;
  * `filters` for all but gRPC. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
  */
 export interface ServerOptions
   extends ListenerOptions,
     HttpHandlerOptions,
-    GrpcHandlerOptions,
-    ServerConnectionOptions {}
+    Omit<GrpcHandlerOptions, "health">,
+    ServerConnectionOptions {
+  /**
+   * Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it; unless this is `false`. With `true` or options,
+   * `/healthz` and `/readyz` over HTTP as well, see HttpServerOptions. Default: gRPC's only.
+   */
+  health?: boolean | HealthRouteOptions;
+}
 
 /**
  * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes
@@ -37,9 +44,9 @@ export class Server {
    */
   constructor(options: ServerOptions = {}) {
     const resolved = resolveListenerOptions(options);
-    const grpc = createGrpcHandler(options);
+    const grpc = createGrpcHandler({ ...options, health: options.health !== false });
     const web = new WebProtocols(grpc);
-    const http = new HttpHandler(options, web);
+    const http = new HttpHandler(options, web, grpc.health);
     this.#http = http;
     this.#grpc = grpc;
     // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
@@ -84,6 +91,7 @@ export class Server {
    */
   async start(): Promise<void> {
     await this.#listener.start();
+    this.health.start();
   }
 
   /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */

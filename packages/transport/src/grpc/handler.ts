@@ -22,11 +22,12 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { optionInvalid, serviceConflict } from "../errors.ts";
+import { Health } from "../health.ts";
 import { OpenSet } from "../open-set.ts";
 import { createApiMetadataService } from "./api-metadata.ts";
 import { GrpcCall } from "./call.ts";
 import { acceptedEncodings, type Compression, findCompression, isAccepted, readCompression } from "./compression.ts";
-import { Health } from "./health.ts";
+import { createHealthService } from "./health-service.ts";
 import { createReflectionServices } from "./reflection.ts";
 import { readRequestHead } from "./request-head.ts";
 import { compileRouteCodec, type RouteCodec } from "./route-codec.ts";
@@ -217,7 +218,7 @@ class Streams implements GrpcHandler {
 /** What every server serves beside its services. */
 function createOwnServices(options: ResolvedOptions, health: Health): readonly Service[] {
   const { services } = options;
-  const own = options.health ? [health.createService()] : [];
+  const own = options.health ? [createHealthService(health)] : [];
   if (options.reflection) {
     own.push(createApiMetadataService([...services, ...own]));
     own.push(...createReflectionServices([...services, ...own]));

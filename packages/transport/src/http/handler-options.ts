@@ -2,6 +2,11 @@ import { type Logger, silentLogger } from "@clew/log";
 import type { Codec, JsonCodecOptions, Middleware, Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 import { defaultCodecs } from "./body-codec.ts";
+import {
+  type HealthRouteOptions,
+  type ResolvedHealthRouteOptions,
+  resolveHealthRouteOptions,
+} from "./health-routes.ts";
 import { checkMethodOptions, checkTimeout, type HttpMethodOptions, withJson } from "./method-options.ts";
 import type { Filter, RawHandler, Route, RouteGroup } from "./route.ts";
 import { type EventStreamOptions, type ResolvedEventStreamOptions, resolveEventStreamOptions } from "./sse/options.ts";
@@ -32,6 +37,11 @@ export interface HttpHandlerOptions {
   notFound?: RawHandler;
   /** Answers a path that a route knows with another verb; `Allow` is set already. Default: 405 METHOD_NOT_ALLOWED in the error shape. */
   methodNotAllowed?: RawHandler;
+  /**
+   * Tell at paths of their own whether the process is alive (`/healthz`) and the server ready (`/readyz`). They are outside of
+   * `prefix` and have no middleware; filters see them. Default: false.
+   */
+  health?: boolean | HealthRouteOptions;
   /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
   timeoutMs?: number;
   /** The longest body a call may send, in bytes, also after decompression. Default: 4 MiB. */
@@ -58,7 +68,8 @@ export interface HttpHandlerOptions {
 }
 
 export type ResolvedHttpHandlerOptions = Readonly<
-  Required<Omit<HttpHandlerOptions, "json" | "notFound" | "methodNotAllowed" | "events" | "webSocket">> & {
+  Required<Omit<HttpHandlerOptions, "json" | "health" | "notFound" | "methodNotAllowed" | "events" | "webSocket">> & {
+    health: ResolvedHealthRouteOptions | undefined;
     notFound: RawHandler | undefined;
     methodNotAllowed: RawHandler | undefined;
     events: ResolvedEventStreamOptions;
@@ -77,6 +88,7 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
     methods: options.methods ?? {},
     defaultRoutes: options.defaultRoutes ?? true,
     trailingSlash: options.trailingSlash ?? "redirect",
+    health: resolveHealthRouteOptions(options.health ?? false),
     notFound: options.notFound,
     methodNotAllowed: options.methodNotAllowed,
     timeoutMs: options.timeoutMs ?? 1000,

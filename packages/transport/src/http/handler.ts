@@ -12,6 +12,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
+import { Health } from "../health.ts";
 import type { StreamHandler } from "../http2/server-connections.ts";
 import { OpenSet } from "../open-set.ts";
 import { sendContinue } from "./body.ts";
@@ -42,6 +43,8 @@ const noVariables: Readonly<Record<string, string>> = Object.freeze({});
 export class HttpHandler implements StreamHandler {
   /** Every route, services before raw ones, in the order they were given. */
   readonly routes: readonly RouteInfo[];
+  /** How the server and its services are. */
+  readonly health: Health;
   readonly #options: ResolvedHttpHandlerOptions;
   readonly #router: Router<CompiledRoute>;
   readonly #callsHaveDeadline: boolean;
@@ -57,9 +60,10 @@ export class HttpHandler implements StreamHandler {
    *
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
-  constructor(options?: HttpHandlerOptions, guest?: GuestProtocol) {
+  constructor(options?: HttpHandlerOptions, guest?: GuestProtocol, health?: Health) {
     this.#options = resolveHttpHandlerOptions(options);
     this.#guest = guest;
+    this.health = health ?? new Health(this.#options.services.map(({ desc }) => desc.typeName));
     this.#streamHost = {
       events: this.#options.events,
       webSocket: new WebSocketUpgrader(this.#options.webSocket),
@@ -67,7 +71,7 @@ export class HttpHandler implements StreamHandler {
       toServiceError: (call, thrown) => this.#toServiceError(call, thrown),
       sendFailure: (call, error, exchange) => this.#sendFailure(call, error, exchange),
     };
-    const { router, routes, callsHaveDeadline } = registerRoutes(this.#options, (...request) =>
+    const { router, routes, callsHaveDeadline } = registerRoutes(this.#options, this.health, (...request) =>
       this.#serveRaw(...request),
     );
     this.#router = router;
@@ -84,6 +88,7 @@ export class HttpHandler implements StreamHandler {
 
   /** The server stops: streams of replies, which may have no end of their own, get some time to come to one. */
   drain(): void {
+    this.health.drain();
     const isEndless = (call: Call): boolean => hasReplyStream(call.method);
     setTimeout(() => this.#endStreams(isEndless), this.#options.streamDrainMs).unref();
   }

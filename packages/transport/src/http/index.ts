@@ -3,6 +3,7 @@ export type { HttpClientOptions } from "./client-options.ts";
 export { type CompressionOptions, type ContentEncoding, compression } from "./filter/compression.ts";
 export { type AllowedOrigin, type CorsOptions, cors } from "./filter/cors.ts";
 export { type StaticFilesOptions, staticFiles } from "./filter/static-files.ts";
+export type { HealthCheck, HealthRouteOptions } from "./health-routes.ts";
 export type { HttpMethodOptions } from "./method-options.ts";
 export { Redirect } from "./redirect.ts";
 export { redirect, setStatus } from "./reply-status.ts";

@@ -1,9 +1,11 @@
 import { chain, hasReplyStream, hasRequestStream, type Method, type ServiceMethod } from "@clew/rpc";
 import { serviceConflict } from "../errors.ts";
+import type { Health } from "../health.ts";
 import { compileVariables } from "./binding.ts";
 import { compileBodyCodecs } from "./body-codec.ts";
 import type { RpcRoute } from "./call.ts";
 import type { ResolvedHttpHandlerOptions } from "./handler-options.ts";
+import { createHealthRoutes } from "./health-routes.ts";
 import { compileHttpBody } from "./http-body.ts";
 import { checkTimeout, compileMethodOptions, type ResolvedMethodOptions } from "./method-options.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
@@ -30,7 +32,7 @@ export interface Registration {
 }
 
 /** @throws a coded error (CLEW_TRANSPORT_...) for a rule or a path that does not work, and for routes in conflict */
-export function registerRoutes(options: ResolvedHttpHandlerOptions, serveRaw: ServeRaw): Registration {
+export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Health, serveRaw: ServeRaw): Registration {
   const router = new Router<CompiledRoute>();
   const routes: RouteInfo[] = [];
   const add = (
@@ -64,8 +66,12 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, serveRaw: Se
       add(rule.verb, rule.template, route, method, method.operation);
     }
   }
-  const { prefix } = options;
-  for (const route of flattenRoutes(options.routes, { prefix, filters: [], middleware: options.middleware })) {
+  const { prefix, middleware: around, logger } = options;
+  const healthRoutes = options.health === undefined ? [] : createHealthRoutes(options.health, health, logger);
+  for (const route of [
+    ...flattenRoutes(healthRoutes, { prefix: "", filters: [], middleware: undefined }),
+    ...flattenRoutes(options.routes, { prefix, filters: [], middleware: around }),
+  ]) {
     const owner = `route ${route.verb} ${route.path}`;
     const template = parseTemplate(route.path, owner);
     const { operation } = route;

@@ -1,3 +1,4 @@
+import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { HttpHandler } from "./handler.ts";
@@ -30,6 +31,11 @@ export class HttpServer {
     });
   }
 
+  /** How the server and its services are, as its readiness endpoint tells it. */
+  get health(): Health {
+    return this.#handler.health;
+  }
+
   /** Every way to reach the server, services before raw routes, in the order they were given. */
   routes(): readonly RouteInfo[] {
     return this.#handler.routes;
@@ -42,6 +48,7 @@ export class HttpServer {
    */
   async start(): Promise<void> {
     await this.#listener.start();
+    this.health.start();
   }
 
   /**
