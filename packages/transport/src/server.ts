@@ -1,5 +1,6 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { Health } from "./health.ts";
 import { HttpHandler } from "./http/handler.ts";
@@ -9,7 +10,7 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
-import { WebProtocols } from "./web-protocols.ts";
+import { type ProtocolName, protocolNames, WebProtocols } from "./web-protocols.ts";
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` and `codecs` are for all protocols; `routes` and
@@ -26,6 +27,8 @@ export interface ServerOptions
    * `/healthz` and `/readyz` over HTTP as well, see HttpServerOptions. Default: gRPC's only.
    */
   health?: boolean | HealthRouteOptions;
+  /** What to speak to services: "http" is HTTP/JSON. Default: "http", "grpc", "connect" and "grpc-web". */
+  protocols?: readonly ProtocolName[];
 }
 
 /**
@@ -45,13 +48,16 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     const resolved = resolveListenerOptions(options);
     const grpc = createGrpcHandler({ ...options, health: options.health !== false });
-    const web = new WebProtocols(grpc);
-    const http = new HttpHandler(options, web, grpc.health);
+    const protocols = options.protocols ?? protocolNames;
+    const unknown = protocols.find((name) => !protocolNames.includes(name));
+    if (unknown !== undefined) throw optionInvalid("protocols", unknown, `some of ${protocolNames.join(", ")}`);
+    const web = new WebProtocols(grpc, protocols);
+    const http = new HttpHandler(protocols.includes("http") ? options : { ...options, services: [] }, web, grpc.health);
     this.#http = http;
     this.#grpc = grpc;
     // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
     const hasFilters = (options.filters ?? []).length > 0;
-    const find = (fields: HeaderFields) => (hasFilters ? (isGrpc(fields) ? grpc : undefined) : web.find(fields));
+    const find = (fields: HeaderFields) => (hasFilters && !isGrpc(fields) ? undefined : web.find(fields));
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener =>
         (find(fields) ?? http).accept(stream, fields, peer),

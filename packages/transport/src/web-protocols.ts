@@ -12,20 +12,28 @@ interface StreamProtocol {
   accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
 }
 
+/** What a server of several protocols may speak. */
+export const protocolNames = ["http", "grpc", "connect", "grpc-web"] as const;
+
+export type ProtocolName = (typeof protocolNames)[number];
+
 /**
  * The protocols by which browsers call services, Connect and gRPC-Web. A request is told from one of HTTP/JSON by what only
  * these protocols say; Connect's plain POST of JSON to `/package.Service/Method` without its version header is HTTP/JSON where
  * a route answers that, and Connect where none does.
  */
 export class WebProtocols implements GuestProtocol {
-  readonly #grpc: GrpcHandler;
-  readonly #grpcWeb: StreamProtocol;
-  readonly #connect: StreamProtocol;
+  readonly #routes: Pick<GrpcHandler, "find">;
+  // Undefined for what is not spoken.
+  readonly #grpc: StreamProtocol | undefined;
+  readonly #grpcWeb: StreamProtocol | undefined;
+  readonly #connect: StreamProtocol | undefined;
 
-  constructor(grpc: GrpcHandler) {
-    this.#grpc = grpc;
-    this.#grpcWeb = createGrpcWebHandler(grpc);
-    this.#connect = createConnectHandler(grpc);
+  constructor(grpc: GrpcHandler, protocols: readonly ProtocolName[]) {
+    this.#routes = grpc;
+    if (protocols.includes("grpc")) this.#grpc = grpc;
+    if (protocols.includes("grpc-web")) this.#grpcWeb = createGrpcWebHandler(grpc);
+    if (protocols.includes("connect")) this.#connect = createConnectHandler(grpc);
   }
 
   /** What answers a stream of HTTP/2: gRPC, Connect, gRPC-Web; undefined for HTTP's own requests. */
@@ -51,14 +59,14 @@ export class WebProtocols implements GuestProtocol {
       // gRPC itself needs the trailers of HTTP/2, and those of its requests that can be answered were.
       return found !== undefined && found !== this.#grpc;
     }
-    if (verb === "POST") return /^application\/(?:json|proto)\b/i.test(contentType ?? "") && this.#knows(target);
-    return verb === "GET" && /[?&]message=/.test(target) && /[?&]encoding=/.test(target) && this.#knows(target);
+    if (this.#connect === undefined || !this.#knows(target)) return false;
+    return verb === "POST" || (verb === "GET" && /[?&]message=/.test(target) && /[?&]encoding=/.test(target));
   }
 
   answer(pair: NodePair): void {
     const stream = new NodeStream(pair);
     const protocol = isGrpcWeb(pair.request.headers["content-type"] ?? "") ? this.#grpcWeb : this.#connect;
-    stream.tell(protocol.accept(stream, stream.fields, stream.caller));
+    stream.tell(protocol!.accept(stream, stream.fields, stream.caller));
   }
 
   #find(
@@ -72,13 +80,13 @@ export class WebProtocols implements GuestProtocol {
       if (isGrpcWeb(contentType)) return this.#grpcWeb;
       if (/^application\/connect\+/i.test(contentType)) return this.#connect;
     }
-    if (verb === "POST") return version === undefined ? undefined : this.#connect;
+    if (version !== undefined) return this.#connect;
     return verb === "GET" && /[?&]connect=v1(?:&|$)/.test(target) && this.#knows(target) ? this.#connect : undefined;
   }
 
   #knows(target: string): boolean {
     const mark = target.indexOf("?");
-    return this.#grpc.find(mark === -1 ? target : target.slice(0, mark)) !== undefined;
+    return this.#routes.find(mark === -1 ? target : target.slice(0, mark)) !== undefined;
   }
 }
 

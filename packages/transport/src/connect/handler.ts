@@ -118,19 +118,19 @@ function readGet(query: string): Form | Refusal {
   return { codec: encoding, isStream: false, compression: compression || undefined, message };
 }
 
-/** The code in the body, by status. */
+/** The code in the body, by status. 405 and 415 have none: who sent such a request may speak something else. */
 const refusalCodes: Readonly<Record<number, string>> = {
   400: "invalid_argument",
   404: "unimplemented",
-  405: "unimplemented",
-  415: "unknown",
   501: "unimplemented",
 };
 
 function refuse(stream: ServerStream, { status, message, headers = [] }: Refusal): StreamListener {
-  const body = Buffer.from(JSON.stringify({ code: refusalCodes[status], message }));
-  const fields = [":status", String(status), "content-type", "application/json", ...headers];
-  stream.sendHeaders([...fields, "content-length", String(body.length)], false);
-  stream.sendData(body, true);
+  const code = refusalCodes[status];
+  const body = Buffer.from(code === undefined ? "" : JSON.stringify({ code, message }));
+  const fields = [":status", String(status), ...headers, "content-length", String(body.length)];
+  if (body.length > 0) fields.push("content-type", "application/json");
+  stream.sendHeaders(fields, body.length === 0);
+  if (body.length > 0) stream.sendData(body, true);
   return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
 }
