@@ -6,6 +6,7 @@ export {
   SreBreaker,
   type SreBreakerOptions,
 } from "./circuit-breaker.ts";
+export { type HedgeOptions, hedge } from "./hedge.ts";
 export {
   type Claims,
   currentClaims,
@@ -22,6 +23,7 @@ export { type MetricsOptions, metrics } from "./metrics.ts";
 export { type RateLimitOptions, rateLimit } from "./rate-limit.ts";
 export { type RecoveryOptions, recovery } from "./recovery.ts";
 export { type RetryOptions, retry } from "./retry.ts";
+export { RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { type Selector, selector } from "./selector.ts";
 export { type TimeoutOptions, timeout } from "./timeout.ts";
 export { type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";

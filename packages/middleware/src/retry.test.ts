@@ -3,11 +3,12 @@ import { mock, type TestContext, test } from "node:test";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Context } from "@clew/context";
-import { type Call, type Handler, type Reply, remainingMs, ServiceError } from "@clew/rpc";
+import { type Call, type Handler, Metadata, type Reply, remainingMs, retryInfo, ServiceError } from "@clew/rpc";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 import { hello, invoke, stream } from "../test/invoke.ts";
 import { TestCall } from "../test/test-call.ts";
 import { type RetryOptions, retry } from "./retry.ts";
+import { RetryBudget } from "./retry-budget.ts";
 
 const unavailable = new ServiceError(503, "UNAVAILABLE", "gone");
 const idempotent = (): boolean => true;
@@ -174,6 +175,72 @@ test("retry-after is waited for", async (t) => {
   assert.equal(await reply, hello);
 });
 
+test("what the server asks for is waited for, however it says it; or nothing is tried again", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2026, 0, 1, 12, 0, 0) });
+  t.after(() => mock.timers.reset());
+  for (const [error, headers, trailers, waitMs] of [
+    [unavailable, { "retry-after": "Thu, 01 Jan 2026 12:00:03 GMT" }, {}, 3000],
+    [unavailable, { "retry-after": "soon" }, {}, 0],
+    [unavailable, { "retry-after": "Thu, 01 Jan 2025 12:00:03 GMT" }, {}, 0],
+    [unavailable.withDetails(retryInfo(1500)), { "retry-after": "7" }, {}, 1500],
+    [unavailable.withDetails(retryInfo(1500)), {}, { "grpc-retry-pushback-ms": "250" }, 250],
+    [unavailable, {}, { "grpc-retry-pushback-ms": "-1" }, undefined],
+    [unavailable, {}, { "grpc-retry-pushback-ms": "later" }, undefined],
+  ] as const) {
+    mock.timers.setTime(Date.UTC(2026, 0, 1, 12, 0, 0));
+    const { tries, handler } = failing(error);
+    const reply = retryAtOnce({}, (attempt) => {
+      attempt.replyMetadata = new Metadata(headers);
+      attempt.replyTrailers = new Metadata(trailers);
+      return handler(attempt);
+    });
+    reply.catch(() => {});
+    await settle();
+    if (waitMs === undefined) {
+      await assert.rejects(reply, (thrown) => thrown === error);
+      assert.equal(tries.length, 1);
+      continue;
+    }
+    mock.timers.tick(Math.max(0, waitMs - 1));
+    await settle();
+    if (waitMs > 0) assert.equal(tries.length, 1, `${waitMs}`);
+    mock.timers.tick(1);
+    assert.equal(await reply, hello);
+  }
+});
+
+test("what an earlier try was asked to wait does not hold for a later one", async (t) => {
+  useFakeTimers(t);
+  const { tries, handler } = failing(unavailable, unavailable);
+  const reply = retryAtOnce({}, (attempt) => {
+    if (tries.length === 0) attempt.replyMetadata.set("retry-after", "1");
+    return handler(attempt);
+  });
+  await settle();
+  mock.timers.tick(1000);
+  await settle();
+  mock.timers.tick(0);
+  await settle();
+  mock.timers.tick(0);
+  assert.equal(await reply, hello);
+});
+
+test("a try knows how many came before; a gRPC server is told", async () => {
+  const seen: unknown[] = [];
+  const call = Object.defineProperty(new TestCall("client"), "transport", { value: "grpc" });
+  const twice: Handler = async (attempt) => {
+    seen.push([attempt.resends, attempt.metadata.get("grpc-previous-rpc-attempts")]);
+    if (seen.length < 3) throw unavailable;
+    return hello;
+  };
+  await retryAtOnce({}, twice, call);
+  assert.deepEqual(seen, [
+    [0, undefined],
+    [1, "1"],
+    [2, "2"],
+  ]);
+});
+
 test("a try takes perTryTimeoutMs at most; then the next begins", async (t) => {
   useFakeTimers(t);
   const tries: Call[] = [];
@@ -218,7 +285,8 @@ test("cancelling the call ends the try that runs, and the wait between two", asy
 
 test("the budget allows a share of the calls of ten seconds and some a second", async () => {
   let ms = 0;
-  const middleware = retry({ backoffMs: 0, isIdempotent: idempotent, budgetPerSecond: 0.2, now: () => ms });
+  const budget = new RetryBudget({ perSecond: 0.2, now: () => ms });
+  const middleware = retry({ backoffMs: 0, isIdempotent: idempotent, budget });
   let tries = 0;
   const handler: Handler = async () => {
     tries++;

@@ -1,9 +1,10 @@
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type Call, deadlineIn, type Method, type Middleware, type Reply, remainingMs, ServiceError } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
 import { optionInvalid } from "./errors.ts";
+import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
-import { RollingWindow } from "./rolling-window.ts";
+import { pushbackMs } from "./pushback.ts";
+import { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
   /** How often a call is tried, the first time included. Default: 3. */
@@ -18,12 +19,8 @@ export interface RetryOptions {
   backoffMs?: number;
   /** What the wait never exceeds, in milliseconds. Default: 2000. */
   maxBackoffMs?: number;
-  /** Of the calls of the last ten seconds, the share that may be tried again. Default: 0.2. */
-  budgetRatio?: number;
-  /** How many tries a second are allowed beyond that, for clients that call seldom. Default: 10. */
-  budgetPerSecond?: number;
-  /** The clock of the budget, in milliseconds. Default: `performance.now()`. */
-  now?: () => number;
+  /** How many tries there may be beyond the first of each call; it may be shared with `hedge`. Default: a new RetryBudget. */
+  budget?: RetryBudget;
   /** A number from 0 up to 1, for the length of waits. Default: `Math.random`. */
   random?: () => number;
 }
@@ -31,19 +28,19 @@ export interface RetryOptions {
 /**
  * For clients: tries a unary call again when it failed in a way that passes. A method that is not idempotent is tried again only
  * when the server has certainly not begun it: it was not reached, or refused the call at its rate limit. The waits grow and are
- * random, a `retry-after` in the reply is kept to, the deadline of the call holds for all tries together, and a budget keeps
+ * random, what the server asks for is kept to (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`), the deadline of the call holds for all tries together, and a budget keeps
  * retries from doubling the load of a server that is down. Streams are sent once.
  */
 export function retry(options: RetryOptions = {}): Middleware {
   const resolved = resolveRetryOptions(options);
-  const { attempts, perTryTimeoutMs } = resolved;
-  const budget = new RetryBudget(resolved);
+  const { attempts, perTryTimeoutMs, budget } = resolved;
   const isIdempotent = perMethod(resolved.isIdempotent);
   return (next) => async (call) => {
     if (call.side !== "client" || call.method.kind !== "unary") return next(call);
-    budget.countCall();
+    budget.countCall(call);
     for (let tries = 1; ; tries++) {
-      const attempt = new Attempt(call, perTryTimeoutMs === undefined ? undefined : deadlineIn(perTryTimeoutMs));
+      const deadline = perTryTimeoutMs === undefined ? undefined : deadlineIn(perTryTimeoutMs);
+      const attempt = new Attempt(call, { resends: tries - 1, deadline });
       let failure: ServiceError;
       try {
         return await settled(attempt, next(attempt));
@@ -53,7 +50,8 @@ export function retry(options: RetryOptions = {}): Middleware {
       }
       if (!resolved.codes.has(failure.code) || failure.reason === "CIRCUITBREAKER") throw failure;
       if (!wasNotBegun(failure) && !isIdempotent(call)) throw failure;
-      const waitMs = Math.max(backoffMs(tries, resolved), retryAfterMs(call));
+      const waitMs = Math.max(backoffMs(tries, resolved), pushbackMs(attempt, failure) ?? 0);
+      if (waitMs === Number.POSITIVE_INFINITY) throw failure;
       if (call.deadline !== undefined && waitMs >= remainingMs(call.deadline)) throw failure;
       if (!budget.take()) throw failure;
       await wait(waitMs, call);
@@ -99,12 +97,6 @@ function backoffMs(tries: number, { backoffMs, maxBackoffMs, random }: ResolvedR
   return random() * Math.min(maxBackoffMs, backoffMs * 2 ** (tries - 1));
 }
 
-/** What the server asks to be left alone for; its form as a date is not heeded. */
-function retryAfterMs(call: Call): number {
-  const seconds = Number(call.givenReplyMetadata?.get("retry-after") ?? call.givenReplyTrailers?.get("retry-after"));
-  return seconds > 0 ? seconds * 1000 : 0;
-}
-
 /** Rejects when the call is cancelled. The timer holds the process, as a socket that waits for the reply would. */
 function wait(ms: number, call: Call): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -117,34 +109,6 @@ function wait(ms: number, call: Call): Promise<void> {
       reject(reason);
     });
   });
-}
-
-const budgetSeconds = 10;
-
-/** Of the last ten seconds: retries <= calls * ratio + seconds * perSecond (Finagle's RetryBudget). */
-class RetryBudget {
-  readonly #ratio: number;
-  readonly #reserve: number;
-  /** A number for each: 0 for a call, 1 for a retry. */
-  readonly #window: RollingWindow;
-
-  constructor({ budgetRatio, budgetPerSecond, now }: ResolvedRetryOptions) {
-    this.#ratio = budgetRatio;
-    this.#reserve = budgetPerSecond * budgetSeconds;
-    this.#window = new RollingWindow({ windowMs: budgetSeconds * 1000, buckets: 10, now });
-  }
-
-  countCall(): void {
-    this.#window.add(0);
-  }
-
-  /** Takes a retry; false when there is none left. */
-  take(): boolean {
-    const { count, sum: retries } = this.#window.total();
-    if (retries + 1 > (count - retries) * this.#ratio + this.#reserve) return false;
-    this.#window.add(1);
-    return true;
-  }
 }
 
 type ResolvedRetryOptions = Required<Omit<RetryOptions, "perTryTimeoutMs" | "codes">> & {
@@ -160,9 +124,7 @@ function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
     perTryTimeoutMs: options.perTryTimeoutMs,
     backoffMs: options.backoffMs ?? 50,
     maxBackoffMs: options.maxBackoffMs ?? 2000,
-    budgetRatio: options.budgetRatio ?? 0.2,
-    budgetPerSecond: options.budgetPerSecond ?? 10,
-    now: options.now ?? performance.now.bind(performance),
+    budget: options.budget ?? new RetryBudget(),
     random: options.random ?? Math.random,
   };
   const { attempts, perTryTimeoutMs } = resolved;
@@ -170,12 +132,8 @@ function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
   if (perTryTimeoutMs !== undefined && !(perTryTimeoutMs > 0)) {
     throw optionInvalid("perTryTimeoutMs", perTryTimeoutMs, "a number of milliseconds above 0");
   }
-  for (const name of ["backoffMs", "maxBackoffMs", "budgetRatio", "budgetPerSecond"] as const) {
+  for (const name of ["backoffMs", "maxBackoffMs"] as const) {
     if (!(resolved[name] >= 0)) throw optionInvalid(name, resolved[name], "a number from 0");
   }
   return resolved;
-}
-
-function isDeclaredIdempotent({ desc }: Method): boolean {
-  return desc.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
 }

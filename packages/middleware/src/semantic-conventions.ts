@@ -2,6 +2,7 @@
 // them against the package that defines them, which is too large to load for a dozen strings.
 export const ERROR_TYPE = "error.type";
 export const HTTP_REQUEST_METHOD = "http.request.method";
+export const HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
 export const HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
 export const HTTP_ROUTE = "http.route";
 export const METRIC_HTTP_SERVER_REQUEST_DURATION = "http.server.request.duration";

@@ -8,6 +8,7 @@ import { createPropagator } from "@clew/trace/otel";
 import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { HelloSchema } from "../../rpc/test/gen/rpc_test_pb.ts";
 import { TestCall } from "../test/test-call.ts";
+import { retry } from "./retry.ts";
 import { tracing } from "./tracing.ts";
 
 /** The middleware over a provider that keeps what has ended. */
@@ -48,6 +49,22 @@ test("a server's span continues the caller's trace and is active in the handler"
   assert.equal(findAttribute(span.attributes, "rpc.status_code"), "OK");
   assert.equal(findAttribute(span.attributes, "network.peer.address"), "10.0.0.5");
   assert.equal(findAttribute(span.attributes, "network.peer.port"), 9000);
+});
+
+test("inside of a retry every try is a span, which tells how many came before", async () => {
+  const { spans, middleware } = createTracing();
+  const call = new TestCall("client");
+  let tries = 0;
+  const handler: Handler = async () => {
+    if (++tries < 3) throw new ServiceError(503, "UNAVAILABLE", "gone");
+    return hello;
+  };
+  const chain = retry({ backoffMs: 0, isIdempotent: () => true })(middleware(handler));
+  await runHolder(call, chain, call);
+  assert.deepEqual(
+    spans.map(({ attributes }) => findAttribute(attributes, "http.request.resend_count")),
+    [undefined, 1, 2],
+  );
 });
 
 test("a malformed traceparent is a new trace and never an error", async () => {

@@ -15,6 +15,7 @@ import {
 import {
   ERROR_TYPE,
   HTTP_REQUEST_METHOD,
+  HTTP_REQUEST_RESEND_COUNT,
   HTTP_RESPONSE_STATUS_CODE,
   HTTP_ROUTE,
   NETWORK_PEER_ADDRESS,
@@ -92,6 +93,8 @@ function setCallAttributes(span: Span, call: Call): void {
   // The name without the leading slash is OpenTelemetry's form of the method.
   span.setAttribute(RPC_METHOD, call.operation.slice(1));
   span.setAttribute(RPC_SYSTEM_NAME, call.transport);
+  // The name is for HTTP; the conventions have none for a call, whatever carries it.
+  if (call.resends > 0) span.setAttribute(HTTP_REQUEST_RESEND_COUNT, call.resends);
   const { http } = call;
   if (http === undefined) return;
   span.setAttribute(HTTP_REQUEST_METHOD, http.verb);
