@@ -1,0 +1,165 @@
+import {
+  type Call,
+  callCancelled,
+  type Handler,
+  type Method,
+  type Middleware,
+  type Reply,
+  remainingMs,
+  ServiceError,
+} from "@clew/rpc";
+import { Attempt } from "./attempt.ts";
+import { optionInvalid } from "./errors.ts";
+import { isDeclaredIdempotent } from "./idempotency.ts";
+import { perMethod } from "./per-method.ts";
+import { pushbackMs } from "./pushback.ts";
+import { RetryBudget } from "./retry-budget.ts";
+
+export interface HedgeOptions {
+  /** How often a call is sent at most, the first time included. Default: 2. */
+  attempts?: number;
+  /**
+   * How long the tries so far are waited for before the next is sent, in milliseconds: what 95 of 100 calls take is a good value.
+   * 0 sends all at once. Default: 100.
+   */
+  delayMs?: number;
+  /** The codes of errors after which the next try is sent at once, and the others go on; any other error ends the call. Default: 429, 502, 503 and 504. */
+  nonFatalCodes?: readonly number[];
+  /** Whether doing a method twice is as good as once; others are sent once. Default: `idempotency_level` in the .proto is IDEMPOTENT or NO_SIDE_EFFECTS. */
+  isIdempotent?: (method: Method) => boolean;
+  /** How many tries there may be beyond the first of each call; it may be shared with `retry`. Default: a new RetryBudget. */
+  budget?: RetryBudget;
+}
+
+type ResolvedHedgeOptions = Required<Omit<HedgeOptions, "nonFatalCodes">> & {
+  readonly nonFatalCodes: ReadonlySet<number>;
+};
+
+/**
+ * For clients: sends a unary call of an idempotent method to another node as well when the first takes long, and takes the first
+ * answer; the other tries are cancelled (gRFC A6, "hedging"). For calls whose slowest few matter, and servers that have room: it costs as
+ * many calls more as take longer than the delay. In the chain of a client it stands where `retry` would.
+ */
+export function hedge(options: HedgeOptions = {}): Middleware {
+  const resolved = resolveHedgeOptions(options);
+  const isIdempotent = perMethod(resolved.isIdempotent);
+  return (next) => (call) => {
+    if (call.side !== "client" || call.method.kind !== "unary" || !isIdempotent(call)) return next(call);
+    resolved.budget.countCall(call);
+    return new Hedge(call, next, resolved).run();
+  };
+}
+
+/** A call that is sent several times. */
+class Hedge {
+  readonly #call: Call;
+  readonly #next: Handler;
+  readonly #options: ResolvedHedgeOptions;
+  readonly #reply: PromiseWithResolvers<Reply> = Promise.withResolvers<Reply>();
+  readonly #running: Set<Attempt> = new Set();
+  #sent = 0;
+  /** Whether no further try is to be sent. */
+  #isEnough = false;
+  #isOver = false;
+  /** Ends the call with the last failure that ended nothing yet. */
+  #giveUp: () => void = () => {};
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(call: Call, next: Handler, options: ResolvedHedgeOptions) {
+    this.#call = call;
+    this.#next = next;
+    this.#options = options;
+  }
+
+  run(): Promise<Reply> {
+    const release = this.#call.onCancel((reason) => {
+      this.#end();
+      this.#reply.reject(reason);
+    });
+    if (!this.#isOver) this.#send();
+    return this.#reply.promise.finally(release);
+  }
+
+  #send(): void {
+    const attempt = new Attempt(this.#call, { resends: this.#sent++ });
+    this.#isEnough ||= this.#sent >= this.#options.attempts;
+    this.#running.add(attempt);
+    this.#wait(this.#options.delayMs);
+    this.#ask(attempt).then(
+      (reply) => this.#answer(attempt, () => this.#reply.resolve(reply)),
+      (thrown: unknown) => this.#fail(attempt, thrown),
+    );
+  }
+
+  // What throws before it returns a promise fails its try as well.
+  async #ask(attempt: Attempt): Promise<Reply> {
+    return this.#next(attempt);
+  }
+
+  /** Sends the next try after a while, if there is to be one. */
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isEnough) return;
+    this.#timer = setTimeout(() => this.#sendNext(), ms);
+  }
+
+  #sendNext(): void {
+    if (this.#options.budget.take()) {
+      this.#send();
+      return;
+    }
+    this.#isEnough = true;
+    if (this.#running.size === 0) this.#giveUp();
+  }
+
+  #answer(attempt: Attempt, settle: () => void): void {
+    if (this.#isOver) return;
+    this.#running.delete(attempt);
+    attempt.settle();
+    this.#end();
+    settle();
+  }
+
+  #fail(attempt: Attempt, thrown: unknown): void {
+    if (this.#isOver) return;
+    const isFatal =
+      !(thrown instanceof ServiceError) ||
+      !this.#options.nonFatalCodes.has(thrown.code) ||
+      thrown.reason === "CIRCUITBREAKER";
+    if (!isFatal) {
+      const askedMs = pushbackMs(attempt, thrown);
+      const { deadline } = this.#call;
+      const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : remainingMs(deadline);
+      if (askedMs !== undefined && askedMs >= leftMs) this.#isEnough = true;
+      // A server that asks for time gets it; otherwise there is nothing to wait for.
+      if (askedMs === undefined && !this.#isEnough) this.#sendNext();
+      else this.#wait(askedMs ?? 0);
+    }
+    this.#giveUp = () => this.#answer(attempt, () => this.#reply.reject(thrown));
+    if (isFatal || (this.#isEnough && this.#running.size === 1)) {
+      this.#giveUp();
+      return;
+    }
+    this.#running.delete(attempt);
+    attempt.abandon();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    for (const attempt of this.#running) {
+      attempt.cancel(callCancelled(attempt.operation, new Error("another try was answered first")));
+      attempt.abandon();
+    }
+    this.#running.clear();
+  }
+}
+
+function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
+  const { attempts = 2, delayMs = 100, isIdempotent = isDeclaredIdempotent, budget = new RetryBudget() } = options;
+  if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
+  if (!(delayMs >= 0)) throw optionInvalid("delayMs", delayMs, "a number of milliseconds from 0");
+  return { attempts, delayMs, nonFatalCodes: new Set(options.nonFatalCodes ?? repeatableCodes), isIdempotent, budget };
+}
+
+const repeatableCodes: readonly number[] = [429, 502, 503, 504];
