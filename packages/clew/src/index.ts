@@ -3,6 +3,7 @@ export { App, type AppInfo, type AppOptions, currentApp, runMain } from "@clew/a
 export { createLogger, type Logger, type LoggerOptions } from "@clew/log";
 export {
   circuitBreaker,
+  hedge,
   jwt,
   logging,
   metadata,
@@ -33,6 +34,7 @@ export {
   compression,
   cors,
   createClient,
+  createReadyClient,
   GrpcServer,
   HttpServer,
   MemoryServer,

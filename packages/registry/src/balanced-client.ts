@@ -40,7 +40,7 @@ export class BalancedClient implements Client {
   readonly #selector: Selector;
   readonly #channels: Map<string, Channel> = new Map();
   readonly #closing: Set<Promise<void>> = new Set();
-  // The nodes that failed a call, for when it is sent again: the same one, or another try of it.
+  // The nodes that a call's tries went to, and those that failed the call itself, for when it is sent again.
   readonly #tried: WeakMap<Call, Node[]> = new WeakMap();
   readonly #closed: AbortController = new AbortController();
   #specimen: Client | undefined;
@@ -63,11 +63,20 @@ export class BalancedClient implements Client {
     return this.#resolver.nodes;
   }
 
-  /** Resolves when there is a node to call, for who would rather not start without. Rejects when the signal aborts before. */
+  /**
+   * Resolves when there is a node to call, for who would rather not start without. When the signal aborts before, it rejects with 503
+   * NODE_NOT_FOUND, which says why there is none.
+   */
   async whenReady(signal?: AbortSignal): Promise<void> {
     const closed = this.#closed.signal;
     closed.throwIfAborted();
-    await this.#resolver.whenReady(signal === undefined ? closed : AbortSignal.any([closed, signal]));
+    try {
+      await this.#resolver.whenReady(signal === undefined ? closed : AbortSignal.any([closed, signal]));
+    } catch (error) {
+      closed.throwIfAborted();
+      const { message, cause = error } = this.#resolver.problem;
+      throw nodeNotFound(this.#resolver.target, message, cause);
+    }
   }
 
   /** @throws what the client of a node would throw for this method. */
@@ -81,11 +90,14 @@ export class BalancedClient implements Client {
       if (this.#resolver.nodes.length === 0 || this.#closed.signal.aborted) await this.#whenNodes(call);
       const origin = originOf(call);
       const pick = this.#pick(call, this.#tried.get(origin));
+      // A try may be sent while others are under way.
+      const isTry = origin !== call;
+      if (isTry) this.#remember(origin, pick.node);
       let channel: Channel | undefined;
       const end = (error?: unknown): void => {
         channel?.end();
         const outcome = { error, replyTrailers: call.givenReplyTrailers };
-        if (isNodeFailure(outcome)) this.#remember(origin, pick.node);
+        if (!isTry && isNodeFailure(outcome)) this.#remember(origin, pick.node);
         pick.done(outcome);
       };
       let reply: Reply;

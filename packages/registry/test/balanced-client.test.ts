@@ -8,6 +8,7 @@ import {
   createInstance,
   FailingRegistry,
   MemoryRegistry,
+  type Node,
 } from "@clew/registry";
 import {
   type Client,
@@ -247,7 +248,10 @@ test("whenReady waits until there is a node", async () => {
     await client.whenReady();
     assert.equal(client.nodes.length, 1);
     await assert.rejects(open({ target: "discovery:///nobody" }).whenReady(AbortSignal.timeout(20)), {
-      name: "TimeoutError",
+      code: 503,
+      reason: "NODE_NOT_FOUND",
+      message: "no node for discovery:///nobody: it has no instance",
+      cause: { name: "TimeoutError" },
     });
   });
 });
@@ -286,6 +290,28 @@ test("tries of one call go to different nodes, whatever the balancer would pick"
     assert.equal(((await handler(last)) as EchoMessage).text, "c");
     assert.equal(last.peer.address, servers[2]!.server.endpoint().host);
     await assert.rejects(handler(new TestCall()), { code: 503 });
+  });
+});
+
+test("tries that are under way at the same time go to different nodes; one that is given up is no failure of its node", async () => {
+  await withServers(["a", "b", "c"], async ({ open, servers }) => {
+    for (const one of servers) one.gate = Promise.withResolvers();
+    const stubborn: Balancer = { pick: ([first]) => ({ node: first! }) };
+    const ejected: string[] = [];
+    const onEject = ({ id }: Node): unknown => ejected.push(id);
+    const balanced = open({ balancer: stubborn, ejection: { onEject, consecutiveFailures: 1 } });
+    const handler = balanced.createHandler(createMethod(Echo.method.unary));
+    const call = new TestCall();
+    const tries = Array.from({ length: 3 }, () => new TestCall({}, call));
+    const replies = tries.map((attempt) => handler(attempt));
+    await eventually(() => servers.every(({ calls }) => calls === 1), "each node has one try");
+    servers[1]!.gate!.resolve();
+    assert.equal(((await replies[1]) as EchoMessage).text, "b");
+    tries[0]!.cancel();
+    tries[2]!.cancel();
+    await assert.rejects(replies[0]!, { code: 499 });
+    await assert.rejects(replies[2]!, { code: 499 });
+    assert.deepEqual(ejected, []);
   });
 });
 

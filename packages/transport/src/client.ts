@@ -8,7 +8,8 @@ import { MemoryClient, type MemoryServer } from "./memory/index.ts";
 
 export interface ClientOptions extends ServiceClientOptions, BalancingOptions {
   /**
-   * Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`; or where to find
+   * Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`,
+   * `"http+unix:/run/greeter.sock"`, `"grpc+unix:…"` (or only `"unix:…"`); or where to find
    * those that answer: `"discovery:///helloworld"`, `"direct:///10.0.0.5:9000,10.0.0.6:9000"`, `"dns:///helloworld:9000"`.
    */
   endpoint: string | URL;
@@ -34,6 +35,29 @@ export function createClient<S extends DescService>(
 ): ServiceClient<S> {
   const client = "server" in options ? new MemoryClient(options.server) : openClient(options);
   return createServiceClient(desc, client, options);
+}
+
+/**
+ * {@link createClient}, once there is a node to call, for who would rather not start without. It resolves at once where nobody has
+ * to be found: for one endpoint, which is connected to at the first call.
+ *
+ * @param signal how long to wait; ten seconds when it is not given
+ * @throws ServiceError 503 NODE_NOT_FOUND when the signal aborts before; it says why there is none
+ */
+export async function createReadyClient<S extends DescService>(
+  desc: S,
+  options: ClientOptions,
+  signal: AbortSignal = AbortSignal.timeout(10_000),
+): Promise<ServiceClient<S>> {
+  const client = openClient(options);
+  try {
+    const functions = createServiceClient(desc, client, options);
+    if (client instanceof BalancedClient) await client.whenReady(signal);
+    return functions;
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
 }
 
 function openClient(options: ClientOptions): Client {

@@ -1,4 +1,4 @@
-export { type ClientOptions, createClient, type MemoryClientOptions } from "./client.ts";
+export { type ClientOptions, createClient, createReadyClient, type MemoryClientOptions } from "./client.ts";
 export { GrpcServer, type GrpcServerOptions } from "./grpc/index.ts";
 export {
   type CompressionOptions,
