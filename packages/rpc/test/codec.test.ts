@@ -267,6 +267,17 @@ test("each server has its own JSON policy", () => {
     '{"optional_int64":1152921504606846977,"optional_nested_message":{"corecursive":{"optional_uint64":3}},' +
       '"optional_nested_enum":2,"repeated_int64":[1],"map_int64_int64":{"5":-5},"optional_int64_wrapper":7}',
   );
+  const big = compile(createJsonCodec({ int64AsNumber: "safe", emitZeroValues: false }), Proto3);
+  const edges = create(Proto3, {
+    optionalInt64: -(2n ** 53n) + 1n,
+    repeatedInt64: [2n ** 53n, 5n],
+    optionalUint64Wrapper: 2n ** 64n - 1n,
+  });
+  assert.deepEqual(parsed(big.encodeText!(edges)), {
+    optionalInt64: -9007199254740991,
+    repeatedInt64: ["9007199254740992", 5],
+    optionalUint64Wrapper: "18446744073709551615",
+  });
 });
 
 test("both names of a field, and both forms of enums and integers are read", () => {

@@ -186,8 +186,7 @@ class JsonWriterSource {
   }
 
   #addScalar(scalar: ScalarType, value: string, field: DescField): void {
-    const int64 = this.#writers.policy.int64AsNumber ? writer.writeInt64Number : writer.writeInt64;
-    const write = this.#source.constant(scalars[scalar] ?? int64);
+    const write = this.#source.constant(scalars[scalar] ?? int64Writer(this.#writers.policy));
     this.#source.add(`p = ${write}(b, p, ${value}, ${quote(fieldName(field))});`);
   }
 
@@ -215,6 +214,11 @@ class JsonWriterSource {
       source.add(`p = ${source.constant(this.#writers.slotOf(field.message))}.write(${value}, b, p);`);
     }
   }
+}
+
+function int64Writer({ int64AsNumber }: JsonPolicy): (...args: never[]) => number {
+  if (int64AsNumber === "safe") return writer.writeSafeInt64;
+  return int64AsNumber ? writer.writeInt64Number : writer.writeInt64;
 }
 
 const enumNames = new WeakMap<DescEnum, ReadonlyMap<number, Uint8Array>>();

@@ -14,9 +14,9 @@ export interface JsonCodecOptions {
   enumAsNumber?: boolean;
   /**
    * Write int64, uint64 and their relatives as numbers instead of as strings. Readers whose numbers are doubles, such as
-   * JavaScript's, get wrong ones from 2^53. Both are read. Default: false.
+   * JavaScript's, get wrong ones from 2^53; with "safe" those stay strings. Both are read. Default: false.
    */
-  int64AsNumber?: boolean;
+  int64AsNumber?: boolean | "safe";
   /** The messages that a google.protobuf.Any may hold, and extensions. Default: none; an Any that is not empty is refused. */
   types?: Registry;
 }
@@ -27,7 +27,7 @@ export interface JsonPolicy {
   readonly rejectUnknownFields: boolean;
   readonly useProtoFieldNames: boolean;
   readonly enumAsNumber: boolean;
-  readonly int64AsNumber: boolean;
+  readonly int64AsNumber: boolean | "safe";
   readonly types: Registry | undefined;
 }
 

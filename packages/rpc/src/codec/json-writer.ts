@@ -168,6 +168,12 @@ export function writeInt64(bytes: Buffer, at: number, value: bigint | string | n
   return at;
 }
 
+/** As a number where a double holds it, as text beyond. */
+export function writeSafeInt64(bytes: Buffer, at: number, value: bigint | string | number, field: string): number {
+  const write = Number.isSafeInteger(Number(value)) ? writeInt64Number : writeInt64;
+  return write(bytes, at, value, field);
+}
+
 export function writeInt64Number(bytes: Buffer, at: number, value: bigint | string | number, field: string): number {
   const small = Number(value);
   if (typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value))) {

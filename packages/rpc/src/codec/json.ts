@@ -1,11 +1,12 @@
-import { fromJson, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import type { JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { viewAsBuffer } from "./buffer-view.ts";
 import type { Codec } from "./codec.ts";
 import { JsonReaders } from "./json-decode.ts";
 import { JsonWriters } from "./json-encode.ts";
-import { int64ToNumbers } from "./json-int64.ts";
+import { rawNumber } from "./json-int64.ts";
 import { type JsonCodecOptions, type JsonPolicy, resolveJsonCodecOptions } from "./json-options.ts";
 import { refuseDuplicates, refuseSurrogates } from "./json-reader.ts";
+import { createJsonTree } from "./json-tree.ts";
 import type { ReadJson } from "./json-well-known.ts";
 import { type WriteJson, writeJsonBytes, writeJsonText } from "./json-writer.ts";
 import { canGenerate } from "./source.ts";
@@ -48,26 +49,15 @@ function compiler(policy: JsonPolicy): Codec["compile"] {
   };
 }
 
-// protobuf-es walks tables of closures: the same messages and JSON, without code from strings.
 function interpreter(policy: JsonPolicy): Codec["compile"] {
-  const { types } = policy;
-  const registry = types && { registry: types };
-  const read = { ...registry, ignoreUnknownFields: !policy.rejectUnknownFields };
-  const write = {
-    ...registry,
-    alwaysEmitImplicit: policy.emitZeroValues,
-    enumAsInteger: policy.enumAsNumber,
-    useProtoFieldName: policy.useProtoFieldNames,
-  };
+  const tree = createJsonTree(policy);
   return (desc) => {
-    const encodeText = (message: MessageShape<typeof desc>): string => {
-      const json = toJson(desc, message, write) as JsonValue;
-      return JSON.stringify(policy.int64AsNumber ? int64ToNumbers(desc, json, policy) : json);
-    };
+    const encodeText = (message: MessageShape<typeof desc>): string =>
+      JSON.stringify(tree.toTree(desc, message, rawNumber));
     return {
       encode: (message) => Buffer.from(encodeText(message)),
       encodeText,
-      decode: (bytes) => fromJson(desc, parse(bytes, policy) as JsonValue, read),
+      decode: (bytes) => tree.fromTree(desc, parse(bytes, policy) as JsonValue),
     };
   };
 }

@@ -1,0 +1,87 @@
+import { create, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import { parseDocument, stringify } from "yaml";
+import { viewAsBuffer } from "./buffer-view.ts";
+import type { Codec } from "./codec.ts";
+import { depthLimit } from "./depth-limit.ts";
+import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.ts";
+import { createJsonTree } from "./json-tree.ts";
+import { setOwn } from "./set-own.ts";
+
+/** The choices are those of JSON. */
+export type YamlCodecOptions = JsonCodecOptions;
+
+// A map's entry and its value are two levels for one message in another.
+const levelLimit = 2 * depthLimit + 1;
+
+/**
+ * Messages as YAML 1.2: the JSON mapping of protobuf, in YAML's clothes. Aliases and names that come twice are refused, tags mean
+ * nothing. Empty input is the empty message.
+ */
+export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
+  const policy = resolveJsonCodecOptions(options);
+  const { toTree, fromTree } = createJsonTree(policy);
+  return {
+    name: "yaml",
+    contentType: "application/yaml",
+    compile: (desc) => {
+      const encodeText = (message: MessageShape<typeof desc>): string => {
+        const tree = toTree(desc, message, BigInt);
+        const yaml = stringify(tree, keepSign, { lineWidth: 0, aliasDuplicateObjects: false });
+        // At the very beginning it would be a byte order mark.
+        return yaml.startsWith("\uFEFF") ? `---\n${yaml}` : yaml;
+      };
+      return {
+        encode: (message) => Buffer.from(encodeText(message)),
+        encodeText,
+        decode: (bytes) => {
+          const json = parse(viewAsBuffer(bytes).toString());
+          const isEmpty = json === null && desc.typeName !== "google.protobuf.Value";
+          return isEmpty ? create(desc) : fromTree(desc, json);
+        },
+      };
+    },
+  };
+}
+
+/** {@link createYamlCodec} with its defaults. */
+export const yamlCodec: Codec = createYamlCodec();
+
+/** A bare -0 would be read as the integer 0. */
+function keepSign(_name: unknown, value: unknown): unknown {
+  return Object.is(value, -0) ? "-0" : value;
+}
+
+function parse(text: string): JsonValue {
+  let value: unknown;
+  try {
+    const document = parseDocument(text, { intAsBigInt: true, stringKeys: true, logLevel: "error" });
+    const [error] = document.errors;
+    if (error !== undefined) throw error;
+    value = document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new Error(`cannot decode YAML: ${cause instanceof RangeError ? tooDeep : (cause as Error).message}`);
+  }
+  return toJsonValue(value ?? null, 1);
+}
+
+const tooDeep = `values are nested more than ${levelLimit} deep`;
+
+/** What YAML has and JSON has not, as the JSON mapping says it: large integers, NaN and infinity are text. */
+function toJsonValue(value: unknown, depth: number): JsonValue {
+  if (depth > levelLimit) throw new Error(`cannot decode YAML: ${tooDeep}`);
+  switch (typeof value) {
+    case "bigint":
+      return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "object": {
+      if (value === null) return null;
+      if (Array.isArray(value)) return value.map((item) => toJsonValue(item, depth + 1));
+      const json = {};
+      for (const [name, item] of Object.entries(value)) setOwn(json, name, toJsonValue(item, depth + 1));
+      return json;
+    }
+    default:
+      return value as JsonValue;
+  }
+}
