@@ -117,13 +117,6 @@ export function serviceConflict(operation: string): TransportError {
   );
 }
 
-export function methodNotCallable(operation: string, transport: string): TransportError {
-  return usageError(
-    "CLEW_TRANSPORT_METHOD_KIND",
-    `${operation} is a stream, which ${transport} does not carry yet; an endpoint "grpc://host:port" does`,
-  );
-}
-
 export function statusInvalid(given: unknown, works: string): TransportError {
   return usageError("CLEW_TRANSPORT_STATUS", `the status ${String(given)} is none for this; ${works} would work`);
 }

@@ -413,17 +413,6 @@ test("announces each call on the channel clew.client.call", async (t) => {
   ]);
 });
 
-test("a streaming method says that HTTP does not carry it, and what does", async (t) => {
-  const client = open(t, Echo, { endpoint: "http://127.0.0.1:1" });
-  const read = async (): Promise<void> => {
-    for await (const _ of client.serverStream({}));
-  };
-  await assert.rejects(read(), {
-    code: "CLEW_TRANSPORT_METHOD_KIND",
-    message: /\/test.v1.Echo\/ServerStream .*grpc:\/\//,
-  });
-});
-
 test("a client that is closed ends its calls first, and takes no more", async () => {
   let release: (() => void) | undefined;
   const services = [echo((request) => new Promise((resolve) => (release = () => resolve(request))))];

@@ -117,13 +117,21 @@ testTransport("in memory", {
 });
 
 testTransport("HTTP/1.1", {
-  streams: false,
+  streams: true,
   connect: over(httpServer, (endpoint) => new HttpClient({ endpoint })),
 });
 
 testTransport("HTTP/1.1 on a server of all protocols, over TLS", {
-  streams: false,
+  streams: true,
   connect: over(tlsServer, (endpoint) => new HttpClient({ endpoint, tls: { ca } })),
+});
+
+testTransport("HTTP/1.1 inside of a filter", {
+  streams: true,
+  connect: over(
+    (options) => new HttpServer({ ...options, filters: [(next) => next] }),
+    (endpoint) => new HttpClient({ endpoint }),
+  ),
 });
 
 testTransport("HTTP/JSON over HTTP/2", {

@@ -28,6 +28,11 @@ export interface HttpClientOptions extends ClientKeepAliveOptions {
   compression?: RequestCoding | "identity";
   /** The compressions that replies may come in, of gzip, deflate, br and zstd. Default: all of these; "identity" for none. */
   acceptEncoding?: string;
+  /**
+   * Go on where a stream of replies broke off, as browsers do: ask again with `Last-Event-ID`, which the server must know how to
+   * take up, as long as its messages have ids. It is given up after five tries in a row that brought nothing. Default: false.
+   */
+  resumeStreams?: boolean;
   /** The longest reply to accept, in bytes, before and after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;
   /** The largest headers of a reply over HTTP/2, in bytes. Default: 16 KiB. */
@@ -58,6 +63,7 @@ export interface ResolvedHttpClientOptions {
   readonly userAgent: string;
   readonly compression: RequestCoding | undefined;
   readonly acceptEncoding: string;
+  readonly resumeStreams: boolean;
   readonly bodyLimitBytes: number;
   readonly headerLimitBytes: number;
   readonly connections: number | null;
@@ -87,6 +93,7 @@ export function resolveHttpClientOptions(options: HttpClientOptions): ResolvedHt
     userAgent: options.userAgent ?? "clew",
     compression: compression === "identity" ? undefined : compression,
     acceptEncoding: options.acceptEncoding ?? acceptedCodings,
+    resumeStreams: options.resumeStreams ?? false,
     bodyLimitBytes,
     headerLimitBytes,
     connections: connections ?? null,

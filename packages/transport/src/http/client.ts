@@ -10,7 +10,6 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
-import { methodNotCallable } from "../errors.ts";
 import { addressOf } from "../http2/connect.ts";
 import {
   authorityOf,
@@ -27,7 +26,10 @@ import { RequestWriter } from "./request-writer.ts";
 import { anyVerb } from "./router.ts";
 import { readRules } from "./rule.ts";
 import type { HttpSender } from "./sender.ts";
+import { createEventHandler } from "./sse/client.ts";
+import type { StreamClientInit } from "./stream-client.ts";
 import { compileTarget } from "./target.ts";
+import { createWebSocketHandler } from "./websocket/client.ts";
 
 /** Names that frame a request, or belong to its body, its connection or its program: not for a caller's metadata to set. */
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -65,9 +67,7 @@ export class HttpClient implements Client {
 
   /** @throws a coded error (CLEW_TRANSPORT_...) for a rule that does not work */
   createHandler(method: Method): Handler {
-    if (hasRequestStream(method) || hasReplyStream(method)) {
-      return () => Promise.reject(methodNotCallable(method.operation, "HTTP"));
-    }
+    if (hasRequestStream(method) || hasReplyStream(method)) return this.#createStreamHandler(method);
     const { basePath, codec, bodyLimitBytes, compression } = this.#options;
     const rule = readRules(method)[0]!;
     const verb = rule.verb === anyVerb ? "POST" : rule.verb;
@@ -116,6 +116,17 @@ export class HttpClient implements Client {
   close(): Promise<void> {
     this.#closed ??= this.#sender.close();
     return this.#closed;
+  }
+
+  #createStreamHandler(method: Method): Handler {
+    const init: StreamClientInit = {
+      method,
+      options: this.#options,
+      sender: this.#sender,
+      peer: this.#peer,
+      createHeaders: (call, accept) => this.#createHeaders(call, accept),
+    };
+    return hasRequestStream(method) ? createWebSocketHandler(init) : createEventHandler(init);
   }
 
   #createHeaders(call: Call, accept: string): Record<string, string | string[]> {

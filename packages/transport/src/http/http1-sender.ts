@@ -116,10 +116,10 @@ class Http1Exchange implements SentRequest, Dispatcher.DispatchHandler {
     if (!this.#isOver) this.#listener.onData(chunk);
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers?: IncomingHttpHeaders): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#listener.onEnd();
+    this.#listener.onEnd(trailers);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

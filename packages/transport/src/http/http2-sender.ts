@@ -130,10 +130,12 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
     if (!this.#isOver) this.#init.listener.onData(bytes);
   }
 
-  onEnd(): void {
+  onEnd(fields: HeaderFields): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#init.listener.onEnd();
+    const trailers: IncomingHttpHeaders = {};
+    for (let at = 0; at < fields.length; at += 2) addHeader(trailers, fields[at]!, fields[at + 1]!);
+    this.#init.listener.onEnd(fields.length > 0 ? trailers : undefined);
   }
 
   onReset(code: number, error: Error | undefined): void {

@@ -16,7 +16,8 @@ export interface HttpRequest {
 export interface ResponseListener {
   onHead(status: number, headers: IncomingHttpHeaders): void;
   onData(bytes: Buffer): void;
-  onEnd(): void;
+  /** `trailers` are the fields after the body; undefined for none. */
+  onEnd(trailers?: IncomingHttpHeaders): void;
   /** The request could not be sent, or the response broke off; with the reason of {@link SentRequest.abort} after that. */
   onError(error: ServiceError): void;
 }

@@ -16,11 +16,11 @@ import { Turn } from "../../turn.ts";
 import { bindQuery } from "../binding.ts";
 import { type BodyCodec, type BodyCodecs, negotiate, subtypeOf } from "../body-codec.ts";
 import { HttpServerCall } from "../call.ts";
+import { Inbox } from "../inbox.ts";
 import { createErrorReply } from "../reply.ts";
 import type { StreamRequest } from "../stream-route.ts";
 import { closeError, closeNormal, encodeError, readControl, toCloseReason } from "./control.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
-import { Inbox } from "./inbox.ts";
 import { sendFrame } from "./send.ts";
 
 /** Runs a call through its chain over a WebSocket, which is accepted once no middleware can refuse it any more. */
@@ -48,7 +48,7 @@ class WebSocketCall extends HttpServerCall {
   readonly #protocol: string | undefined;
   readonly #requestCodec: BodyCodec;
   readonly #replyCodec: BodyCodec;
-  readonly #inbox: Inbox;
+  readonly #inbox: Inbox<Buffer>;
   readonly #slot: number;
   #socket: WebSocket | undefined;
   #isOver = false;
@@ -81,18 +81,7 @@ class WebSocketCall extends HttpServerCall {
         this.cancel(this.#request.host.toServiceError(this, thrown));
       }
     });
-    const inbox = this.#inbox;
-    const iterator: AsyncIterator<Message> = {
-      async next() {
-        const value = await inbox.read();
-        return value === undefined ? { done: true, value: undefined } : { done: false, value };
-      },
-      async return() {
-        inbox.discard();
-        return { done: true, value: undefined };
-      },
-    };
-    return { [Symbol.asyncIterator]: () => iterator };
+    return { [Symbol.asyncIterator]: () => this.#inbox };
   }
 
   /** Never rejects. */

@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { ServiceError } from "@clew/rpc";
 
 // Once this much waits unread, the other end is held back.
-const highWaterBytes = 64 * 1024;
+const highWaterLength = 64 * 1024;
 
 /** What holds the other end back. */
 export interface Flow {
@@ -15,13 +15,16 @@ interface Waiter {
   readonly reject: (error: ServiceError) => void;
 }
 
-/** The messages that the other end of a WebSocket sends, pulled one at a time. What is not pulled waits as frames. One reader at a time. */
-export class Inbox {
+/**
+ * The messages of a stream that the other end sends, pulled one at a time. What is not pulled waits as it came: a text, or bytes.
+ * One reader at a time.
+ */
+export class Inbox<F extends { readonly length: number }> implements AsyncIterator<Message> {
   /** Set once the connection is there. */
   flow: Flow | undefined;
-  readonly #decode: (frame: Buffer) => Message;
-  readonly #frames: Buffer[] = [];
-  #bytes = 0;
+  readonly #decode: (frame: F) => Message;
+  readonly #frames: F[] = [];
+  #length = 0;
   #isPaused = false;
   #isDiscarding = false;
   #hasEnded = false;
@@ -31,7 +34,7 @@ export class Inbox {
   #failure: ServiceError | undefined;
   #waiter: Waiter | undefined;
 
-  constructor(decode: (frame: Buffer) => Message) {
+  constructor(decode: (frame: F) => Message) {
     this.#decode = decode;
   }
 
@@ -40,12 +43,12 @@ export class Inbox {
     return this.#isPaused;
   }
 
-  push(frame: Buffer): void {
+  push(frame: F): void {
     if (this.#isDiscarding || this.#hasEnded) return;
     this.#frames.push(frame);
-    this.#bytes += frame.length;
+    this.#length += frame.length;
     if (this.#waiter !== undefined) this.#serve();
-    else if (!this.#isPaused && this.#bytes > highWaterBytes) {
+    else if (!this.#isPaused && this.#length > highWaterLength) {
       this.#isPaused = true;
       this.flow?.pause();
     }
@@ -81,6 +84,16 @@ export class Inbox {
     });
   }
 
+  async next(): Promise<IteratorResult<Message>> {
+    const value = await this.read();
+    return value === undefined ? { done: true, value: undefined } : { done: false, value };
+  }
+
+  async return(): Promise<IteratorResult<Message>> {
+    this.discard();
+    return { done: true, value: undefined };
+  }
+
   #serve(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
@@ -96,8 +109,8 @@ export class Inbox {
       else waiter.reject(error);
       return;
     }
-    this.#bytes -= frame.length;
-    if (this.#bytes <= highWaterBytes) this.#resume();
+    this.#length -= frame.length;
+    if (this.#length <= highWaterLength) this.#resume();
     try {
       waiter.resolve(this.#decode(frame));
     } catch (thrown) {
