@@ -27,7 +27,10 @@ export interface OtlpHttpOptions {
   endpoint?: string;
   /** Sent with every request. Default: OTEL_EXPORTER_OTLP_HEADERS (`key=value,key=value`, percent-encoded), or none. */
   headers?: Readonly<Record<string, string>>;
-  /** Default: OTEL_EXPORTER_OTLP_COMPRESSION, or "gzip": a fifth of the bytes, and the work is done off the main thread. */
+  /**
+   * Default: OTEL_EXPORTER_OTLP_COMPRESSION, or "gzip": a fifth of the bytes, and the work is done off the main thread. To a
+   * collector on this machine "none": there the bytes cost less than the work (3.5 us of CPU for a span).
+   */
   compression?: "gzip" | "none";
   /** How long one attempt may take, from connecting to the end of the reply. Default: OTEL_EXPORTER_OTLP_TIMEOUT, or 10_000. */
   timeoutMs?: number;
@@ -55,12 +58,13 @@ export function resolveOtlpHttpOptions(options: OtlpHttpOptions = {}): OtlpHttpS
   const env = options.env ?? process.env;
   const setting = (name: string): string | undefined =>
     env[`OTEL_EXPORTER_OTLP_TRACES_${name}`] || env[`OTEL_EXPORTER_OTLP_${name}`] || undefined;
-  const compression = options.compression ?? setting("COMPRESSION") ?? "gzip";
+  const url = resolveUrl(options.endpoint, env);
+  const compression = options.compression ?? setting("COMPRESSION") ?? (isLoopback(url) ? "none" : "gzip");
   if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
   const timeoutMs = options.timeoutMs ?? Number(setting("TIMEOUT") ?? 10_000);
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
   return {
-    url: resolveUrl(options.endpoint, env),
+    url,
     headers: options.headers ?? parseHeaders(setting("HEADERS")),
     compression,
     timeoutMs,
@@ -78,6 +82,10 @@ function resolveUrl(endpoint: string | undefined, env: Readonly<Record<string, s
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) throw endpointInvalid(given);
   if (!exact && !url.pathname.endsWith("/v1/traces")) url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/traces`;
   return url;
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** `key=value,key=value`, percent-encoded; what is not a pair is passed over. */

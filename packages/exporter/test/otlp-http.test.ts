@@ -68,7 +68,7 @@ function onceThenGood(status: number, headers: Record<string, string> = {}, body
 
 test("spans arrive at /v1/traces as compressed protobuf", async () => {
   const collector = await sink();
-  const exporter = exporterTo(collector.endpoint, { headers: { "x-key": "secret" } });
+  const exporter = exporterTo(collector.endpoint, { headers: { "x-key": "secret" }, compression: "gzip" });
   const spans = makeSpans(100);
   assert.deepEqual(await exporter.export(spans), { outcome: "exported", rejectedSpans: 0 });
   const [request] = collector.requests;
@@ -285,6 +285,16 @@ test("the environment says where and how; the code wins over it, and what is for
   await exporter.export(makeSpans());
   const { headers } = collector.requests[0]!;
   assert.deepEqual([headers["api-key"], headers.other, headers["content-encoding"]], ["a b", "2", undefined]);
+});
+
+test("to a collector on this machine spans go as they are, unless compression is asked for", async () => {
+  const collector = await sink();
+  const bare = exporterTo(collector.endpoint);
+  await bare.export(makeSpans());
+  const asked = exporterTo(collector.endpoint, { env: { OTEL_EXPORTER_OTLP_COMPRESSION: "gzip" } });
+  await asked.export(makeSpans());
+  const encodings = collector.requests.map(({ headers }) => headers["content-encoding"]);
+  assert.deepEqual(encodings, [undefined, "gzip"]);
 });
 
 test("settings that cannot work are refused, and the message says what would", () => {

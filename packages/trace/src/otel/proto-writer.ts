@@ -1,12 +1,60 @@
 /**
- * Protobuf primitives for an encoder that measures first and writes then. Each writer puts its bytes at a place and returns the
- * place behind them; nothing is checked, because the measuring has made the buffer exactly large enough.
+ * Protobuf, written front to back in one pass into one buffer that grows. The length of a message stands before its content and is
+ * known after it: so room is left for it, as many bytes as it will most likely take, and when it takes another number the content
+ * is moved.
+ *
+ *     4a  __  0a 03 61 62 63 12 ...
+ *      |   |   '- openMessage returns this place
+ *      |   '----- closeMessage writes here, when all behind it is written
+ *      '--------- the tag
+ *
+ * Every writer takes the place where it writes and returns the place behind. There is one buffer because encoding never waits.
  */
 
 const TWO_32 = 4294967296;
 
+/** What is written into. A writer that was called may have put a larger one in its place: look again after each. */
+export let bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(65_536);
+let view = viewOf(bytes);
+
+/** More than any field without a text takes: whoever has checked for a text may write these without a look. */
+const slack = 64;
+let limit = bytes.length - slack;
+
+/** A buffer that grew beyond this is not kept: one batch of huge spans must not cost its size for ever. */
+const keptBytes = 4 * 1024 * 1024;
+
+/** What was written up to `end`, in a buffer of the caller's. */
+export function takeBytes(end: number): Buffer<ArrayBuffer> {
+  const taken = Buffer.allocUnsafeSlow(end);
+  bytes.copy(taken, 0, 0, end);
+  if (bytes.length > keptBytes) replaceBuffer(Buffer.allocUnsafeSlow(65_536));
+  return taken;
+}
+
+/** Makes sure that `size` bytes and a small field fit. */
+export function ensureRoom(at: number, size: number): void {
+  if (at + size > limit) grow(at, size);
+}
+
+function grow(at: number, size: number): void {
+  const larger = Buffer.allocUnsafeSlow(Math.max(2 * bytes.length, at + size + slack));
+  bytes.copy(larger, 0, 0, at);
+  replaceBuffer(larger);
+}
+
+function replaceBuffer(buffer: Buffer<ArrayBuffer>): void {
+  bytes = buffer;
+  view = viewOf(buffer);
+  limit = buffer.length - slack;
+}
+
+function viewOf(buffer: Buffer<ArrayBuffer>): DataView<ArrayBuffer> {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
 /** Bytes of a varint below 2^32. */
-export function varintSize(value: number): number {
+function varintSize(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;
@@ -14,7 +62,7 @@ export function varintSize(value: number): number {
 }
 
 /** Writes a varint below 2^32. */
-export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+export function writeVarint(at: number, value: number): number {
   let rest = value;
   let place = at;
   while (rest >= 0x80) {
@@ -25,18 +73,35 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return place;
 }
 
-/** Bytes of an int64 varint. */
-export function int64Size(value: number | bigint): number {
-  if (value < 0) return 10;
-  let size = 1;
-  if (typeof value === "number") for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
-  // Not by way of a number: it would round 2^63 - 1 up to one more byte.
-  else for (let rest = value; rest >= 0x80n; rest >>= 7n) size++;
-  return size;
+/** How many bytes the length takes, as a rule: of an attribute, an event or a link, of a span, of a batch of spans. */
+export const smallRoom = 1;
+export const spanRoom = 2;
+export const batchRoom = 3;
+
+/** Writes the tag of a message, leaves room for its length, and returns where its content starts. */
+export function openMessage(at: number, tag: number, room: number): number {
+  ensureRoom(at, 0);
+  bytes[at] = tag;
+  return at + 1 + room;
+}
+
+/**
+ * Writes the length of a message that begins at `start`, with `room` bytes left before it, and ends at `end`. Returns the place
+ * behind the message, which is another one when the length took more or less than its room.
+ */
+export function closeMessage(start: number, end: number, room: number): number {
+  const size = end - start;
+  const need = varintSize(size);
+  if (need !== room) {
+    ensureRoom(end, need);
+    bytes.copyWithin(start + need - room, start, end);
+  }
+  writeVarint(start - room, size);
+  return end + need - room;
 }
 
 /** Writes a whole number as an int64 varint, negative ones in two's complement. */
-export function writeInt64(bytes: Uint8Array, at: number, value: number | bigint): number {
+export function writeInt64(at: number, value: number | bigint): number {
   let low: number;
   let high: number;
   if (typeof value === "number") {
@@ -52,37 +117,39 @@ export function writeInt64(bytes: Uint8Array, at: number, value: number | bigint
     low = ((low >>> 7) | (high << 25)) >>> 0;
     high >>>= 7;
   }
-  return writeVarint(bytes, place, low);
+  return writeVarint(place, low);
 }
 
-/** Bytes of a string in UTF-8, where half a surrogate pair becomes U+FFFD. */
-export function utf8Size(text: string): number {
+/** Writes a string with its tag and length, in UTF-8; half a surrogate pair becomes U+FFFD. */
+export function writeString(at: number, tag: number, text: string): number {
   const { length } = text;
-  let size = length;
+  ensureRoom(at, 3 * length);
+  bytes[at] = tag;
+  // As if it were ASCII, which nearly all are.
+  const place = writeVarint(at + 1, length);
+  // The way into C++ costs as much as 50 characters written here.
+  if (length > 50) return writeLongString(at, place, text);
+  const target = bytes;
   for (let index = 0; index < length; index++) {
     const code = text.charCodeAt(index);
-    if (code < 0x80) continue;
-    if (code < 0x800) size += 1;
-    else if (code >= 0xd800 && code < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) {
-      // Two units, four bytes.
-      size += 2;
-      index++;
-    } else size += 2;
+    if (code >= 0x80) return writeLongString(at, place, text);
+    target[place + index] = code;
   }
-  return size;
+  return place + length;
 }
 
-function isLowSurrogate(code: number): boolean {
-  return code >= 0xdc00 && code < 0xe000;
+function writeLongString(at: number, place: number, text: string): number {
+  const size = bytes.write(text, place, "utf8");
+  return closeMessage(place, place + size, place - at - 1);
 }
 
-/** Writes a string whose {@link utf8Size} is `size`. */
-export function writeUtf8(bytes: Buffer, at: number, text: string, size: number): number {
-  if (size !== text.length) bytes.write(text, at, "utf8");
-  // The way into C++ costs as much as 50 characters written here.
-  else if (size > 50) bytes.write(text, at, "latin1");
-  else for (let index = 0; index < size; index++) bytes[at + index] = text.charCodeAt(index);
-  return at + size;
+/** Writes bytes with their tag and length. */
+export function writeBytes(at: number, tag: number, content: Uint8Array): number {
+  ensureRoom(at, content.length);
+  bytes[at] = tag;
+  const place = writeVarint(at + 1, content.length);
+  bytes.set(content, place);
+  return place + content.length;
 }
 
 // The value of each hex digit, by its character code.
@@ -92,18 +159,34 @@ for (let value = 0; value < 16; value++) {
   digits[value.toString(16).toUpperCase().charCodeAt(0)] = value;
 }
 
-/** Writes the bytes of a hex string. */
-export function writeHex(bytes: Uint8Array, at: number, hex: string): number {
+/** Writes the bytes of a hex string with their tag and length. */
+export function writeHex(at: number, tag: number, hex: string): number {
   const size = hex.length >> 1;
+  bytes[at] = tag;
+  bytes[at + 1] = size;
+  const place = at + 2;
+  const target = bytes;
   for (let index = 0; index < size; index++) {
     const high = digits[hex.charCodeAt(2 * index) & 0x7f]!;
-    bytes[at + index] = (high << 4) | digits[hex.charCodeAt(2 * index + 1) & 0x7f]!;
+    target[place + index] = (high << 4) | digits[hex.charCodeAt(2 * index + 1) & 0x7f]!;
   }
-  return at + size;
+  return place + size;
+}
+
+/** Writes a double. */
+export function writeDouble(at: number, value: number): number {
+  view.setFloat64(at, value, true);
+  return at + 8;
+}
+
+/** Writes a fixed32. */
+export function writeFixed32(at: number, value: number): number {
+  view.setUint32(at, value, true);
+  return at + 4;
 }
 
 /** Writes microseconds, a double, as a fixed64 of nanoseconds. In two halves: a BigInt would be the only object of a span. */
-export function writeNanos(view: DataView, at: number, us: number): number {
+export function writeNanos(at: number, us: number): number {
   const whole = Math.floor(us);
   const low = (whole % TWO_32) * 1000 + Math.round((us - whole) * 1000);
   const high = Math.floor(whole / TWO_32) * 1000 + Math.floor(low / TWO_32);

@@ -1,5 +1,5 @@
 import { LENGTH, ProtoReader } from "./proto-reader.ts";
-import { varintSize, writeVarint } from "./proto-writer.ts";
+import { batchRoom, closeMessage, openMessage, takeBytes, writeBytes } from "./proto-writer.ts";
 
 /** One span as it came, with what it shares with its neighbours. The bytes are views into the request. */
 export interface RawSpan {
@@ -105,30 +105,19 @@ export function sliceSpans(request: Uint8Array): RawSpan[] {
  * view, or a scope view, share it in the result too.
  */
 export function joinSpans(spans: readonly RawSpan[]): Uint8Array {
-  const resources = groupBy(spans, (span) => span.resource).map(([resource, ofResource]) => {
-    const scopes = groupBy(ofResource, (span) => span.scope).map(([scope, ofScope]) => {
-      const fields = ofScope.map((span) => ({ tag: TWO, parts: [span.span], size: span.span.length }));
-      return message(TWO, scope, fields);
-    });
-    return message(ONE, resource, scopes);
-  });
-  const size = resources.reduce((sum, field) => sum + fieldSize(field.size), 0);
-  const bytes = new Uint8Array(size);
   let at = 0;
-  for (const field of resources) at = writeField(bytes, at, field);
-  return bytes;
-}
-
-/** A length-delimited field: what is in it, measured once. */
-interface Field {
-  readonly tag: number;
-  readonly parts: readonly (Uint8Array | Field)[];
-  readonly size: number;
-}
-
-function message(tag: number, head: Uint8Array, fields: readonly Field[]): Field {
-  const parts: Field[] = head.length === 0 ? [...fields] : [{ tag: ONE, parts: [head], size: head.length }, ...fields];
-  return { tag, parts, size: parts.reduce((sum, field) => sum + fieldSize(field.size), 0) };
+  for (const [resource, ofResource] of groupBy(spans, (span) => span.resource)) {
+    const start = openMessage(at, ONE, batchRoom);
+    at = resource.length === 0 ? start : writeBytes(start, ONE, resource);
+    for (const [scope, ofScope] of groupBy(ofResource, (span) => span.scope)) {
+      const scopeStart = openMessage(at, TWO, batchRoom);
+      at = scope.length === 0 ? scopeStart : writeBytes(scopeStart, ONE, scope);
+      for (const { span } of ofScope) at = writeBytes(at, TWO, span);
+      at = closeMessage(scopeStart, at, batchRoom);
+    }
+    at = closeMessage(start, at, batchRoom);
+  }
+  return takeBytes(at);
 }
 
 function groupBy(spans: readonly RawSpan[], key: (span: RawSpan) => Uint8Array): [Uint8Array, RawSpan[]][] {
@@ -139,23 +128,4 @@ function groupBy(spans: readonly RawSpan[], key: (span: RawSpan) => Uint8Array):
     else group.push(span);
   }
   return [...groups];
-}
-
-/** Bytes that a field of `size` bytes takes with its tag (one byte for the fields 1 to 15) and its length. */
-function fieldSize(size: number): number {
-  return 1 + varintSize(size) + size;
-}
-
-function writeField(bytes: Uint8Array, start: number, field: Field): number {
-  bytes[start] = field.tag;
-  let at = writeVarint(bytes, start + 1, field.size);
-  for (const part of field.parts) {
-    if (part instanceof Uint8Array) {
-      bytes.set(part, at);
-      at += part.length;
-    } else {
-      at = writeField(bytes, at, part);
-    }
-  }
-  return at;
 }

@@ -1,5 +1,13 @@
 import { LENGTH, ProtoReader, VARINT } from "./proto-reader.ts";
-import { int64Size, utf8Size, varintSize, writeInt64, writeUtf8, writeVarint } from "./proto-writer.ts";
+import {
+  closeMessage,
+  openMessage,
+  smallRoom,
+  takeBytes,
+  writeInt64,
+  writeString,
+  writeVarint,
+} from "./proto-writer.ts";
 
 /** What a receiver says about a request it took, but not the whole of it; with no rejected span it is a warning. */
 export interface PartialSuccess {
@@ -38,22 +46,11 @@ export function decodePartialSuccess(response: Uint8Array): PartialSuccess | und
 /** An ExportTraceServiceResponse; without a partial success it has no bytes at all. */
 export function encodePartialSuccess(partial: PartialSuccess | undefined): Buffer<ArrayBuffer> {
   if (partial === undefined) return Buffer.alloc(0);
-  const messageSize = utf8Size(partial.message);
-  const size =
-    (partial.rejectedSpans === 0 ? 0 : 1 + int64Size(partial.rejectedSpans)) +
-    (messageSize === 0 ? 0 : 1 + varintSize(messageSize) + messageSize);
-  const bytes = Buffer.alloc(1 + varintSize(size) + size);
-  bytes[0] = (1 << 3) | LENGTH;
-  let at = writeVarint(bytes, 1, size);
-  if (partial.rejectedSpans !== 0) {
-    bytes[at] = (1 << 3) | VARINT;
-    at = writeInt64(bytes, at + 1, partial.rejectedSpans);
-  }
-  if (messageSize !== 0) {
-    bytes[at] = (2 << 3) | LENGTH;
-    writeUtf8(bytes, writeVarint(bytes, at + 1, messageSize), partial.message, messageSize);
-  }
-  return bytes;
+  const start = openMessage(0, (1 << 3) | LENGTH, smallRoom);
+  let at = start;
+  if (partial.rejectedSpans !== 0) at = writeInt64(writeVarint(at, (1 << 3) | VARINT), partial.rejectedSpans);
+  if (partial.message !== "") at = writeString(at, (2 << 3) | LENGTH, partial.message);
+  return takeBytes(closeMessage(start, at, smallRoom));
 }
 
 /** The message of a google.rpc.Status, with which a receiver says why it refused a request; empty when there is none. */
