@@ -235,7 +235,7 @@ test("a reply without end is bounded by the timeout, and a large one by memory",
 
 test("more exports at a time than allowed are handed back at once", async () => {
   const collector = await sink(() => {});
-  const exporter = exporterTo(collector.endpoint, { maxConcurrentExports: 1 });
+  const exporter = exporterTo(collector.endpoint, { maxConcurrentExports: 1, compression: "gzip" });
   const hanging = exporter.export(makeSpans());
   assert.equal((await exporter.export(makeSpans())).outcome, "unavailable");
   await exporter.shutdown();
