@@ -1,4 +1,4 @@
-import { create, type DescField, type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, isFieldSet, type Message, ScalarType } from "@bufbuild/protobuf";
 import { type Codec, ServiceError } from "@clew/rpc";
 import { compileKeyText, compileText, type TextCodec } from "./field-text.ts";
 import type { RuleVariable } from "./rule.ts";
@@ -96,12 +96,42 @@ export function bindQuery(desc: DescMessage, message: Message, query: string): v
     if (texts === undefined) textsByKey.set(name, [text]);
     else texts.push(text);
   }
-  // The oneofs this query has set: two members of one are a contradiction, while a body's is replaced.
-  const decided = new Set<unknown>();
-  for (const [key, texts] of textsByKey) bindKey(desc, message as unknown as Properties, key, texts, decided);
+  bindForm(desc, message, textsByKey);
 }
 
-function bindKey(desc: DescMessage, message: Properties, key: string, texts: string[], decided: Set<unknown>): void {
+/** A part of a form that is sent as `multipart/form-data`. */
+export interface FormPart {
+  readonly contentType: string;
+  readonly data: Uint8Array;
+  /** Whether it has the name of a file. */
+  readonly isFile: boolean;
+  /** Whether it stands for no value. */
+  readonly isEmpty: boolean;
+  /** @throws ServiceError 400 CODEC when it is no text */
+  readText(): string;
+}
+
+export type FormValue = string | FormPart;
+
+/**
+ * Puts the values of a form into a message, by their keys. Keys the message does not know are passed over. A file goes into a field of bytes or
+ * a `google.api.HttpBody`.
+ *
+ * @throws ServiceError 400 CODEC naming the field
+ */
+export function bindForm(desc: DescMessage, message: Message, valuesByKey: ReadonlyMap<string, FormValue[]>): void {
+  // The oneofs this form has set: two members of one are a contradiction, while a body's is replaced.
+  const decided = new Set<unknown>();
+  for (const [key, values] of valuesByKey) bindKey(desc, message as unknown as Properties, key, values, decided);
+}
+
+function bindKey(
+  desc: DescMessage,
+  message: Properties,
+  key: string,
+  values: FormValue[],
+  decided: Set<unknown>,
+): void {
   const bracket = key.endsWith("]") ? key.indexOf("[") : -1;
   const names = (bracket === -1 ? key : key.slice(0, bracket)).split(".");
   const mapKey = bracket === -1 ? undefined : key.slice(bracket + 1, -1);
@@ -118,12 +148,12 @@ function bindKey(desc: DescMessage, message: Properties, key: string, texts: str
     if (field.fieldKind === "map") {
       const entry = rest.length === 0 ? mapKey : rest.join(".");
       if (entry === undefined) throw bindError(key, `it is a map: ${key}[key]=value would work`);
-      setEntry(enterAll(message, way, key, decided), slot, key, entry, texts);
+      setEntry(enterAll(message, way, key, decided), slot, key, entry, values);
       return;
     }
     if (rest.length === 0) {
       if (mapKey !== undefined) throw bindError(key, `${field.name} is not a map`);
-      setTexts(enterAll(message, way, key, decided), slot, key, texts, decided);
+      setValues(enterAll(message, way, key, decided), slot, key, values, decided);
       return;
     }
     if (field.fieldKind !== "message" || slot.text !== undefined) throw bindError(key, `${field.name} has no fields`);
@@ -143,34 +173,60 @@ function enterAll(message: Properties, way: readonly DescField[], key: string, d
   return target;
 }
 
-function setTexts(target: Properties, slot: Slot, key: string, texts: string[], decided: Set<unknown>): void {
-  const { field, text } = slot;
-  if (text === undefined)
-    throw bindError(key, `it is a ${field.message?.typeName}, which no text stands for; name one of its fields`);
+function setValues(target: Properties, slot: Slot, key: string, values: FormValue[], decided: Set<unknown>): void {
+  const { field } = slot;
   if (field.fieldKind === "list") {
-    target[field.localName] = texts.map((one) => parse(text, key, one)).filter((value) => value !== undefined);
+    const elements = values.filter((one) => typeof one === "string" || !isNoFile(one));
+    target[field.localName] = elements.map((one) => read(slot, key, one)).filter((value) => value !== undefined);
     return;
   }
-  if (texts.length > 1) throw bindError(key, "it is given more than once");
+  if (values.length > 1) throw bindError(key, "it is given more than once");
+  const [given] = values as [FormValue];
   // An empty text stands for no value, as in Kratos: a form sends its empty inputs, too.
-  if (texts[0] === "") return;
-  const value = parse(text, key, texts[0]!);
+  if (typeof given === "string" ? given === "" && slot.text !== undefined : given.isEmpty) return;
+  const value = read(slot, key, given);
   if (value === undefined) return;
   decide(target, field, key, decided);
   setValue(target, field, value);
   if (field.oneof !== undefined) decided.add(target[field.oneof.localName]);
 }
 
-function setEntry(target: Properties, slot: Slot, key: string, entry: string, texts: string[]): void {
-  if (slot.text === undefined)
-    throw bindError(key, `its values are ${slot.field.message?.typeName}, which no text stands for`);
-  if (texts.length > 1) throw bindError(key, "it is given more than once");
-  const value = parse(slot.text, key, texts[0]!);
+function isNoFile(part: FormPart): boolean {
+  return part.isFile && part.isEmpty;
+}
+
+function setEntry(target: Properties, slot: Slot, key: string, entry: string, values: FormValue[]): void {
+  if (values.length > 1) throw bindError(key, "it is given more than once");
+  const value = read(slot, key, values[0]!);
   if (value === undefined) return;
   const map = target[slot.field.localName] as Properties;
   // Not an assignment: the key comes from outside and may be __proto__.
   const property = { value, writable: true, enumerable: true, configurable: true };
   Object.defineProperty(map, parse(slot.keyText!, key, entry) as string, property);
+}
+
+/** What a value of a form is in a field: in one element of a list, in one entry of a map. */
+function read({ field, text }: Slot, key: string, given: FormValue): unknown {
+  if (typeof given !== "string") {
+    const { message } = field;
+    const { contentType, data } = given;
+    if (message?.typeName === "google.api.HttpBody") return Object.assign(create(message), { contentType, data });
+    // Without a file's name and as plain text it is what a query would say: Base64.
+    if (field.scalar === ScalarType.BYTES && (given.isFile || !/^text\/plain\b/i.test(contentType))) return data;
+    if (given.isFile) {
+      throw bindError(key, "it is a file; only a field of bytes or a google.api.HttpBody holds one");
+    }
+  }
+  if (text === undefined) {
+    const { typeName } = field.message!;
+    throw bindError(
+      key,
+      field.fieldKind === "map"
+        ? `its values are ${typeName}, which no text stands for`
+        : `it is a ${typeName}, which no text stands for; name one of its fields`,
+    );
+  }
+  return parse(text, key, typeof given === "string" ? given : given.readText());
 }
 
 /** Refuses a second member of a oneof that this query has set already. */

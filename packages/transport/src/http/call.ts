@@ -14,6 +14,8 @@ import { type BindVariables, bindQuery } from "./binding.ts";
 import { type BodyCodecs, charsetOf, findCodec, negotiate } from "./body-codec.ts";
 import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpBodyCodec } from "./http-body.ts";
+import type { MultipartBody } from "./multipart-body.ts";
+import { isMultipart } from "./multipart-parser.ts";
 import { type HttpReply, hasReplyBody } from "./reply.ts";
 import type { Rule } from "./rule.ts";
 import type { ServerExchange } from "./server-exchange.ts";
@@ -31,6 +33,8 @@ export interface RpcRoute {
   /** Where a body is a google.api.HttpBody, what takes the place of the codecs. */
   readonly requestHttpBody: HttpBodyCodec | undefined;
   readonly replyHttpBody: HttpBodyCodec | undefined;
+  /** What reads `multipart/form-data`; undefined where the body is no message. */
+  readonly requestMultipart: MultipartBody | undefined;
   readonly timeoutMs: number;
   readonly bodyLimitBytes: number;
 }
@@ -63,7 +67,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   constructor({ route, exchange, path, query, captures, context }: HttpCallInit) {
     super({
       method: route.method,
-      metadata: Metadata.adopt(exchange.headers),
+      metadata: readMetadata(exchange.headers, exchange.rawHeaders),
       peer: exchange.peer,
       deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
       context,
@@ -128,9 +132,12 @@ export class HttpServerCall extends Call implements HttpInfo {
   }
 
   async #decodeBody(): Promise<Message> {
-    const { requestCodecs, requestHttpBody } = this.#route;
+    const { requestCodecs, requestHttpBody, requestMultipart } = this.#route;
     const contentType = this.#exchange.headers["content-type"];
     if (requestHttpBody !== undefined) return requestHttpBody.decode(await this.#readBody(), contentType ?? "");
+    if (requestMultipart !== undefined && isMultipart(contentType)) {
+      return requestMultipart.decode(await this.#readBody(), contentType!);
+    }
     const codec = findCodec(requestCodecs, contentType ?? "");
     if (codec === undefined)
       throw unsupported(

@@ -8,6 +8,7 @@ import {
   resolveHealthRouteOptions,
 } from "./health-routes.ts";
 import { checkMethodOptions, checkTimeout, type HttpMethodOptions, withJson } from "./method-options.ts";
+import { type MultipartLimits, type ResolvedMultipartLimits, resolveMultipartLimits } from "./multipart-parser.ts";
 import type { Filter, RawHandler, Route, RouteGroup } from "./route.ts";
 import { type EventStreamOptions, type ResolvedEventStreamOptions, resolveEventStreamOptions } from "./sse/options.ts";
 import { parseTemplate } from "./template.ts";
@@ -52,6 +53,8 @@ export interface HttpHandlerOptions {
   codecs?: readonly Codec[];
   /** How JSON is written, in the place of the codec `json`. Default: as that has it. */
   json?: JsonCodecOptions;
+  /** What a `multipart/form-data` body may have; all of it together is a body like any other. Default: see MultipartLimits. */
+  multipart?: MultipartLimits;
   /** How long all headers of a request may be together, in bytes; told to who goes over it. Default: 16 KiB. */
   headerLimitBytes?: number;
   /** How streams of replies go. Default: see EventStreamOptions. */
@@ -68,7 +71,10 @@ export interface HttpHandlerOptions {
 }
 
 export type ResolvedHttpHandlerOptions = Readonly<
-  Required<Omit<HttpHandlerOptions, "json" | "health" | "notFound" | "methodNotAllowed" | "events" | "webSocket">> & {
+  Required<
+    Omit<HttpHandlerOptions, "json" | "health" | "notFound" | "methodNotAllowed" | "events" | "webSocket" | "multipart">
+  > & {
+    multipart: ResolvedMultipartLimits;
     health: ResolvedHealthRouteOptions | undefined;
     notFound: RawHandler | undefined;
     methodNotAllowed: RawHandler | undefined;
@@ -95,6 +101,7 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
     bodyLimitBytes: options.bodyLimitBytes ?? 4 * 1024 * 1024,
     requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
     codecs: withJson(options.codecs ?? defaultCodecs, options.json),
+    multipart: resolveMultipartLimits(options.multipart),
     headerLimitBytes: options.headerLimitBytes ?? 16 * 1024,
     events: resolveEventStreamOptions(options.events),
     webSocket: resolveWebSocketOptions(options.webSocket),

@@ -5,6 +5,8 @@ export { type AllowedOrigin, type CorsOptions, cors } from "./filter/cors.ts";
 export { type StaticFilesOptions, staticFiles } from "./filter/static-files.ts";
 export type { HealthCheck, HealthRouteOptions } from "./health-routes.ts";
 export type { HttpMethodOptions } from "./method-options.ts";
+export { type MultipartPart, type ReadMultipartOptions, readMultipart } from "./multipart.ts";
+export type { MultipartLimits } from "./multipart-parser.ts";
 export { Redirect } from "./redirect.ts";
 export { redirect, setStatus } from "./reply-status.ts";
 export type { Filter, RawHandler, Route, RouteGroup, RouteInfo } from "./route.ts";

@@ -8,6 +8,8 @@ import type { ResolvedHttpHandlerOptions } from "./handler-options.ts";
 import { createHealthRoutes } from "./health-routes.ts";
 import { compileHttpBody } from "./http-body.ts";
 import { checkTimeout, compileMethodOptions, type ResolvedMethodOptions } from "./method-options.ts";
+import { compileMultipart } from "./multipart-body.ts";
+import type { ResolvedMultipartLimits } from "./multipart-parser.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
@@ -52,7 +54,7 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Heal
     if (!options.defaultRoutes && !hasRule(method)) continue;
     const composed = middleware(handler);
     for (const rule of readRules(method, options.prefix)) {
-      const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation));
+      const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation), options.multipart);
       if (hasRequestStream(method) || hasReplyStream(method)) {
         // A stream may take as long as it likes, unless its own entry says otherwise.
         const timeoutMs = options.methods[method.operation]?.timeoutMs ?? 0;
@@ -95,6 +97,7 @@ function compileRpcRoute(
   rule: Rule,
   handler: RpcRoute["handler"],
   { codecs, timeoutMs, bodyLimitBytes }: ResolvedMethodOptions,
+  multipart: ResolvedMultipartLimits,
 ): RpcRoute {
   const { input, output } = method.desc;
   const bodyField = typeof rule.body === "object" ? rule.body : undefined;
@@ -108,6 +111,7 @@ function compileRpcRoute(
     replyCodecs: compileBodyCodecs(codecs, output, rule.replyBody),
     requestHttpBody: compileHttpBody(input, bodyField),
     replyHttpBody: compileHttpBody(output, rule.replyBody),
+    requestMultipart: compileMultipart(input, bodyField, multipart),
     timeoutMs,
     bodyLimitBytes,
   };
