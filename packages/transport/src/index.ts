@@ -5,6 +5,9 @@ export {
   type CorsOptions,
   compression,
   cors,
+  EventFeed,
+  type EventStreamOptions,
+  eventsOf,
   type Filter,
   type HealthRouteOptions,
   type HttpMethodOptions,
@@ -19,6 +22,7 @@ export {
   type StaticFilesOptions,
   setStatus,
   staticFiles,
+  type WebSocketOptions,
 } from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
 export { Server, type ServerOptions } from "./server.ts";

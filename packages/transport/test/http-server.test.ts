@@ -355,12 +355,6 @@ test("announces each call on the channel clew.server.call, when it begins and wh
   ]);
 });
 
-test("streaming methods are not reached over HTTP", async () => {
-  await withServer({ services: [echo()] }, async (url) => {
-    assert.equal((await ask(`${url}/test.v1.Echo/ServerStream`, { method: "POST", json: "{}" }))[0], 404);
-  });
-});
-
 test("has an endpoint once started, and starts once", async () => {
   const server = new HttpServer({ address: "127.0.0.1:0" });
   assert.throws(() => server.endpoint(), { code: "CLEW_TRANSPORT_NOT_STARTED" });

@@ -11,3 +11,7 @@ export { Redirect } from "./redirect.ts";
 export { redirect, setStatus } from "./reply-status.ts";
 export type { Filter, RawHandler, Route, RouteGroup, RouteInfo } from "./route.ts";
 export { HttpServer, type HttpServerOptions } from "./server.ts";
+export { type CallEvents, eventsOf } from "./sse/call-events.ts";
+export { EventFeed, type EventFeedOptions } from "./sse/event-feed.ts";
+export type { EventStreamOptions } from "./sse/options.ts";
+export type { WebSocketOptions } from "./websocket/options.ts";
