@@ -100,8 +100,8 @@ function joinMiddleware(
   return inner === undefined ? outer : [...outer, ...inner];
 }
 
-/** A path below a prefix; `/` is the prefix itself. */
+/** A path below a prefix; `/` is the prefix itself. What is no path stays so, for who reads the template to refuse. */
 export function joinPaths(prefix: string, path: string): string {
-  if (prefix === "") return path;
+  if (prefix === "" || !path.startsWith("/")) return path;
   return path === "/" ? prefix : prefix + path;
 }
