@@ -17,6 +17,8 @@ export const defaultCodecs: readonly Codec[] = [jsonCodec, protoCodec, formCodec
 const aliases: Readonly<Record<string, readonly string[] | undefined>> = {
   json: ["protojson"],
   proto: ["protobuf", "x-protobuf"],
+  yaml: ["x-yaml"],
+  msgpack: ["x-msgpack", "vnd.msgpack"],
 };
 
 /** The codecs for a body that is a message, or one field of it. A codec that cannot write that field alone is left out. */

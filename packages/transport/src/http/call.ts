@@ -6,7 +6,6 @@ import {
   deadlineIn,
   type Handler,
   type HttpInfo,
-  Metadata,
   type Method,
   ServiceError,
 } from "@clew/rpc";
@@ -14,6 +13,7 @@ import { type BindVariables, bindQuery } from "./binding.ts";
 import { type BodyCodecs, charsetOf, findCodec, negotiate } from "./body-codec.ts";
 import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpBodyCodec } from "./http-body.ts";
+import { readMetadata } from "./metadata.ts";
 import type { MultipartBody } from "./multipart-body.ts";
 import { isMultipart } from "./multipart-parser.ts";
 import { type HttpReply, hasReplyBody } from "./reply.ts";

@@ -40,6 +40,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   readonly verb: string;
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: HeaderFields;
   readonly peer: Peer;
   onLeave: (() => void) | undefined;
   readonly #stream: ServerStream;
@@ -65,6 +66,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     this.verb = verb;
     this.target = target;
     this.headers = headers;
+    this.rawHeaders = fields;
     this.#stream = stream;
     this.peer = peer;
     this.#bodyTimeoutMs = bodyTimeoutMs;
@@ -116,7 +118,8 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   }
 
   open(): NodePair {
-    const init = { verb: this.verb, target: this.target, headers: this.headers, socket: socketOf(this.peer) };
+    const { verb, target, headers, rawHeaders } = this;
+    const init = { verb, target, headers, rawHeaders, socket: socketOf(this.peer) };
     const request = new Http2Request(this.#stream, init, this.#hasEnded);
     const response = new Http2Response(this.#stream, request);
     this.#request = request;

@@ -81,17 +81,15 @@ export class Http2Request extends Readable {
   /** Called when the handler destroys it before it was complete. */
   onAbort: (() => void) | undefined;
   readonly #stream: ServerStream;
+  readonly #rawFields: HeaderFields;
   #isAbandoned = false;
 
-  constructor(
-    stream: ServerStream,
-    head: Omit<RequestHead, "verb"> & { verb: string; socket: Socket },
-    isOver: boolean,
-  ) {
+  constructor(stream: ServerStream, head: RequestHead & { rawHeaders: HeaderFields; socket: Socket }, isOver: boolean) {
     super();
     this.method = head.verb;
     this.url = head.target;
     this.headers = head.headers;
+    this.#rawFields = head.rawHeaders;
     this.socket = head.socket;
     this.complete = isOver;
     this.#stream = stream;
@@ -102,10 +100,14 @@ export class Http2Request extends Readable {
     return this.socket;
   }
 
+  /** As they came, but for HTTP/2's own, which node:http does not have. */
   get rawHeaders(): string[] {
-    return Object.entries(this.headers).flatMap(([name, value]) =>
-      (Array.isArray(value) ? value : [value ?? ""]).flatMap((one) => [name, one]),
-    );
+    const raw: string[] = this.headers.host === undefined ? [] : ["host", this.headers.host];
+    for (let at = 0; at < this.#rawFields.length; at += 2) {
+      const name = this.#rawFields[at]!;
+      if (name.charCodeAt(0) !== 0x3a && name !== "host") raw.push(name, this.#rawFields[at + 1]!);
+    }
+    return raw;
   }
 
   receive(bytes: Buffer): void {

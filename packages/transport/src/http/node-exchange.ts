@@ -31,6 +31,10 @@ export class NodeExchange implements ServerExchange {
     return this.#request.headers;
   }
 
+  get rawHeaders(): readonly string[] {
+    return this.#request.rawHeaders;
+  }
+
   get scheme(): "http" | "https" {
     return "encrypted" in this.#request.socket ? "https" : "http";
   }

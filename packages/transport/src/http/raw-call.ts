@@ -1,21 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create, type Message } from "@bufbuild/protobuf";
 import type { Context } from "@clew/context";
-import {
-  Call,
-  createMethod,
-  deadlineIn,
-  type Handler,
-  type HttpInfo,
-  Metadata,
-  type Method,
-  ServiceError,
-} from "@clew/rpc";
+import { Call, createMethod, deadlineIn, type Handler, type HttpInfo, type Method, ServiceError } from "@clew/rpc";
 import { rawBodyUnread } from "../errors.ts";
 import { Raw } from "../gen/clew/http/raw_pb.ts";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.ts";
 import { sendContinue } from "./body.ts";
 import { compileHttpBody } from "./http-body.ts";
+import { readMetadata } from "./metadata.ts";
 import { addMetadata, type HttpReply } from "./reply.ts";
 import type { RawHandler } from "./route.ts";
 import type { ServerExchange } from "./server-exchange.ts";
@@ -68,7 +60,7 @@ export class RawCall extends Call implements HttpInfo {
     const { target, exchange, request, context } = init;
     super({
       method: target.method,
-      metadata: Metadata.adopt(request.headers),
+      metadata: readMetadata(request.headers, request.rawHeaders),
       peer: exchange.peer,
       deadline: target.timeoutMs > 0 ? deadlineIn(target.timeoutMs) : undefined,
       context,

@@ -9,6 +9,8 @@ export interface ServerExchange {
   readonly target: string;
   /** By lower-case name, as node:http has them. */
   readonly headers: IncomingHttpHeaders;
+  /** The names and values of the headers as they came, in turn. */
+  readonly rawHeaders: readonly string[];
   readonly scheme: "http" | "https";
   readonly peer: Peer;
   /** Whether a reply began. */
