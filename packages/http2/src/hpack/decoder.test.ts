@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Decoder } from "./decoder.ts";
+import { HeaderBlock, MessageKind } from "./header-block.ts";
 
 function decode(decoder: Decoder, hex: string): readonly string[] {
   const bytes = Buffer.from(hex.replaceAll(" ", ""), "hex");
@@ -173,4 +174,17 @@ test("names and values that HTTP/2 does not have are marked, not thrown", () => 
   }
   const bytes = Buffer.from("00016103622063", "hex");
   assert.equal(new Decoder(1024).decode(bytes, 0, bytes.length).isFlawed, false);
+});
+
+test("white space at the ends of a value is malformed in a request, and borne with in a reply and in trailers", () => {
+  for (const hex of ["000161026220", "000161022062", "000161026209"]) {
+    const bytes = Buffer.from(hex, "hex");
+    const block = new Decoder(1024).decode(bytes, 0, bytes.length);
+    assert.equal(block.judge(MessageKind.TRAILERS).flaw, undefined, hex);
+    const head = new HeaderBlock([":status", "200", ...block.fields], 0, false, false);
+    assert.equal(head.judge(MessageKind.RESPONSE).flaw, undefined, hex);
+    const request = [":method", "GET", ":scheme", "http", ":path", "/", ...block.fields];
+    const { flaw } = new HeaderBlock(request, 0, false, false).judge(MessageKind.REQUEST);
+    assert.equal(flaw, "white space at an end of a value", hex);
+  }
 });

@@ -64,6 +64,8 @@ function judgeFields(block: HeaderBlock, kind: MessageKind): Verdict {
     if (name.charCodeAt(0) === colon) flaw ??= `${name} after other fields`;
     else if (isConnectionSpecific(name)) flaw ??= `${name}, which belongs to HTTP/1.1`;
     else if (name === "te" && value !== "trailers") flaw ??= "te other than trailers";
+    // Only of requests: grpc-go sends a grpc-message as it is, and a call must not fail over a blank at its end.
+    else if (kind === MessageKind.REQUEST && hasEdgeSpace(value)) flaw ??= "white space at an end of a value";
     else if (name === "content-length") {
       const length = /^\d{1,15}$/.test(value) ? Number(value) : -1;
       if (length < 0 || (contentLength >= 0 && length !== contentLength)) flaw ??= "content-length is not one number";
@@ -127,12 +129,8 @@ export function isLegalName(bytes: Uint8Array, start: number, end: number): bool
   return true;
 }
 
-/** Whether the bytes make a legal value: no NUL, CR or LF, no white space at its ends. */
+/** Whether the bytes make a legal value: no NUL, CR or LF. White space at its ends is for {@link judgeFields}. */
 export function isLegalValue(bytes: Uint8Array, start: number, end: number): boolean {
-  if (start === end) return true;
-  const first = bytes[start]!;
-  const last = bytes[end - 1]!;
-  if (first === 0x20 || first === 0x09 || last === 0x20 || last === 0x09) return false;
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;
     if (byte <= 0x0d && (byte === 0 || byte === 0x0a || byte === 0x0d)) return false;
@@ -151,7 +149,14 @@ export function isSendableName(name: string): boolean {
   return true;
 }
 
-/** {@link isLegalValue} for a string that is to be sent; stricter, it lets no control character but tab through. */
+/** Whether there is white space at an end of a value. */
+function hasEdgeSpace(value: string): boolean {
+  const first = value.charCodeAt(0);
+  const last = value.charCodeAt(value.length - 1);
+  return first === 0x20 || first === 0x09 || last === 0x20 || last === 0x09;
+}
+
+/** {@link isLegalValue} for a string that is to be sent; stricter: no control character but tab, no white space at its ends. */
 export function isSendableValue(value: string): boolean {
   const length = value.length;
   for (let at = 0; at < length; at++) {

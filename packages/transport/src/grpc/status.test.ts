@@ -108,7 +108,9 @@ describe("grpc-message", () => {
   it("is percent-encoded UTF-8", () => {
     assert.equal(encodeMessage("plain ~ text"), "plain ~ text");
     assert.equal(encodeMessage("100%\tü\r\n"), "100%25%09%C3%BC%0D%0A");
-    for (const text of ["100%\tü\r\n", "𝒳 %41", ""]) assert.equal(decodeMessage(encodeMessage(text)), text);
+    assert.equal(encodeMessage(" a b  "), "%20a b %20");
+    for (const text of ["100%\tü\r\n", "𝒳 %41", "", " ", "  a "])
+      assert.equal(decodeMessage(encodeMessage(text)), text);
   });
 
   it("is read as it stands where its encoding is broken", () => {

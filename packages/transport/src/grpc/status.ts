@@ -116,15 +116,16 @@ function decodeDetails(base64: string | undefined, grpcCode: number): Details {
   return found;
 }
 
-/** Percent-encodes a message for `grpc-message`: everything but printable ASCII, and the percent sign. */
+/** Percent-encodes a message for `grpc-message`: everything but printable ASCII, the percent sign, and blanks at its ends. */
 export function encodeMessage(message: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+  if (/^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/.test(message)) return message;
   let encoded = "";
   for (const byte of Buffer.from(message)) {
     const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
     encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }
-  return encoded;
+  // No header has blanks at its ends (RFC 9110 section 5.5).
+  return encoded.replaceAll(/^ | $/g, "%20");
 }
 
 /** Reads a `grpc-message`. A percent sign that begins no escape stands for itself: a message is never lost to its encoding. */
@@ -161,6 +162,7 @@ const httpCodes: Readonly<Record<string, GrpcCode>> = {
 
 /** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
 export function fromReset(operation: string, code: number, cause: Error | undefined): ServiceError {
+  if (cause instanceof ServiceError) return cause;
   if (cause !== undefined && !(cause instanceof ProtocolError)) {
     return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
   }
