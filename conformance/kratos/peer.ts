@@ -1,10 +1,22 @@
 // Clew as a peer, as the folder peer is for Go Kratos: two servers, and a driver that makes the calls it is told to, one JSON
 // object a line. It ends when its input does.
 //
-//     node peer.ts
+//     node peer.ts DESCRIPTORS
+//
+// DESCRIPTORS is a FileDescriptorSet of services beside its own that it may be told to call.
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { type DescMethod, type DescService, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import {
+  createFileRegistry,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  toJson,
+} from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
   type Call,
   circuitBreaker,
@@ -24,7 +36,7 @@ import {
 } from "clew";
 import { currentClaims, jwtClient } from "clew/middleware";
 import { protoCodec, remainingMs } from "clew/rpc";
-import { context, propagation, type Span, type SpanData, SpanKind, startTracing, trace } from "clew/trace";
+import { context, propagation, type SpanData, SpanKind, startTracing, trace } from "clew/trace";
 import {
   Behaviour,
   type Hop,
@@ -37,9 +49,11 @@ import {
 
 const secret = "interop";
 const name = "clew";
-const services: Readonly<Record<string, DescService>> = Object.fromEntries(
-  [Rules, Behaviour, Streams].map((desc) => [desc.typeName, desc]),
-);
+const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(process.argv[2]!)));
+
+function serviceOf(typeName: string): DescService {
+  return [Rules, Behaviour, Streams].find((desc) => desc.typeName === typeName) ?? registry.getService(typeName)!;
+}
 
 const spans: SpanData[] = [];
 const { provider, shutdown } = startTracing({
@@ -112,16 +126,14 @@ const behaviour = service(Behaviour, {
 });
 
 function observe(call: Call): Omit<Hop, "$typeName" | "headers"> & { headers: { name: string; values: string[] }[] } {
-  const span = trace.getActiveSpan() as (Span & Partial<SpanData>) | undefined;
+  const span = trace.getActiveSpan()?.spanContext();
   const names = call.metadata.keys().filter((one) => one.startsWith("x-md-"));
   return {
     server: name,
     operation: call.operation,
     headers: names.sort().map((one) => ({ name: one, values: call.metadata.getAll(one) })),
-    traceId: span?.spanContext().traceId ?? "",
-    spanId: span?.spanContext().spanId ?? "",
-    parentSpanId: span?.parentSpanId ?? "",
-    spanName: span?.name ?? "",
+    traceId: span?.traceId ?? "",
+    spanId: span?.spanId ?? "",
     baggage: propagation.getActiveBaggage()?.getEntry("tenant")?.value ?? "",
     remainingMs: millisecondsLeft(call),
   };
@@ -213,7 +225,7 @@ async function run(command: Command): Promise<object> {
 type AnyFunction = (request: unknown, options: object) => PromiseLike<object> | AsyncIterable<object>;
 
 async function call(command: Command, replies: JsonValue[]): Promise<void> {
-  const desc = services[command.service]!;
+  const desc = serviceOf(command.service);
   const method = desc.methods.find((one) => one.name === command.method)!;
   const own: Middleware[] = [tracing(), ownMetadata];
   if (command.secret !== undefined) {

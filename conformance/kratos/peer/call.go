@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	stderrors "errors"
+	"fmt"
 	"io"
 	nethttp "net/http"
 	"strings"
@@ -64,8 +65,14 @@ type failure struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
-func (c *command) run(app *kratos.App) *answer {
-	made := &answer{ID: c.ID, Replies: []json.RawMessage{}}
+func (c *command) run(app *kratos.App) (made *answer) {
+	made = &answer{ID: c.ID, Replies: []json.RawMessage{}}
+	// Kratos's client panics over some requests, and spoils others.
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			made.Error = &failure{Reason: "PANIC", Message: fmt.Sprint(panicked)}
+		}
+	}()
 	if c.Trace != "" {
 		made.Spans = spansOf(c.Trace)
 		return made
@@ -163,7 +170,9 @@ func (c *command) stream(ctx context.Context, caller *caller, method protoreflec
 
 func (a *answer) add(reply proto.Message) {
 	text, err := protojson.Marshal(reply)
-	exitOn(err)
+	if err != nil {
+		panic(err)
+	}
 	a.Replies = append(a.Replies, text)
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/go-kratos/kratos/v2/middleware/auth/jwt"
 	"github.com/go-kratos/kratos/v2/transport"
 	"go.opentelemetry.io/otel/baggage"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -25,19 +24,23 @@ type rules struct{ v1.UnimplementedRulesServer }
 
 func echo[M any](_ context.Context, message *M) (*M, error) { return message, nil }
 
-func (*rules) Get(ctx context.Context, r *v1.Request) (*v1.Request, error)           { return echo(ctx, r) }
-func (*rules) Create(ctx context.Context, r *v1.Request) (*v1.Request, error)        { return echo(ctx, r) }
-func (*rules) Update(ctx context.Context, r *v1.Request) (*v1.Request, error)        { return echo(ctx, r) }
-func (*rules) Delete(ctx context.Context, r *v1.Request) (*v1.Request, error)        { return echo(ctx, r) }
-func (*rules) Patch(ctx context.Context, r *v1.Request) (*v1.Request, error)         { return echo(ctx, r) }
-func (*rules) Nested(ctx context.Context, r *v1.Request) (*v1.Request, error)        { return echo(ctx, r) }
-func (*rules) ReplyField(ctx context.Context, r *v1.Request) (*v1.Request, error)    { return echo(ctx, r) }
-func (*rules) ReplyList(ctx context.Context, r *v1.Request) (*v1.Request, error)     { return echo(ctx, r) }
-func (*rules) Cancel(ctx context.Context, r *v1.Request) (*v1.Request, error)        { return echo(ctx, r) }
-func (*rules) SnakeVariable(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
-func (*rules) Pattern(ctx context.Context, r *v1.Request) (*v1.Request, error)       { return echo(ctx, r) }
-func (*rules) EchoBody(ctx context.Context, r *v1.Types) (*v1.Types, error)          { return echo(ctx, r) }
-func (*rules) EchoQuery(ctx context.Context, r *v1.Types) (*v1.Types, error)         { return echo(ctx, r) }
+func (*rules) Get(ctx context.Context, r *v1.Request) (*v1.Request, error)    { return echo(ctx, r) }
+func (*rules) Create(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) Update(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) Delete(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) Patch(ctx context.Context, r *v1.Request) (*v1.Request, error)  { return echo(ctx, r) }
+func (*rules) Nested(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) ReplyField(ctx context.Context, r *v1.Request) (*v1.Request, error) {
+	return echo(ctx, r)
+}
+func (*rules) ReplyList(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) Cancel(ctx context.Context, r *v1.Request) (*v1.Request, error)    { return echo(ctx, r) }
+func (*rules) SnakeVariable(ctx context.Context, r *v1.Request) (*v1.Request, error) {
+	return echo(ctx, r)
+}
+func (*rules) Pattern(ctx context.Context, r *v1.Request) (*v1.Request, error) { return echo(ctx, r) }
+func (*rules) EchoBody(ctx context.Context, r *v1.Types) (*v1.Types, error)    { return echo(ctx, r) }
+func (*rules) EchoQuery(ctx context.Context, r *v1.Types) (*v1.Types, error)   { return echo(ctx, r) }
 
 type behaviourServer struct {
 	v1.UnimplementedBehaviourServer
@@ -97,12 +100,9 @@ func observe(ctx context.Context) *v1.Hop {
 		}
 	}
 	sort.Slice(hop.Headers, func(i, j int) bool { return hop.Headers[i].Name < hop.Headers[j].Name })
-	if span, ok := trace.SpanFromContext(ctx).(sdktrace.ReadOnlySpan); ok {
-		hop.TraceId = span.SpanContext().TraceID().String()
-		hop.SpanId = span.SpanContext().SpanID().String()
-		hop.ParentSpanId = span.Parent().SpanID().String()
-		hop.SpanName = span.Name()
-	}
+	span := trace.SpanContextFromContext(ctx)
+	hop.TraceId = span.TraceID().String()
+	hop.SpanId = span.SpanID().String()
 	hop.Baggage = baggage.FromContext(ctx).Member("tenant").Value()
 	return hop
 }

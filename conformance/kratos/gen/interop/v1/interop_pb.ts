@@ -16,7 +16,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file interop/v1/interop.proto.
  */
 export const file_interop_v1_interop: GenFile = /*@__PURE__*/
-  fileDesc("ChhpbnRlcm9wL3YxL2ludGVyb3AucHJvdG8SCmludGVyb3AudjEiZAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEdGFncxgEIAMoCRIgCgVjaGlsZBgFIAEoCzIRLmludGVyb3AudjEuQ2hpbGQiRQoFQ2hpbGQSDAoEbmFtZRgBIAEoCRIMCgRzaXplGAIgASgFEiAKBWNoaWxkGAMgASgLMhEuaW50ZXJvcC52MS5DaGlsZCKPCgoFVHlwZXMSEgoKYm9vbF92YWx1ZRgBIAEoCBITCgtpbnQzMl92YWx1ZRgCIAEoBRITCgtpbnQ2NF92YWx1ZRgDIAEoAxIUCgx1aW50MzJfdmFsdWUYBCABKA0SFAoMdWludDY0X3ZhbHVlGAUgASgEEhQKDHNpbnQ2NF92YWx1ZRgGIAEoEhIVCg1maXhlZDMyX3ZhbHVlGAcgASgHEhYKDnNmaXhlZDY0X3ZhbHVlGAggASgQEhMKC2Zsb2F0X3ZhbHVlGAkgASgCEhQKDGRvdWJsZV92YWx1ZRgKIAEoARIUCgxzdHJpbmdfdmFsdWUYCyABKAkSEwoLYnl0ZXNfdmFsdWUYDCABKAwSHgoEa2luZBgNIAEoDjIQLmludGVyb3AudjEuS2luZBIbCg5vcHRpb25hbF92YWx1ZRgOIAEoBUgBiAEBEhIKCmludDY0X2xpc3QYDyADKAMSEwoLc3RyaW5nX2xpc3QYECADKAkSIwoJa2luZF9saXN0GBEgAygOMhAuaW50ZXJvcC52MS5LaW5kEjAKCHRleHRfbWFwGBIgAygLMh4uaW50ZXJvcC52MS5UeXBlcy5UZXh0TWFwRW50cnkSMgoJY2hpbGRfbWFwGBMgAygLMh8uaW50ZXJvcC52MS5UeXBlcy5DaGlsZE1hcEVudHJ5EiAKBWNoaWxkGBQgASgLMhEuaW50ZXJvcC52MS5DaGlsZBIlCgpjaGlsZF9saXN0GBUgAygLMhEuaW50ZXJvcC52MS5DaGlsZBIVCgtjaG9pY2VfdGV4dBgWIAEoCUgAEhcKDWNob2ljZV9udW1iZXIYFyABKANIABIpCgxjaG9pY2VfY2hpbGQYGCABKAsyES5pbnRlcm9wLnYxLkNoaWxkSAASKAoEdGltZRgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YGiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoEbWFzaxgbIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSLQoMc3RydWN0X3ZhbHVlGBwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIlCgV2YWx1ZRgdIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI0Cg5zdHJpbmdfd3JhcHBlchgeIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRIyCg1pbnQ2NF93cmFwcGVyGB8gASgLMhsuZ29vZ2xlLnByb3RvYnVmLkludDY0VmFsdWUSMAoMYm9vbF93cmFwcGVyGCAgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRI0Cg5kb3VibGVfd3JhcHBlchghIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5Eb3VibGVWYWx1ZRIyCg1ieXRlc193cmFwcGVyGCIgASgLMhsuZ29vZ2xlLnByb3RvYnVmLkJ5dGVzVmFsdWUaLgoMVGV4dE1hcEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaQgoNQ2hpbGRNYXBFbnRyeRILCgNrZXkYASABKAUSIAoFdmFsdWUYAiABKAsyES5pbnRlcm9wLnYxLkNoaWxkOgI4AUIICgZjaG9pY2VCEQoPX29wdGlvbmFsX3ZhbHVlIqYBCgtGYWlsUmVxdWVzdBIMCgRjb2RlGAEgASgFEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEjcKCG1ldGFkYXRhGAQgAygLMiUuaW50ZXJvcC52MS5GYWlsUmVxdWVzdC5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpChBWYWxpZGF0ZWRSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAMiHwoMR3VhcmRlZFJlcGx5Eg8KB3N1YmplY3QYASABKAkiIQoMQ2hhaW5SZXF1ZXN0EhEKCWVuZHBvaW50cxgBIAMoCSIrCgpDaGFpblJlcGx5Eh0KBGhvcHMYASADKAsyDy5pbnRlcm9wLnYxLkhvcCLCAQoDSG9wEg4KBnNlcnZlchgBIAEoCRIRCglvcGVyYXRpb24YAiABKAkSIwoHaGVhZGVycxgDIAMoCzISLmludGVyb3AudjEuSGVhZGVyEhAKCHRyYWNlX2lkGAQgASgJEg8KB3NwYW5faWQYBSABKAkSFgoOcGFyZW50X3NwYW5faWQYBiABKAkSEQoJc3Bhbl9uYW1lGAcgASgJEg8KB2JhZ2dhZ2UYCCABKAkSFAoMcmVtYWluaW5nX21zGAkgASgDIiYKBkhlYWRlchIMCgRuYW1lGAEgASgJEg4KBnZhbHVlcxgCIAMoCSIwCgtXYWl0UmVxdWVzdBILCgNrZXkYASABKAkSFAoMbWlsbGlzZWNvbmRzGAIgASgFIjIKC1dhaXRlZFJlcGx5Eg0KBXN0YXRlGAEgASgJEhQKDHJlbWFpbmluZ19tcxgCIAEoAyJBCg1TdHJlYW1SZXF1ZXN0Eg0KBWNvdW50GAEgASgFEg4KBm51bWJlchgCIAEoBRIRCglmYWlsX2NvZGUYAyABKAUiLAoLU3RyZWFtUmVwbHkSDQoFY291bnQYASABKAUSDgoGbnVtYmVyGAIgASgFKjwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfU01BTEwQARIOCgpLSU5EX0xBUkdFEAIy0wgKBVJ1bGVzEm0KA0dldBITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCI8gtPkkwI2WiQSIi92MS9vd25lcnMve2NoaWxkLm5hbWV9L2l0ZW1zL3tpZH0SDi92MS9pdGVtcy97aWR9EkgKBkNyZWF0ZRITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCIUgtPkkwIOOgEqIgkvdjEvaXRlbXMSUQoGVXBkYXRlEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0Ih2C0+STAhc6BWNoaWxkGg4vdjEvaXRlbXMve2lkfRJKCgZEZWxldGUSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiFoLT5JMCECoOL3YxL2l0ZW1zL3tpZH0STAoFUGF0Y2gSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiGYLT5JMCEzoBKjIOL3YxL2l0ZW1zL3tpZH0SZgoGTmVzdGVkEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IjKC0+STAiwSKi92MS9uZXN0ZWQve2NoaWxkLm5hbWV9L3tjaGlsZC5jaGlsZC5uYW1lfRJVCgpSZXBseUZpZWxkEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0Ih2C0+STAhdiBWNoaWxkEg4vdjEvcmVwbHkve2lkfRJWCglSZXBseUxpc3QSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiH4LT5JMCGToBKmIEdGFncyIOL3YxL3JlcGx5LWxpc3QSVAoGQ2FuY2VsEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IiCC0+STAho6ASoiFS92MS9pdGVtcy97aWR9OmNhbmNlbBJWCg1TbmFrZVZhcmlhYmxlEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IhuC0+STAhUSEy92MS9zbmFrZS97dXNlcl9pZH0SUQoHUGF0dGVybhITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCIcgtPkkwIWEhQvdjEve25hbWU9c2hlbHZlcy8qfRJGCghFY2hvQm9keRIRLmludGVyb3AudjEuVHlwZXMaES5pbnRlcm9wLnYxLlR5cGVzIhSC0+STAg46ASoiCS92MS90eXBlcxJECglFY2hvUXVlcnkSES5pbnRlcm9wLnYxLlR5cGVzGhEuaW50ZXJvcC52MS5UeXBlcyIRgtPkkwILEgkvdjEvdHlwZXMykwUKCUJlaGF2aW91chJMCgRGYWlsEhcuaW50ZXJvcC52MS5GYWlsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSITgtPkkwINOgEqIggvdjEvZmFpbBJbCglWYWxpZGF0ZWQSHC5pbnRlcm9wLnYxLlZhbGlkYXRlZFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiGILT5JMCEjoBKiINL3YxL3ZhbGlkYXRlZBJQCgdHdWFyZGVkEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhguaW50ZXJvcC52MS5HdWFyZGVkUmVwbHkiE4LT5JMCDRILL3YxL2d1YXJkZWQSTgoHTGltaXRlZBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSITgtPkkwINEgsvdjEvbGltaXRlZBJKCgVQYW5pYxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIRgtPkkwILEgkvdjEvcGFuaWMSTwoFQ2hhaW4SGC5pbnRlcm9wLnYxLkNoYWluUmVxdWVzdBoWLmludGVyb3AudjEuQ2hhaW5SZXBseSIUgtPkkwIOOgEqIgkvdjEvY2hhaW4STAoEV2FpdBIXLmludGVyb3AudjEuV2FpdFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiE4LT5JMCDToBKiIIL3YxL3dhaXQSTgoGV2FpdGVkEhcuaW50ZXJvcC52MS5XYWl0UmVxdWVzdBoXLmludGVyb3AudjEuV2FpdGVkUmVwbHkiEoLT5JMCDBIKL3YxL3dhaXRlZDLDAQoHU3RyZWFtcxI8CgREb3duEhkuaW50ZXJvcC52MS5TdHJlYW1SZXF1ZXN0GhcuaW50ZXJvcC52MS5TdHJlYW1SZXBseTABEjoKAlVwEhkuaW50ZXJvcC52MS5TdHJlYW1SZXF1ZXN0GhcuaW50ZXJvcC52MS5TdHJlYW1SZXBseSgBEj4KBEJvdGgSGS5pbnRlcm9wLnYxLlN0cmVhbVJlcXVlc3QaFy5pbnRlcm9wLnYxLlN0cmVhbVJlcGx5KAEwAUImWiRrcmF0b3MtcGVlci9nZW4vaW50ZXJvcC92MTtpbnRlcm9wdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
+  fileDesc("ChhpbnRlcm9wL3YxL2ludGVyb3AucHJvdG8SCmludGVyb3AudjEiZAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEdGFncxgEIAMoCRIgCgVjaGlsZBgFIAEoCzIRLmludGVyb3AudjEuQ2hpbGQiRQoFQ2hpbGQSDAoEbmFtZRgBIAEoCRIMCgRzaXplGAIgASgFEiAKBWNoaWxkGAMgASgLMhEuaW50ZXJvcC52MS5DaGlsZCIsCgNCb3gSJQoFdmFsdWUYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihgoKBVR5cGVzEhIKCmJvb2xfdmFsdWUYASABKAgSEwoLaW50MzJfdmFsdWUYAiABKAUSEwoLaW50NjRfdmFsdWUYAyABKAMSFAoMdWludDMyX3ZhbHVlGAQgASgNEhQKDHVpbnQ2NF92YWx1ZRgFIAEoBBIUCgxzaW50NjRfdmFsdWUYBiABKBISFQoNZml4ZWQzMl92YWx1ZRgHIAEoBxIWCg5zZml4ZWQ2NF92YWx1ZRgIIAEoEBITCgtmbG9hdF92YWx1ZRgJIAEoAhIUCgxkb3VibGVfdmFsdWUYCiABKAESFAoMc3RyaW5nX3ZhbHVlGAsgASgJEhMKC2J5dGVzX3ZhbHVlGAwgASgMEh4KBGtpbmQYDSABKA4yEC5pbnRlcm9wLnYxLktpbmQSGwoOb3B0aW9uYWxfdmFsdWUYDiABKAVIAYgBARISCgppbnQ2NF9saXN0GA8gAygDEhMKC3N0cmluZ19saXN0GBAgAygJEiMKCWtpbmRfbGlzdBgRIAMoDjIQLmludGVyb3AudjEuS2luZBIwCgh0ZXh0X21hcBgSIAMoCzIeLmludGVyb3AudjEuVHlwZXMuVGV4dE1hcEVudHJ5EjIKCWNoaWxkX21hcBgTIAMoCzIfLmludGVyb3AudjEuVHlwZXMuQ2hpbGRNYXBFbnRyeRIgCgVjaGlsZBgUIAEoCzIRLmludGVyb3AudjEuQ2hpbGQSJQoKY2hpbGRfbGlzdBgVIAMoCzIRLmludGVyb3AudjEuQ2hpbGQSFQoLY2hvaWNlX3RleHQYFiABKAlIABIXCg1jaG9pY2VfbnVtYmVyGBcgASgDSAASKQoMY2hvaWNlX2NoaWxkGBggASgLMhEuaW50ZXJvcC52MS5DaGlsZEgAEigKBHRpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCGR1cmF0aW9uGBogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBG1hc2sYGyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEi0KDHN0cnVjdF92YWx1ZRgcIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSHAoDYm94GB0gASgLMg8uaW50ZXJvcC52MS5Cb3gSNAoOc3RyaW5nX3dyYXBwZXIYHiABKAsyHC5nb29nbGUucHJvdG9idWYuU3RyaW5nVmFsdWUSMgoNaW50NjRfd3JhcHBlchgfIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQ2NFZhbHVlEjAKDGJvb2xfd3JhcHBlchggIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWUSNAoOZG91YmxlX3dyYXBwZXIYISABKAsyHC5nb29nbGUucHJvdG9idWYuRG91YmxlVmFsdWUSMgoNYnl0ZXNfd3JhcHBlchgiIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5CeXRlc1ZhbHVlGi4KDFRleHRNYXBFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGkIKDUNoaWxkTWFwRW50cnkSCwoDa2V5GAEgASgFEiAKBXZhbHVlGAIgASgLMhEuaW50ZXJvcC52MS5DaGlsZDoCOAFCCAoGY2hvaWNlQhEKD19vcHRpb25hbF92YWx1ZSKmAQoLRmFpbFJlcXVlc3QSDAoEY29kZRgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRI3CghtZXRhZGF0YRgEIAMoCzIlLmludGVyb3AudjEuRmFpbFJlcXVlc3QuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoQVmFsaWRhdGVkUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhADIh8KDEd1YXJkZWRSZXBseRIPCgdzdWJqZWN0GAEgASgJIiEKDENoYWluUmVxdWVzdBIRCgllbmRwb2ludHMYASADKAkiKwoKQ2hhaW5SZXBseRIdCgRob3BzGAEgAygLMg8uaW50ZXJvcC52MS5Ib3AilwEKA0hvcBIOCgZzZXJ2ZXIYASABKAkSEQoJb3BlcmF0aW9uGAIgASgJEiMKB2hlYWRlcnMYAyADKAsyEi5pbnRlcm9wLnYxLkhlYWRlchIQCgh0cmFjZV9pZBgEIAEoCRIPCgdzcGFuX2lkGAUgASgJEg8KB2JhZ2dhZ2UYBiABKAkSFAoMcmVtYWluaW5nX21zGAcgASgDIiYKBkhlYWRlchIMCgRuYW1lGAEgASgJEg4KBnZhbHVlcxgCIAMoCSIwCgtXYWl0UmVxdWVzdBILCgNrZXkYASABKAkSFAoMbWlsbGlzZWNvbmRzGAIgASgFIjIKC1dhaXRlZFJlcGx5Eg0KBXN0YXRlGAEgASgJEhQKDHJlbWFpbmluZ19tcxgCIAEoAyJBCg1TdHJlYW1SZXF1ZXN0Eg0KBWNvdW50GAEgASgFEg4KBm51bWJlchgCIAEoBRIRCglmYWlsX2NvZGUYAyABKAUiLAoLU3RyZWFtUmVwbHkSDQoFY291bnQYASABKAUSDgoGbnVtYmVyGAIgASgFKjwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfU01BTEwQARIOCgpLSU5EX0xBUkdFEAIy0wgKBVJ1bGVzEm0KA0dldBITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCI8gtPkkwI2WiQSIi92MS9vd25lcnMve2NoaWxkLm5hbWV9L2l0ZW1zL3tpZH0SDi92MS9pdGVtcy97aWR9EkgKBkNyZWF0ZRITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCIUgtPkkwIOOgEqIgkvdjEvaXRlbXMSUQoGVXBkYXRlEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0Ih2C0+STAhc6BWNoaWxkGg4vdjEvaXRlbXMve2lkfRJKCgZEZWxldGUSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiFoLT5JMCECoOL3YxL2l0ZW1zL3tpZH0STAoFUGF0Y2gSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiGYLT5JMCEzoBKjIOL3YxL2l0ZW1zL3tpZH0SZgoGTmVzdGVkEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IjKC0+STAiwSKi92MS9uZXN0ZWQve2NoaWxkLm5hbWV9L3tjaGlsZC5jaGlsZC5uYW1lfRJVCgpSZXBseUZpZWxkEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0Ih2C0+STAhdiBWNoaWxkEg4vdjEvcmVwbHkve2lkfRJWCglSZXBseUxpc3QSEy5pbnRlcm9wLnYxLlJlcXVlc3QaEy5pbnRlcm9wLnYxLlJlcXVlc3QiH4LT5JMCGToBKmIEdGFncyIOL3YxL3JlcGx5LWxpc3QSVAoGQ2FuY2VsEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IiCC0+STAho6ASoiFS92MS9pdGVtcy97aWR9OmNhbmNlbBJWCg1TbmFrZVZhcmlhYmxlEhMuaW50ZXJvcC52MS5SZXF1ZXN0GhMuaW50ZXJvcC52MS5SZXF1ZXN0IhuC0+STAhUSEy92MS9zbmFrZS97dXNlcl9pZH0SUQoHUGF0dGVybhITLmludGVyb3AudjEuUmVxdWVzdBoTLmludGVyb3AudjEuUmVxdWVzdCIcgtPkkwIWEhQvdjEve25hbWU9c2hlbHZlcy8qfRJGCghFY2hvQm9keRIRLmludGVyb3AudjEuVHlwZXMaES5pbnRlcm9wLnYxLlR5cGVzIhSC0+STAg46ASoiCS92MS90eXBlcxJECglFY2hvUXVlcnkSES5pbnRlcm9wLnYxLlR5cGVzGhEuaW50ZXJvcC52MS5UeXBlcyIRgtPkkwILEgkvdjEvdHlwZXMykwUKCUJlaGF2aW91chJMCgRGYWlsEhcuaW50ZXJvcC52MS5GYWlsUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSITgtPkkwINOgEqIggvdjEvZmFpbBJbCglWYWxpZGF0ZWQSHC5pbnRlcm9wLnYxLlZhbGlkYXRlZFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiGILT5JMCEjoBKiINL3YxL3ZhbGlkYXRlZBJQCgdHdWFyZGVkEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhguaW50ZXJvcC52MS5HdWFyZGVkUmVwbHkiE4LT5JMCDRILL3YxL2d1YXJkZWQSTgoHTGltaXRlZBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSITgtPkkwINEgsvdjEvbGltaXRlZBJKCgVQYW5pYxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIRgtPkkwILEgkvdjEvcGFuaWMSTwoFQ2hhaW4SGC5pbnRlcm9wLnYxLkNoYWluUmVxdWVzdBoWLmludGVyb3AudjEuQ2hhaW5SZXBseSIUgtPkkwIOOgEqIgkvdjEvY2hhaW4STAoEV2FpdBIXLmludGVyb3AudjEuV2FpdFJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiE4LT5JMCDToBKiIIL3YxL3dhaXQSTgoGV2FpdGVkEhcuaW50ZXJvcC52MS5XYWl0UmVxdWVzdBoXLmludGVyb3AudjEuV2FpdGVkUmVwbHkiEoLT5JMCDBIKL3YxL3dhaXRlZDLDAQoHU3RyZWFtcxI8CgREb3duEhkuaW50ZXJvcC52MS5TdHJlYW1SZXF1ZXN0GhcuaW50ZXJvcC52MS5TdHJlYW1SZXBseTABEjoKAlVwEhkuaW50ZXJvcC52MS5TdHJlYW1SZXF1ZXN0GhcuaW50ZXJvcC52MS5TdHJlYW1SZXBseSgBEj4KBEJvdGgSGS5pbnRlcm9wLnYxLlN0cmVhbVJlcXVlc3QaFy5pbnRlcm9wLnYxLlN0cmVhbVJlcGx5KAEwAUImWiRrcmF0b3MtcGVlci9nZW4vaW50ZXJvcC92MTtpbnRlcm9wdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers]);
 
 /**
  * @generated from message interop.v1.Request
@@ -131,6 +131,37 @@ export type ChildJson = {
  */
 export const ChildSchema: GenMessage<Child, {jsonType: ChildJson}> = /*@__PURE__*/
   messageDesc(file_interop_v1_interop, 1);
+
+/**
+ * An unset Value would be written as the null that it can also be set to.
+ *
+ * @generated from message interop.v1.Box
+ */
+export type Box = Message<"interop.v1.Box"> & {
+  /**
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: Value | undefined;
+};
+
+/**
+ * An unset Value would be written as the null that it can also be set to.
+ *
+ * @generated from message interop.v1.Box
+ */
+export type BoxJson = {
+  /**
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: ValueJson;
+};
+
+/**
+ * Describes the message interop.v1.Box.
+ * Use `create(BoxSchema)` to create a new message.
+ */
+export const BoxSchema: GenMessage<Box, {jsonType: BoxJson}> = /*@__PURE__*/
+  messageDesc(file_interop_v1_interop, 2);
 
 /**
  * @generated from message interop.v1.Types
@@ -285,9 +316,9 @@ export type Types = Message<"interop.v1.Types"> & {
   structValue?: JsonObject | undefined;
 
   /**
-   * @generated from field: google.protobuf.Value value = 29;
+   * @generated from field: interop.v1.Box box = 29;
    */
-  value?: Value | undefined;
+  box?: Box | undefined;
 
   /**
    * @generated from field: google.protobuf.StringValue string_wrapper = 30;
@@ -460,9 +491,9 @@ export type TypesJson = {
   structValue?: StructJson;
 
   /**
-   * @generated from field: google.protobuf.Value value = 29;
+   * @generated from field: interop.v1.Box box = 29;
    */
-  value?: ValueJson;
+  box?: BoxJson;
 
   /**
    * @generated from field: google.protobuf.StringValue string_wrapper = 30;
@@ -495,7 +526,7 @@ export type TypesJson = {
  * Use `create(TypesSchema)` to create a new message.
  */
 export const TypesSchema: GenMessage<Types, {jsonType: TypesJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 2);
+  messageDesc(file_interop_v1_interop, 3);
 
 /**
  * @generated from message interop.v1.FailRequest
@@ -552,7 +583,7 @@ export type FailRequestJson = {
  * Use `create(FailRequestSchema)` to create a new message.
  */
 export const FailRequestSchema: GenMessage<FailRequest, {jsonType: FailRequestJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 3);
+  messageDesc(file_interop_v1_interop, 4);
 
 /**
  * @generated from message interop.v1.ValidatedRequest
@@ -579,7 +610,7 @@ export type ValidatedRequestJson = {
  * Use `create(ValidatedRequestSchema)` to create a new message.
  */
 export const ValidatedRequestSchema: GenMessage<ValidatedRequest, {jsonType: ValidatedRequestJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 4);
+  messageDesc(file_interop_v1_interop, 5);
 
 /**
  * @generated from message interop.v1.GuardedReply
@@ -606,7 +637,7 @@ export type GuardedReplyJson = {
  * Use `create(GuardedReplySchema)` to create a new message.
  */
 export const GuardedReplySchema: GenMessage<GuardedReply, {jsonType: GuardedReplyJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 5);
+  messageDesc(file_interop_v1_interop, 6);
 
 /**
  * @generated from message interop.v1.ChainRequest
@@ -637,7 +668,7 @@ export type ChainRequestJson = {
  * Use `create(ChainRequestSchema)` to create a new message.
  */
 export const ChainRequestSchema: GenMessage<ChainRequest, {jsonType: ChainRequestJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 6);
+  messageDesc(file_interop_v1_interop, 7);
 
 /**
  * @generated from message interop.v1.ChainReply
@@ -664,7 +695,7 @@ export type ChainReplyJson = {
  * Use `create(ChainReplySchema)` to create a new message.
  */
 export const ChainReplySchema: GenMessage<ChainReply, {jsonType: ChainReplyJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 7);
+  messageDesc(file_interop_v1_interop, 8);
 
 /**
  * @generated from message interop.v1.Hop
@@ -700,24 +731,14 @@ export type Hop = Message<"interop.v1.Hop"> & {
   spanId: string;
 
   /**
-   * @generated from field: string parent_span_id = 6;
-   */
-  parentSpanId: string;
-
-  /**
-   * @generated from field: string span_name = 7;
-   */
-  spanName: string;
-
-  /**
-   * @generated from field: string baggage = 8;
+   * @generated from field: string baggage = 6;
    */
   baggage: string;
 
   /**
    * What is left until the deadline, in milliseconds; 0 for a call without one.
    *
-   * @generated from field: int64 remaining_ms = 9;
+   * @generated from field: int64 remaining_ms = 7;
    */
   remainingMs: bigint;
 };
@@ -756,24 +777,14 @@ export type HopJson = {
   spanId?: string;
 
   /**
-   * @generated from field: string parent_span_id = 6;
-   */
-  parentSpanId?: string;
-
-  /**
-   * @generated from field: string span_name = 7;
-   */
-  spanName?: string;
-
-  /**
-   * @generated from field: string baggage = 8;
+   * @generated from field: string baggage = 6;
    */
   baggage?: string;
 
   /**
    * What is left until the deadline, in milliseconds; 0 for a call without one.
    *
-   * @generated from field: int64 remaining_ms = 9;
+   * @generated from field: int64 remaining_ms = 7;
    */
   remainingMs?: string;
 };
@@ -783,7 +794,7 @@ export type HopJson = {
  * Use `create(HopSchema)` to create a new message.
  */
 export const HopSchema: GenMessage<Hop, {jsonType: HopJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 8);
+  messageDesc(file_interop_v1_interop, 9);
 
 /**
  * @generated from message interop.v1.Header
@@ -820,7 +831,7 @@ export type HeaderJson = {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header, {jsonType: HeaderJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 9);
+  messageDesc(file_interop_v1_interop, 10);
 
 /**
  * @generated from message interop.v1.WaitRequest
@@ -857,7 +868,7 @@ export type WaitRequestJson = {
  * Use `create(WaitRequestSchema)` to create a new message.
  */
 export const WaitRequestSchema: GenMessage<WaitRequest, {jsonType: WaitRequestJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 10);
+  messageDesc(file_interop_v1_interop, 11);
 
 /**
  * @generated from message interop.v1.WaitedReply
@@ -898,7 +909,7 @@ export type WaitedReplyJson = {
  * Use `create(WaitedReplySchema)` to create a new message.
  */
 export const WaitedReplySchema: GenMessage<WaitedReply, {jsonType: WaitedReplyJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 11);
+  messageDesc(file_interop_v1_interop, 12);
 
 /**
  * @generated from message interop.v1.StreamRequest
@@ -945,7 +956,7 @@ export type StreamRequestJson = {
  * Use `create(StreamRequestSchema)` to create a new message.
  */
 export const StreamRequestSchema: GenMessage<StreamRequest, {jsonType: StreamRequestJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 12);
+  messageDesc(file_interop_v1_interop, 13);
 
 /**
  * @generated from message interop.v1.StreamReply
@@ -982,7 +993,7 @@ export type StreamReplyJson = {
  * Use `create(StreamReplySchema)` to create a new message.
  */
 export const StreamReplySchema: GenMessage<StreamReply, {jsonType: StreamReplyJson}> = /*@__PURE__*/
-  messageDesc(file_interop_v1_interop, 13);
+  messageDesc(file_interop_v1_interop, 14);
 
 /**
  * @generated from enum interop.v1.Kind
