@@ -26,12 +26,14 @@ const targets = [
   },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
+  { input: "packages/config/test/proto", out: "packages/config/test/gen", imports: false },
   { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
   { input: "bench/proto", out: "bench/src/gen", imports: true },
   { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
   { input: "conformance/protobuf/proto", out: "conformance/protobuf/gen", imports: true },
   { input: "conformance/kratos/proto", out: "conformance/kratos/gen", imports: true },
+  { input: "conformance/gateway/proto", out: "conformance/gateway/gen", imports: true },
 ];
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";

@@ -251,7 +251,7 @@ test("all problems are one error of one line, each with the place of its key or 
   await assert.rejects(loadConfig({ sources, schema: schemaOf({ server: { address: "", port: 0 } }) }), {
     code: "CLEW_CONFIG_INVALID",
     message:
-      'a.yaml: server.adress is unknown; known here: address, port; environment variable APP_SERVER_PORT: server.port must be a number, not "x"',
+      'a.yaml: server.adress is unknown; did you mean address? known here: address, port; environment variable APP_SERVER_PORT: server.port must be a number, not "x"',
   });
 });
 

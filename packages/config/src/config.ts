@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
+import { type ConfigValue, createConfigValue } from "./config-value.ts";
 import { configClosed, configInvalid } from "./errors.ts";
 import { fillPlaceholders } from "./placeholder.ts";
-import type { Schema, SchemaIssue } from "./schema.ts";
+import { isSecretName, Secrets } from "./redact.ts";
+import { findDroppedKeys, findUnknownKeys, type Schema, type SchemaIssue, shapeOf } from "./schema.ts";
+import type { Shape } from "./shape.ts";
 import { freezeSnapshot, type Snapshot } from "./snapshot.ts";
 import type { Layer, Source } from "./source.ts";
 import { formatPath, type Path, parsePath, type Tree, valueAt } from "./tree.ts";
@@ -11,17 +14,31 @@ export interface ConfigOptions<T> {
   sources: readonly Source[];
   /** Checks the merged tree and gives it its type. Default: none; the snapshot is the tree as it is. */
   schema?: Schema<T>;
-  /** Told of each change that could not be taken over, while the last good snapshot stays. Default: a warning of the process. */
+  /**
+   * Refuse keys that the schema does not know. Turn it off for a schema that reads other keys than those it makes, and does not tell
+   * its JSON Schema; `schemaOf` and `protoSchema` are strict by themselves. Default: true.
+   */
+  strict?: boolean;
+  /** Warned once of each change that could not be taken over, while the last good snapshot stays. Default: none. */
+  logger?: ConfigLogger;
+  /** Told the same, as an error. Default: a warning of the process, if there is no logger either. */
   onError?: (error: Error) => void;
 }
 
+/** As much of a Logger as a configuration needs. */
+export interface ConfigLogger {
+  warn(message: string, fields?: Record<string, unknown>): void;
+}
+
 /** Told the new value and the one before. */
-export type ConfigListener = (value: unknown, previous: unknown) => void;
+export type ConfigListener = (value: unknown, previous: unknown) => void | Promise<void>;
 
 /** A configuration that follows its sources. */
 export interface Config<T> {
   /** What holds now. Each change makes a new one; read it where it is used. */
   readonly snapshot: Snapshot<T>;
+  /** The value at `key` (`server.http.addr`), to be read in the kind it is wanted; it follows changes. */
+  value(key: string): ConfigValue;
   /**
    * Calls `listener` whenever the value at `key` (`server.http.addr`; "" is everything) has become another, also when it appears
    * or goes. Returns a function that takes the listener back. What a listener throws goes to `onError`.
@@ -48,22 +65,61 @@ export async function loadConfig<T = Record<string, unknown>>(options: ConfigOpt
   return config;
 }
 
-async function createSnapshot<T>(layers: readonly Layer[], schema: Schema<T> | undefined): Promise<Snapshot<T>> {
-  const merged = layers.reduce<Tree>((tree, layer) => layer.over(tree), {});
-  const filled = fillPlaceholders(merged, {
-    lookup: (name) => {
-      for (const layer of layers.toReversed()) {
-        const text = layer.lookup?.(name);
-        if (text !== undefined) return text;
-      }
-      return undefined;
-    },
-    locate: (path) => locate(layers, path) ?? "config",
-  });
+interface SnapshotInit<T> {
+  readonly layers: readonly Layer[];
+  readonly schema: Schema<T> | undefined;
+  readonly shape: Shape | undefined;
+  readonly isStrict: boolean;
+}
+
+async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
+  const { layers, schema, shape } = init;
+  const merged = layers.reduce<Tree>((tree, layer) => layer.over(tree, shape), {});
+  const secrets = new Secrets();
+  secrets.addFrom(merged, shape);
+  const filled = fill(merged, init, secrets);
   if (schema === undefined) return freezeSnapshot(filled as T);
+  secrets.addFrom(filled, shape);
   const result = await schema["~standard"].validate(filled);
-  if (result.issues !== undefined) throw configInvalid(result.issues.map((issue) => describeIssue(layers, issue)));
-  return freezeSnapshot(result.value);
+  const made = result.issues === undefined ? result.value : undefined;
+  const unknown = init.isStrict ? findUnknown(filled, made, init) : [];
+  // A library that is strict too says the same in other words, of the map around the key.
+  const issues = [...(result.issues ?? [])].filter(
+    ({ message }) => unknown.length === 0 || !/unrecognized key/i.test(message),
+  );
+  const problems = [...unknown, ...issues].map((issue) => describeIssue(layers, issue, secrets));
+  if (problems.length > 0) throw configInvalid(problems);
+  return freezeSnapshot((result as { readonly value: T }).value);
+}
+
+function fill(tree: Tree, { layers, shape }: SnapshotInit<unknown>, secrets: Secrets): Tree {
+  try {
+    return fillPlaceholders(tree, {
+      shape,
+      lookup: (name) => {
+        for (const layer of layers.toReversed()) {
+          const text = layer.lookup?.(name);
+          if (text !== undefined) return text;
+        }
+        return undefined;
+      },
+      locate: (path) => locate(layers, path) ?? "config",
+      onFilled: (name, value) => {
+        if (isSecretName(name)) secrets.add(value);
+      },
+    });
+  } catch (error) {
+    if (error instanceof Error) {
+      error.message = secrets.redact(error.message);
+      error.stack = secrets.redact(error.stack ?? "");
+    }
+    throw error;
+  }
+}
+
+function findUnknown(tree: Tree, made: unknown, { schema, shape }: SnapshotInit<unknown>): SchemaIssue[] {
+  if (schema?.shape !== undefined) return [];
+  return shape === undefined ? findDroppedKeys(tree, made) : findUnknownKeys(tree, shape);
 }
 
 /** Where a path was written: the last layer that has it, for it is the one that won. */
@@ -75,7 +131,7 @@ function locate(layers: readonly Layer[], path: Path): string | undefined {
   return undefined;
 }
 
-function describeIssue(layers: readonly Layer[], issue: SchemaIssue): string {
+function describeIssue(layers: readonly Layer[], issue: SchemaIssue, secrets: Secrets): string {
   const path = (issue.path ?? []).map((part) => {
     const key = typeof part === "object" ? part.key : part;
     return typeof key === "symbol" ? String(key) : key;
@@ -84,7 +140,8 @@ function describeIssue(layers: readonly Layer[], issue: SchemaIssue): string {
   let known = path;
   while (known.length > 0 && locate(layers, known) === undefined) known = known.slice(0, -1);
   const place = locate(layers, known) ?? "config";
-  return `${place}: ${path.length === 0 ? "" : `${formatPath(path)} `}${issue.message}`;
+  const message = secrets.redact(issue.message.replace(/\s*\n\s*/g, " "), path);
+  return `${place}: ${path.length === 0 ? "" : `${formatPath(path)} `}${message}`;
 }
 
 /** Editors and deployments write a file in several steps; all within this time are one change. */
@@ -93,7 +150,11 @@ const settleMs = 50;
 class WatchedConfig<T> implements Config<T> {
   readonly #sources: readonly Source[];
   readonly #schema: Schema<T> | undefined;
+  readonly #shape: Shape | undefined;
+  readonly #isStrict: boolean;
   readonly #onError: (error: Error) => void;
+  /** What was reported of the change that does not work; the same again is no news. */
+  #reported: string | undefined;
   #layers: Layer[] = [];
   readonly #stops: (() => void)[] = [];
   readonly #listeners: Set<{ readonly path: Path; readonly listener: ConfigListener }> = new Set();
@@ -106,7 +167,18 @@ class WatchedConfig<T> implements Config<T> {
   constructor(options: ConfigOptions<T>) {
     this.#sources = options.sources;
     this.#schema = options.schema;
-    this.#onError = options.onError ?? ((error) => process.emitWarning(error));
+    this.#shape = options.schema === undefined ? undefined : shapeOf(options.schema);
+    this.#isStrict = options.strict ?? true;
+    const { logger, onError = logger === undefined ? (error: Error) => process.emitWarning(error) : () => {} } =
+      options;
+    this.#onError = (error) => {
+      const code = (error as NodeJS.ErrnoException).code;
+      logger?.warn("a change of the configuration is not taken over; what was holds on", {
+        reason: error.message,
+        code,
+      });
+      onError(error);
+    };
   }
 
   /** The first load. Rejects with what is wrong. */
@@ -126,11 +198,28 @@ class WatchedConfig<T> implements Config<T> {
 
   async #loadAll(): Promise<void> {
     this.#layers = await Promise.all(this.#sources.map((source) => source.load()));
-    this.#snapshot = await createSnapshot(this.#layers, this.#schema);
+    this.#snapshot = await this.#create();
+  }
+
+  #create(): Promise<Snapshot<T>> {
+    return createSnapshot({
+      layers: this.#layers,
+      schema: this.#schema,
+      shape: this.#shape,
+      isStrict: this.#isStrict,
+    });
   }
 
   get snapshot(): Snapshot<T> {
     return this.#snapshot;
+  }
+
+  value(key: string): ConfigValue {
+    return createConfigValue(
+      key,
+      () => this.#snapshot,
+      () => locate(this.#layers, parsePath(key)) ?? "config",
+    );
   }
 
   watch(key: string, listener: ConfigListener): () => void {
@@ -163,20 +252,31 @@ class WatchedConfig<T> implements Config<T> {
     if (this.#isClosed) return;
     const changed = [...this.#changed];
     this.#changed.clear();
+    let hasFailed = false;
     try {
       // A source that fails keeps what it had; the others go on.
       for (const index of changed) {
         try {
           this.#layers[index] = await this.#sources[index]!.load();
         } catch (error) {
-          this.#report(error);
+          hasFailed = true;
+          this.#reportOnce(error);
         }
       }
-      const next = await createSnapshot(this.#layers, this.#schema);
+      const next = await this.#create();
       if (!this.#isClosed) this.#replace(next);
+      if (!hasFailed) this.#reported = undefined;
     } catch (error) {
-      this.#report(error);
+      this.#reportOnce(error);
     }
+  }
+
+  // Every event around a broken file reads it again.
+  #reportOnce(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#report(error);
   }
 
   #replace(next: Snapshot<T>): void {
@@ -187,11 +287,8 @@ class WatchedConfig<T> implements Config<T> {
       const before = valueAt(previous, path);
       const after = valueAt(next, path);
       if (isDeepStrictEqual(before, after)) continue;
-      try {
-        listener(after, before);
-      } catch (error) {
-        this.#report(error);
-      }
+      // What a listener throws, at once or later, must not keep the others from hearing.
+      void (async () => listener(after, before))().catch((error: unknown) => this.#report(error));
     }
   }
 

@@ -1,10 +1,26 @@
+import { parseEnv } from "node:util";
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument as parseYaml, Scalar, visit } from "yaml";
 import { formatUnknown, rootNotMap, syntaxInvalid } from "./errors.ts";
 import type { Layer } from "./source.ts";
+import { parseToml } from "./toml.ts";
 import { isTree, mergeTrees, type Path, type Tree, UnquotedText, type Value } from "./tree.ts";
+import { createVariablesLayer } from "./variables.ts";
 
 /** The endings of names that tell a format. */
-export const extensions: readonly string[] = [".yaml", ".yml", ".json"];
+export const extensions: readonly string[] = [".yaml", ".yml", ".json", ".toml", ".env"];
+
+/** The ending that tells a name's format; undefined when none does. `.env.local` is a `.env` as well. */
+export function findExtension(name: string): string | undefined {
+  const lower = name.toLowerCase();
+  return (
+    extensions.find((ending) => lower.endsWith(ending)) ?? (/(^|[\\/])\.env\.[\w-]+$/.test(lower) ? ".env" : undefined)
+  );
+}
+
+export interface DocumentOptions {
+  /** In a .env file: only variables that begin so, and their names are meant without it. Default: "", all of them. */
+  prefix?: string;
+}
 
 /**
  * Reads the text of a configuration file, or of a key in a config centre, as one layer. `name` tells the format by its ending
@@ -12,9 +28,14 @@ export const extensions: readonly string[] = [".yaml", ".yml", ".json"];
  *
  * @throws CLEW_CONFIG_FORMAT, CLEW_CONFIG_SYNTAX
  */
-export function parseDocument(name: string, text: string): Layer {
-  const extension = extensions.find((ending) => name.toLowerCase().endsWith(ending));
+export function parseDocument(name: string, text: string, options: DocumentOptions = {}): Layer {
+  const extension = findExtension(name);
   if (extension === undefined) throw formatUnknown(name, extensions);
+  if (extension === ".toml") {
+    const { tree, locate } = parseToml(name, text);
+    return { over: (under) => mergeTrees(under, tree), locate };
+  }
+  if (extension === ".env") return parseVariables(name, text, options.prefix ?? "");
   const lines = new LineCounter();
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -43,6 +64,16 @@ export function parseDocument(name: string, text: string): Layer {
   };
 }
 
+function parseVariables(name: string, text: string, prefix: string): Layer {
+  const lines = text.split("\n");
+  const placeOf = (variable: string): string => {
+    // The last of a name is the one that counts.
+    const line = lines.findLastIndex((one) => one.replace(/^\s*(export\s+)?/, "").startsWith(variable));
+    return line === -1 ? name : `${name}:${line + 1}`;
+  };
+  return createVariablesLayer({ prefix, variables: parseEnv(text), placeOf });
+}
+
 // YAML takes more than JSON does: comments, trailing commas. A file called .json is read by other programs as well.
 function checkJson(name: string, text: string): void {
   try {
@@ -51,7 +82,8 @@ function checkJson(name: string, text: string): void {
     const { message } = error as Error;
     const position = /\(line (\d+) column (\d+)\)/.exec(message);
     const place = position === null ? name : `${name}:${position[1]}:${position[2]}`;
-    throw syntaxInvalid(place, "JSON", message, error);
+    // It quotes what stands around, which may be a secret; so does the error itself.
+    throw syntaxInvalid(place, "JSON", message.replace(/, (?:\.\.\.)?".*$/s, ""));
   }
 }
 
@@ -94,8 +126,9 @@ function findOffset(contents: unknown, path: Path): number | undefined {
 /** Several layers of one source as one; the last wins. */
 export function joinLayers(layers: readonly Layer[]): Layer {
   return {
-    over: (under) => layers.reduce((tree, layer) => layer.over(tree), under),
+    over: (under, shape) => layers.reduce((tree, layer) => layer.over(tree, shape), under),
     locate: (path) => layers.findLast((layer) => layer.locate(path) !== undefined)?.locate(path),
+    lookup: (name) => layers.findLast((layer) => layer.lookup?.(name) !== undefined)?.lookup?.(name),
   };
 }
 

@@ -42,11 +42,54 @@ export function rootNotMap(place: string, found: string): Error {
   );
 }
 
-export function variableOverMap(variable: string, path: string, keys: readonly string[]): Error {
+export function variableOverMap(place: string, path: string, keys: readonly string[]): Error {
   return configError(
     "CLEW_CONFIG_VARIABLE",
-    `environment variable ${variable} would replace all of "${path}"; set one of its keys instead: ${keys.join(", ")}`,
+    `${place} would replace all of "${path}"; set one of its keys instead: ${keys.join(", ")}`,
   );
+}
+
+export function flagUnknown(name: string, nearest: readonly string[], known: readonly string[]): Error {
+  const some = known.slice(0, 12).map((one) => `--${one}`);
+  const all =
+    known.length > some.length ? `${some.join(", ")} and ${known.length - some.length} more` : some.join(", ");
+  const hint =
+    nearest.length > 0
+      ? `did you mean ${nearest.map((one) => `--${one}`).join(" or ")}?`
+      : known.length > 0
+        ? `known: ${all}`
+        : "no key is known: give loadConfig a schema, or a file with the key";
+  return configError("CLEW_CONFIG_FLAG", `flag --${name} is unknown; ${hint}`);
+}
+
+export function flagOverMap(name: string, keys: readonly string[]): Error {
+  const better = keys.map((key) => `--${name}.${key}`).join(", ");
+  return configError(
+    "CLEW_CONFIG_FLAG",
+    `flag --${name} would replace a whole map; set one of its keys instead: ${better}`,
+  );
+}
+
+export function flagWithoutValue(name: string): Error {
+  return configError("CLEW_CONFIG_FLAG", `flag --${name} needs a value: --${name}=VALUE`);
+}
+
+export function sizeInvalid(given: unknown): Error {
+  return configError(
+    "CLEW_CONFIG_SIZE",
+    `${JSON.stringify(given)} is no size; write one as 512B, 64KiB, 10MB or 1.5GiB, or a number of bytes`,
+  );
+}
+
+export function keyMissing(key: string): Error {
+  return configError(
+    "CLEW_CONFIG_KEY",
+    `the configuration has no key ${key}: set it, or give a value for when it is missing`,
+  );
+}
+
+export function valueInvalid(key: string, place: string, reason: string): Error {
+  return configError("CLEW_CONFIG_TYPE", `${place}: ${key} ${reason}`);
 }
 
 export function placeholderUnknown(place: string, path: string, name: string): Error {

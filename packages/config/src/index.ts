@@ -1,11 +1,18 @@
-export { type Config, type ConfigListener, type ConfigOptions, loadConfig } from "./config.ts";
-// For library authors: what a source is made of.
-export { createLayer, joinLayers, parseDocument } from "./document.ts";
+export { type Config, type ConfigListener, type ConfigLogger, type ConfigOptions, loadConfig } from "./config.ts";
+export type { ConfigValue } from "./config-value.ts";
 export { parseDuration } from "./duration.ts";
 export { type EnvOptions, env } from "./env.ts";
-export { file } from "./file.ts";
-export type { SchemaIssue, SchemaResult } from "./schema.ts";
+export { type FileOptions, file } from "./file.ts";
+export { type FlagsOptions, flags } from "./flags.ts";
+export { protoSchema } from "./proto-schema.ts";
 export { type ConfigOf, type Defaults, type Parser, type Schema, schemaOf } from "./schema.ts";
+export { parseSize } from "./size.ts";
 export type { Snapshot } from "./snapshot.ts";
+
+// For library authors: what a source and a schema are made of.
+
+export { createLayer, type DocumentOptions, joinLayers, parseDocument } from "./document.ts";
+export type { SchemaIssue, SchemaResult } from "./schema.ts";
+export type { Shape } from "./shape.ts";
 export type { Layer, Source } from "./source.ts";
 export { type Path, type Tree, UnquotedText, type Value } from "./tree.ts";

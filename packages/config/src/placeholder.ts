@@ -1,4 +1,6 @@
 import { placeholderCircle, placeholderMalformed, placeholderNotText, placeholderUnknown } from "./errors.ts";
+import { convertText } from "./named-value.ts";
+import { type Shape, shapeAt } from "./shape.ts";
 import {
   formatPath,
   isTree,
@@ -16,6 +18,10 @@ export interface PlaceholderSources {
   lookup(name: string): string | undefined;
   /** Where the value at a path was written. */
   locate(path: Path): string;
+  /** What the schema knows: text that a placeholder filled is read as what it must become. */
+  readonly shape?: Shape | undefined;
+  /** Told the text that a placeholder of this name was filled with. */
+  onFilled?(name: string, value: Value): void;
 }
 
 interface Filling {
@@ -45,10 +51,14 @@ function fillTree(tree: Tree, filling: Filling): Tree {
 }
 
 function fill(value: Value, filling: Filling): Value {
-  if (typeof value === "string") return fillText(value, filling);
-  if (value instanceof UnquotedText) {
-    const filled = fillText(value.text, filling);
-    return typeof filled === "string" ? parseScalar(filled) : filled;
+  if (typeof value === "string" || value instanceof UnquotedText) {
+    const text = typeof value === "string" ? value : value.text;
+    const filled = fillText(text, filling);
+    if (typeof filled !== "string" || filled === text) return filled;
+    // The schema knows best. Without one, text without quotes is read as YAML would read it.
+    const shape = filling.path.reduce<Shape | undefined>(shapeAt, filling.sources.shape);
+    if (shape !== undefined && shape.kind !== "any") return convertText(filled, undefined, shape);
+    return typeof value === "string" ? filled : parseScalar(filled);
   }
   if (Array.isArray(value)) {
     return value.map((item: Value, index) => fill(item, { ...filling, path: [...filling.path, index] }));
@@ -102,7 +112,10 @@ function find(content: string, text: string, filling: Filling): Value {
   const value = valueAt(filling.root, parsePath(name)) as Value | undefined;
   if (value !== undefined) return fill(value, inner);
   const found = filling.sources.lookup(name);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    filling.sources.onFilled?.(name, found);
+    return found;
+  }
   if (colon === -1) throw placeholderUnknown(place(filling), formatPath(filling.path), name);
   return fillText(content.slice(colon + 1), filling);
 }

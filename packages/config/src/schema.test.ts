@@ -37,7 +37,7 @@ test("what is given is kept, and parsers read it", () => {
 test("an unknown key is refused with those that are known", () => {
   assert.deepEqual(check({ server: { adress: ":1" }, x: 1 }).problems, [
     "x is unknown; known here: server, hosts, any",
-    "server.adress is unknown; known here: address, port, tls, timeoutMs",
+    "server.adress is unknown; did you mean address? known here: address, port, tls, timeoutMs",
   ]);
   assert.deepEqual(check({ toString: 1 }).problems, ["toString is unknown; known here: server, hosts, any"]);
 });

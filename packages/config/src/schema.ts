@@ -1,9 +1,12 @@
+import { describeUnknownKey } from "./nearest.ts";
+import { anyShape, type Shape, shapeOfJsonSchema } from "./shape.ts";
 import type { Path, Tree } from "./tree.ts";
 import { isTree } from "./tree.ts";
 
 /**
- * A schema of any library that speaks Standard Schema (standardschema.dev, version 1): Zod, Valibot, ArkType and others; or
- * {@link schemaOf}.
+ * A schema of any library that speaks Standard Schema (standardschema.dev, version 1): Zod, Valibot, ArkType and others;
+ * {@link schemaOf}; or `protoSchema`. One that tells its JSON Schema as well (Zod does) is known before it sees a value, by which
+ * environment variables and flags set keys that no file has.
  */
 export interface Schema<T> {
   readonly "~standard": {
@@ -11,7 +14,23 @@ export interface Schema<T> {
     readonly vendor: string;
     validate(value: unknown): SchemaResult<T> | Promise<SchemaResult<T>>;
     readonly types?: { readonly input: unknown; readonly output: T } | undefined;
+    /** Standard JSON Schema, version 1. */
+    readonly jsonSchema?: { input(options: { readonly target: string }): Record<string, unknown> } | undefined;
   };
+  /** What is known of the values. A schema with it refuses unknown keys by itself. */
+  readonly shape?: Shape;
+}
+
+/** What a schema knows before it sees a value; undefined when it does not tell. */
+export function shapeOf(schema: Schema<unknown>): Shape | undefined {
+  if (schema.shape !== undefined) return schema.shape;
+  try {
+    const json = schema["~standard"].jsonSchema?.input({ target: "draft-2020-12" });
+    return json === undefined ? undefined : shapeOfJsonSchema(json);
+  } catch {
+    // A part of it that JSON Schema cannot say. It still validates.
+    return undefined;
+  }
 }
 
 export type SchemaResult<T> =
@@ -67,7 +86,62 @@ export function schemaOf<const D extends Defaults>(defaults: D): Schema<ConfigOf
         return issues.length > 0 ? { issues } : { value: result as ConfigOf<D> };
       },
     },
+    shape: shapeOfDefaults(defaults),
   };
+}
+
+function shapeOfDefaults(defaults: Defaults): Shape {
+  return { kind: "map", keys: new Map(Object.entries(defaults).map(([key, one]) => [key, shapeOfDefault(one)])) };
+}
+
+function shapeOfDefault(one: Default): Shape {
+  if (typeof one === "function") return anyShape;
+  if (Array.isArray(one)) {
+    const [sample] = one as readonly (string | number | boolean)[];
+    return { kind: "list", items: sample === undefined ? anyShape : shapeOfDefault(sample) };
+  }
+  if (typeof one === "object") return shapeOfDefaults(one as Defaults);
+  return { kind: typeof one === "string" ? "text" : (typeof one as "number" | "boolean") };
+}
+
+/** Keys of the tree that the schema does not know, at every depth. */
+export function findUnknownKeys(tree: Tree, shape: Shape): SchemaIssue[] {
+  const issues: SchemaIssue[] = [];
+  const visit = (value: unknown, known: Shape | undefined, path: Path): void => {
+    if (known === undefined) return;
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) visit(item, known.items, [...path, index]);
+    } else if (isTree(value) && known.kind === "map") {
+      for (const [key, inner] of Object.entries(value)) {
+        const below = known.keys?.get(key) ?? known.others;
+        if (below !== undefined) visit(inner, below, [...path, key]);
+        else issues.push({ path: [...path, key], message: describeUnknownKey(key, [...(known.keys?.keys() ?? [])]) });
+      }
+    }
+  };
+  visit(tree, shape, []);
+  return issues;
+}
+
+/**
+ * Keys of the tree that are not in what a schema made of it: it does not know them, and left them out without a word. Where
+ * something else than a map was made of a map, nothing can be told.
+ */
+export function findDroppedKeys(tree: Tree, result: unknown): SchemaIssue[] {
+  const issues: SchemaIssue[] = [];
+  const visit = (value: unknown, made: unknown, path: Path): void => {
+    if (typeof value !== "object" || value === null || typeof made !== "object" || made === null) return;
+    if (Array.isArray(value) !== Array.isArray(made)) return;
+    const prototype: unknown = Object.getPrototypeOf(made);
+    if (!Array.isArray(made) && prototype !== Object.prototype && prototype !== null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      const at = [...path, Array.isArray(value) ? Number(key) : key];
+      if (Object.hasOwn(made, key)) visit(inner, (made as Record<string, unknown>)[key], at);
+      else if (!Array.isArray(value)) issues.push({ path: at, message: describeUnknownKey(key, Object.keys(made)) });
+    }
+  };
+  visit(tree, result, []);
+  return issues;
 }
 
 function readMap(defaults: Defaults, value: unknown, path: Path, issues: SchemaIssue[]): unknown {
@@ -77,7 +151,7 @@ function readMap(defaults: Defaults, value: unknown, path: Path, issues: SchemaI
   }
   for (const key of Object.keys(value)) {
     if (Object.hasOwn(defaults, key)) continue;
-    issues.push({ path: [...path, key], message: `is unknown; known here: ${Object.keys(defaults).join(", ")}` });
+    issues.push({ path: [...path, key], message: describeUnknownKey(key, Object.keys(defaults)) });
   }
   return Object.fromEntries(
     Object.entries(defaults).map(([key, one]) => [key, readValue(one, ownValue(value, key), [...path, key], issues)]),

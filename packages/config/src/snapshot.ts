@@ -1,15 +1,16 @@
 /** A configuration at one moment: complete, valid, and frozen through and through. */
 export type Snapshot<T> = unknown extends T
   ? T
-  : T extends (...args: never[]) => unknown
+  : T extends ((...args: never[]) => unknown) | Date | URL | RegExp | Uint8Array
     ? T
     : { readonly [K in keyof T]: Snapshot<T[K]> };
 
-/** Freezes maps and lists at every depth. What else a schema made (a Date, a URL) stays as it is. */
+/** Freezes maps, lists and protobuf messages at every depth. What else a schema made (a Date, a URL) stays as it is. */
 export function freezeSnapshot<T>(value: T): Snapshot<T> {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === Array.prototype || prototype === null) {
+    const isPlain = prototype === Object.prototype || prototype === Array.prototype || prototype === null;
+    if (isPlain || "$typeName" in value) {
       Object.freeze(value);
       for (const inner of Object.values(value)) freezeSnapshot(inner);
     }

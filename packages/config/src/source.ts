@@ -1,3 +1,4 @@
+import type { Shape } from "./shape.ts";
 import type { Path, Tree } from "./tree.ts";
 
 /**
@@ -18,8 +19,11 @@ export interface Source {
 
 /** What a source read at one moment. */
 export interface Layer {
-  /** Lays its values over the tree of the sources before it, and returns the result; the given tree stays as it was. */
-  over(tree: Tree): Tree;
+  /**
+   * Lays its values over the tree of the sources before it, and returns the result; the given tree stays as it was. `shape` is what
+   * the schema knows, for sources whose names or texts do not tell it.
+   */
+  over(tree: Tree, shape?: Shape): Tree;
   /** Where the value or key at this path was written, for people: `config.yaml:3:5`. Undefined when this layer has none. */
   locate(path: Path): string | undefined;
   /** The text for a placeholder whose name is no key of the tree. */

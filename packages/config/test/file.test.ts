@@ -138,10 +138,10 @@ test("a missing file, an empty folder, another format: one line that says what w
     await assert.rejects(loadConfig({ sources: [file("none/at/all.yaml")] }), /\(looked for \/.*none\/at\/all\.yaml\)/);
     await assert.rejects(loadConfig({ sources: [file(folder)] }), {
       code: "CLEW_CONFIG_MISSING",
-      message: `config ${folder} is a folder without a file that ends in .yaml, .yml, .json: put one there or give another path`,
+      message: `config ${folder} is a folder without a file that ends in .yaml, .yml, .json, .toml, .env: put one there or give another path`,
     });
-    await writeFile(join(folder, "a.toml"), "a = 1\n");
-    await assert.rejects(loadConfig({ sources: [file(join(folder, "a.toml"))] }), { code: "CLEW_CONFIG_FORMAT" });
+    await writeFile(join(folder, "a.ini"), "a = 1\n");
+    await assert.rejects(loadConfig({ sources: [file(join(folder, "a.ini"))] }), { code: "CLEW_CONFIG_FORMAT" });
     await writeFile(join(folder, "a.yaml"), "a: 1\n");
     await assert.rejects(loadConfig({ sources: [file(join(folder, "a.yaml", "b.yaml"))] }), {
       code: "CLEW_CONFIG_MISSING",
@@ -155,7 +155,7 @@ test("the line of an unknown key is named", async () => {
     await writeFile(path, "server:\n  address: ':1'\n  adress: ':2'\n");
     await assert.rejects(loadConfig({ sources: [file(path)], schema: schemaOf({ server: { address: "" } }) }), {
       code: "CLEW_CONFIG_INVALID",
-      message: `${path}:3:3: server.adress is unknown; known here: address`,
+      message: `${path}:3:3: server.adress is unknown; did you mean address? known here: address`,
     });
   });
 });

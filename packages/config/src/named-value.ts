@@ -1,0 +1,127 @@
+// What environment variables, .env files and flags share: a name that spells a path, and a text that becomes a value.
+import { isSameKey, normalizeKey, type Shape, shapeAt } from "./shape.ts";
+import { isTree, type Path, parseScalar, type Tree, UnquotedText, type Value } from "./tree.ts";
+
+/**
+ * The path of keys, known to the tree or to the schema, that the parts together spell; undefined when there is none. Several
+ * parts may be one key (`READ`, `TIMEOUT`: `readTimeout`) unless `isExact`. A number is a place in a list: one that is there, or
+ * the next.
+ */
+export function findPath(
+  tree: Tree,
+  shape: Shape | undefined,
+  parts: readonly string[],
+  isExact = false,
+): Path | undefined {
+  const find = (node: Value | undefined, known: Shape | undefined, from: number): Path | undefined => {
+    if (from === parts.length) return [];
+    const part = parts[from]!;
+    const isList = Array.isArray(node) || (node === undefined && known?.kind === "list");
+    if (isList && /^\d{1,4}$/.test(part)) {
+      const list: readonly Value[] = Array.isArray(node) ? node : [];
+      const index = Number(part);
+      const rest = index <= list.length ? find(list[index], shapeAt(known, index), from + 1) : undefined;
+      return rest === undefined ? undefined : [index, ...rest];
+    }
+    const map: Tree = isTree(node) ? node : {};
+    // The longest key first: "read_timeout" before "read".
+    for (let to = isExact ? from + 1 : parts.length; to > from; to -= 1) {
+      const wanted = parts.slice(from, to).join("");
+      for (const key of [...Object.keys(map), ...(known?.keys?.keys() ?? [])]) {
+        if (!isSameKey(key, wanted)) continue;
+        const inner = Object.hasOwn(map, key) ? map[key] : undefined;
+        const rest = find(inner, shapeAt(known, key), to);
+        if (rest !== undefined) return [key, ...rest];
+      }
+    }
+    return undefined;
+  };
+  return parts.length === 0 ? undefined : find(tree, shape, 0);
+}
+
+/** The path that the parts stand for by their own, with keys that are known written as they are. */
+export function newPath(tree: Tree, shape: Shape | undefined, parts: readonly string[]): Path {
+  let node: Value | undefined = tree;
+  let known = shape;
+  return parts.map((part) => {
+    const map: Tree = isTree(node) ? node : {};
+    const names = [...Object.keys(map), ...(known?.keys?.keys() ?? [])];
+    const key = names.find((name) => normalizeKey(name) === normalizeKey(part)) ?? part;
+    node = Object.hasOwn(map, key) ? map[key] : undefined;
+    known = shapeAt(known, key);
+    return key;
+  });
+}
+
+/** What stands at a path, in the tree and in the schema. */
+export function knownAt(
+  tree: Tree,
+  shape: Shape | undefined,
+  path: Path,
+): { value: Value | undefined; shape: Shape | undefined } {
+  let value: Value | undefined = tree;
+  let known = shape;
+  for (const key of path) {
+    if (Array.isArray(value)) value = value[Number(key)];
+    else value = isTree(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+    known = shapeAt(known, key);
+  }
+  return { value, shape: known };
+}
+
+/** A copy of the tree with the value at the path. */
+export function withValue(tree: Tree, path: Path, value: Value): Tree {
+  const set = (node: Value | undefined, from: number): Value => {
+    if (from === path.length) return value;
+    const key = path[from]!;
+    if (typeof key === "number") {
+      const list = Array.isArray(node) ? [...node] : [];
+      list[key] = set(list[key], from + 1);
+      return list;
+    }
+    const map: Tree = isTree(node) ? node : {};
+    const inner = Object.hasOwn(map, key) ? map[key] : undefined;
+    // Assigning it would change the prototype instead of setting a key.
+    return key === "__proto__" ? map : { ...map, [key]: set(inner, from + 1) };
+  };
+  return set(tree, 0) as Tree;
+}
+
+/** Whether there is, or the schema wants, a map here, which a text cannot replace. */
+export function isMapAt(old: Value | undefined, shape: Shape | undefined): boolean {
+  return isTree(old) || (old === undefined && shape?.kind === "map");
+}
+
+/** The text in the form that the schema wants, else of the value that it replaces. What does not fit stays text: the schema will say so. */
+export function convertText(text: string, old: Value | undefined, shape: Shape | undefined): Value {
+  const kind = shape === undefined || shape.kind === "any" ? kindOf(old) : shape.kind;
+  switch (kind) {
+    case "scalar":
+      return parseScalar(text);
+    case "list": {
+      if (text.trim().startsWith("[")) return parseJson(text);
+      const sample = Array.isArray(old) ? (old[0] as Value | undefined) : undefined;
+      return text === "" ? [] : text.split(",").map((item) => convertText(item.trim(), sample, shape?.items));
+    }
+    case "number":
+    case "boolean": {
+      const value = parseScalar(text);
+      return typeof value === kind ? value : text;
+    }
+    default:
+      return text;
+  }
+}
+
+function kindOf(value: Value | undefined): string {
+  if (value instanceof UnquotedText) return "scalar";
+  return Array.isArray(value) ? "list" : typeof value;
+}
+
+function parseJson(text: string): Value {
+  try {
+    return JSON.parse(text) as Value;
+  } catch {
+    return text;
+  }
+}
