@@ -1,5 +1,6 @@
-import { create, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
+import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { type Codec, jsonCodec, type MessageCodec, protoCodec } from "@clew/rpc";
 import { formCodec } from "./binding.ts";
 
@@ -52,10 +53,10 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
   if (codec.name !== "json") return undefined;
   // What is no message has a JSON form only inside of one.
   const outer = codec.compile(desc);
-  const empty = field.fieldKind === "list" ? [] : field.fieldKind === "map" ? {} : null;
+  const keepDigits = isLong(field) ? keepNumber : undefined;
   const encodeText = (message: Message): string => {
-    const json = JSON.parse(toText(outer.encode(message))) as Record<string, unknown>;
-    return JSON.stringify(json[field.jsonName] ?? empty);
+    const json = JSON.parse(toText(outer.encode(message)), keepDigits) as Record<string, unknown>;
+    return JSON.stringify(json[field.jsonName] ?? json[field.name] ?? zeroOf(field));
   };
   return {
     encode: (message) => Buffer.from(encodeText(message)),
@@ -67,6 +68,39 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
     },
   };
 }
+
+/** What a field that was left out for its zero value is as JSON. */
+function zeroOf(field: DescField): unknown {
+  if (field.fieldKind === "list") return [];
+  if (field.fieldKind === "map") return {};
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return null;
+  if (field.fieldKind === "enum") return field.enum.values[0]?.name ?? 0;
+  if (field.fieldKind === "scalar") {
+    if (isLong(field)) return "0";
+    return field.scalar === ScalarType.BYTES ? "" : scalarZeroValue(field.scalar, false);
+  }
+  return null;
+}
+
+const longTypes: ReadonlySet<ScalarType | undefined> = new Set([
+  ScalarType.INT64,
+  ScalarType.UINT64,
+  ScalarType.SINT64,
+  ScalarType.FIXED64,
+  ScalarType.SFIXED64,
+]);
+
+function isLong(field: DescField): boolean {
+  return longTypes.has(field.scalar);
+}
+
+/** A reviver of JSON.parse that keeps numbers as they are written: those of 64 bits are more than a number holds. */
+function keepNumber(_key: string, value: unknown, { source }: { source?: string } = {}): unknown {
+  return typeof value === "number" && source !== undefined ? rawJson(source) : value;
+}
+
+// ES2026; Node has it since 21, TypeScript's library does not yet.
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 export function readField(message: Message, field: DescField): Message | undefined {
   const properties = message as unknown as Record<string, unknown>;
