@@ -1,8 +1,27 @@
 // The client that connectconformance judges: reads calls to make from stdin, says on stdout what came of each.
-import { create, type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  createRegistry,
+  type DescMessage,
+  fromBinary,
+  type Message,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
-import { createServiceClient, GrpcStatusSchema, type Metadata, ServiceError, toGrpcCode } from "@clew/rpc";
+import {
+  type Client,
+  createJsonCodec,
+  createServiceClient,
+  GrpcStatusSchema,
+  type Metadata,
+  protoCodec,
+  ServiceError,
+  toGrpcCode,
+} from "@clew/rpc";
+import { ConnectClient } from "@clew/transport/connect";
 import { GrpcClient } from "@clew/transport/grpc";
+import { GrpcWebClient } from "@clew/transport/grpc-web";
 import {
   type ClientCompatRequest,
   ClientCompatRequestSchema,
@@ -10,7 +29,14 @@ import {
   type ClientResponseResult,
   ClientResponseResultSchema,
 } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
-import { type Code, Compression, StreamType } from "./gen/connectrpc/conformance/v1/config_pb.ts";
+import {
+  type Code,
+  Codec,
+  Compression,
+  HTTPVersion,
+  Protocol,
+  StreamType,
+} from "./gen/connectrpc/conformance/v1/config_pb.ts";
 import {
   BidiStreamRequestSchema,
   ClientStreamRequestSchema,
@@ -18,6 +44,7 @@ import {
   ConformancePayloadSchema,
   ConformanceService,
   ErrorSchema,
+  file_connectrpc_conformance_v1_service,
   type Header,
   HeaderSchema,
   IdempotentUnaryRequestSchema,
@@ -27,6 +54,14 @@ import {
   type Error as WireError,
 } from "./gen/connectrpc/conformance/v1/service_pb.ts";
 import { writeSized } from "./sized.ts";
+
+// The messages hold google.protobuf.Any of each other.
+const jsonCodec = createJsonCodec({ types: createRegistry(file_connectrpc_conformance_v1_service) });
+
+const compressions: { readonly [C in Compression]?: "gzip" | "br" } = {
+  [Compression.GZIP]: "gzip",
+  [Compression.BR]: "br",
+};
 
 // The judge gives all calls at once. Their deadlines run from their beginning, which should not be a crowd.
 const concurrency = 8;
@@ -66,11 +101,12 @@ async function answer(request: ClientCompatRequest) {
   }
 }
 
-async function makeCall(request: ClientCompatRequest): Promise<ClientResponseResult> {
+function openClient(request: ClientCompatRequest): Client {
   const isSecure = request.serverTlsCert.length > 0;
-  const transport = new GrpcClient({
-    endpoint: `${isSecure ? "grpcs" : "grpc"}://${request.host}:${request.port}`,
-    compression: request.compression === Compression.GZIP ? "gzip" : "identity",
+  const address = `${isSecure ? "s" : ""}://${request.host}:${request.port}`;
+  const options = {
+    codec: request.codec === Codec.JSON ? jsonCodec : protoCodec,
+    compression: compressions[request.compression] ?? "identity",
     headerLimitBytes: 256 * 1024,
     ...(request.messageReceiveLimit > 0 && { maxMessageBytes: request.messageReceiveLimit }),
     ...(isSecure && {
@@ -82,8 +118,15 @@ async function makeCall(request: ClientCompatRequest): Promise<ClientResponseRes
         }),
       },
     }),
-  });
-  const client = createServiceClient(ConformanceService, transport);
+  } as const;
+  if (request.protocol === Protocol.GRPC) return new GrpcClient({ ...options, endpoint: `grpc${address}` });
+  const web = { ...options, endpoint: `http${address}`, http2: request.httpVersion === HTTPVersion.HTTP_VERSION_2 };
+  if (request.protocol === Protocol.GRPC_WEB) return new GrpcWebClient(web);
+  return new ConnectClient({ ...web, useGet: request.useGetHttpMethod });
+}
+
+async function makeCall(request: ClientCompatRequest): Promise<ClientResponseResult> {
+  const client = createServiceClient(ConformanceService, openClient(request));
   const controller = new AbortController();
   const result = create(ClientResponseResultSchema);
   let trailers: Metadata | undefined;

@@ -1,11 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import {
-  type ClientSession,
-  type ClientStream,
-  type ClientStreamListener,
-  ErrorCode,
-  type HeaderFields,
-} from "@clew/http2";
+import { type ClientStream, type ClientStreamListener, ErrorCode, type HeaderFields } from "@clew/http2";
 import {
   type Call,
   callCancelled,
@@ -18,7 +12,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
-import type { ClientConnection } from "../http2/client-connection.ts";
+import type { StreamConnection, StreamSession } from "../stream-connection.ts";
 import { Turn } from "../turn.ts";
 import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
 import { encodeFrame, encodeMessageFrame } from "./frame.ts";
@@ -30,7 +24,7 @@ import { formatTimeout } from "./timeout.ts";
 
 export interface RequestInit {
   readonly call: Call;
-  readonly connection: ClientConnection;
+  readonly connection: StreamConnection;
   /** The fields that are the same for every call of the method. */
   readonly headers: HeaderFields;
   readonly input: MessageCodec<Message>;
@@ -199,7 +193,7 @@ export class Request implements ClientStreamListener {
   // At once when the connection is there, which it nearly always is.
   #open(): void | Promise<void> {
     const { call, connection } = this.#init;
-    const found = call.waitsForReady ? connection.whenReady(call) : connection.session();
+    const found = call.waitsForReady ? connection.whenReady(call) : connection.session(call);
     if (!(found instanceof Promise)) this.#openOn(found);
     else return call.orCancelled(found).then((session) => this.#openOn(session));
   }
@@ -212,7 +206,7 @@ export class Request implements ClientStreamListener {
     }
   }
 
-  #openOn(session: ClientSession): void {
+  #openOn(session: StreamSession): void {
     const call = this.#call;
     if (this.#isOver) return;
     call.peer = { address: session.peer };

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { Call, ServiceError } from "@clew/rpc";
 import { buildConnector, type Dispatcher, Pool } from "undici";
@@ -54,7 +55,12 @@ export class Http1Sender implements HttpSender {
     else this.#spare = socket;
   }
 
-  send(call: Call, request: HttpRequest, listener: ResponseListener): SentRequest {
+  /** A body may be a stream as well. */
+  send(
+    call: Call,
+    request: Omit<HttpRequest, "body"> & { readonly body: HttpRequest["body"] | Readable },
+    listener: ResponseListener,
+  ): SentRequest {
     const exchange = new Http1Exchange(call, listener);
     const { verb, target, headers, body } = request;
     try {

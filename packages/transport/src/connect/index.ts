@@ -1,0 +1,1 @@
+export { ConnectClient, type ConnectClientOptions } from "./client.ts";

@@ -1,0 +1,68 @@
+import type { ClientStreamListener, HeaderFields } from "@clew/http2";
+import { EndFrameReader } from "../end-frame.ts";
+import { findCompression } from "../grpc/compression.ts";
+import { TranslatedReply } from "../stream-connection.ts";
+import { codeOfHttpStatus } from "./code.ts";
+import { decodeEnd, endFlag } from "./end-of-stream.ts";
+import { isProtocolName } from "./names.ts";
+import { trailersOfCode } from "./status.ts";
+
+/** A stream of Connect's for a listener that knows gRPC: the last frame becomes the trailers. */
+export class StreamReply extends TranslatedReply {
+  readonly #codec: string;
+  readonly #maxBytes: number;
+  readonly #frames: EndFrameReader;
+  #encoding = "identity";
+  /** What ends the call, whatever follows. */
+  #failure: HeaderFields | undefined;
+
+  constructor(listener: ClientStreamListener, codec: string, maxBytes: number) {
+    super(listener);
+    this.#codec = codec;
+    this.#maxBytes = maxBytes;
+    this.#frames = new EndFrameReader(endFlag, maxBytes, (bytes) => listener.onData(bytes));
+  }
+
+  override onHeaders(fields: HeaderFields): void {
+    const headers = [":status", "200", "content-type", `application/grpc+${this.#codec}`];
+    let status = "";
+    let contentType = "";
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at]!;
+      const value = fields[at + 1]!;
+      if (name === ":status") status = value;
+      else if (name === "content-type") contentType = value;
+      else if (name === "connect-content-encoding") {
+        this.#encoding = value;
+        headers.push("grpc-encoding", value);
+      } else if (!isProtocolName(name)) headers.push(name, value);
+    }
+    const problem = `the reply is no stream of Connect: HTTP status ${status}, content type ${contentType || "missing"}`;
+    if (status !== "200") this.#failure = trailersOfCode(codeOfHttpStatus(Number(status)), problem);
+    else if (!contentType.startsWith("application/connect+")) this.#failure = trailersOfCode(2, problem);
+    else if (contentType !== `application/connect+${this.#codec}`) this.#failure = trailersOfCode(13, problem);
+    this.listener.onHeaders(headers);
+  }
+
+  override onData(bytes: Buffer): void {
+    if (this.#failure === undefined) this.#frames.push(bytes);
+  }
+
+  override onEnd(): void {
+    this.listener.onEnd(this.#failure ?? this.#end());
+  }
+
+  #end(): HeaderFields {
+    const { frame, isBroken } = this.#frames;
+    if (isBroken) return trailersOfCode(13, "the stream went on behind its end");
+    if (frame === undefined) return trailersOfCode(13, "the stream ended without saying so");
+    if (!frame.isCompressed) return decodeEnd(frame.bytes);
+    try {
+      const compression = findCompression(this.#encoding);
+      if (compression !== undefined) return decodeEnd(compression.decompress(frame.bytes, this.#maxBytes));
+    } catch {
+      // As below.
+    }
+    return trailersOfCode(13, "the end of the stream is compressed in a way that is not known");
+  }
+}

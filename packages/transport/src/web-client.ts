@@ -1,0 +1,73 @@
+import { type Codec, type Method, protoCodec } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
+import { type Compression, readCompression } from "./grpc/compression.ts";
+import {
+  authorityOf,
+  type HttpClientOptions,
+  type ResolvedHttpClientOptions,
+  resolveHttpClientOptions,
+} from "./http/client-options.ts";
+
+/** What clients of Connect and of gRPC-Web have in common. */
+export interface WebClientOptions
+  extends Pick<
+    HttpClientOptions,
+    | "endpoint"
+    | "http2"
+    | "authority"
+    | "userAgent"
+    | "headerLimitBytes"
+    | "connections"
+    | "connectTimeoutMs"
+    | "keepaliveTimeMs"
+    | "keepaliveTimeoutMs"
+    | "keepaliveWithoutCalls"
+    | "tls"
+  > {
+  /** How to write messages: a codec named "proto" or "json". Default: protoCodec. */
+  codec?: Codec;
+  /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
+  compression?: "gzip" | "br" | "identity";
+  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  maxMessageBytes?: number;
+}
+
+export interface ResolvedWebClientOptions {
+  readonly http: ResolvedHttpClientOptions;
+  readonly codec: Codec;
+  readonly compression: Compression | undefined;
+  readonly maxMessageBytes: number;
+}
+
+/** @throws CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION */
+export function resolveWebClientOptions(options: WebClientOptions): ResolvedWebClientOptions {
+  const { codec = protoCodec, compression, maxMessageBytes = 4 * 1024 * 1024, ...http } = options;
+  if (codec.name !== "proto" && codec.name !== "json") {
+    throw optionInvalid("codec", codec.name, 'one named "proto" or "json"');
+  }
+  if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
+  return {
+    http: resolveHttpClientOptions(http),
+    codec,
+    compression: readCompression(compression),
+    maxMessageBytes,
+  };
+}
+
+/** The fields of a request that are the same for every call of a method, without those of a protocol. */
+export function createWebHeaders(http: ResolvedHttpClientOptions, method: Method, contentType: string): string[] {
+  return [
+    ":method",
+    "POST",
+    ":scheme",
+    http.scheme,
+    ":path",
+    http.basePath + method.operation,
+    ":authority",
+    authorityOf(http),
+    "content-type",
+    contentType,
+    "user-agent",
+    http.userAgent,
+  ];
+}

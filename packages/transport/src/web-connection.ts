@@ -1,0 +1,194 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { type ClientStream, type ClientStreamListener, ErrorCode, type HeaderFields } from "@clew/http2";
+import { type Call, callCancelled, type ServiceError } from "@clew/rpc";
+import { authorityOf, type ResolvedHttpClientOptions } from "./http/client-options.ts";
+import { Http1Sender } from "./http/http1-sender.ts";
+import type { ResponseListener, SentRequest } from "./http/sender.ts";
+import { ClientConnection, choseHttp1 } from "./http2/client-connection.ts";
+import { addressOf } from "./http2/connect.ts";
+import type { StreamConnection, StreamSession } from "./stream-connection.ts";
+
+/** The way to an endpoint of HTTP, by the version that the options say or the server chooses. */
+export function createWebConnection(options: ResolvedHttpClientOptions): StreamConnection {
+  const { scheme, http2, socketPath, connections, connectTimeoutMs, tls } = options;
+  // The host that is asked for is a header of each request.
+  const origin = `${scheme}://${authorityOf({ ...options, authority: undefined })}`;
+  const http1 =
+    http2 === true
+      ? undefined
+      : new Http1Connection(
+          new Http1Sender({ origin, socketPath, connections, connectTimeoutMs, tls }),
+          addressOf(options),
+        );
+  if (http2 === false) return http1!;
+  return new WebConnection(options, http1);
+}
+
+/** Over HTTP/2, and over HTTP/1.1 once a server has chosen that. */
+class WebConnection implements StreamConnection {
+  readonly #http1: Http1Connection | undefined;
+  readonly #http2: ClientConnection;
+  #speaksHttp1 = false;
+
+  constructor(options: ResolvedHttpClientOptions, http1: Http1Connection | undefined) {
+    this.#http1 = http1;
+    const onHttp1: ConstructorParameters<typeof ClientConnection>[0]["onHttp1"] = (socket) => {
+      this.#speaksHttp1 = true;
+      http1!.sender.adopt(socket);
+    };
+    this.#http2 = new ClientConnection({
+      ...options,
+      tls: options.scheme === "https" ? options.tls : undefined,
+      onHttp1: http1 === undefined ? undefined : onHttp1,
+    });
+  }
+
+  session(call: Call): StreamSession | Promise<StreamSession> {
+    if (this.#speaksHttp1) return this.#http1!.session(call);
+    const found = this.#http2.session();
+    return found instanceof Promise ? found.catch((error: unknown) => this.#overHttp1(call, error)) : found;
+  }
+
+  whenReady(call: Call): Promise<StreamSession> {
+    if (this.#speaksHttp1) return this.#http1!.whenReady(call);
+    return this.#http2.whenReady(call).catch((error: unknown) => this.#overHttp1(call, error));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#http2.close(), this.#http1?.close()]);
+  }
+
+  #overHttp1(call: Call, error: unknown): StreamSession {
+    if (error !== choseHttp1) throw error;
+    return this.#http1!.session(call);
+  }
+}
+
+class Http1Connection implements StreamConnection {
+  readonly sender: Http1Sender;
+  readonly #peer: string;
+
+  constructor(sender: Http1Sender, peer: string) {
+    this.sender = sender;
+    this.#peer = peer;
+  }
+
+  session(call: Call): StreamSession {
+    const peer = this.#peer;
+    return {
+      peer,
+      openStream: (fields, body, listener) => new Http1Stream(this.sender, call, { fields, body, listener, peer }),
+    };
+  }
+
+  async whenReady(call: Call): Promise<StreamSession> {
+    return this.session(call);
+  }
+
+  close(): Promise<void> {
+    return this.sender.close();
+  }
+}
+
+interface Http1StreamInit {
+  readonly fields: HeaderFields;
+  readonly body: Uint8Array | undefined;
+  readonly listener: ClientStreamListener;
+  readonly peer: string;
+}
+
+/** A request of HTTP/1.1 in the shape of a stream of HTTP/2. */
+class Http1Stream implements ClientStream, ResponseListener {
+  readonly id = 0;
+  readonly peer: string;
+  isClosed = false;
+  readonly #call: Call;
+  readonly #listener: ClientStreamListener;
+  readonly #request: SentRequest;
+  /** A body that is sent in pieces. */
+  readonly #body: Readable | undefined;
+
+  constructor(sender: Http1Sender, call: Call, { fields, body, listener, peer }: Http1StreamInit) {
+    this.peer = peer;
+    this.#call = call;
+    this.#listener = listener;
+    let verb = "";
+    let target = "";
+    const headers: Record<string, string | string[]> = {};
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at]!;
+      const value = fields[at + 1]!;
+      if (name === ":method") verb = value;
+      else if (name === ":path") target = value;
+      else if (name === ":authority") headers.host = value;
+      else if (name !== ":scheme" && name !== "content-length") {
+        const old = headers[name];
+        headers[name] = old === undefined ? value : [...(typeof old === "string" ? [old] : old), value];
+      }
+    }
+    if (body === undefined) {
+      this.#body = new Readable({ read: () => this.#listener.onDrain() });
+      // Whoever reads it is told by the request.
+      this.#body.on("error", () => {});
+    }
+    const sent = body === undefined ? this.#body! : body.length === 0 && verb === "GET" ? null : body;
+    this.#request = sender.send(call, { verb, target, headers, body: sent }, this);
+  }
+
+  pause(): void {
+    this.#request.pause();
+  }
+
+  resume(): void {
+    this.#request.resume();
+  }
+
+  sendData(bytes: Uint8Array): boolean {
+    return this.isClosed || this.#body!.push(bytes);
+  }
+
+  sendTrailers(): void {
+    this.sendEnd();
+  }
+
+  sendEnd(): void {
+    if (!this.isClosed) this.#body?.push(null);
+  }
+
+  reset(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#request.abort(callCancelled(this.#call.operation));
+    this.#body?.destroy();
+  }
+
+  onHead(status: number, headers: IncomingHttpHeaders): void {
+    if (this.isClosed) return;
+    const fields = [":status", String(status)];
+    for (const name in headers) {
+      const value = headers[name];
+      if (typeof value === "string") fields.push(name, value);
+      else for (const one of value ?? []) fields.push(name, one);
+    }
+    this.#listener.onHeaders(fields);
+  }
+
+  onData(bytes: Buffer): void {
+    if (!this.isClosed) this.#listener.onData(bytes);
+  }
+
+  onEnd(): void {
+    if (this.isClosed) return;
+    this.#listener.onEnd([]);
+    this.isClosed = true;
+    this.#body?.destroy();
+  }
+
+  onError(error: ServiceError): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#body?.destroy();
+    this.#listener.onReset(ErrorCode.CANCEL, error);
+  }
+}
