@@ -59,10 +59,8 @@ export function createHealthRoutes(options: ResolvedHealthRouteOptions, health: 
     path: options.ready,
     middleware: false,
     handle: async (_request, response) => {
-      const problems = {
-        ...lifeProblems(health),
-        ...Object.assign({}, ...(await Promise.all(checks.map((ask) => ask())))),
-      };
+      const failed = await Promise.all(checks.map((ask) => ask()));
+      const problems: Problems = Object.assign(lifeProblems(health), ...failed);
       const names = Object.keys(problems);
       if (names.length === 0) answer(response, { status: "SERVING" });
       else {
