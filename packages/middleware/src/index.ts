@@ -17,6 +17,7 @@ export {
   jwtClient,
 } from "./jwt.ts";
 export type { Limiter } from "./limiter.ts";
+export { type LocalizeOptions, localize } from "./localize.ts";
 export { type LoggingOptions, logging } from "./logging.ts";
 export { currentMetadata, type MetadataOptions, metadata } from "./metadata.ts";
 export { type MetricsOptions, metrics } from "./metrics.ts";

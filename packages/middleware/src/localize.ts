@@ -1,0 +1,72 @@
+import { type Call, LocalizedMessageSchema, localized, type Middleware, type Reply, ServiceError } from "@clew/rpc";
+import { optionInvalid } from "./errors.ts";
+
+export interface LocalizeOptions {
+  /**
+   * What to tell people, by language (BCP 47: `de`, `de-CH`) and an error's reason. `{name}` in it is the value of the error's
+   * metadata of that name: `{ de: { USER_NOT_FOUND: "Niemand heißt {user}." } }`.
+   */
+  messages: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** The language for callers who name none of these. Default: none, they get no message beside the error's own. */
+  fallback?: string;
+}
+
+/**
+ * Gives errors on a server a google.rpc.LocalizedMessage, in the language that the caller's `accept-language` likes best. An error
+ * that has one already keeps it, and one whose reason has no text stays as it is; so does the error of a stream that began.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION for a fallback that has no messages
+ */
+export function localize({ messages, fallback }: LocalizeOptions): Middleware {
+  const languages = new Map(Object.keys(messages).map((language) => [language.toLowerCase(), language]));
+  if (fallback !== undefined && messages[fallback] === undefined) {
+    throw optionInvalid("fallback", `"${fallback}"`, `one of ${Object.keys(messages).join(", ")}`);
+  }
+  const addMessage = (thrown: unknown, call: Call): unknown => {
+    if (!(thrown instanceof ServiceError) || thrown.detail(LocalizedMessageSchema) !== undefined) return thrown;
+    const ranges = readRanges(call.metadata.get("accept-language") ?? "");
+    const language = pickLanguage(ranges, languages) ?? fallback;
+    const texts = language === undefined ? undefined : messages[language];
+    if (texts === undefined || !Object.hasOwn(texts, thrown.reason)) return thrown;
+    return thrown.withDetails(localized(language!, fill(texts[thrown.reason]!, thrown.metadata)));
+  };
+  return (next) =>
+    async (call): Promise<Reply> => {
+      try {
+        return await next(call);
+      } catch (thrown) {
+        throw addMessage(thrown, call);
+      }
+    };
+}
+
+/** The language ranges of a header, the most wanted first (RFC 9110 section 12.5.4). */
+function readRanges(header: string): string[] {
+  return header
+    .split(",")
+    .map((part) => {
+      const [range = "", ...parameters] = part.split(";");
+      const quality = parameters.map((one) => /^\s*q=([\d.]+)\s*$/i.exec(one)?.[1]).find((q) => q !== undefined);
+      return { range: range.trim().toLowerCase(), quality: Number(quality ?? 1) };
+    })
+    .filter(({ range, quality }) => range !== "" && quality > 0)
+    .sort((a, b) => b.quality - a.quality)
+    .map(({ range }) => range);
+}
+
+/** The language for the first range that has one: its own, or that of a shorter range (RFC 4647 section 3.4). */
+function pickLanguage(ranges: readonly string[], languages: ReadonlyMap<string, string>): string | undefined {
+  for (const wanted of ranges) {
+    for (let range = wanted; range !== ""; range = range.slice(0, Math.max(range.lastIndexOf("-"), 0))) {
+      const language = languages.get(range);
+      if (language !== undefined) return language;
+    }
+  }
+  return undefined;
+}
+
+function fill(text: string, metadata: Readonly<Record<string, string>>): string {
+  return text.replace(/\{([^{}]+)\}/g, (whole, name: string) =>
+    Object.hasOwn(metadata, name) ? metadata[name]! : whole,
+  );
+}
