@@ -70,14 +70,17 @@ function openClient(options: ClientOptions): Client {
       connect: (found) => openClient({ ...options, endpoint: found }),
     });
   }
-  switch (/^([a-z][a-z\d+.-]*):\//i.exec(text)?.[1]?.toLowerCase()) {
+  const [, scheme, unix] = /^(?:([a-z][a-z\d+.-]*):\/\/|((?:[a-z]+\+)?unix):)/i.exec(text) ?? [];
+  switch ((scheme ?? unix)?.toLowerCase()) {
     case "http":
     case "https":
     case "http+unix":
+    case "https+unix":
       return new HttpClient({ ...http, endpoint });
     case "grpc":
     case "grpcs":
     case "grpc+unix":
+    case "grpcs+unix":
     case "unix":
       return new GrpcClient({ ...grpc, endpoint });
     default:

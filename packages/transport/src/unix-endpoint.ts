@@ -1,13 +1,25 @@
+/** A unix socket that is called. */
+export interface UnixEndpoint {
+  readonly socketPath: string;
+  readonly isSecure: boolean;
+}
+
 /**
- * The path in an endpoint that is a unix socket: `unix:/run/a.sock`, `unix:///run/a.sock`, or with the protocol before it,
- * `http+unix:/run/a.sock`. Undefined for any other endpoint. It may be percent-encoded, as a URL is.
+ * The unix socket that an endpoint names: `unix:/run/a.sock`, or with the protocol before it, as servers tell it:
+ * `http+unix:///run/a.sock`, `https+unix:///run/a.sock`. Undefined for any other endpoint. The path is percent-encoded, as a URL's is.
  */
-export function parseUnixEndpoint(text: string, protocol: string): string | undefined {
-  const match = /^(?:([a-z]+)\+)?unix:(?:\/\/)?(\/[^?#]+)$/i.exec(text);
-  if (match === null || (match[1] !== undefined && match[1].toLowerCase() !== protocol)) return undefined;
+export function parseUnixEndpoint(text: string, protocol: string): UnixEndpoint | undefined {
+  const match = /^(?:([a-z]+)\+)?unix:(?:\/\/(?=\/))?([^?#]+)$/i.exec(text);
+  if (match === null) return undefined;
+  const scheme = match[1]?.toLowerCase() ?? protocol;
+  if (scheme !== protocol && scheme !== `${protocol}s`) return undefined;
+  return { socketPath: decodePath(match[2]!), isSecure: scheme !== protocol };
+}
+
+function decodePath(path: string): string {
   try {
-    return decodeURIComponent(match[2]!);
+    return decodeURIComponent(path);
   } catch {
-    return match[2]!;
+    return path;
   }
 }

@@ -123,6 +123,16 @@ testTransport("HTTP/1.1", {
 
 testTransport("HTTP/1.1 on a server of all protocols, over TLS", {
   streams: true,
+  connect: over(tlsServer, (endpoint) => new HttpClient({ endpoint, tls: { ca }, http2: false })),
+});
+
+testTransport("HTTP/2 with prior knowledge", {
+  streams: true,
+  connect: over(httpServer, (endpoint) => new HttpClient({ endpoint, http2: true })),
+});
+
+testTransport("HTTP/2 as ALPN chooses, on a server of all protocols, over TLS", {
+  streams: true,
   connect: over(tlsServer, (endpoint) => new HttpClient({ endpoint, tls: { ca } })),
 });
 

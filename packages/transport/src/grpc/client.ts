@@ -79,8 +79,8 @@ interface Endpoint {
 }
 
 function parseEndpoint(text: string): Endpoint {
-  const socketPath = parseUnixEndpoint(text, "grpc");
-  if (socketPath !== undefined) return { host: "localhost", port: 0, socketPath, isSecure: false };
+  const unix = parseUnixEndpoint(text, "grpc");
+  if (unix !== undefined) return { host: "localhost", port: 0, ...unix };
   const match = /^(?:(grpcs?):\/\/)?(\[[^[\]/]+\]|[^:/[\]\s]+):(\d{1,5})\/?$/.exec(text);
   if (match === null) throw endpointInvalid(text, ["grpc", "grpcs"]);
   const host = match[2]!;

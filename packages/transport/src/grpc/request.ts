@@ -31,6 +31,8 @@ export interface RequestInit {
   readonly output: MessageCodec<Message>;
   /** How to compress the request; undefined for not at all. */
   readonly compression: Compression | undefined;
+  /** How large a message is before it is compressed, in bytes. Default: {@link compressFromBytes}. */
+  readonly compressFromBytes?: number;
   readonly maxMessageBytes: number;
 }
 
@@ -209,7 +211,7 @@ export class Request implements ClientStreamListener {
   #openOn(session: StreamSession): void {
     const call = this.#call;
     if (this.#isOver) return;
-    call.peer = { address: session.peer };
+    call.peer = { address: session.peer || this.#init.connection.endpoint };
     const headers = [...this.#init.headers];
     if (call.deadline !== undefined) {
       const leftMs = remainingMs(call.deadline);
@@ -259,10 +261,10 @@ export class Request implements ClientStreamListener {
   }
 
   #encode(message: Message): Uint8Array {
-    const { input, compression } = this.#init;
+    const { input, compression, compressFromBytes: from = compressFromBytes } = this.#init;
     if (compression === undefined) return encodeMessageFrame(input, message);
     const bytes = input.encode(message);
-    if (bytes.length < compressFromBytes) return encodeFrame(bytes, false);
+    if (bytes.length < from) return encodeFrame(bytes, false);
     return encodeFrame(compression.compress(bytes), true);
   }
 

@@ -106,8 +106,11 @@ export function resolveHttpClientOptions(options: HttpClientOptions): ResolvedHt
 type Endpoint = Pick<ResolvedHttpClientOptions, "scheme" | "host" | "port" | "socketPath" | "basePath">;
 
 function parseEndpoint(text: string): Endpoint {
-  const socketPath = parseUnixEndpoint(text, "http");
-  if (socketPath !== undefined) return { scheme: "http", host: "localhost", port: 80, socketPath, basePath: "" };
+  const unix = parseUnixEndpoint(text, "http");
+  if (unix !== undefined) {
+    const [scheme, port] = unix.isSecure ? (["https", 443] as const) : (["http", 80] as const);
+    return { scheme, host: "localhost", port, socketPath: unix.socketPath, basePath: "" };
+  }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isUsable = url?.protocol === "http:" || url?.protocol === "https:";
   if (!isUsable || url.search !== "" || url.hash !== "" || url.username !== "") {

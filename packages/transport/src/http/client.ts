@@ -124,7 +124,8 @@ export class HttpClient implements Client {
       options: this.#options,
       sender: this.#sender,
       peer: this.#peer,
-      createHeaders: (call, accept) => this.#createHeaders(call, accept),
+      // A stream that is compressed arrives when the compressor likes, and not when an event is sent.
+      createHeaders: (call, accept) => ({ ...this.#createHeaders(call, accept), "accept-encoding": "identity" }),
     };
     return hasRequestStream(method) ? createWebSocketHandler(init) : createEventHandler(init);
   }

@@ -23,7 +23,8 @@ export const choseHttp1: Error = new Error("the server chose HTTP/1.1");
  */
 export class ClientConnection {
   readonly #options: ClientConnectionOptions;
-  readonly #endpoint: string;
+  /** `host:port`, or the path of a unix socket. */
+  readonly endpoint: string;
   #session: ClientSession | undefined;
   #connecting: Promise<ClientSession> | undefined;
   // Every session that is not over, with those that take no more calls.
@@ -36,7 +37,7 @@ export class ClientConnection {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
-    this.#endpoint = addressOf(options);
+    this.endpoint = addressOf(options);
     this.#keepAlive = options.keepAlive;
   }
 
@@ -44,7 +45,7 @@ export class ClientConnection {
   session(): ClientSession | Promise<ClientSession> {
     if (this.#session?.isOpen) return this.#session;
     if (this.#closed.signal.aborted)
-      throw new ServiceError(503, "UNAVAILABLE", `the client of ${this.#endpoint} is closed`);
+      throw new ServiceError(503, "UNAVAILABLE", `the client of ${this.endpoint} is closed`);
     if (this.#connecting !== undefined) return this.#connecting;
     if (performance.now() < this.#retryAt) throw this.#unavailable();
     this.#connecting = this.#connect();
@@ -121,7 +122,7 @@ export class ClientConnection {
   }
 
   #unavailable(): ServiceError {
-    return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.#endpoint}`, { cause: this.#lastError });
+    return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.endpoint}`, { cause: this.#lastError });
   }
 }
 
