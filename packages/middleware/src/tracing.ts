@@ -90,9 +90,11 @@ function startClientSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "in
 }
 
 function setCallAttributes(span: Span, call: Call): void {
-  // The name without the leading slash is OpenTelemetry's form of the method.
-  span.setAttribute(RPC_METHOD, call.operation.slice(1));
-  span.setAttribute(RPC_SYSTEM_NAME, call.transport);
+  // The name without the leading slash is OpenTelemetry's form of the method; a raw HTTP route has another, and is no RPC.
+  if (call.operation.startsWith("/")) {
+    span.setAttribute(RPC_METHOD, call.operation.slice(1));
+    span.setAttribute(RPC_SYSTEM_NAME, call.transport);
+  }
   // The name is for HTTP; the conventions have none for a call, whatever carries it.
   if (call.resends > 0) span.setAttribute(HTTP_REQUEST_RESEND_COUNT, call.resends);
   const { http } = call;
