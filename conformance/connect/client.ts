@@ -107,6 +107,7 @@ function openClient(request: ClientCompatRequest): Client {
   const options = {
     codec: request.codec === Codec.JSON ? jsonCodec : protoCodec,
     compression: compressions[request.compression] ?? "identity",
+    compressFromBytes: 0,
     headerLimitBytes: 256 * 1024,
     ...(request.messageReceiveLimit > 0 && { maxMessageBytes: request.messageReceiveLimit }),
     ...(isSecure && {

@@ -1,6 +1,6 @@
 import { type Codec, type Method, protoCodec } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
-import { type Compression, readCompression } from "./grpc/compression.ts";
+import { type Compression, compressFromBytes, readCompression } from "./grpc/compression.ts";
 import {
   authorityOf,
   type HttpClientOptions,
@@ -28,6 +28,8 @@ export interface WebClientOptions
   codec?: Codec;
   /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
   compression?: "gzip" | "br" | "identity";
+  /** How large a message is before it is compressed, in bytes. Default: 1024. */
+  compressFromBytes?: number;
   /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
 }
@@ -36,20 +38,24 @@ export interface ResolvedWebClientOptions {
   readonly http: ResolvedHttpClientOptions;
   readonly codec: Codec;
   readonly compression: Compression | undefined;
+  readonly compressFromBytes: number;
   readonly maxMessageBytes: number;
 }
 
 /** @throws CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION */
 export function resolveWebClientOptions(options: WebClientOptions): ResolvedWebClientOptions {
-  const { codec = protoCodec, compression, maxMessageBytes = 4 * 1024 * 1024, ...http } = options;
+  const { codec = protoCodec, compression, maxMessageBytes = 4 * 1024 * 1024, ...rest } = options;
+  const { compressFromBytes: fromBytes = compressFromBytes, ...http } = rest;
   if (codec.name !== "proto" && codec.name !== "json") {
     throw optionInvalid("codec", codec.name, 'one named "proto" or "json"');
   }
   if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
+  if (!(fromBytes >= 0)) throw optionInvalid("compressFromBytes", fromBytes, "a number of bytes, 0 or more");
   return {
     http: resolveHttpClientOptions(http),
     codec,
     compression: readCompression(compression),
+    compressFromBytes: fromBytes,
     maxMessageBytes,
   };
 }

@@ -35,7 +35,7 @@ export class ConnectClient implements Client {
   }
 
   createHandler(method: Method): Handler {
-    const { http, codec, compression, maxMessageBytes } = this.#options;
+    const { http, codec, compression, compressFromBytes, maxMessageBytes } = this.#options;
     const input = codec.compile(method.desc.input);
     const output = codec.compile(method.desc.output);
     const isUnary = method.kind === "unary";
@@ -50,7 +50,8 @@ export class ConnectClient implements Client {
       useGet: this.#useGet && method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
     };
     const connection = translateConnection(this.#connection, isUnary ? openUnary(init) : openMessageStream(init));
-    return (call) => new Request({ call, connection, headers, input, output, compression, maxMessageBytes }).send();
+    const request = { connection, headers, input, output, compression, compressFromBytes, maxMessageBytes };
+    return (call) => new Request({ ...request, call }).send();
   }
 
   close(): Promise<void> {

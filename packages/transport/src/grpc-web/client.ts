@@ -30,14 +30,15 @@ export class GrpcWebClient implements Client {
   }
 
   createHandler(method: Method): Handler {
-    const { http, codec, compression, maxMessageBytes } = this.#options;
+    const { http, codec, compression, compressFromBytes, maxMessageBytes } = this.#options;
     const connection = this.#connection;
     const input = codec.compile(method.desc.input);
     const output = codec.compile(method.desc.output);
     const headers = createWebHeaders(http, method, `application/grpc-web+${codec.name}`);
     headers.push("x-grpc-web", "1", "grpc-accept-encoding", acceptedEncodings);
     if (compression !== undefined) headers.push("grpc-encoding", compression.name);
-    return (call) => new Request({ call, connection, headers, input, output, compression, maxMessageBytes }).send();
+    const request = { connection, headers, input, output, compression, compressFromBytes, maxMessageBytes };
+    return (call) => new Request({ ...request, call }).send();
   }
 
   close(): Promise<void> {
