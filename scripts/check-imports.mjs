@@ -26,6 +26,10 @@ const floors = {
 const strangers = [
   ["packages/transport/src/http/", "packages/transport/src/grpc/"],
   ["packages/transport/src/http/", "packages/transport/src/memory/"],
+  // connect and grpc-web stand on grpc, whose calls they say in other words; it does not know them, nor they each other.
+  ["packages/transport/src/http/", "packages/transport/src/connect/"],
+  ["packages/transport/src/http/", "packages/transport/src/grpc-web/"],
+  ["packages/transport/src/connect/", "packages/transport/src/grpc-web/"],
   ["packages/transport/src/grpc/", "packages/transport/src/memory/"],
 ];
 
