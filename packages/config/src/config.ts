@@ -75,11 +75,11 @@ interface SnapshotInit<T> {
 async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
   const { layers, schema, shape } = init;
   const merged = layers.reduce<Tree>((tree, layer) => layer.over(tree, shape), {});
-  const secrets = new Secrets();
-  secrets.addFrom(merged, shape);
+  const secrets = new Secrets(shape);
+  secrets.addFrom(merged);
   const filled = fill(merged, init, secrets);
   if (schema === undefined) return freezeSnapshot(filled as T);
-  secrets.addFrom(filled, shape);
+  secrets.addFrom(filled);
   const result = await schema["~standard"].validate(filled);
   const made = result.issues === undefined ? result.value : undefined;
   const unknown = init.isStrict ? findUnknown(filled, made, init) : [];
@@ -118,7 +118,7 @@ function fill(tree: Tree, { layers, shape }: SnapshotInit<unknown>, secrets: Sec
 }
 
 function findUnknown(tree: Tree, made: unknown, { schema, shape }: SnapshotInit<unknown>): SchemaIssue[] {
-  if (schema?.shape !== undefined) return [];
+  if (schema?.["~standard"].shape !== undefined) return [];
   return shape === undefined ? findDroppedKeys(tree, made) : findUnknownKeys(tree, shape);
 }
 

@@ -37,8 +37,8 @@ export function protoSchema<D extends DescMessage>(message: D): Schema<MessageSh
           return { issues: [{ message: reasonOf(error) }] };
         }
       },
+      shape: shapeOfMessage(message, new Map()),
     },
-    shape: shapeOfMessage(message, new Map()),
   };
 }
 

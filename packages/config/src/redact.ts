@@ -11,7 +11,13 @@ export function isSecretName(name: string | number): boolean {
 
 /** Texts that must not be shown. */
 export class Secrets {
+  readonly #shape: Shape | undefined;
   readonly #texts: Set<string> = new Set();
+
+  /** `shape` tells what else than names says that a value is secret. */
+  constructor(shape: Shape | undefined) {
+    this.#shape = shape;
+  }
 
   add(value: unknown): void {
     if (typeof value === "string" || typeof value === "number") {
@@ -22,7 +28,7 @@ export class Secrets {
   }
 
   /** Adds every value below a key that is secret by its name or by the schema. */
-  addFrom(tree: Tree, shape: Shape | undefined): void {
+  addFrom(tree: Tree): void {
     const visit = (value: unknown, known: Shape | undefined, isSecret: boolean): void => {
       if (typeof value !== "object" || value === null) {
         if (isSecret) this.add(value);
@@ -33,13 +39,13 @@ export class Secrets {
         visit(inner, below, isSecret || below?.isSecret === true || (!Array.isArray(value) && isSecretName(key)));
       }
     };
-    visit(tree, shape, shape?.isSecret === true);
+    visit(tree, this.#shape, false);
   }
 
   /** The text with *** in place of secrets, and of passwords in URLs. `path` is what the text is about. */
   redact(text: string, path: Path = []): string {
     let safe = text.replace(/\b([a-z][a-z\d+.-]*:\/\/)[^/\s@"']+@/gi, "$1***@");
-    const isAboutSecret = path.some(isSecretName);
+    const isAboutSecret = this.#isSecret(path);
     // The longest first: one may be part of another.
     for (const secret of [...this.#texts].sort((a, b) => b.length - a.length)) {
       // A short one is part of many a word: it counts where it stands as a value, or where the text is about it.
@@ -47,5 +53,13 @@ export class Secrets {
       else safe = safe.replaceAll(JSON.stringify(secret), '"***"');
     }
     return safe;
+  }
+
+  #isSecret(path: Path): boolean {
+    let shape = this.#shape;
+    return path.some((key) => {
+      shape = shapeAt(shape, key);
+      return isSecretName(key) || shape?.isSecret === true;
+    });
   }
 }

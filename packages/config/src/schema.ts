@@ -15,17 +15,25 @@ export interface Schema<T> {
     validate(value: unknown): SchemaResult<T> | Promise<SchemaResult<T>>;
     readonly types?: { readonly input: unknown; readonly output: T } | undefined;
     /** Standard JSON Schema, version 1. */
-    readonly jsonSchema?: { input(options: { readonly target: string }): Record<string, unknown> } | undefined;
+    readonly jsonSchema?: { input(options: JsonSchemaOptions): Record<string, unknown> } | undefined;
+    /** Ours, of vendor "clew", tell in this way what they know, and refuse unknown keys by themselves. */
+    readonly shape?: Shape;
   };
-  /** What is known of the values. A schema with it refuses unknown keys by itself. */
-  readonly shape?: Shape;
+}
+
+export interface JsonSchemaOptions {
+  readonly target: string;
+  readonly libraryOptions?: Record<string, unknown>;
 }
 
 /** What a schema knows before it sees a value; undefined when it does not tell. */
 export function shapeOf(schema: Schema<unknown>): Shape | undefined {
-  if (schema.shape !== undefined) return schema.shape;
+  const { shape, jsonSchema } = schema["~standard"];
+  if (shape !== undefined) return shape;
   try {
-    const json = schema["~standard"].jsonSchema?.input({ target: "draft-2020-12" });
+    // For Zod: a Date, or what else JSON Schema cannot say, may be anything.
+    const libraryOptions = { unrepresentable: "any" };
+    const json = jsonSchema?.input({ target: "draft-2020-12", libraryOptions });
     return json === undefined ? undefined : shapeOfJsonSchema(json);
   } catch {
     // A part of it that JSON Schema cannot say. It still validates.
@@ -85,8 +93,8 @@ export function schemaOf<const D extends Defaults>(defaults: D): Schema<ConfigOf
         const result = readMap(defaults, value ?? {}, [], issues);
         return issues.length > 0 ? { issues } : { value: result as ConfigOf<D> };
       },
+      shape: shapeOfDefaults(defaults),
     },
-    shape: shapeOfDefaults(defaults),
   };
 }
 
