@@ -273,3 +273,53 @@ test("a schema of another library is used by its standard interface, also an asy
     message: "a: server.port Required; a: no good",
   });
 });
+
+test("a bad change is told to the logger once, with what and where, however often it is read again", async () => {
+  const lines: unknown[] = [];
+  const logger = { warn: (message: string, fields?: Record<string, unknown>) => void lines.push([message, fields]) };
+  const source = new FakeSource("a.yaml", { port: 1 });
+  const schema = schemaOf({ port: 0 });
+  await withConfig(await loadConfig({ sources: [source], schema, logger }), async (config) => {
+    const bad = { port: "x" };
+    for (const loads of [2, 3]) {
+      source.set({ ...bad });
+      await until(() => source.loads === loads);
+    }
+    source.set({ port: 2 });
+    await until(() => config.snapshot.port === 2);
+    const line = [
+      "a change of the configuration is not taken over; what was holds on",
+      { reason: 'a.yaml: port must be a number, not "x"', code: "CLEW_CONFIG_INVALID" },
+    ];
+    assert.deepEqual(lines, [line]);
+    // Once it was good again, the same mistake is news.
+    source.set({ ...bad });
+    await until(() => lines.length === 2);
+    assert.deepEqual(lines, [line, line]);
+  });
+});
+
+test("what an asynchronous listener rejects with is reported", async () => {
+  const errors: Error[] = [];
+  const source = new FakeSource("a", { x: 1 });
+  const onError = (error: Error): number => errors.push(error);
+  await withConfig(await loadConfig({ sources: [source], onError }), async (config) => {
+    config.watch("x", async () => {
+      await null;
+      throw new Error("later");
+    });
+    source.set({ x: 2 });
+    await until(() => errors.length === 1);
+    assert.equal(errors[0]!.message, "later");
+  });
+});
+
+test("a value that was asked for once follows changes", async () => {
+  const source = new FakeSource("a", { timeout: "1s" });
+  await withConfig(await loadConfig({ sources: [source] }), async (config) => {
+    const timeout = config.value("timeout");
+    assert.equal(timeout.durationMs(), 1_000);
+    source.set({ timeout: "2s" });
+    await until(() => timeout.durationMs() === 2_000);
+  });
+});
