@@ -1,8 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { BalancedClient, type BalancingOptions, isResolvable } from "@clew/registry";
 import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
-import { schemeUnknown } from "./errors.ts";
+import { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
+import { optionInvalid, schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
+import { GrpcWebClient, type GrpcWebClientOptions } from "./grpc-web/index.ts";
 import { HttpClient, type HttpClientOptions } from "./http/index.ts";
 import { MemoryClient, type MemoryServer } from "./memory/index.ts";
 
@@ -13,10 +15,19 @@ export interface ClientOptions extends ServiceClientOptions, BalancingOptions {
    * those that answer: `"discovery:///helloworld"`, `"direct:///10.0.0.5:9000,10.0.0.6:9000"`, `"dns:///helloworld:9000"`.
    */
   endpoint: string | URL;
+  /**
+   * What to speak to an `http://` or `https://` endpoint: "http" is HTTP/JSON. With another, whoever answers to a name is looked for
+   * at its http endpoint. Default: "http".
+   */
+  protocol?: "http" | "connect" | "grpc-web";
   /** What only HTTP knows. Default: see HttpClientOptions. */
   http?: Omit<HttpClientOptions, "endpoint">;
   /** What only gRPC knows. Default: see GrpcClientOptions. */
   grpc?: Omit<GrpcClientOptions, "endpoint">;
+  /** What only Connect knows. Default: see ConnectClientOptions. */
+  connect?: Omit<ConnectClientOptions, "endpoint">;
+  /** What only gRPC-Web knows. Default: see GrpcWebClientOptions. */
+  grpcWeb?: Omit<GrpcWebClientOptions, "endpoint">;
 }
 
 export interface MemoryClientOptions extends ServiceClientOptions {
@@ -61,12 +72,12 @@ export async function createReadyClient<S extends DescService>(
 }
 
 function openClient(options: ClientOptions): Client {
-  const { endpoint, http, grpc } = options;
+  const { endpoint, protocol, grpc } = options;
   const text = String(endpoint);
   if (isResolvable(text)) {
     return new BalancedClient({
       ...options,
-      target: text,
+      target: options.protocol === undefined || text.includes("?") ? text : `${text}?scheme=http`,
       connect: (found) => openClient({ ...options, endpoint: found }),
     });
   }
@@ -76,14 +87,30 @@ function openClient(options: ClientOptions): Client {
     case "https":
     case "http+unix":
     case "https+unix":
-      return new HttpClient({ ...http, endpoint });
+      return openHttpClient(options);
     case "grpc":
     case "grpcs":
     case "grpc+unix":
     case "grpcs+unix":
     case "unix":
+      if (protocol !== undefined) {
+        throw optionInvalid("protocol", protocol, `left out for the endpoint "${text}", which is gRPC's`);
+      }
       return new GrpcClient({ ...grpc, endpoint });
     default:
       throw schemeUnknown(text);
+  }
+}
+
+function openHttpClient({ endpoint, protocol = "http", http, connect, grpcWeb }: ClientOptions): Client {
+  switch (protocol) {
+    case "http":
+      return new HttpClient({ ...http, endpoint });
+    case "connect":
+      return new ConnectClient({ ...connect, endpoint });
+    case "grpc-web":
+      return new GrpcWebClient({ ...grpcWeb, endpoint });
+    default:
+      throw optionInvalid("protocol", protocol, '"http", "connect" or "grpc-web"');
   }
 }

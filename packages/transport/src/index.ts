@@ -30,12 +30,15 @@ export {
 } from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
 export { Server, type ServerOptions } from "./server.ts";
+export type { ProtocolName } from "./web-protocols.ts";
 
 // For library authors.
 
 export type { CallAnnouncement } from "./channels.ts";
+export { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
 export type { TransportError } from "./errors.ts";
 export { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
+export { GrpcWebClient, type GrpcWebClientOptions } from "./grpc-web/index.ts";
 export { HttpClient, type HttpClientOptions } from "./http/index.ts";
 export type { ListenerOptions } from "./listener.ts";
 export { MemoryClient } from "./memory/index.ts";

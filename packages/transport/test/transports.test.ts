@@ -2,9 +2,11 @@
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { connect } from "node:http2";
 import { fromJsonString, type Message, toJsonString } from "@bufbuild/protobuf";
-import { type Call, type Client, type Handler, Metadata, type Method, ServiceError } from "@clew/rpc";
+import { type Call, type Client, type Handler, jsonCodec, Metadata, type Method, ServiceError } from "@clew/rpc";
 import { GrpcServer, HttpServer, MemoryClient, MemoryServer, Server, type ServerOptions } from "@clew/transport";
+import { ConnectClient } from "@clew/transport/connect";
 import { GrpcClient } from "@clew/transport/grpc";
+import { GrpcWebClient } from "@clew/transport/grpc-web";
 import { HttpClient } from "@clew/transport/http";
 import { testCertificates } from "./certificates.ts";
 import { type Ends, type ServerInit, testTransport } from "./transport.contract.ts";
@@ -179,3 +181,31 @@ testTransport("gRPC on a server of all protocols, over TLS", {
   streams: true,
   connect: over(tlsServer, (_endpoint, one) => new GrpcClient({ endpoint: grpcOf(one), tls: { ca } })),
 });
+
+const filtered = (options: ServerOptions): Server => new Server({ ...options, filters: [(next) => next] });
+
+for (const [name, ConnectOrWeb] of [
+  ["Connect", ConnectClient],
+  ["gRPC-Web", GrpcWebClient],
+] as const) {
+  testTransport(`${name} over HTTP/1.1`, {
+    streams: true,
+    connect: over(server, (endpoint) => new ConnectOrWeb({ endpoint })),
+  });
+  testTransport(`${name} over HTTP/2`, {
+    streams: true,
+    connect: over(server, (endpoint) => new ConnectOrWeb({ endpoint, http2: true })),
+  });
+  testTransport(`${name} over HTTP/2 and TLS, as ALPN has it`, {
+    streams: true,
+    connect: over(tlsServer, (endpoint) => new ConnectOrWeb({ endpoint, tls: { ca } })),
+  });
+  testTransport(`${name} over HTTP/1.1, in JSON and inside of a filter`, {
+    streams: true,
+    connect: over(filtered, (endpoint) => new ConnectOrWeb({ endpoint, codec: jsonCodec })),
+  });
+  testTransport(`${name} over HTTP/2, inside of a filter`, {
+    streams: true,
+    connect: over(filtered, (endpoint) => new ConnectOrWeb({ endpoint, http2: true })),
+  });
+}
