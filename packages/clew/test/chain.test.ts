@@ -141,7 +141,7 @@ test("x-md-global- headers reach the last service with all values, x-md-local- o
     return {};
   };
   await front.sayHello({}, { metadata: { "x-md-global-tenant": ["a", "b"], "x-md-local-debug": "1" } });
-  const values = seen.filter(([name]) => name === "x-md-global-tenant").flatMap(([, value]) => value.split(/, ?/));
+  const values = seen.filter(([name]) => name === "x-md-global-tenant").map(([, value]) => value);
   assert.deepEqual(values, ["a", "b"]);
   assert.ok(!seen.some(([name]) => name === "x-md-local-debug"));
 });

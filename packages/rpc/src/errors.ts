@@ -3,17 +3,17 @@ function usageError(code: string, message: string): TypeError & { readonly code:
   return Object.assign(new TypeError(message), { code });
 }
 
-export function methodMissing(service: string, method: string, given: string[]): Error {
+export function methodMissing(service: string, method: string, place: string, given: string[]): Error {
   return usageError(
     "CLEW_RPC_METHOD_MISSING",
-    `service ${service}: the implementation has no method "${method}" (it has: ${given.join(", ") || "none"})`,
+    `service ${service}: the implementation has no method "${method}", which ${place} declares (it has: ${given.join(", ") || "none"})`,
   );
 }
 
-export function methodUnknown(service: string, method: string, known: string[]): Error {
+export function methodUnknown(service: string, method: string, place: string, known: string[]): Error {
   return usageError(
     "CLEW_RPC_METHOD_UNKNOWN",
-    `service ${service}: the implementation has "${method}", which the service does not (it has: ${known.join(", ")})`,
+    `service ${service}: the implementation has "${method}", which the service does not, see ${place} (it has: ${known.join(", ")})`,
   );
 }
 

@@ -13,6 +13,7 @@ import { methodMissing, methodUnknown } from "./errors.ts";
 import { MessageStream, toMessage } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
+import { placeInProto } from "./proto-place.ts";
 
 /** The functions that answer the methods of a service: one object, any object, with one function for each method. */
 export type Implementation<S extends DescService> = {
@@ -53,13 +54,15 @@ export function service<S extends DescService>(desc: S, implementation: Implemen
   const known = desc.methods.map((method) => method.localName);
   const given = Object.keys(functions);
   for (const name of given) {
-    if (typeof functions[name] === "function" && !known.includes(name)) throw methodUnknown(desc.typeName, name, known);
+    if (typeof functions[name] === "function" && !known.includes(name)) {
+      throw methodUnknown(desc.typeName, name, placeInProto(desc), known);
+    }
   }
   return {
     desc,
     methods: desc.methods.map((methodDesc) => {
       if (typeof functions[methodDesc.localName] !== "function") {
-        throw methodMissing(desc.typeName, methodDesc.localName, given);
+        throw methodMissing(desc.typeName, methodDesc.localName, placeInProto(methodDesc), given);
       }
       const method = createMethod(methodDesc);
       return { method, handler: createHandler(method, functions) };

@@ -1,6 +1,7 @@
 import { create, type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import { type ReflectList, type ReflectMap, type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import type { Codec } from "./codec.ts";
+import { depthLimit } from "./depth-limit.ts";
 import { fieldName } from "./field.ts";
 import { goNamesOf } from "./go-names.ts";
 import { type MsgpackValue, readMsgpack } from "./msgpack-reader.ts";
@@ -23,11 +24,13 @@ export const msgpackCodec: Codec = {
     },
     decode: (bytes) => {
       const message = reflect(desc, create(desc));
-      if (bytes.length > 0) readMessage(message, readMsgpack(bytes), desc.typeName);
+      if (bytes.length > 0) readMessage(message, readMsgpack(bytes), desc.typeName, 1);
       return message.message as ReturnType<typeof create<typeof desc>>;
     },
   }),
 };
+
+const tooDeep = new Error(`messages are nested more than ${depthLimit} deep`);
 
 type Member = DescField | DescOneof;
 
@@ -135,29 +138,30 @@ function writeScalar(writer: MsgpackWriter, scalar: ScalarType, value: unknown):
   }
 }
 
-function readMessage(message: ReflectMessage, value: MsgpackValue, name: string): void {
+function readMessage(message: ReflectMessage, value: MsgpackValue, name: string, depth: number): void {
+  if (depth > depthLimit) throw named(`cannot decode ${name} from MessagePack`, tooDeep);
   if (!(value instanceof Map)) throw named(`cannot decode ${name} from MessagePack`, expected("a map", value));
   const { members } = layoutOf(message.desc);
   for (const [key, item] of value as ReadonlyMap<MsgpackValue, MsgpackValue>) {
     const member = members.get(key as string);
     // nil is a pointer, a list or a map that is not there.
     if (member === undefined || item === null) continue;
-    if (member.kind === "field") readField(message, member, item);
-    else readOneof(message, member, item);
+    if (member.kind === "field") readField(message, member, item, depth);
+    else readOneof(message, member, item, depth);
   }
 }
 
-function readOneof(message: ReflectMessage, oneof: DescOneof, value: MsgpackValue): void {
+function readOneof(message: ReflectMessage, oneof: DescOneof, value: MsgpackValue, depth: number): void {
   const name = `${oneof.parent.typeName}.${oneof.name}`;
   if (!(value instanceof Map)) throw named(`cannot decode ${name} from MessagePack`, expected("a map", value));
   const { members } = layoutOf(oneof.parent);
   for (const [key, item] of value as ReadonlyMap<MsgpackValue, MsgpackValue>) {
     const field = members.get(key as string);
-    if (field?.kind === "field" && field.oneof === oneof && item !== null) readField(message, field, item);
+    if (field?.kind === "field" && field.oneof === oneof && item !== null) readField(message, field, item, depth);
   }
 }
 
-function readField(message: ReflectMessage, field: DescField, value: MsgpackValue): void {
+function readField(message: ReflectMessage, field: DescField, value: MsgpackValue, depth: number): void {
   try {
     if (field.oneof !== undefined && message.oneofCase(field.oneof) !== undefined) {
       throw new Error(`of the oneof "${field.oneof.name}" another field is there as well`);
@@ -166,19 +170,19 @@ function readField(message: ReflectMessage, field: DescField, value: MsgpackValu
       case "list": {
         if (!Array.isArray(value)) throw expected("an array", value);
         const list = message.get(field) as ReflectList;
-        for (const item of value as readonly MsgpackValue[]) list.add(toFieldValue(field, field.listKind, item));
+        for (const item of value as readonly MsgpackValue[]) list.add(toFieldValue(field, field.listKind, item, depth));
         return;
       }
       case "map": {
         if (!(value instanceof Map)) throw expected("a map", value);
         const map = message.get(field) as ReflectMap;
         for (const [key, item] of value as ReadonlyMap<MsgpackValue, MsgpackValue>) {
-          map.set(toScalar(field.mapKey, key) as string, toFieldValue(field, field.mapKind, item));
+          map.set(toScalar(field.mapKey, key) as string, toFieldValue(field, field.mapKind, item, depth));
         }
         return;
       }
       default:
-        message.set(field, toFieldValue(field, field.fieldKind, value));
+        message.set(field, toFieldValue(field, field.fieldKind, value, depth));
     }
   } catch (cause) {
     throw named(`cannot decode ${fieldName(field)} from MessagePack`, cause);
@@ -186,12 +190,17 @@ function readField(message: ReflectMessage, field: DescField, value: MsgpackValu
 }
 
 /** What reflection takes for the field; it looks at ranges and types itself. */
-function toFieldValue(field: DescField, kind: "scalar" | "enum" | "message", value: MsgpackValue): unknown {
+function toFieldValue(
+  field: DescField,
+  kind: "scalar" | "enum" | "message",
+  value: MsgpackValue,
+  depth: number,
+): unknown {
   if (kind === "scalar") return toScalar(field.scalar!, value);
   if (kind === "enum") return value;
   const message = reflect(field.message!, create(field.message!));
   // A pointer of Go's in a list or a map may be nil, and means the empty message.
-  if (value !== null) readMessage(message, value, fieldName(field));
+  if (value !== null) readMessage(message, value, fieldName(field), depth + 1);
   return message;
 }
 

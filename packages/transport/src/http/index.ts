@@ -1,3 +1,5 @@
+export { formCodec } from "./binding.ts";
+export { defaultCodecs } from "./body-codec.ts";
 export { HttpClient } from "./client.ts";
 export type { HttpClientOptions } from "./client-options.ts";
 export { type CompressionOptions, type ContentEncoding, compression } from "./filter/compression.ts";
