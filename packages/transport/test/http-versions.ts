@@ -93,6 +93,7 @@ function overHttp2(url: string): Way {
     new Promise((resolve, reject) => {
       const stream = session.request({ ":method": verb, ":path": path, ...headers }, { endStream: body === undefined });
       stream.on("error", reject);
+      stream.on("close", () => reject(new Error("the stream was closed")));
       stream.on("response", ({ ":status": status, ...rest }) =>
         resolve({ status: Number(status), headers: rest, body: stream, leave: () => stream.close(8) }),
       );

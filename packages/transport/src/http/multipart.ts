@@ -23,8 +23,8 @@ export interface ReadMultipartOptions extends MultipartLimits {
 }
 
 /**
- * Reads a `multipart/form-data` request part by part, as fast as its parts are read: nothing is kept in memory or on disk. Breaking off
- * leaves the rest of the request unread.
+ * Reads a `multipart/form-data` request part by part, as fast as its parts are read: nothing is kept in memory or on disk. Who breaks off
+ * lets the rest of the request pass.
  *
  *   for await (const { name, filename, stream } of readMultipart(request)) await pipeline(stream, createWriteStream(path));
  *
@@ -123,9 +123,13 @@ class PartSource {
     while (!this.#hasEnded) await this.fill();
   }
 
+  /** Lets go of the request. What is left of it passes unread, or the connection would be stuck with it. */
   close(): void {
     // Not awaited: it waits for a piece that is asked for, and that may never come.
-    void this.#chunks.return?.().catch(() => {});
+    void this.#chunks.return?.().then(
+      () => this.#request.resume(),
+      () => {},
+    );
   }
 
   async #fill(): Promise<void> {
