@@ -37,6 +37,8 @@ class EventStream {
   #timer: NodeJS.Timeout | undefined;
   #hasRoom = true;
   #isOver = false;
+  /** Whether the reply is written to its end. */
+  #hasEnded = false;
 
   constructor(request: StreamRequest, call: HttpServerCall) {
     const { exchange, host, route } = request;
@@ -45,6 +47,8 @@ class EventStream {
     this.#codec = negotiateText(route.replyCodecs, exchange.headers.accept, exchange.headers["content-type"]);
     this.#slot = host.streams.add(call);
     exchange.onLeave = () => this.#leave();
+    // Its reader learns of it at once, however long the handler takes to notice.
+    call.onCancel((reason) => this.#over(reason));
   }
 
   /** Never rejects. */
@@ -52,20 +56,24 @@ class EventStream {
     const { route, host } = this.#request;
     const call = this.#call;
     announceBegin(call);
-    let error: ServiceError | undefined;
     try {
       const reply = await call.orCancelled(route.handler(call));
       if (!isStream(reply)) throw new TypeError("a method with a stream of replies answered with a message");
       await this.#send(reply);
+      this.#over(undefined);
     } catch (thrown) {
-      error = host.toServiceError(call, thrown);
-      this.#sendError(error);
+      if (!this.#isOver) this.#over(host.toServiceError(call, thrown));
     }
+  }
+
+  #over(error: ServiceError | undefined): void {
+    if (this.#isOver) return;
+    if (error !== undefined) this.#sendError(error);
     this.#isOver = true;
     clearTimeout(this.#timer);
-    host.streams.remove(this.#slot);
-    call.finish();
-    announceEnd(call, error);
+    this.#request.host.streams.remove(this.#slot);
+    this.#call.finish();
+    announceEnd(this.#call, error);
   }
 
   async #send(messages: AsyncIterable<Message>): Promise<void> {
@@ -79,6 +87,8 @@ class EventStream {
     try {
       while (exchange.verb !== "HEAD") {
         const result = await (isSelfEnding ? iterator.next() : call.orCancelled(iterator.next()));
+        // It may have been cancelled while this one was on its way.
+        if (call.cancelled !== undefined) throw call.cancelled;
         if (result.done) break;
         const text = encodeEvent({ type: "message", data: this.#encode(result.value), ...takeEventFields(call) });
         this.#write(text);
@@ -114,7 +124,7 @@ class EventStream {
 
   #end(text: string): void {
     const response = this.#begin();
-    this.#isOver = true;
+    this.#hasEnded = true;
     const trailers = this.#call.givenReplyTrailers;
     if (trailers !== undefined) for (const pair of trailers) addTrailer(response, pair);
     response.end(text);
@@ -143,7 +153,7 @@ class EventStream {
 
   #leave(): void {
     const call = this.#call;
-    if (!this.#isOver) call.cancel(callCancelled(call.operation));
+    if (!this.#hasEnded) call.cancel(callCancelled(call.operation));
   }
 
   // A reader that does not even take what is written needs no sign of life.

@@ -88,25 +88,30 @@ class WebSocketCall extends HttpServerCall {
   async serve(handler: Handler): Promise<void> {
     const { host } = this.#request;
     announceBegin(this);
-    let error: ServiceError | undefined;
     try {
       await this.#send(await this.orCancelled(handler(this)));
-      this.#isOver = true;
-      this.#socket?.close(closeNormal);
+      this.#over(undefined);
     } catch (thrown) {
-      error = host.toServiceError(this, thrown);
-      this.#isOver = true;
-      this.#sendError(error);
+      if (!this.#isOver) this.#over(host.toServiceError(this, thrown));
     }
-    // Nobody reads the rest; what comes is passed over until the other end has closed as well.
-    this.#inbox.discard();
-    host.streams.remove(this.#slot);
-    this.finish();
-    announceEnd(this, error);
   }
 
+  // The caller learns of it at once, however long the handler takes to notice.
   protected override onCancelled(reason: ServiceError): void {
     this.#inbox.fail(reason);
+    this.#over(reason);
+  }
+
+  #over(error: ServiceError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (error !== undefined) this.#sendError(error);
+    else this.#socket?.close(closeNormal);
+    // Nobody reads the rest; what comes is passed over until the other end has closed as well.
+    this.#inbox.discard();
+    this.#request.host.streams.remove(this.#slot);
+    this.finish();
+    announceEnd(this, error);
   }
 
   async #send(reply: Reply): Promise<void> {
@@ -122,6 +127,8 @@ class WebSocketCall extends HttpServerCall {
     try {
       for (;;) {
         const result = await (isSelfEnding ? iterator.next() : this.orCancelled(iterator.next()));
+        // It may have been cancelled while this one was on its way.
+        if (this.cancelled !== undefined) throw this.cancelled;
         this.#accept();
         if (result.done) return;
         const waiting = this.#sendMessage(result.value);

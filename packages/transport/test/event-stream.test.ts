@@ -1,0 +1,445 @@
+// Streams of replies as server-sent events, to readers that are not ours, and our reader against servers that are not.
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { connect as connectHttp2 } from "node:http2";
+import { createServer, type Server, type Socket } from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { createGunzip } from "node:zlib";
+import { type Call, createServiceClient, type Middleware, type ServiceClient, ServiceError } from "@clew/rpc";
+import { type CallAnnouncement, compression, EventFeed, eventsOf } from "@clew/transport";
+import { HttpClient, type HttpClientOptions, HttpServer } from "@clew/transport/http";
+import { Topics } from "./gen/test/v1/topics_pb.ts";
+import { eventually, RawConnection, withServer } from "./http-shelves.ts";
+import { noTopic, topics } from "./topics.ts";
+
+const errorEvent =
+  'event: error\ndata: {"code":404,"reason":"NO_TOPIC","message":"no topic","metadata":{"topic":"a b"}}\n\n';
+
+function get(url: string, target: string, headers = ""): RawConnection {
+  return new RawConnection(url).send(`GET ${target} HTTP/1.1\r\nhost: x\r\n${headers}\r\n`);
+}
+
+/** The body of a reply in chunks, without them. */
+function bodyOf(reply: string): string {
+  let rest = reply.slice(reply.indexOf("\r\n\r\n") + 4);
+  let body = "";
+  for (let match = /^([\da-f]+)\r\n/i.exec(rest); match !== null; match = /^([\da-f]+)\r\n/i.exec(rest)) {
+    const length = Number.parseInt(match[1]!, 16);
+    if (length === 0) break;
+    body += rest.slice(match[0].length, match[0].length + length);
+    rest = rest.slice(match[0].length + length + 2);
+  }
+  return body;
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
+  const error = await promise.then(
+    () => assert.fail("it did not fail"),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ServiceError, String(error));
+  return error;
+}
+
+async function texts(replies: AsyncIterable<{ text: string }>, into: string[] = []): Promise<string[]> {
+  for await (const { text } of replies) into.push(text);
+  return into;
+}
+
+describe("a server", () => {
+  test("writes the bytes of Kratos 3, and an end that its readers pass over", async () => {
+    await withServer({ services: [topics()] }, async (url) => {
+      const reply = await get(url, "/v1/topics/t/notes?count=2&text=a%0Ab").until(/\r\n0\r\n/);
+      const [head = ""] = reply.split("\r\n\r\n", 1);
+      assert.match(head, /^HTTP\/1\.1 200 OK\r\n/);
+      for (const line of ["content-type: text/event-stream", "cache-control: no-cache", "x-accel-buffering: no"]) {
+        assert.ok(head.includes(`\r\n${line}`), line);
+      }
+      assert.match(head, /\r\nconnection: keep-alive/i);
+      assert.equal(
+        bodyOf(reply),
+        'event: message\ndata: {"text":"a\\nb","number":"0","topic":"t"}\n\n' +
+          'event: message\ndata: {"text":"a\\nb","number":"1","topic":"t"}\n\n' +
+          "event: end\ndata: \n\n",
+      );
+    });
+  });
+
+  test("takes a body on the rule's verb, and speaks protojson by name", async () => {
+    await withServer({ services: [topics()] }, async (url) => {
+      const body = '{"count":1}';
+      const headers = `content-type: application/protojson\r\naccept: text/event-stream, application/protojson\r\n`;
+      const raw = new RawConnection(url).send(
+        `POST /v1/topics/t:find HTTP/1.1\r\nhost: x\r\n${headers}content-length: ${body.length}\r\n\r\n${body}`,
+      );
+      assert.match(bodyOf(await raw.until(/\r\n0\r\n/)), /^event: message\ndata: \{.*"topic":"t"\}\n\n/);
+      assert.match(await get(url, "/v1/topics/t:find").until(/\}$/), /^HTTP\/1.1 405 /);
+    });
+  });
+
+  test("an error before the first event is a plain error, one after it an event", async () => {
+    const refuse: Middleware = (next) => (call) => {
+      if (call.metadata.has("x-refuse")) throw new ServiceError(401, "UNAUTHORIZED", "who are you?");
+      return next(call);
+    };
+    await withServer({ services: [topics()], middleware: [refuse] }, async (url) => {
+      const first = await get(url, "/v1/topics/t/notes?text=fail").until(/\}$/);
+      assert.match(first, /^HTTP\/1.1 404 .*content-type: application\/json.*"reason":"NO_TOPIC"/s);
+      const refused = await get(url, "/v1/topics/t/notes?count=1", "x-refuse: 1\r\n").until(/\}$/);
+      assert.match(refused, /^HTTP\/1.1 401 .*"reason":"UNAUTHORIZED"/s);
+      const bad = await get(url, "/v1/topics/t/notes?count=many").until(/\}$/);
+      assert.match(bad, /^HTTP\/1.1 400 .*"reason":"CODEC"/s);
+      const later = bodyOf(await get(url, "/v1/topics/t/notes?text=fail&count=1").until(/\r\n0\r\n/));
+      assert.ok(later.endsWith(`"topic":"t"}\n\n${errorEvent}`), later);
+    });
+  });
+
+  test("gives ids and retry where the handler does, and hands it the last id", async () => {
+    const watch = topics({
+      async *watch(_request, call) {
+        const events = eventsOf(call);
+        events.setRetry(250);
+        for (let number = Number(events.lastId ?? 0) + 1; number < 4; number++) {
+          if (number !== 2) events.setId(number);
+          yield { text: String(number) };
+        }
+        assert.throws(() => events.setId("a\nb"), { code: "CLEW_TRANSPORT_EVENT_ID" });
+      },
+    });
+    await withServer({ services: [watch], events: { retryMs: 100 } }, async (url) => {
+      const lines = (reply: string): string[] => bodyOf(reply).match(/^(id|retry): .*$/gm) ?? [];
+      assert.deepEqual(lines(await get(url, "/v1/topics/t/notes").until(/\r\n0\r\n/)), [
+        "retry: 100",
+        "id: 1",
+        "retry: 250",
+        "id: 3",
+      ]);
+      const resumed = await get(url, "/v1/topics/t/notes", "last-event-id: 2\r\n").until(/\r\n0\r\n/);
+      assert.deepEqual(lines(resumed), ["retry: 100", "id: 3", "retry: 250"]);
+    });
+  });
+
+  test("begins without a message, and shows that it is alive", async () => {
+    let release = (): void => {};
+    const watch = topics({
+      async *watch() {
+        await new Promise<void>((resolve) => (release = resolve));
+        yield { text: "late" };
+      },
+    });
+    await withServer({ services: [watch], events: { heartbeatMs: 20 } }, async (url) => {
+      const raw = get(url, "/v1/topics/t/notes");
+      assert.match(await raw.until(/(:\n\n[\s\S]*){3}/), /^HTTP\/1.1 200 [\s\S]*(:\n\n[\s\S]*){3}/);
+      release();
+      assert.match(bodyOf(await raw.until(/\r\n0\r\n/)), /^(:\n\n)+event: message\ndata: .*late/);
+    });
+  });
+
+  test("a reader that leaves cancels the call, over HTTP/1.1 and 2", async () => {
+    const calls: Call[] = [];
+    let released = 0;
+    const watch = topics({
+      async *watch(_request, call) {
+        calls.push(call);
+        try {
+          yield { text: "first" };
+          await call.orCancelled(new Promise(() => {}));
+        } finally {
+          released++;
+        }
+      },
+    });
+    await withServer({ services: [watch] }, async (url) => {
+      const raw = get(url, "/v1/topics/t/notes");
+      await raw.until(/first/);
+      raw.socket.destroy();
+      await eventually(() => calls[0]?.cancelled !== undefined && released === 1, "the first is cancelled");
+      assert.equal(calls[0]!.cancelled!.code, 499);
+      const session = connectHttp2(url);
+      const stream = session.request({ ":path": "/v1/topics/t/notes" });
+      const [chunk] = await new Promise<Buffer[]>((resolve) => stream.once("data", (data: Buffer) => resolve([data])));
+      assert.match(chunk!.toString(), /^event: message\n/);
+      stream.close(8);
+      await eventually(() => calls[1]?.cancelled !== undefined && released === 2, "the second is cancelled");
+      session.destroy();
+    });
+  });
+
+  test("events come through a compressing filter one by one", async () => {
+    let release = (): void => {};
+    const watch = topics({
+      async *watch() {
+        yield { text: "first" };
+        await new Promise<void>((resolve) => (release = resolve));
+        yield { text: "second" };
+      },
+    });
+    await withServer({ services: [watch], filters: [compression()] }, async (url) => {
+      const { get: request } = await import("node:http");
+      let text = "";
+      await new Promise<void>((resolve, reject) => {
+        request(`${url}/v1/topics/t/notes`, { headers: { "accept-encoding": "gzip" } }, (response) => {
+          if (response.headers["content-encoding"] !== "gzip") reject(new Error("not compressed"));
+          const plain = response.pipe(createGunzip());
+          plain.on("data", (chunk: Buffer) => {
+            text += chunk.toString();
+            if (text.includes("first")) release();
+          });
+          plain.on("end", resolve);
+        }).on("error", reject);
+      });
+      assert.match(text, /first[\s\S]*second[\s\S]*event: end/);
+    });
+  });
+
+  test("HEAD tells what GET would, and streams nothing", async () => {
+    let read = 0;
+    const watch = topics({
+      async *watch() {
+        for (; ; read++) yield { text: "x" };
+      },
+    });
+    await withServer({ services: [watch] }, async (url) => {
+      const raw = new RawConnection(url).send(
+        "HEAD /v1/topics/t/notes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+      );
+      assert.match(await raw.closed(), /^HTTP\/1.1 200 [\s\S]*text\/event-stream[\s\S]*\r\n\r\n$/);
+      assert.equal(read, 0);
+    });
+  });
+
+  test("runs the chain once, shows each message and announces begin and end", async () => {
+    const seen: string[] = [];
+    const middleware: Middleware = (next) => (call) => {
+      seen.push("chain");
+      call.onMessage((direction) => seen.push(direction));
+      return next(call);
+    };
+    const listen = (message: unknown): void => {
+      const { stage, error } = message as CallAnnouncement;
+      seen.push(error === undefined ? stage : `${stage} ${error.reason}`);
+    };
+    subscribe("clew.server.call", listen);
+    try {
+      await withServer({ services: [topics()], middleware: [middleware] }, async (url) => {
+        await get(url, "/v1/topics/t/notes?count=2&text=fail").until(/\r\n0\r\n/);
+      });
+    } finally {
+      unsubscribe("clew.server.call", listen);
+    }
+    assert.deepEqual(seen, ["begin", "chain", "received", "sent", "sent", "end NO_TOPIC"]);
+  });
+
+  test("that stops gives streams some time, then tells their readers to go elsewhere", async () => {
+    const endless = topics({
+      async *watch(_request, call) {
+        yield { text: "first" };
+        await call.orCancelled(new Promise(() => {}));
+      },
+    });
+    for (const isCutOff of [false, true]) {
+      const streamDrainMs = isCutOff ? 60_000 : 20;
+      const server = new HttpServer({ address: "127.0.0.1:0", services: [endless], streamDrainMs });
+      await server.start();
+      const raw = get(server.endpoint().href, "/v1/topics/t/notes");
+      await raw.until(/first/);
+      const cut = new AbortController();
+      const stopped = server.stop(cut.signal);
+      if (isCutOff) cut.abort();
+      await stopped;
+      assert.match(bodyOf(await raw.closed()), /event: error\ndata: \{"code":503,"reason":"SERVER_STOPPED",.*\}\n\n$/);
+    }
+  });
+
+  test("a wrong option is an error at once", () => {
+    for (const events of [{ heartbeatMs: -1 }, { retryMs: 0.5 }]) {
+      assert.throws(() => new HttpServer({ events }), { code: "CLEW_TRANSPORT_OPTION" });
+    }
+    assert.throws(() => new HttpServer({ streamDrainMs: -1 }), { code: "CLEW_TRANSPORT_OPTION" });
+    assert.throws(() => new EventFeed({ keep: 0 }), { code: "CLEW_TRANSPORT_OPTION" });
+  });
+});
+
+describe("a feed", () => {
+  test("goes on where a reader was, and does not pretend where it cannot", async () => {
+    const feed = new EventFeed<{ text: string }>({ keep: 3 });
+    const services = [topics({ watch: (_request, call) => feed.follow(call) })];
+    await withServer({ services }, async (url) => {
+      const raw = get(url, "/v1/topics/t/notes");
+      // It follows once it waits; what comes before is not its business.
+      await eventually(() => {
+        feed.publish({ text: "0" });
+        return raw.received.includes('"text":"0"');
+      }, "the reader follows");
+      for (const text of ["1", "2"]) feed.publish({ text });
+      const ids = bodyOf(await raw.until(/"text":"2"/)).match(/(?<=id: ).*/g)!;
+      raw.socket.destroy();
+      feed.publish({ text: "3" });
+      const back = get(url, "/v1/topics/t/notes", `last-event-id: ${ids.at(-2)}\r\n`);
+      const resumed = bodyOf(await back.until(/"text":"3"/));
+      assert.deepEqual(resumed.match(/(?<="text":")\w+/g), ["2", "3"]);
+      back.socket.destroy();
+      for (const text of ["4", "5", "6"]) feed.publish({ text });
+      for (const id of [ids.at(-1), "of-another-process", "7"]) {
+        const lost = await get(url, "/v1/topics/t/notes", `last-event-id: ${id}\r\n`).until(/\}$/);
+        assert.match(lost, /^HTTP\/1.1 410 .*"reason":"EVENTS_LOST"/s);
+      }
+      const last = get(url, "/v1/topics/t/notes");
+      await eventually(() => {
+        feed.publish({ text: "7" });
+        return last.received.includes('"text":"7"');
+      }, "another reader follows");
+      feed.close();
+      feed.publish({ text: "8" });
+      assert.match(bodyOf(await last.until(/\r\n0\r\n/)), /"7","number":"0","topic":""\}\n\nevent: end\n/);
+    });
+  });
+});
+
+/** A server that says what it is told, and keeps what it was asked. */
+class Script {
+  readonly asked: string[] = [];
+  readonly #server: Server;
+  readonly #sockets: Socket[] = [];
+
+  constructor(t: TestContext, ...answers: ((socket: Socket) => void)[]) {
+    this.#server = createServer((socket) => {
+      this.#sockets.push(socket);
+      socket.on("error", () => {});
+      let head = "";
+      socket.on("data", (chunk: Buffer) => {
+        head += chunk.toString();
+        if (!head.includes("\r\n\r\n")) return;
+        this.asked.push(head);
+        head = "";
+        (answers[this.asked.length - 1] ?? answers.at(-1)!)(socket);
+      });
+    });
+    t.after(() => {
+      for (const socket of this.#sockets) socket.destroy();
+      this.#server.close();
+    });
+  }
+
+  async open(t: TestContext, options: Partial<HttpClientOptions> = {}): Promise<ServiceClient<typeof Topics>> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    const { port } = this.#server.address() as { port: number };
+    const client = createServiceClient(Topics, new HttpClient({ endpoint: `http://127.0.0.1:${port}`, ...options }));
+    t.after(() => client[Symbol.asyncDispose]());
+    return client;
+  }
+}
+
+const head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+
+describe("a client", () => {
+  test("reads what Kratos 3 writes", async (t) => {
+    const script = new Script(t, (socket) =>
+      socket.end(
+        `${head}event: message\ndata: {"text":"1","number":"7"}\n\n: comment\ndata: {"text":\ndata: "2"}\n\n` +
+          'event: other\ndata: ?\n\nevent: message\ndata: {"text":"3"}\n\n',
+      ),
+    );
+    const client = await script.open(t);
+    assert.deepEqual(await texts(client.watch({ topic: "a/b", count: 1 })), ["1", "2", "3"]);
+    assert.match(script.asked[0]!, /^GET \/v1\/topics\/a%2Fb\/notes\?count=1 HTTP\/1.1\r\n/);
+    assert.match(script.asked[0]!, /\r\naccept: text\/event-stream, application\/protojson\r\n/);
+    assert.deepEqual(await texts(client.find({ topic: "t", count: 1 })), ["1", "2", "3"]);
+    assert.match(script.asked[1]!, /^POST \/v1\/topics\/t:find [\s\S]*content-type: application\/protojson\r\n/);
+  });
+
+  test("an error event is the error, with all that it says", async (t) => {
+    const events = `${head}event: message\ndata: {"text":"1"}\n\n`;
+    const script = new Script(
+      t,
+      (socket) => socket.end(events + errorEvent),
+      (socket) => socket.end(`${events}event: error\ndata: oops\n\n`),
+      (socket) => socket.end('HTTP/1.1 429 Slow Down\r\ncontent-length: 23\r\n\r\n{"reason":"RATE_LIMIT"}'),
+      (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"),
+      (socket) => socket.end(`${head}event: message\ndata: {"text":1}\n\n`),
+      (socket) => socket.end(`${head}data: ${"x".repeat(2000)}\n\n`),
+    );
+    const client = await script.open(t, { bodyLimitBytes: 1000 });
+    const got: string[] = [];
+    assert.deepEqual((await failureOf(texts(client.watch({ topic: "t" }), got))).toJSON(), noTopic().toJSON());
+    assert.deepEqual(got, ["1"]);
+    const expected: [number, string][] = [
+      [500, "UNKNOWN"],
+      [429, "RATE_LIMIT"],
+      [502, "CODEC"],
+      [502, "CODEC"],
+      [502, "BODY_TOO_LARGE"],
+    ];
+    for (const [code, reason] of expected) {
+      const error = await failureOf(texts(client.watch({ topic: "t" })));
+      assert.deepEqual([error.code, error.reason], [code, reason]);
+    }
+  });
+
+  test("a stream that breaks off fails; with resumeStreams it goes on", async (t) => {
+    const event = (id: number): string => `event: message\nid: ${id}\ndata: {"text":"${id}"}\n\n`;
+    const chunked = head.replace("connection: close", "transfer-encoding: chunked");
+    const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+    const breakOff = (socket: Socket): void => {
+      socket.write(chunked + chunk(`retry: 1\n\n${event(1)}${event(2)}`), () => socket.destroySoon());
+    };
+    const plain = new Script(t, breakOff);
+    const got: string[] = [];
+    const broken = await failureOf(texts((await plain.open(t)).watch({ topic: "t" }), got));
+    assert.deepEqual([broken.code, broken.reason], [503, "UNAVAILABLE"]);
+    assert.deepEqual(got, ["1", "2"]);
+
+    const script = new Script(
+      t,
+      breakOff,
+      (socket) => socket.end("HTTP/1.1 503 Gone\r\ncontent-length: 0\r\n\r\n"),
+      (socket) =>
+        socket.end(
+          chunked + chunk(`${event(3)}event: error\ndata: {"code":503,"reason":"SERVER_STOPPED"}\n\n`) + chunk(""),
+        ),
+      (socket) => socket.end(chunked + chunk(event(4)) + chunk("")),
+    );
+    const client = await script.open(t, { resumeStreams: true });
+    assert.deepEqual(await texts(client.watch({ topic: "t" })), ["1", "2", "3", "4"]);
+    assert.deepEqual(
+      script.asked.map((text) => /last-event-id: (.*)\r\n/.exec(text)?.[1]),
+      [undefined, "2", "2", "3"],
+    );
+
+    const never = new Script(t, breakOff, (socket) => socket.destroy());
+    const gone = await failureOf(texts((await never.open(t, { resumeStreams: true })).watch({ topic: "t" })));
+    assert.equal(gone.reason, "UNAVAILABLE");
+    assert.equal(never.asked.length, 6);
+
+    const done = new Script(t, breakOff, (socket) => socket.end("HTTP/1.1 204 No Content\r\n\r\n"));
+    assert.deepEqual(await texts((await done.open(t, { resumeStreams: true })).watch({ topic: "t" })), ["1", "2"]);
+
+    const cut = new AbortController();
+    const waiting = new Script(t, (socket) => {
+      socket.write(chunked + chunk(`retry: 100000\n\n${event(1)}`), () => socket.destroySoon());
+    });
+    const stream = (await waiting.open(t, { resumeStreams: true })).watch({ topic: "t" }, { signal: cut.signal });
+    const iterator = stream[Symbol.asyncIterator]();
+    await iterator.next();
+    const next = failureOf(iterator.next());
+    cut.abort();
+    assert.equal((await next).code, 499);
+  });
+
+  test("a deadline ends a stream", async () => {
+    const waiting = topics({
+      async *watch(_request, call) {
+        yield { text: "1" };
+        await call.orCancelled(new Promise(() => {}));
+      },
+    });
+    await withServer({ services: [waiting] }, async (endpoint) => {
+      const client = createServiceClient(Topics, new HttpClient({ endpoint }));
+      const got: string[] = [];
+      const error = await failureOf(texts(client.watch({ topic: "t" }, { timeoutMs: 500 }), got));
+      assert.equal(error.code, 504);
+      assert.deepEqual(got, ["1"]);
+      await client[Symbol.asyncDispose]();
+    });
+  });
+});
