@@ -103,6 +103,13 @@ export function ruleWithoutPath(owner: string): TransportError {
   );
 }
 
+export function ruleVerbInvalid(owner: string, kind: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_RULE",
+    `${owner}: its google.api.http rule has the kind "${kind}"; a verb like "PURGE", or "*" for any would work`,
+  );
+}
+
 export function routeConflict(verb: string, template: string, owner: string, other: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ROUTE_CONFLICT",

@@ -13,7 +13,7 @@ import type { ResolvedMultipartLimits } from "./multipart-parser.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
-import { hasRule, type Rule, readRules } from "./rule.ts";
+import { hasRule, ownerOf, type Rule, readRules } from "./rule.ts";
 import { compileStreamRoute } from "./serve-stream.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -61,11 +61,11 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Heal
         if (timeoutMs === 0 && !hasRequestStream(method)) callsHaveDeadline = false;
         // A WebSocket begins with GET, whatever the rule says.
         const verb = hasRequestStream(method) ? "GET" : rule.verb;
-        add(verb, rule.template, compileStreamRoute({ ...route, timeoutMs }), method, method.operation);
+        add(verb, rule.template, compileStreamRoute({ ...route, timeoutMs }), method, ownerOf(method));
         continue;
       }
       if (route.timeoutMs === 0) callsHaveDeadline = false;
-      add(rule.verb, rule.template, route, method, method.operation);
+      add(rule.verb, rule.template, route, method, ownerOf(method));
     }
   }
   const { prefix, middleware: around, logger } = options;

@@ -7,15 +7,15 @@ import {
   file_google_protobuf_descriptor,
   MethodOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
-import { createMethod, type Method } from "@clew/rpc";
+import { createMethod, type Method, service } from "@clew/rpc";
 import { http } from "../../test/gen/google/api/annotations_pb.ts";
 import type { HttpRuleSchema } from "../../test/gen/google/api/http_pb.ts";
 import { file_test_v1_kinds, type KindsSchema, Rules } from "../../test/gen/test/v1/kinds_pb.ts";
-import { type Rule, readRules } from "./rule.ts";
+import { ownerOf, type Rule, readRules } from "./rule.ts";
 import { compileTarget } from "./target.ts";
 
 /** A method of Kinds to Kinds with this rule, as a user's own generated code would have it. */
-function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>): Method {
+function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>, ...lines: number[][]): Method {
   const options = create(MethodOptionsSchema);
   setExtension(options, http, rule as never);
   const type = ".test.v1.Kinds";
@@ -25,6 +25,7 @@ function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>): Method {
     syntax: "proto3",
     dependency: [file_test_v1_kinds.proto.name],
     service: [{ name: "Bad", method: [{ name: "Do", inputType: type, outputType: type, options }] }],
+    sourceCodeInfo: { location: lines.map(([line, ...path]) => ({ path, span: [line - 1, 2, 40] })) },
   };
   const protos = new Map<string, FileDescriptorProto>();
   const add = (one: DescFile): void => {
@@ -83,7 +84,7 @@ test("a rule that does not work is an error at registration that names method, u
     [
       get("/{nope}"),
       "CLEW_TRANSPORT_FIELD_MISSING",
-      /^\/bad.v1.Bad\/Do: its path variable \{nope\} names the field "nope", which test.v1.Kinds does not have \(it has: string_value, /,
+      /^\/bad.v1.Bad\/Do \(bad.proto\): its path variable \{nope\} names the field "nope", which test.v1.Kinds does not have \(it has: string_value, /,
     ],
     [
       get("/{nested.nope}"),
@@ -101,12 +102,34 @@ test("a rule that does not work is an error at registration that names method, u
     [get("/{labels}"), "CLEW_TRANSPORT_FIELD", /holds several values/],
     [get("/{nested}"), "CLEW_TRANSPORT_FIELD", /is a message/],
     [get("/{string_value.x}"), "CLEW_TRANSPORT_FIELD", /goes through string_value, which is no message/],
-    [get("no-slash"), "CLEW_TRANSPORT_TEMPLATE", /^\/bad.v1.Bad\/Do: path "no-slash" does not begin with a slash/],
+    [
+      get("no-slash"),
+      "CLEW_TRANSPORT_TEMPLATE",
+      /^\/bad.v1.Bad\/Do \(bad.proto\): path "no-slash" does not begin with a slash/,
+    ],
     [{ additionalBindings: [get("/a")] }, "CLEW_TRANSPORT_RULE", /no path/],
+    [
+      { pattern: { case: "custom", value: { kind: "NOT A VERB", path: "/a" } } },
+      "CLEW_TRANSPORT_RULE",
+      /the kind "NOT A VERB"/,
+    ],
+    [{ pattern: { case: "custom", value: { kind: "", path: "/a" } } }, "CLEW_TRANSPORT_RULE", /the kind ""/],
   ];
   for (const [rule, code, message] of cases) {
     assert.throws(() => readRules(methodWith(rule)), { code, message }, JSON.stringify(rule));
   }
+});
+
+test("an error names the line in the .proto, where the descriptor knows it", () => {
+  const rule = { pattern: { case: "get", value: "/{nope}" } } as const;
+  // The service is on line 5, the method on line 7.
+  const method = methodWith(rule, [5, 6, 0], [7, 6, 0, 2, 0], [8, 6, 0, 2, 0, 4]);
+  assert.throws(() => readRules(method), { message: /^\/bad\.v1\.Bad\/Do \(bad\.proto:7\): its path variable/ });
+  assert.equal(ownerOf(method), "/bad.v1.Bad/Do (bad.proto:7)");
+  assert.throws(() => service(method.desc.parent, {}), { message: /no method "do", which bad\.proto:7 declares/ });
+  assert.throws(() => service(method.desc.parent, { do: () => ({}), undo: () => ({}) } as never), {
+    message: /has "undo", which the service does not, see bad\.proto:5/,
+  });
 });
 
 test("writes the request target of a message: path by segments, the rest as the query", () => {

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
-import { type HttpRule, httpRule, type Method } from "@clew/rpc";
-import { fieldMissing, fieldUnusable, ruleWithoutPath } from "../errors.ts";
+import { type HttpRule, httpRule, type Method, placeInProto } from "@clew/rpc";
+import { fieldMissing, fieldUnusable, ruleVerbInvalid, ruleWithoutPath } from "../errors.ts";
 import { compileText } from "./field-text.ts";
 import { joinPaths } from "./route.ts";
 import { anyVerb } from "./router.ts";
@@ -34,7 +34,7 @@ export interface Rule {
 export function readRules(method: Method, prefix = ""): Rule[] {
   const option = getOption(method.desc, httpRule);
   if (!hasRule(method)) {
-    const template = parseTemplate(prefix + method.operation, method.operation);
+    const template = parseTemplate(prefix + method.operation, ownerOf(method));
     return [{ verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
   }
   return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule, prefix));
@@ -46,8 +46,13 @@ export function hasRule({ desc }: Method): boolean {
   return pattern.case !== undefined || additionalBindings.length > 0;
 }
 
+/** A method as an error names it, with the place in its .proto: `/shop.Orders/Find (shop.proto:12)`. */
+export function ownerOf({ operation, desc }: Method): string {
+  return `${operation} (${placeInProto(desc)})`;
+}
+
 function resolveRule(method: Method, rule: HttpRule, prefix: string): Rule {
-  const owner = method.operation;
+  const owner = ownerOf(method);
   const { input, output } = method.desc;
   const [verb, path] = readPattern(owner, rule);
   const template = parseTemplate(joinPaths(prefix, path), owner);
@@ -64,8 +69,11 @@ function readPattern(owner: string, { pattern }: HttpRule): [verb: string, path:
   switch (pattern.case) {
     case undefined:
       throw ruleWithoutPath(owner);
-    case "custom":
-      return [pattern.value.kind === "*" ? anyVerb : pattern.value.kind.toUpperCase(), pattern.value.path];
+    case "custom": {
+      const { kind, path } = pattern.value;
+      if (kind !== "*" && !/^[!#$%&'*+.^_`|~\w-]+$/.test(kind)) throw ruleVerbInvalid(owner, kind);
+      return [kind === "*" ? anyVerb : kind.toUpperCase(), path];
+    }
     default:
       return [pattern.case.toUpperCase(), pattern.value];
   }

@@ -1,0 +1,18 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+
+// Numbers of fields in descriptor.proto, of which a location's path is made.
+const fileService = 6;
+const serviceMethod = 2;
+
+/** Where a service or method stands in its .proto: `shop/v1/shop.proto:12`, or the file alone where its generator left the lines out. */
+export function placeInProto(desc: DescService | DescMethod): string {
+  const { name, sourceCodeInfo } = (desc.kind === "service" ? desc : desc.parent).file.proto;
+  const path = pathOf(desc).join();
+  const [line] = sourceCodeInfo?.location.find((one) => one.path.join() === path)?.span ?? [];
+  return line === undefined ? name : `${name}:${line + 1}`;
+}
+
+function pathOf(desc: DescService | DescMethod): number[] {
+  if (desc.kind === "service") return [fileService, desc.file.services.indexOf(desc)];
+  return [...pathOf(desc.parent), serviceMethod, desc.parent.methods.indexOf(desc)];
+}
