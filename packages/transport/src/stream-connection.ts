@@ -3,7 +3,7 @@ import type { Call } from "@clew/rpc";
 
 /** What requests are sent on: a connection of HTTP/2, or what does the same over HTTP/1.1. */
 export interface StreamSession {
-  /** `host:port` of the other end. */
+  /** `host:port` of the other end; empty over a unix socket. */
   readonly peer: string;
   /** Sends a request; with `body` all of it. */
   openStream(fields: HeaderFields, body: Uint8Array | undefined, listener: ClientStreamListener): ClientStream;
@@ -11,6 +11,8 @@ export interface StreamSession {
 
 /** The way to one endpoint. */
 export interface StreamConnection {
+  /** `host:port`, or the path of a unix socket. */
+  readonly endpoint: string;
   /** The session to send a call on: at once when there is one. Throws and rejects with 503 when there can be none. */
   session(call: Call): StreamSession | Promise<StreamSession>;
   /** Like {@link session}, but waits through failures for as long as the call may last. */
@@ -34,6 +36,7 @@ export function translateConnection(connection: StreamConnection, openStream: Op
     openStream: (fields, body, listener) => openStream(session, fields, body, listener),
   });
   return {
+    endpoint: connection.endpoint,
     session(call) {
       const found = connection.session(call);
       return found instanceof Promise ? found.then(translate) : translate(found);

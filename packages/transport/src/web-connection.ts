@@ -27,11 +27,13 @@ export function createWebConnection(options: ResolvedHttpClientOptions): StreamC
 
 /** Over HTTP/2, and over HTTP/1.1 once a server has chosen that. */
 class WebConnection implements StreamConnection {
+  readonly endpoint: string;
   readonly #http1: Http1Connection | undefined;
   readonly #http2: ClientConnection;
   #speaksHttp1 = false;
 
   constructor(options: ResolvedHttpClientOptions, http1: Http1Connection | undefined) {
+    this.endpoint = addressOf(options);
     this.#http1 = http1;
     const onHttp1: ConstructorParameters<typeof ClientConnection>[0]["onHttp1"] = (socket) => {
       this.#speaksHttp1 = true;
@@ -66,16 +68,16 @@ class WebConnection implements StreamConnection {
 }
 
 class Http1Connection implements StreamConnection {
+  readonly endpoint: string;
   readonly sender: Http1Sender;
-  readonly #peer: string;
 
-  constructor(sender: Http1Sender, peer: string) {
+  constructor(sender: Http1Sender, endpoint: string) {
+    this.endpoint = endpoint;
     this.sender = sender;
-    this.#peer = peer;
   }
 
   session(call: Call): StreamSession {
-    const peer = this.#peer;
+    const peer = this.endpoint;
     return {
       peer,
       openStream: (fields, body, listener) => new Http1Stream(this.sender, call, { fields, body, listener, peer }),
