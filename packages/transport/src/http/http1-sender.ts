@@ -42,7 +42,8 @@ export class Http1Sender implements HttpSender {
       const spare = this.#spare;
       this.#spare = undefined;
       if (spare === undefined || spare.destroyed || !spare.writable) open(options, callback);
-      else callback(null, spare);
+      // Later: undici does not expect it before this returns.
+      else queueMicrotask(() => callback(null, spare));
     };
     this.#pool = new Pool(origin, { connections, connect });
   }
