@@ -92,7 +92,7 @@ export class Collector {
       const ui = new HttpServer({
         address,
         filters: [checkHost(allowedHosts)],
-        routes: [...uiRoutes(store, tail), ...jaegerRoutes(store, now, logger), ...(await uiFileRoutes())],
+        routes: [...uiRoutes(store, tail), ...jaegerRoutes(store, now, logger), ...uiFileRoutes()],
         logger,
       });
       for (const server of [otlp, ui]) {

@@ -13,7 +13,7 @@ async function withUi(build: (folder: string) => Promise<void>, use: (origin: st
     await build(folder);
     const server = new HttpServer({
       address: "127.0.0.1:0",
-      routes: await uiFileRoutes(pathToFileURL(`${join(folder, "ui")}/`)),
+      routes: uiFileRoutes(pathToFileURL(`${join(folder, "ui")}/`)),
     });
     await server.start();
     try {
