@@ -59,7 +59,7 @@ function generate(folder, protos) {
   const template = {
     version: "v2",
     plugins: [{ local: "protoc-gen-es", out, opt, include_imports: true }],
-    inputs: [{ directory: "." }],
+    inputs: [{ directory: "proto" }],
   };
   execFileSync("buf", ["generate", "--template", JSON.stringify(template)], { cwd: folder, stdio: "inherit" });
 }
