@@ -11,8 +11,6 @@ export interface StreamSession {
 
 /** The way to one endpoint. */
 export interface StreamConnection {
-  /** Where it leads, for sessions that cannot tell: those of a unix socket. */
-  readonly endpoint?: string;
   /** `host:port`, or the path of a unix socket. */
   readonly endpoint: string;
   /** The session to send a call on: at once when there is one. Throws and rejects with 503 when there can be none. */

@@ -211,7 +211,7 @@ export class Request implements ClientStreamListener {
   #openOn(session: StreamSession): void {
     const call = this.#call;
     if (this.#isOver) return;
-    call.peer = { address: session.peer || (this.#init.connection.endpoint ?? "") };
+    call.peer = { address: session.peer || this.#init.connection.endpoint };
     const headers = [...this.#init.headers];
     if (call.deadline !== undefined) {
       const leftMs = remainingMs(call.deadline);
