@@ -13,14 +13,14 @@ import { Listener, type ListenerOptions, resolveListenerOptions } from "./listen
 import { type ProtocolName, protocolNames, WebProtocols } from "./web-protocols.ts";
 
 /**
- * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` and `codecs` are for all protocols; `routes` and
+ * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` (also of `methods`) and `codecs` are for all protocols; `routes` and
  * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression` and `reflection` for gRPC, Connect and gRPC-Web;
  * `filters` for all but gRPC. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
  */
 export interface ServerOptions
   extends ListenerOptions,
     HttpHandlerOptions,
-    Omit<GrpcHandlerOptions, "health">,
+    Omit<GrpcHandlerOptions, "health" | "methods">,
     ServerConnectionOptions {
   /**
    * Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it; unless this is `false`. With `true` or options,
@@ -52,7 +52,11 @@ export class Server {
     const unknown = protocols.find((name) => !protocolNames.includes(name));
     if (unknown !== undefined) throw optionInvalid("protocols", unknown, `some of ${protocolNames.join(", ")}`);
     const web = new WebProtocols(grpc, protocols);
-    const http = new HttpHandler(protocols.includes("http") ? options : { ...options, services: [] }, web, grpc.health);
+    const http = new HttpHandler(
+      protocols.includes("http") ? options : { ...options, services: [], methods: {} },
+      web,
+      grpc.health,
+    );
     this.#http = http;
     this.#grpc = grpc;
     // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.

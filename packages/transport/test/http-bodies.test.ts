@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { createJsonCodec, jsonCodec, protoCodec, service } from "@clew/rpc";
-import { createClient, Server } from "@clew/transport";
+import { createClient, GrpcServer, Server } from "@clew/transport";
 import { HttpServer, redirect, setStatus } from "@clew/transport/http";
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
@@ -155,6 +155,26 @@ test("options of a method go before those of its service, and those before the s
       headers: { "content-type": "application/json" },
     });
     assert.equal(proto.response.status, 415);
+  });
+});
+
+test("a method's timeout is the same over every protocol", async () => {
+  const hang = () => new Promise<never>(() => {});
+  const services = [shelves({ getBook: hang, getFile: hang })];
+  const methods = { "/test.v1.Shelves/*": { timeoutMs: 50 }, "/test.v1.Shelves/GetFile": { timeoutMs: 40 } };
+  const server = new Server({ address: "127.0.0.1:0", services, methods, timeoutMs: 0 });
+  await server.start();
+  for (const { href: endpoint } of server.endpoints()) {
+    const client = createClient(Shelves, { endpoint, timeoutMs: 60_000 });
+    await assert.rejects(client.getBook({ shelf: "s", book: { id: "b" } }), { code: 504 });
+    await client[Symbol.asyncDispose]();
+  }
+  await server.stop(AbortSignal.abort());
+  assert.throws(() => new GrpcServer({ services, methods: { "/nope/*": {} } }), {
+    code: "CLEW_TRANSPORT_METHOD_OPTION",
+  });
+  assert.throws(() => new GrpcServer({ services, methods: { "/test.v1.Shelves/*": { timeoutMs: -1 } } }), {
+    code: "CLEW_TRANSPORT_OPTION",
   });
 });
 

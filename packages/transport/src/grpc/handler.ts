@@ -23,6 +23,7 @@ import {
 } from "@clew/rpc";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { Health } from "../health.ts";
+import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
 import { OpenSet } from "../open-set.ts";
 import { createApiMetadataService } from "./api-metadata.ts";
 import { GrpcCall } from "./call.ts";
@@ -41,6 +42,8 @@ export interface GrpcHandlerOptions {
   middleware?: readonly Middleware[];
   /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
   timeoutMs?: number;
+  /** Other timeouts, by operation (`"/shop.Orders/Place"`) or for all unary methods of a service (`"/shop.Orders/*"`). Default: none. */
+  methods?: MethodEntries<{ timeoutMs?: number }>;
   /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
   /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
@@ -59,6 +62,7 @@ interface ResolvedOptions {
   readonly services: readonly Service[];
   readonly middleware: readonly Middleware[];
   readonly timeoutMs: number;
+  readonly methods: MethodEntries<{ timeoutMs?: number }>;
   readonly maxMessageBytes: number;
   readonly compression: Compression | undefined;
   readonly codecs: readonly Codec[];
@@ -76,6 +80,7 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
     services: options.services ?? [],
     middleware: options.middleware ?? [],
     timeoutMs,
+    methods: options.methods ?? {},
     maxMessageBytes,
     compression: readCompression(options.compression),
     codecs: [protoCodec, jsonCodec].map((codec) => given.find(({ name }) => name === codec.name) ?? codec),
@@ -229,13 +234,22 @@ function createOwnServices(options: ResolvedOptions, health: Health): readonly S
 
 function createRoutes(options: ResolvedOptions, ownServices: readonly Service[]): ReadonlyMap<string, GrpcRoute> {
   const middleware = chain(...options.middleware);
+  const entriesOf = findMethodEntries(options.methods, options.services);
+  const timeoutOf = (method: Method): number => {
+    let { timeoutMs } = options;
+    for (const [key, entry] of entriesOf(method.operation)) {
+      timeoutMs = entry.timeoutMs ?? timeoutMs;
+      if (!(timeoutMs >= 0)) throw optionInvalid(`methods["${key}"].timeoutMs`, timeoutMs, "a number of milliseconds");
+    }
+    return method.kind === "unary" && timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+  };
   const routes = new Map<string, GrpcRoute>();
   const add = (method: Method, handler: Handler): void => {
     if (routes.has(method.operation)) throw serviceConflict(method.operation);
     routes.set(method.operation, {
       method,
       handler,
-      timeoutMs: method.kind === "unary" && options.timeoutMs > 0 ? options.timeoutMs : Number.POSITIVE_INFINITY,
+      timeoutMs: timeoutOf(method),
       protoCodec: compileRouteCodec(options.codecs[0]!, method, "application/grpc"),
       codecs: new Map(
         options.codecs.map((codec) => [codec.name, compileRouteCodec(codec, method, `application/grpc+${codec.name}`)]),

@@ -1,6 +1,7 @@
 import { type Logger, silentLogger } from "@clew/log";
 import type { Codec, JsonCodecOptions, Middleware, Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
+import type { MethodEntries } from "../method-entries.ts";
 import { defaultCodecs } from "./body-codec.ts";
 import {
   type HealthRouteOptions,
@@ -26,7 +27,7 @@ export interface HttpHandlerOptions {
   /** What comes before every path, those of services and routes alike: `/shop`. Default: nothing. */
   prefix?: string;
   /** Options of single methods, by operation (`"/shop.Orders/Place"`) or for all of a service (`"/shop.Orders/*"`). Default: none. */
-  methods?: Readonly<Record<string, HttpMethodOptions>>;
+  methods?: MethodEntries<HttpMethodOptions>;
   /** Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as its body. Default: true. */
   defaultRoutes?: boolean;
   /**

@@ -1,6 +1,7 @@
 import { type Codec, createJsonCodec, type JsonCodecOptions, type Service } from "@clew/rpc";
-import { methodOptionUnused, optionInvalid } from "../errors.ts";
+import { optionInvalid } from "../errors.ts";
 import { longestTimerMs } from "../listener.ts";
+import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
 
 /** What a method may have other than its server. */
 export interface HttpMethodOptions {
@@ -27,23 +28,12 @@ export interface ResolvedMethodOptions {
  */
 export function compileMethodOptions(
   server: ResolvedMethodOptions,
-  methods: Readonly<Record<string, HttpMethodOptions>>,
+  methods: MethodEntries<HttpMethodOptions>,
   services: readonly Service[],
 ): (operation: string) => ResolvedMethodOptions {
-  const known = new Set<string>();
-  for (const service of services) {
-    known.add(`/${service.desc.typeName}/*`);
-    for (const { method } of service.methods) known.add(method.operation);
-  }
-  for (const key of Object.keys(methods)) if (!known.has(key)) throw methodOptionUnused(key, [...known]);
-  return (operation) => {
-    let options = server;
-    for (const key of [`${operation.slice(0, operation.lastIndexOf("/"))}/*`, operation]) {
-      const entry = methods[key];
-      if (entry !== undefined) options = override(options, entry, `methods["${key}"].`);
-    }
-    return options;
-  };
+  const entriesOf = findMethodEntries(methods, services);
+  return (operation) =>
+    entriesOf(operation).reduce((options, [key, entry]) => override(options, entry, `methods["${key}"].`), server);
 }
 
 function override(outer: ResolvedMethodOptions, entry: HttpMethodOptions, name: string): ResolvedMethodOptions {
