@@ -30,8 +30,8 @@ export interface ConfigLogger {
   warn(message: string, fields?: Record<string, unknown>): void;
 }
 
-/** Told the new value and the one before. */
-export type ConfigListener = (value: unknown, previous: unknown) => void | Promise<void>;
+/** Told the new value and the one before. It may be asynchronous; what it returns does not matter. */
+export type ConfigListener = (value: unknown, previous: unknown) => unknown;
 
 /** A configuration that follows its sources. */
 export interface Config<T> {
