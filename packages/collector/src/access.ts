@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ServiceError } from "@clew/rpc";
-import type { Filter } from "@clew/transport/http";
+import { cors, type Filter } from "@clew/transport/http";
 
 /** Whether a host name, without its port, can only be this machine. */
 export function isLocalHost(host: string): boolean {
@@ -42,21 +42,6 @@ function isLoopback(request: IncomingMessage): boolean {
 
 /** Lets web pages of this machine send spans (CORS); browsers refuse the others when they see no permission. */
 export function allowLocalOrigins(): Filter {
-  return (next) => (request, response, variables) => {
-    const { origin } = request.headers;
-    if (origin !== undefined) response.setHeader("vary", "origin");
-    if (origin === undefined || !isLocalOrigin(origin)) return next(request, response, variables);
-    response.setHeader("access-control-allow-origin", origin);
-    if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined) {
-      return next(request, response, variables);
-    }
-    response.writeHead(204, {
-      "access-control-allow-methods": "POST",
-      // The page decides which headers its exporter adds; none of them means anything here.
-      "access-control-allow-headers": request.headers["access-control-request-headers"] ?? "content-type",
-      "access-control-max-age": "86400",
-    });
-    response.end();
-    return undefined;
-  };
+  // The page decides which headers its exporter adds; none of them means anything here.
+  return cors({ origins: isLocalOrigin, methods: ["POST"], maxAgeSeconds: 86_400 });
 }

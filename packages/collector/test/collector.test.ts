@@ -301,12 +301,12 @@ test("lets pages of this machine send spans, and no others", () =>
     const local = await preflight("http://localhost:3000");
     assert.equal(local.status, 204);
     assert.equal(local.headers["access-control-allow-origin"], "http://localhost:3000");
-    assert.equal(local.headers["access-control-allow-headers"], "content-type,traceparent");
+    assert.equal(local.headers["access-control-allow-headers"], "content-type, traceparent");
     const foreign = await preflight("https://evil.example");
     assert.equal(foreign.headers["access-control-allow-origin"], undefined);
     const sent = await post(collector, jsonOf({ trace: 1, id: 1 }), { origin: "http://localhost:3000" });
     assert.equal(sent.headers["access-control-allow-origin"], "http://localhost:3000");
-    assert.equal(sent.headers.vary, "origin");
+    assert.equal(sent.headers.vary, "Origin");
     const read = await send(new URL("/api/services", collector.endpoint()), {
       headers: { origin: "http://localhost:3000" },
     });
