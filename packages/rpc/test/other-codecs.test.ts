@@ -16,7 +16,9 @@ import {
   DurationSchema,
   Int64ValueSchema,
   NullValue,
+  StructSchema,
   TimestampSchema,
+  TypeSchema,
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { Codec, MessageCodec } from "@clew/rpc";
@@ -343,6 +345,37 @@ describe("msgpack", () => {
     );
     const second = create(TimestampSchema, { seconds: 1n });
     assert.equal(hex({ optionalTimestamp: second }), `81b1${key("OptionalTimestamp")}81a7${key("Seconds")}01`);
+  });
+
+  test("reads what Go writes: github.com/vmihailenco/msgpack 5.4.1 on the structs of google.golang.org/protobuf", () => {
+    const type = msgpackCodec
+      .compile(TypeSchema)
+      .decode(
+        Buffer.from(
+          "87a44e616d65a5706b672e54a64669656c6473928aa44b696e64d200000003ab43617264696e616c697479d200000000a64e756d626572" +
+            "d20000012ca44e616d65a16ea75479706555726ca175aa4f6e656f66496e646578d2ffffffffa65061636b6564c3a74f7074696f6e73" +
+            "9182a44e616d65a16fa556616c756582a75479706555726ca178a556616c7565c4020102a84a736f6e4e616d65a16aac44656661756c" +
+            "7456616c7565a0c0a64f6e656f667392a161a162a74f7074696f6e73c0ad536f75726365436f6e74657874c0a653796e746178d20000" +
+            "0001a745646974696f6ea0",
+          "hex",
+        ),
+      );
+    const option = { name: "o", value: { typeUrl: "x", value: Uint8Array.of(1, 2) } };
+    const field = { kind: 3, number: 300, name: "n", typeUrl: "u", oneofIndex: -1, packed: true, jsonName: "j" };
+    assert.deepStrictEqual(
+      type,
+      create(TypeSchema, {
+        name: "pkg.T",
+        fields: [{ ...field, options: [option] }, {}],
+        oneofs: ["a", "b"],
+        syntax: 1,
+      }),
+    );
+    const struct = "81a64669656c647381a16181a44b696e6481ab4e756d62657256616c7565cb3ff8000000000000";
+    const kind = { case: "numberValue" as const, value: 1.5 };
+    const expected = create(StructSchema, { fields: { a: create(ValueSchema, { kind }) } });
+    assert.deepStrictEqual(msgpackCodec.compile(StructSchema).decode(Buffer.from(struct, "hex")), expected);
+    assert.equal(Buffer.from(msgpackCodec.compile(StructSchema).encode(expected)).toString("hex"), struct);
   });
 
   test("long text, bytes, lists and maps have heads of their size", () => {

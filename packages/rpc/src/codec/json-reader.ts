@@ -37,10 +37,10 @@ export function tooDeep(message: string): Error {
   return problem(message, `messages are nested more than ${depthLimit} deep`);
 }
 
-// A number in a string: no empty one, no space around it, no name such as Infinity.
+// A number in a string is written as JSON writes numbers: no plus, no 0x10, no space around it, no name such as Infinity.
 function numberOf(json: unknown): number {
   if (typeof json === "number") return json;
-  if (typeof json !== "string" || json === "" || json.trim().length !== json.length) return Number.NaN;
+  if (typeof json !== "string" || !/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(json)) return Number.NaN;
   return Number(json);
 }
 
@@ -126,10 +126,11 @@ export function readBytes(json: unknown, name: string): Uint8Array {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
   try {
-    return base64Decode(json);
+    if (/^[\w+/-]*={0,2}$/.test(json)) return base64Decode(json);
   } catch {
-    throw expected(name, "base64", json);
+    // Told below.
   }
+  throw expected(name, "base64", json);
 }
 
 /** The number of an enum's value, undefined for a name that it does not have where those are passed over. */

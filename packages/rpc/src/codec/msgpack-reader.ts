@@ -124,7 +124,9 @@ class MsgpackReader {
 
   #binary(size: number): Uint8Array {
     const at = this.#take(size);
-    return Uint8Array.prototype.slice.call(this.#bytes, at, at + size);
+    const value = new Uint8Array(size);
+    value.set(this.#bytes.subarray(at, at + size));
+    return value;
   }
 
   #array(size: number, depth: number): MsgpackValue[] {
