@@ -4,7 +4,9 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { brotliDecompressSync, createGunzip, gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { service } from "@clew/rpc";
 import { type CompressionOptions, compression, cors, type RawHandler, type Route } from "@clew/transport/http";
+import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually } from "./http-shelves.ts";
 import { eachVersion } from "./http-versions.ts";
 
@@ -203,6 +205,38 @@ test("each event of a stream arrives when it is written", async () => {
       assert.equal(decoders[encoding]!(Buffer.concat(parts)).toString(), "data: one\n\ndata: two\n\n");
     });
   }
+});
+
+test("a stream of replies is compressed event by event as well", async () => {
+  let go: () => void = () => {};
+  const streaming = service(Echo, {
+    unary: (request) => request,
+    async *serverStream(request) {
+      yield request;
+      await new Promise<void>((resolve) => (go = resolve));
+      yield request;
+    },
+    clientStream: async () => ({}),
+    bidiStream: async function* () {},
+  });
+  await eachVersion(
+    () => ({ services: [streaming], filters: [compression()] }),
+    async ({ open }) => {
+      const headers = { "content-type": "application/json", "accept-encoding": "gzip" };
+      const question = { verb: "POST", headers, body: '{"text":"an event"}' };
+      const reply = await open("/test.v1.Echo/ServerStream", question);
+      assert.deepEqual(
+        [reply.headers["content-encoding"], reply.headers["content-type"]?.split(";")[0]],
+        ["gzip", "text/event-stream"],
+      );
+      let text = "";
+      const events = (): number => text.split("an event").length - 1;
+      reply.body.pipe(createGunzip()).on("data", (part: Buffer) => (text += part.toString()));
+      await eventually(() => events() === 1, "the first event");
+      go();
+      await eventually(() => events() === 2, "the second event");
+    },
+  );
 });
 
 test("what is piped is held back by a slow caller and arrives whole", async () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ServiceError } from "@clew/rpc";
-import { type CorsOptions, cors, type Route } from "@clew/transport/http";
+import { Server } from "@clew/transport";
+import { type CorsOptions, compression, cors, type Route } from "@clew/transport/http";
 import { echo, withServer } from "./http-shelves.ts";
 import { eachVersion, type WholeReply } from "./http-versions.ts";
 
@@ -210,4 +211,36 @@ test("a function that fails is an error of the server's, not a yes", async () =>
     const reply = await ask("/plain", { headers: { origin: page } });
     assert.deepEqual([reply.status, reply.headers["access-control-allow-origin"]], [500, undefined]);
   });
+});
+
+test("gRPC-Web and Connect pass it like any other request, and a page may read what they answer", async () => {
+  const server = new Server({
+    address: "127.0.0.1:0",
+    services: [echo()],
+    filters: [cors({ origins: [page] }), compression({ minBytes: 0 })],
+  });
+  await server.start();
+  try {
+    const url = new URL("/test.v1.Echo/Unary", server.endpoint());
+    const cases: [contentType: string, body: string, more?: Record<string, string>][] = [
+      ["application/grpc-web+proto", "\0\0\0\0\0", { "x-grpc-web": "1" }],
+      ["application/json", "{}", { "connect-protocol-version": "1" }],
+    ];
+    for (const [contentType, body, more = {}] of cases) {
+      const asked = { ...preflight(page, { "access-control-request-headers": Object.keys(more).join() }).headers };
+      const allowed = await fetch(url, { method: "OPTIONS", headers: asked });
+      assert.equal(allowed.headers.get("access-control-allow-headers"), Object.keys(more).join());
+      const headers = { origin: page, "content-type": contentType, ...more };
+      const reply = await fetch(url, { method: "POST", headers, body });
+      assert.deepEqual([reply.status, reply.headers.get("content-type")], [200, contentType]);
+      assert.equal(reply.headers.get("access-control-allow-origin"), page);
+      assert.equal(reply.headers.get("access-control-expose-headers"), exposed);
+      assert.match(reply.headers.get("vary") ?? "", /Origin/);
+      // A frame of gRPC-Web goes as it is; a message of Connect is a body like any other.
+      assert.equal(reply.headers.has("content-encoding"), contentType === "application/json");
+      assert.ok((await reply.arrayBuffer()).byteLength > 0);
+    }
+  } finally {
+    await server.stop(AbortSignal.abort());
+  }
 });

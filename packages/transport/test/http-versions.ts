@@ -91,7 +91,8 @@ function overHttp2(url: string): Way {
   session.on("error", () => {});
   const open: Asker["open"] = (path, { verb = "GET", headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
-      const stream = session.request({ ":method": verb, ":path": path, ...headers }, { endStream: body === undefined });
+      const asked = { ":method": verb, ":path": path, ...headers };
+      const stream = session.request(asked, { endStream: body === undefined });
       stream.on("error", reject);
       stream.on("close", () => reject(new Error("the stream was closed")));
       stream.on("response", ({ ":status": status, ...rest }) =>
