@@ -155,6 +155,8 @@ export class App implements AppInfo {
   #instance: Instance | undefined;
   #isRegistered = false;
   #running: Promise<void> | undefined;
+  // Registering anew where the workers are; it must not end after the deregistration.
+  #moving: Promise<void> = Promise.resolve();
   readonly #resources: Resources = new Resources();
   /** In the primary, its workers. */
   readonly #pool: WorkerPool | undefined;
@@ -175,7 +177,7 @@ export class App implements AppInfo {
   }
 
   #createPool(count: number): WorkerPool {
-    const { startTimeoutMs, stopTimeoutMs, beforeStop, afterStop } = this.#options;
+    const { startTimeoutMs, stopTimeoutMs, beforeStop, afterStop, signals } = this.#options;
     return new WorkerPool({
       count,
       appId: this.id,
@@ -184,8 +186,11 @@ export class App implements AppInfo {
       stopTimeoutMs,
       // Each hook, and the closing of what was composed, has that time as well.
       killTimeoutMs: (beforeStop.length + afterStop.length + 2) * stopTimeoutMs + 2 * cutOffGraceMs,
+      handlesHangUp: signals.length > 0 && !signals.includes("SIGHUP"),
       onStopAsked: () => this.#requestStop(),
-      onEndpoints: (endpoints) => void this.#moveTo(endpoints),
+      onEndpoints: (endpoints) => {
+        this.#moving = this.#moving.then(() => this.#moveTo(endpoints));
+      },
     });
   }
 
@@ -237,6 +242,7 @@ export class App implements AppInfo {
   #requestStop(): void {
     this.#isStopRequested = true;
     this.#stopRequest.resolve();
+    this.#pool?.cancelStart();
   }
 
   async #runUnderSignals(): Promise<void> {
@@ -441,6 +447,7 @@ export class App implements AppInfo {
   async #deregister(failures: unknown[]): Promise<void> {
     const { registrar } = this.#options;
     const logger = this.#logger;
+    await this.#moving;
     const instance = this.#instance;
     if (registrar === undefined || instance === undefined) return;
     this.#instance = undefined;

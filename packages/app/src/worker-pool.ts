@@ -16,6 +16,8 @@ export interface WorkerPoolOptions {
   readonly stopTimeoutMs: number;
   /** How long a worker may take to end once it was told to, in milliseconds; then it is killed. */
   readonly killTimeoutMs: number;
+  /** Whether SIGHUP replaces the workers. */
+  readonly handlesHangUp: boolean;
   /** A worker asks that the whole app stops. */
   readonly onStopAsked: () => void;
   /** Workers are reached elsewhere than before: with port 0, when all of them had died. */
@@ -45,6 +47,7 @@ export class WorkerPool implements Server {
   /** What the workers told while they stopped. */
   readonly #failures: unknown[] = [];
   readonly #stopping: AbortController = new AbortController();
+  #isCancelled = false;
   #endpoints: readonly URL[] = [];
   #isUp = false;
   #restarting: Promise<void> | undefined;
@@ -61,7 +64,7 @@ export class WorkerPool implements Server {
     isAnyRunning = true;
     // However the primary ends, nobody is left behind.
     process.once("exit", this.#kill);
-    process.on("SIGHUP", this.#onHangUp);
+    if (this.#options.handlesHangUp) process.on("SIGHUP", this.#onHangUp);
     try {
       const numbers = Array.from({ length: this.#options.count }, (_, index) => index + 1);
       await Promise.all(numbers.map((number) => this.#launch(number, 0)));
@@ -69,8 +72,16 @@ export class WorkerPool implements Server {
     } catch (error) {
       // The others failed for the same reason, or are told to stop; what they tell adds nothing.
       await this.#stopAll().catch(() => {});
-      throw error;
+      // Told to stop, they end before they are ready.
+      if (!this.#isCancelled) throw error;
     }
+  }
+
+  /** Nobody wants the start any more: what is not ready is told to stop, and the start ends as if all were well. */
+  cancelStart(): void {
+    if (this.#isUp) return;
+    this.#isCancelled = true;
+    for (const one of this.#processes) one.stop();
   }
 
   /** Tells one worker after the other to stop, so that some accept while others drain; none waits for longer than its share. */
@@ -239,7 +250,12 @@ class WorkerProcess {
       } else if (message?.clew === "stop-all") onStopAsked();
     });
     // Its channel broke, or it could not be started: its end tells.
-    this.#worker.on("error", (error) => this.failures.push(error));
+    this.#worker.on("error", (error) => {
+      this.failures.push(error);
+      if (this.#worker.process.pid !== undefined) return;
+      ready.reject(error);
+      ended.resolve(messageOf(error));
+    });
     this.#worker.once("exit", (code: number | null, signal: string | null) => {
       const how = signal !== null ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
       const [failure] = this.failures;

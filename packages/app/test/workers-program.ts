@@ -13,6 +13,8 @@ export interface ProgramOptions {
   stopTimeoutMs?: number;
   /** "start": every worker fails. "defect": with a TypeError. "early": before the app runs. */
   fails?: "start" | "defect" | "early";
+  /** How long a worker waits before its app runs. */
+  loadMs?: number;
   /** While there is a file of this name, workers that start fail. */
   brokenFile?: string;
 }
@@ -91,6 +93,10 @@ const app = new App({
 });
 if (options.fails === "early" && process.env.CLEW_WORKER !== undefined) process.exit(3);
 await runMain(async () => {
+  if (options.loadMs !== undefined && process.env.CLEW_WORKER !== undefined) {
+    console.log("loading");
+    await sleep(options.loadMs);
+  }
   await app.run();
   say("over");
 });

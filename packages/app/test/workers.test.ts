@@ -180,6 +180,16 @@ test("SIGTERM drains calls in flight in every worker", async () => {
   assert.deepEqual(await program.ended, { exit: 0, signal: null });
 });
 
+test("a signal to all processes while the workers are starting stops the start, which is no failure", async () => {
+  // One that is not yet in app.run() dies of it; one that is leaves it to the primary.
+  const program = new Program({ loadMs: 20_000 });
+  await program.until(() => program.out.split("loading").length === 3, "workers that load");
+  program.killAll("SIGINT");
+  assert.deepEqual(await program.ended, { exit: 0, signal: null });
+  assert.equal(program.err, "");
+  assert.equal(program.pids().length, 0);
+});
+
 test("the primary killed: its workers finish their calls and end", async () => {
   const program = new Program();
   const pids = await program.up();

@@ -2,7 +2,7 @@ import { type Shape, shapeAt } from "./shape.ts";
 import type { Path, Tree } from "./tree.ts";
 
 const secretPattern =
-  /pass(word|wd|phrase)|passw?d?$|secret|token|api[-_]?key|private[-_]?key|credential|authorization|cookie/i;
+  /pass(word|wd|phrase)|passw?d?$|secret|token|api[-_]?key|private[-_]?key|credential|authorization|cookie|(^|[-_.])dsn$/i;
 
 /** Whether a key, or a variable, by its name holds what nobody should read. */
 export function isSecretName(name: string | number): boolean {
