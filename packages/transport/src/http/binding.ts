@@ -120,7 +120,7 @@ export type FormValue = string | FormPart;
  * @throws ServiceError 400 CODEC naming the field
  */
 export function bindForm(desc: DescMessage, message: Message, valuesByKey: ReadonlyMap<string, FormValue[]>): void {
-  // The oneofs this form has set: two members of one are a contradiction, while a body's is replaced.
+  // The oneofs and lists this form has set: two members of a oneof are a contradiction, while a body's is replaced.
   const decided = new Set<unknown>();
   for (const [key, values] of valuesByKey) bindKey(desc, message as unknown as Properties, key, values, decided);
 }
@@ -156,7 +156,9 @@ function bindKey(
       setValues(enterAll(message, way, key, decided), slot, key, values, decided);
       return;
     }
-    if (field.fieldKind !== "message" || slot.text !== undefined) throw bindError(key, `${field.name} has no fields`);
+    // Kratos's client goes into a Value: value.stringValue=text.
+    const isWhole = slot.text !== undefined && field.message?.typeName !== "google.protobuf.Value";
+    if (field.fieldKind !== "message" || isWhole) throw bindError(key, `${field.name} has no fields`);
     way.push(field);
     slots = slotsOf(field.message);
   }
@@ -177,7 +179,11 @@ function setValues(target: Properties, slot: Slot, key: string, values: FormValu
   const { field } = slot;
   if (field.fieldKind === "list") {
     const elements = values.filter((one) => typeof one === "string" || !isNoFile(one));
-    target[field.localName] = elements.map((one) => read(slot, key, one)).filter((value) => value !== undefined);
+    const list = elements.map((one) => read(slot, key, one)).filter((value) => value !== undefined);
+    // By its other name, or with [], a list goes on; one that a body filled is replaced.
+    const old = target[field.localName] as unknown[];
+    target[field.localName] = decided.has(old) ? [...old, ...list] : list;
+    decided.add(target[field.localName]);
     return;
   }
   if (values.length > 1) throw bindError(key, "it is given more than once");

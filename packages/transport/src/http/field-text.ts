@@ -3,7 +3,6 @@ import {
   type DescEnum,
   type DescField,
   type DescMessage,
-  fromJson,
   type JsonObject,
   type Message,
   type MessageShape,
@@ -12,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type DurationSchema, type FieldMaskSchema, isWrapperDesc, type ValueSchema } from "@bufbuild/protobuf/wkt";
+import { jsonCodec } from "@clew/rpc";
 
 /**
  * A value as it stands in a path or a query, and back. Values have the form they have in a message's property.
@@ -89,8 +89,9 @@ function parseBool(text: string): boolean {
 }
 
 function parseInteger(text: string, min: bigint, max: bigint): bigint {
-  // 80 digits are more than any number in range has: BigInt takes time that grows with the square of them.
-  if (!/^[+-]?\d{1,80}$/.test(text)) throw new Error(`${quote(text)} is not a whole number`);
+  // 80 digits are more than any number in range has: BigInt takes time that grows with the square of them. What has no
+  // sign has no plus either, as for Go's strconv.ParseUint.
+  if (!(min < 0n ? /^[+-]?\d{1,80}$/ : /^-?\d{1,80}$/).test(text)) throw new Error(`${quote(text)} is not a whole number`);
   const value = BigInt(text.startsWith("+") ? text.slice(1) : text);
   if (value < min || value > max) throw new Error(`${quote(text)} is not between ${min} and ${max}`);
   return value;
@@ -152,8 +153,7 @@ function messageText(desc: DescMessage, isBare: boolean): TextCodec | undefined 
   switch (desc.typeName) {
     case "google.protobuf.Timestamp":
       return {
-        parse: (text) =>
-          text === "null" ? undefined : fromJsonText(desc, text, "a date and time like 2006-01-02T15:04:05Z"),
+        parse: (text) => (text === "null" ? undefined : parseTime(desc, text)),
         format: (value) => toJson(desc, value as Message) as string,
       };
     case "google.protobuf.Duration":
@@ -186,11 +186,12 @@ function messageText(desc: DescMessage, isBare: boolean): TextCodec | undefined 
   }
 }
 
-function fromJsonText(desc: DescMessage, text: string, what: string): Message {
+/** As the codec of bodies reads it: protobuf-es takes the 30th of February for the 1st of March. */
+function parseTime(desc: DescMessage, text: string): Message {
   try {
-    return fromJson(desc, text);
+    return jsonCodec.compile(desc).decode(Buffer.from(JSON.stringify(text)));
   } catch (cause) {
-    throw new Error(`${quote(text)} is not ${what}`, { cause });
+    throw new Error(`${quote(text)} is not a date and time like 2006-01-02T15:04:05Z`, { cause });
   }
 }
 
