@@ -39,6 +39,19 @@ const judges = {
       "protoc-gen-go-grpc": ["module=kratos-peer"],
     },
   },
+  "protoc-gen-grpc-gateway": {
+    go: "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway",
+    version: "v2.27.3",
+  },
+  "gateway-peer": {
+    goFolder: "conformance/gateway/peer",
+    proto: "conformance/gateway/proto",
+    plugins: {
+      "protoc-gen-go": ["module=gateway-peer"],
+      "protoc-gen-go-grpc": ["module=gateway-peer"],
+      "protoc-gen-grpc-gateway": ["module=gateway-peer"],
+    },
+  },
   "python-grpc": { python: ["grpc", "google.protobuf"], apt: ["python3-grpcio", "python3-protobuf"] },
 };
 
