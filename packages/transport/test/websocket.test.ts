@@ -10,7 +10,7 @@ import {
   type ServiceClient,
   ServiceError,
 } from "@clew/rpc";
-import { HttpClient, type HttpClientOptions, HttpServer } from "@clew/transport/http";
+import { HttpClient, type HttpClientOptions, HttpServer, type Route } from "@clew/transport/http";
 import { WebSocket as OtherWebSocket, WebSocketServer } from "ws";
 import { NoteSchema, Topics, UploadRequestSchema } from "./gen/test/v1/topics_pb.ts";
 import { eventually, RawConnection, withServer } from "./http-shelves.ts";
@@ -204,10 +204,10 @@ describe("a server", () => {
   test("an offer of another protocol is passed over, and an upgrade behind another request harms nobody", async () => {
     let release = (): void => {};
     const slow = (): Promise<void> => new Promise((resolve) => (release = resolve));
-    const routes = [
+    const routes: readonly Route[] = [
       { verb: "POST", path: "/echo", handle: (request, response) => void request.pipe(response) },
       { verb: "GET", path: "/slow", handle: (_request, response) => slow().then(() => void response.end()) },
-    ] satisfies ConstructorParameters<typeof HttpServer>[0]["routes"];
+    ];
     await withServer({ services: [topics()], routes }, async (url) => {
       const offer = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
       const raw = new RawConnection(url).send(
