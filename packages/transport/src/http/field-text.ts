@@ -91,7 +91,8 @@ function parseBool(text: string): boolean {
 function parseInteger(text: string, min: bigint, max: bigint): bigint {
   // 80 digits are more than any number in range has: BigInt takes time that grows with the square of them. What has no
   // sign has no plus either, as for Go's strconv.ParseUint.
-  if (!(min < 0n ? /^[+-]?\d{1,80}$/ : /^-?\d{1,80}$/).test(text)) throw new Error(`${quote(text)} is not a whole number`);
+  if (!(min < 0n ? /^[+-]?\d{1,80}$/ : /^-?\d{1,80}$/).test(text))
+    throw new Error(`${quote(text)} is not a whole number`);
   const value = BigInt(text.startsWith("+") ? text.slice(1) : text);
   if (value < min || value > max) throw new Error(`${quote(text)} is not between ${min} and ${max}`);
   return value;
