@@ -526,3 +526,29 @@ test("curl agrees", async () => {
     assert.match(await curl("--http2", ...post), /"text":"c".* 1\.1 200$/);
   });
 });
+
+test("HttpServer looks after its HTTP/2 connections: it pings them, ends old ones, and those that ping without end", async () => {
+  const services = [echo()];
+  await withServer({ services, keepaliveTimeMs: 20, keepaliveTimeoutMs: 5000 }, async (url) => {
+    const session = connectHttp2(url);
+    let pings = 0;
+    session.on("ping", () => pings++);
+    await eventually(() => pings >= 2, "pings come");
+    assert.equal((await ask(session, unary, '{"text":"a"}')).status, 200);
+  });
+  await withServer({ services, maxConnectionAgeMs: 20 }, async (url) => {
+    await once(connectHttp2(url), "close");
+  });
+  await withServer({ services, minPingIntervalMs: 60_000 }, async (url) => {
+    const session = connectHttp2(url);
+    const goodbyes: (string | undefined)[] = [];
+    session.on("goaway", (_code, _last, debug) => goodbyes.push(debug?.toString()));
+    const closed = new Promise((resolve) => session.once("close", resolve));
+    session.once("connect", () => {
+      for (let count = 0; count < 10; count++) session.ping(() => {});
+    });
+    await closed;
+    assert.deepEqual(goodbyes, ["too_many_pings"]);
+  });
+  assert.throws(() => new HttpServer({ maxConcurrentCalls: 0 }), { code: "CLEW_TRANSPORT_OPTION" });
+});
