@@ -1,7 +1,7 @@
 // Asks a server over HTTP/1.1 and over HTTP/2, with clients that change nothing of what they send and get.
 import { type IncomingHttpHeaders, request as request1 } from "node:http";
 import { connect } from "node:http2";
-import type { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
 
@@ -81,7 +81,8 @@ function overHttp1(url: string): Way {
         reply.on("error", () => {});
         resolve({ status: reply.statusCode!, headers: reply.headers, body: reply, leave: () => request.destroy() });
       });
-      send(request, body);
+      if (body === undefined) request.end();
+      else send(request, body);
     });
   return { open, close: () => {} };
 }
@@ -103,7 +104,7 @@ function overHttp2(url: string): Way {
   return { open, close: () => session.destroy() };
 }
 
-function send(request: NodeJS.WritableStream, body: Question["body"]): void {
-  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) request.end(body);
-  else body.on("error", () => (request as unknown as Readable).destroy()).pipe(request);
+function send(request: Writable, body: NonNullable<Question["body"]>): void {
+  if (body instanceof Readable) body.on("error", () => request.destroy()).pipe(request);
+  else request.end(body);
 }
