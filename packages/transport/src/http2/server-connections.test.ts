@@ -74,7 +74,7 @@ test("a listener that throws costs its stream, is told in the log, and the conne
       return answering.accept(stream, ...rest);
     },
   };
-  const logger: Logger = Object.assign(Object.create(silentLogger) as Logger, { error });
+  const logger = Object.create(silentLogger, { error: { value: error } }) as Logger;
   const { session } = open(t, await listen(t, { logger }, handler));
   const stream = session.request({ ":path": "/" });
   await assert.rejects(once(stream, "response"));
