@@ -135,7 +135,8 @@ class Hedge {
       if (askedMs === undefined && !this.#isEnough) this.#sendNext();
       else this.#wait(askedMs ?? 0);
     }
-    this.#giveUp = () => this.#answer(attempt, () => this.#reply.reject(thrown));
+    const giveUp = (): void => this.#answer(attempt, () => this.#reply.reject(thrown));
+    this.#giveUp = giveUp;
     if (isFatal || (this.#isEnough && this.#running.size === 1)) {
       this.#giveUp();
       return;

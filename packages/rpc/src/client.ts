@@ -133,9 +133,10 @@ class ClientCall extends Call {
     if (options.signal !== undefined) {
       const signal = options.signal;
       this.#signal = signal;
-      this.#abort = () => this.cancel(toCancelReason(this.operation, signal.reason));
-      if (signal.aborted) this.#abort();
-      else signal.addEventListener("abort", this.#abort, { once: true });
+      const abort = (): void => this.cancel(toCancelReason(this.operation, signal.reason));
+      this.#abort = abort;
+      if (signal.aborted) abort();
+      else signal.addEventListener("abort", abort, { once: true });
     }
   }
 

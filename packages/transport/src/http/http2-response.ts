@@ -46,7 +46,8 @@ export class Http2Response extends Writable {
     super();
     this.#stream = stream;
     this.req = request;
-    request.onAbort = () => this.receiveReset();
+    const abort = (): void => this.receiveReset();
+    request.onAbort = abort;
   }
 
   get socket(): Socket {

@@ -110,7 +110,8 @@ export class MemoryCall extends Call {
   /** Runs the handler and sends what it answers. Never rejects. */
   async serve(handler: Handler): Promise<void> {
     announceBegin(this);
-    this.#wire.onLeave = () => this.cancel(callCancelled(this.operation));
+    const leave = (): void => this.cancel(callCancelled(this.operation));
+    this.#wire.onLeave = leave;
     // A call that is cancelled is answered at once, however long its handler takes to notice.
     this.onCancel((reason) => {
       this.#wire.requests.fail(reason);

@@ -46,7 +46,8 @@ class EventStream {
     this.#call = call;
     this.#codec = negotiateText(route.replyCodecs, exchange.headers.accept, exchange.headers["content-type"]);
     this.#slot = host.streams.add(call);
-    exchange.onLeave = () => this.#leave();
+    const leave = (): void => this.#leave();
+    exchange.onLeave = leave;
     // Its reader learns of it at once, however long the handler takes to notice.
     call.onCancel((reason) => this.#over(reason));
   }

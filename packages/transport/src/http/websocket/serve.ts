@@ -65,7 +65,8 @@ class WebSocketCall extends HttpServerCall {
     this.#replyCodec = pickCodec(route.replyCodecs, [this.#protocol, accept, contentType]);
     this.#inbox = new Inbox((frame) => this.#decode(frame));
     this.#slot = host.streams.add(this);
-    exchange.onLeave = () => this.cancel(callCancelled(this.operation));
+    const leave = (): void => this.cancel(callCancelled(this.operation));
+    exchange.onLeave = leave;
   }
 
   override receive(): Promise<Message> {
