@@ -65,8 +65,8 @@ export class WebProtocols implements GuestProtocol {
 
   answer(pair: NodePair): void {
     const stream = new NodeStream(pair);
-    const protocol = isGrpcWeb(pair.request.headers["content-type"] ?? "") ? this.#grpcWeb : this.#connect;
-    stream.tell(protocol!.accept(stream, stream.fields, stream.caller));
+    const web = isGrpcWeb(pair.request.headers["content-type"] ?? "") ? this.#grpcWeb : undefined;
+    stream.tell((web ?? this.#connect!).accept(stream, stream.fields, stream.caller));
   }
 
   #find(
