@@ -106,7 +106,7 @@ function grpcOf(server: Server): URL {
 }
 
 const httpServer = (options: ServerOptions): HttpServer => new HttpServer(options);
-const grpcServer = (options: ServerOptions): GrpcServer => new GrpcServer(options);
+const grpcServer = (options: ServerOptions): GrpcServer => new GrpcServer({ ...options, health: true });
 const server = (options: ServerOptions): Server => new Server(options);
 const tlsServer = (options: ServerOptions): Server => new Server({ ...options, tls: certificate });
 

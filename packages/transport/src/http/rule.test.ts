@@ -25,7 +25,7 @@ function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>, ...lines: num
     syntax: "proto3",
     dependency: [file_test_v1_kinds.proto.name],
     service: [{ name: "Bad", method: [{ name: "Do", inputType: type, outputType: type, options }] }],
-    sourceCodeInfo: { location: lines.map(([line, ...path]) => ({ path, span: [line - 1, 2, 40] })) },
+    sourceCodeInfo: { location: lines.map(([line, ...path]) => ({ path, span: [line! - 1, 2, 40] })) },
   };
   const protos = new Map<string, FileDescriptorProto>();
   const add = (one: DescFile): void => {
