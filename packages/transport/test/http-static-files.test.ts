@@ -128,8 +128,11 @@ test("a service's path is the service's; what is no file is a 404 in the shape o
 
 test("a folder without its slash is redirected to itself, never to another host", async () => {
   await withFiles({ path: "/files" }, async ({ ask, url }) => {
-    const reply = await ask("/files/docs?a=b");
-    assert.deepEqual([reply.status, reply.headers.location], [301, "./docs/?a=b"]);
+    const reply = await ask("/files/docs?a=b?c");
+    assert.deepEqual([reply.status, reply.headers.location], [301, "./docs/?a=b?c"]);
+    const all = await ask("/files");
+    assert.deepEqual([all.status, all.headers.location], [301, "./files/"]);
+    assert.equal((await ask("/files/")).text, page);
     assert.equal(await (await fetch(`${url}/files/docs`)).text(), "the docs");
   });
   await withFiles({}, async ({ ask }) => {
@@ -281,6 +284,7 @@ test("precompressed files go to those who take them, with validators of their ow
       ["br, gzip", "br"],
       ["gzip", "gzip"],
       ["br;q=0, gzip", "gzip"],
+      ["br;q=0.5, gzip", "gzip"],
       ["identity, br;q=0.5", undefined],
       ["zstd", undefined],
     ] as const) {

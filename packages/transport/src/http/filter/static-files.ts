@@ -115,6 +115,8 @@ async function findFile(
   path: string,
 ): Promise<Found | "folder" | undefined> {
   if (!isSafe(path, options.dotfiles)) return undefined;
+  // The folder that it all is served under, without its slash.
+  if (path === "" && options.path !== "" && !splitTarget(request).path.endsWith("/")) return "folder";
   const isFolder = path === "" || path.endsWith("/");
   const { index, fallback } = options;
   if (!isFolder) {
@@ -162,8 +164,10 @@ async function openVariant(
   if (plain === undefined) return undefined;
   if (options.precompressed && isVarying(path)) {
     const quality = readAcceptEncoding(request.headers["accept-encoding"]);
-    for (const [encoding, extension] of precompressedForms) {
-      if (quality(encoding) < quality("identity") || quality(encoding) === 0) continue;
+    const wanted = precompressedForms.filter(
+      ([encoding]) => quality(encoding) > 0 && quality(encoding) >= quality("identity"),
+    );
+    for (const [encoding, extension] of wanted.sort(([one], [other]) => quality(other) - quality(one))) {
       const file = await openFile(options.root, path + extension);
       if (file === undefined) continue;
       // One that was forgotten when the file changed.
@@ -204,10 +208,16 @@ async function openFile(root: string, path: string): Promise<OpenFile | undefine
 
 // Relative, so that no host can be smuggled in, and right behind a proxy that takes a prefix away.
 function redirect(request: IncomingMessage, response: ServerResponse): void {
-  const [path = "", query] = request.url!.split("?", 2);
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  response.writeHead(301, { location: `./${name}/${query === undefined ? "" : `?${query}`}` });
+  const { path, query } = splitTarget(request);
+  response.writeHead(301, { location: `./${path.slice(path.lastIndexOf("/") + 1)}/${query}` });
   response.end();
+}
+
+/** Path and query of a request, the latter with its question mark. */
+function splitTarget(request: IncomingMessage): { path: string; query: string } {
+  const target = request.url!;
+  const mark = target.indexOf("?");
+  return mark === -1 ? { path: target, query: "" } : { path: target.slice(0, mark), query: target.slice(mark) };
 }
 
 async function send(
