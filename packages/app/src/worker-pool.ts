@@ -142,7 +142,10 @@ export class WorkerPool implements Server {
     this.#processes.add(one);
     void one.ended.then(() => this.#processes.delete(one));
     // One that does not even come to its app's own limit: its program waits for something before.
-    const timer = setTimeout(() => one.kill(), startTimeoutMs + 1_000);
+    const timer = setTimeout(() => {
+      one.failures.push(timedOut(`the start of worker ${number}`, "startTimeoutMs", startTimeoutMs));
+      one.kill();
+    }, startTimeoutMs + 1_000);
     let endpoints: readonly URL[];
     try {
       endpoints = await one.ready;

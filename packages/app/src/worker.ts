@@ -30,6 +30,7 @@ export class WorkerLink {
 
   /** Calls `stop` when the primary says so, or is gone. */
   onStop(stop: (reason: string) => void): void {
+    process.off("message", endEarly);
     process.on("message", (message: Partial<PrimaryMessage> | null) => {
       if (message?.clew === "stop") stop("the primary says so");
     });
@@ -66,6 +67,13 @@ export class WorkerLink {
     });
   }
 }
+
+// Until its app runs a worker has nothing to finish, and the message would be lost: it ends when it is told to stop. When the primary
+// is gone, Node ends it.
+function endEarly(message: Partial<PrimaryMessage> | null): void {
+  if (message?.clew === "stop") process.exit(0);
+}
+if (cluster.isWorker && process.env[workerVariable] !== undefined) process.on("message", endEarly);
 
 /** The link of this process, if an App made it as one of its workers. */
 export function findWorkerLink(): WorkerLink | undefined {

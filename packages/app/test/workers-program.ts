@@ -10,6 +10,7 @@ export interface ProgramOptions {
   port?: number;
   /** The folder of a FileRegistry. */
   registry?: string;
+  startTimeoutMs?: number;
   stopTimeoutMs?: number;
   /** "start": every worker fails. "defect": with a TypeError. "early": before the app runs. */
   fails?: "start" | "defect" | "early";
@@ -80,6 +81,7 @@ const app = new App({
   name: "pool",
   workers: options.workers ?? 2,
   servers: compose,
+  startTimeoutMs: options.startTimeoutMs ?? 30_000,
   stopTimeoutMs: options.stopTimeoutMs ?? 20_000,
   ...(options.registry === undefined ? {} : { registrar: new FileRegistry({ folder: options.registry }) }),
   afterStart: [() => say("up")],
