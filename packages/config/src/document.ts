@@ -68,7 +68,10 @@ function parseVariables(name: string, text: string, prefix: string): Layer {
   const lines = text.split("\n");
   const placeOf = (variable: string): string => {
     // The last of a name is the one that counts.
-    const line = lines.findLastIndex((one) => one.replace(/^\s*(export\s+)?/, "").startsWith(variable));
+    const line = lines.findLastIndex((one) => {
+      const begin = one.replace(/^\s*(export\s+)?/, "");
+      return begin.startsWith(variable) && /^\s*=/.test(begin.slice(variable.length));
+    });
     return line === -1 ? name : `${name}:${line + 1}`;
   };
   return createVariablesLayer({ prefix, variables: parseEnv(text), placeOf });

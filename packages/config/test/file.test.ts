@@ -257,7 +257,7 @@ test("file < .env < environment < flags, by the order of the sources; a .env is 
       await until(() => config.snapshot.b === 5);
       assert.deepEqual(config.snapshot, { a: 1, b: 5, c: 3, d: 4, url: "real:81" });
     });
-    await writeFile(dotenv, "\nB=x\n");
+    await writeFile(dotenv, "\nB=x\nBAR=y\n");
     const schema = schemaOf({ a: 0, b: 0, c: 0, d: 0, url: "" });
     await assert.rejects(loadConfig({ sources: [file(dotenv)], schema }), {
       message: `${dotenv}:2: b must be a number, not "x"`,
