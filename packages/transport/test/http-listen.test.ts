@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, linkSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { createServer, type Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { GrpcServer, Server } from "@clew/transport";
 import { HttpServer } from "@clew/transport/http";
 import { testCertificates } from "./certificates.ts";
 import { echo } from "./http-shelves.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clew-listen-"));
+after(() => rmSync(folder, { recursive: true }));
 
 /** Asks over a unix socket. */
 function ask(socketPath: string, path: string): Promise<number> {

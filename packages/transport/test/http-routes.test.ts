@@ -375,6 +375,14 @@ test("refuses routes and groups that cannot work", () => {
     assert.throws(make({ prefix }), { code: "CLEW_TRANSPORT_OPTION", message: /option prefix/ });
   }
   assert.throws(make({ trailingSlash: "loose" as never }), { code: "CLEW_TRANSPORT_OPTION" });
+  for (const verb of ["", "GET POST"]) {
+    const bad = { ...route("/a"), verb };
+    assert.throws(make({ routes: [bad] }), { code: "CLEW_TRANSPORT_OPTION", message: /option verb of route/ });
+  }
+  assert.throws(make({ routes: [{ ...route("/a"), handle: undefined as never }] }), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: /handle of route GET \/a is undefined/,
+  });
   assert.throws(make({ routes: [{ ...route("/a"), timeoutMs: -1 }] }), {
     code: "CLEW_TRANSPORT_OPTION",
     message: /timeoutMs of route GET \/a/,

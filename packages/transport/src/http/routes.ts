@@ -1,5 +1,5 @@
 import { chain, hasReplyStream, hasRequestStream, type Method, type ServiceMethod } from "@clew/rpc";
-import { serviceConflict } from "../errors.ts";
+import { optionInvalid, serviceConflict } from "../errors.ts";
 import type { Health } from "../health.ts";
 import { compileVariables } from "./binding.ts";
 import { compileBodyCodecs } from "./body-codec.ts";
@@ -13,7 +13,7 @@ import type { ResolvedMultipartLimits } from "./multipart-parser.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
-import { hasRule, ownerOf, type Rule, readRules } from "./rule.ts";
+import { hasRule, isVerb, ownerOf, type Rule, readRules } from "./rule.ts";
 import { compileStreamRoute } from "./serve-stream.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -120,6 +120,8 @@ function compileRpcRoute(
 function compileRawRoute(route: FlatRoute, owner: string, serveRaw: ServeRaw): RawRoute {
   const { operation, path, handle, filters, middleware, timeoutMs } = route;
   checkTimeout(timeoutMs, `timeoutMs of ${owner}`);
+  if (!isVerb(route.verb)) throw optionInvalid(`verb of ${owner}`, `"${route.verb}"`, 'one like "GET", or "*" for any');
+  if (typeof handle !== "function") throw optionInvalid(`handle of ${owner}`, handle, "a function");
   let run = handle;
   if (middleware !== undefined) {
     const handler = chain(...middleware)(answerRaw);

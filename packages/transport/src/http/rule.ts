@@ -65,13 +65,18 @@ function resolveRule(method: Method, rule: HttpRule, prefix: string): Rule {
   };
 }
 
+/** Whether a text is a verb (RFC 9110 section 9.1), or `*` for any. */
+export function isVerb(text: string): boolean {
+  return /^[!#$%&'*+.^_`|~\w-]+$/.test(text);
+}
+
 function readPattern(owner: string, { pattern }: HttpRule): [verb: string, path: string] {
   switch (pattern.case) {
     case undefined:
       throw ruleWithoutPath(owner);
     case "custom": {
       const { kind, path } = pattern.value;
-      if (kind !== "*" && !/^[!#$%&'*+.^_`|~\w-]+$/.test(kind)) throw ruleVerbInvalid(owner, kind);
+      if (!isVerb(kind)) throw ruleVerbInvalid(owner, kind);
       return [kind === "*" ? anyVerb : kind.toUpperCase(), path];
     }
     default:
