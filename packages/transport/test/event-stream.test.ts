@@ -5,7 +5,14 @@ import { connect as connectHttp2 } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { createGunzip } from "node:zlib";
-import { type Call, createServiceClient, type Middleware, type ServiceClient, ServiceError } from "@clew/rpc";
+import {
+  type Call,
+  createServiceClient,
+  type Middleware,
+  type ServiceClient,
+  ServiceError,
+  watchReply,
+} from "@clew/rpc";
 import { type CallAnnouncement, compression, EventFeed, eventsOf } from "@clew/transport";
 import { HttpClient, type HttpClientOptions, HttpServer } from "@clew/transport/http";
 import { Topics } from "./gen/test/v1/topics_pb.ts";
@@ -199,12 +206,16 @@ describe("a server", () => {
         for (; ; read++) yield { text: "x" };
       },
     });
-    await withServer({ services: [watch] }, async (url) => {
+    // As middleware sees it, the stream is over.
+    const ended: unknown[] = [];
+    const middleware: Middleware = (next) => async (call) => watchReply(await next(call), (error) => ended.push(error));
+    await withServer({ services: [watch], middleware: [middleware] }, async (url) => {
       const raw = new RawConnection(url).send(
         "HEAD /v1/topics/t/notes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
       );
       assert.match(await raw.closed(), /^HTTP\/1.1 200 [\s\S]*text\/event-stream[\s\S]*\r\n\r\n$/);
       assert.equal(read, 0);
+      assert.deepEqual(ended, [undefined]);
     });
   });
 

@@ -86,6 +86,8 @@ class EventStream {
     const turn = new Turn();
     this.#timer = setTimeout(() => this.#onSilence(), headAfterMs).unref();
     try {
+      // Who only asks for the head wants none of it.
+      if (exchange.verb === "HEAD") await iterator.return?.();
       while (exchange.verb !== "HEAD") {
         const result = await (isSelfEnding ? iterator.next() : call.orCancelled(iterator.next()));
         // It may have been cancelled while this one was on its way.

@@ -85,6 +85,7 @@ export class WebSocketUpgrader {
     const offer = takeUpgrade(request);
     if (offer === undefined) return undefined;
     this.#upgrading.set(request, init);
+    // It holds for the next socket that is made, which is this one.
     this.#server.options.maxPayload = init.maxMessageBytes;
     let accepted: WebSocket | undefined;
     this.#server.handleUpgrade(request, offer.socket, offer.head, (socket) => {
