@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { ClientSession, ServerSession } from "@clew/http2";
 import { optionInvalid } from "../errors.ts";
+import { longestTimerMs } from "../listener.ts";
 
 /** When a client looks whether its HTTP/2 connections still live. Names are gRPC's. */
 export interface ClientKeepAliveOptions {
@@ -35,7 +36,6 @@ export interface KeepAliveOptions {
 
 // Quiet is looked for this often in the time that it takes.
 const looks = 4;
-const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Finds out that the other end is gone when nobody says so: a connection on which nothing arrived for a while is pinged, and
