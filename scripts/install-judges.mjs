@@ -39,6 +39,7 @@ const judges = {
       "protoc-gen-go-grpc": ["module=kratos-peer"],
     },
   },
+  "kratos-streams-peer": { goFolder: "conformance/kratos-streams/peer" },
   "protoc-gen-grpc-gateway": {
     go: "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway",
     version: "v2.27.3",
@@ -92,14 +93,14 @@ function installGo(name, { go, version }) {
 }
 
 /** Builds a command of this repository, once for each version of its sources. */
-function buildGo(name, { goFolder, proto, plugins }) {
+function buildGo(name, { goFolder, proto, plugins = {} }) {
   const path = join(bin, name);
   const versionPath = `${path}.version`;
-  const installed = installJudges(...Object.keys(plugins));
+  const installed = proto === undefined ? {} : installJudges(...Object.keys(plugins));
   const hash = createHash("sha256");
   for (const [plugin, options] of Object.entries(plugins))
     hash.update(`${plugin} ${judges[plugin].version} ${options}\n`);
-  for (const folder of [goFolder, proto]) {
+  for (const folder of proto === undefined ? [goFolder] : [goFolder, proto]) {
     for (const file of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       if (file.isFile()) hash.update(`${file.name}\n`).update(readFileSync(join(file.parentPath, file.name)));
     }
@@ -110,16 +111,7 @@ function buildGo(name, { goFolder, proto, plugins }) {
   try {
     announce(name, `go build of ${goFolder}`, () => {
       cpSync(join(root, goFolder), build, { recursive: true });
-      const template = {
-        version: "v2",
-        plugins: Object.entries(plugins).map(([plugin, opt]) => ({ local: installed[plugin], out: ".", opt })),
-        inputs: [{ directory: proto }],
-      };
-      const buf = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
-      execFileSync(process.execPath, [buf, "generate", "--template", JSON.stringify(template), "--output", build], {
-        cwd: root,
-        stdio: ["ignore", "inherit", "inherit"],
-      });
+      if (proto !== undefined) generateGo(build, proto, plugins, installed);
       runGo(name, ["build", "-buildvcs=false", "-o", `${build}/${name}`, "."], { cwd: build });
     });
     renameSync(join(build, name), path);
@@ -128,6 +120,19 @@ function buildGo(name, { goFolder, proto, plugins }) {
     rmSync(build, { recursive: true, force: true });
   }
   return path;
+}
+
+function generateGo(build, proto, plugins, installed) {
+  const template = {
+    version: "v2",
+    plugins: Object.entries(plugins).map(([plugin, opt]) => ({ local: installed[plugin], out: ".", opt })),
+    inputs: [{ directory: proto }],
+  };
+  const buf = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
+  execFileSync(process.execPath, [buf, "generate", "--template", JSON.stringify(template), "--output", build], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
 }
 
 function runGo(name, args, options) {
