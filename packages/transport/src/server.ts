@@ -38,6 +38,7 @@ export interface ServerOptions
 export class Server {
   readonly #http: HttpHandler;
   readonly #grpc: GrpcHandler;
+  readonly #speaksGrpc: boolean;
   readonly #listener: Listener;
 
   /**
@@ -61,10 +62,14 @@ export class Server {
     this.#grpc = grpc;
     // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
     const hasFilters = (options.filters ?? []).length > 0;
-    const find = (fields: HeaderFields) => (hasFilters && !isGrpc(fields) ? undefined : web.find(fields));
+    this.#speaksGrpc = protocols.includes("grpc");
+    const find = (fields: HeaderFields): Pick<HttpHandler, "accept"> => {
+      if (isGrpc(fields)) return this.#speaksGrpc ? grpc : http;
+      return (hasFilters ? undefined : web.find(fields)) ?? http;
+    };
     const handler = {
       accept: (stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener =>
-        (find(fields) ?? http).accept(stream, fields, peer),
+        find(fields).accept(stream, fields, peer),
       refuse: (stream: ServerStream, fields: HeaderFields): void =>
         isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
     };
@@ -124,12 +129,12 @@ export class Server {
   }
 
   /**
-   * Where the server is reached over each protocol: {@link endpoint}, and the same as `grpc://` or `grpcs://`.
+   * Where the server is reached over each protocol: {@link endpoint}, and the same as `grpc://` or `grpcs://` if it speaks gRPC.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED
    */
   endpoints(): URL[] {
-    return [this.endpoint(), this.#listener.endpoint("grpc")];
+    return this.#speaksGrpc ? [this.endpoint(), this.#listener.endpoint("grpc")] : [this.endpoint()];
   }
 }
 

@@ -25,18 +25,16 @@ export type ProtocolName = (typeof protocolNames)[number];
 export class WebProtocols implements GuestProtocol {
   readonly #routes: Pick<GrpcHandler, "find">;
   // Undefined for what is not spoken.
-  readonly #grpc: StreamProtocol | undefined;
   readonly #grpcWeb: StreamProtocol | undefined;
   readonly #connect: StreamProtocol | undefined;
 
   constructor(grpc: GrpcHandler, protocols: readonly ProtocolName[]) {
     this.#routes = grpc;
-    if (protocols.includes("grpc")) this.#grpc = grpc;
     if (protocols.includes("grpc-web")) this.#grpcWeb = createGrpcWebHandler(grpc);
     if (protocols.includes("connect")) this.#connect = createConnectHandler(grpc);
   }
 
-  /** What answers a stream of HTTP/2: gRPC, Connect, gRPC-Web; undefined for HTTP's own requests. */
+  /** What answers a stream of HTTP/2; undefined for a request of HTTP's own. */
   find(fields: HeaderFields): StreamProtocol | undefined {
     let verb = "";
     let target = "";
@@ -55,9 +53,8 @@ export class WebProtocols implements GuestProtocol {
   owns({ verb, target, headers }: Pick<ServerExchange, "verb" | "target" | "headers">, isUnrouted: boolean): boolean {
     const contentType = headers["content-type"];
     if (!isUnrouted) {
-      const found = this.#find(verb, target, contentType, headers["connect-protocol-version"] as string | undefined);
-      // gRPC itself needs the trailers of HTTP/2, and those of its requests that can be answered were.
-      return found !== undefined && found !== this.#grpc;
+      const version = headers["connect-protocol-version"] as string | undefined;
+      return this.#find(verb, target, contentType, version) !== undefined;
     }
     if (this.#connect === undefined || !this.#knows(target)) return false;
     return verb === "POST" || (verb === "GET" && /[?&]message=/.test(target) && /[?&]encoding=/.test(target));
@@ -75,13 +72,14 @@ export class WebProtocols implements GuestProtocol {
     contentType: string | undefined,
     version: string | undefined,
   ): StreamProtocol | undefined {
-    if (contentType !== undefined && /^application\/(?:grpc|connect)/i.test(contentType)) {
-      if (/^application\/grpc(?:[+;\s]|$)/i.test(contentType)) return this.#grpc;
-      if (isGrpcWeb(contentType)) return this.#grpcWeb;
-      if (/^application\/connect\+/i.test(contentType)) return this.#connect;
-    }
     if (version !== undefined) return this.#connect;
-    return verb === "GET" && /[?&]connect=v1(?:&|$)/.test(target) && this.#knows(target) ? this.#connect : undefined;
+    if (verb === "GET") {
+      const isConnect = target.includes("connect=v1") && /[?&]connect=v1(?:&|$)/.test(target) && this.#knows(target);
+      return isConnect ? this.#connect : undefined;
+    }
+    if (contentType === undefined || contentType === "application/json") return undefined;
+    if (isGrpcWeb(contentType)) return this.#grpcWeb;
+    return /^application\/connect\+/i.test(contentType) ? this.#connect : undefined;
   }
 
   #knows(target: string): boolean {

@@ -34,7 +34,12 @@ async function withServer(options: ServerOptions, use: (endpoint: URL) => Promis
 const json = { "content-type": "application/json", "connect-protocol-version": "1" };
 const stream = { "content-type": "application/connect+json" };
 
-function post(endpoint: URL, path: string, body: BodyInit, headers: Record<string, string> = json): Promise<Response> {
+function post(
+  endpoint: URL,
+  path: string,
+  body: string | Uint8Array,
+  headers: Record<string, string> = json,
+): Promise<Response> {
   return fetch(new URL(path, endpoint), { method: "POST", headers, body });
 }
 

@@ -21,7 +21,13 @@ async function withServer(options: ServerOptions, use: (endpoint: URL) => Promis
   }
 }
 
-function post(endpoint: URL, path: string, body: BodyInit, contentType: string, headers = {}): Promise<Response> {
+function post(
+  endpoint: URL,
+  path: string,
+  body: string | Uint8Array | ReadableStream,
+  contentType: string,
+  headers = {},
+): Promise<Response> {
   const init = { method: "POST", body, headers: { "content-type": contentType, ...headers }, duplex: "half" };
   return fetch(new URL(path, endpoint), init as RequestInit);
 }
