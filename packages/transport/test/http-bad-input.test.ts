@@ -65,7 +65,10 @@ test("a content type or encoding that is not known is 415, and the reply says wh
     const cases: [Record<string, string>, RegExp][] = [
       [{ "content-type": "text/xml" }, /the content type "text\/xml"; application\/json, .*application\/proto/],
       [{ "content-type": "json" }, /the content type "json"/],
-      [{ "content-type": "application/json", "content-encoding": "lzw" }, /the content encoding "lzw"; gzip, deflate, br, zstd/],
+      [
+        { "content-type": "application/json", "content-encoding": "lzw" },
+        /the content encoding "lzw"; gzip, deflate, br, zstd/,
+      ],
     ];
     for (const [headers, message] of cases) {
       const response = await post(url, headers, "{}");
