@@ -240,6 +240,38 @@ describe("a server", () => {
     });
   });
 
+  test("compresses for who can, where it is allowed to", async () => {
+    for (const isAllowed of [false, true]) {
+      const webSocket = isAllowed ? { compression: true } : {};
+      await withServer({ services: [topics()], webSocket, bodyLimitBytes: 10_000 }, async (url) => {
+        const open = (): OtherWebSocket => new OtherWebSocket(`${url.replace("http", "ws")}/v1/topics/t/chat`);
+        const small = open();
+        const text = "x".repeat(5000);
+        const { messages } = await talk(small, JSON.stringify({ note: { text } }), "\x1eend");
+        assert.equal(small.extensions, isAllowed ? "permessage-deflate" : "");
+        assert.equal((JSON.parse(String(messages[0])) as { text: string }).text, text);
+        // What little there is on the wire does not count.
+        const bomb = await talk(open(), JSON.stringify({ note: { text: "x".repeat(100_000) } }));
+        assert.equal(bomb.closed.code, 1009);
+      });
+    }
+  });
+
+  test("metadata that cannot be a header is an error, and nothing of it is sent", async () => {
+    const breakIt: Middleware = (next) => (call) => {
+      call.replyMetadata.set("x-user", "a\r\nevil: 1");
+      return next(call);
+    };
+    await withServer({ services: [topics()], middleware: [breakIt] }, async (url) => {
+      for (const raw of [ask(url, "/v1/topics/t/chat"), ask(url, "/v1/topics/t/notes?count=1", "")]) {
+        const reply = await raw.until(/\}$/);
+        assert.match(reply, /^HTTP\/1.1 500 [\s\S]*"reason":"UNKNOWN"/);
+        assert.ok(!reply.includes("evil"));
+        raw.socket.destroy();
+      }
+    });
+  });
+
   test("a message over the limit closes with 1009", async () => {
     await withServer({ services: [topics()], bodyLimitBytes: 100 }, async (url) => {
       const target = `${url.replace("http", "ws")}/v1/topics/t/chat`;
