@@ -264,7 +264,8 @@ class JsonReaderSource {
         break;
       default: {
         const read = source.constant(scalars[field.mapKey]!);
-        source.add(`${source.constant(reader.setEntry)}(record, String(${read}(e, ${name})), w, ${name});`);
+        const key = `${source.constant(reader.readIntKey)}(e, ${read}, ${name})`;
+        source.add(`${source.constant(reader.setEntry)}(record, ${key}, w, ${name});`);
       }
     }
     source.add("}", `m[${quote(field.localName)}] = record;`, "}");

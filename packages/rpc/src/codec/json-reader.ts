@@ -151,6 +151,7 @@ export function readEnum(
 
 /** The form in which a map keeps a key that is a number. */
 export function readIntKey(key: string, read: (json: unknown, name: string) => unknown, name: string): string {
+  if (!/^-?[0-9]+$/.test(key)) throw expected(name, "a whole number", key);
   return String(read(key, name));
 }
 

@@ -31,6 +31,7 @@ const decoded: readonly [query: string, json: JsonObject][] = [
   ["uint32_value=4294967295", { uint32Value: 4294967295 }],
   ["uint64_value=18446744073709551615", { uint64Value: "18446744073709551615" }],
   ["float_value=1.5e2", { floatValue: 150 }],
+  ["float_value=-3.4028235e38", { floatValue: -3.4028235e38 }],
   ["double_value=-.5", { doubleValue: -0.5 }],
   ["double_value=NaN", { doubleValue: "NaN" }],
   ["double_value=-inf", { doubleValue: "-Infinity" }],

@@ -64,7 +64,9 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
     decode: (bytes) => {
       const text = toText(bytes);
       if (text === "") return create(desc);
-      return outer.decode(Buffer.from(JSON.stringify({ [field.jsonName]: JSON.parse(text) as unknown })));
+      // Parsed to be sure that it is one value and no more; put back as it came: 1e400 would be written as null.
+      JSON.parse(text);
+      return outer.decode(Buffer.from(`{${JSON.stringify(field.jsonName)}:${text}}`));
     },
   };
 }

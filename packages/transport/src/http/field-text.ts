@@ -51,9 +51,9 @@ function scalarText(type: ScalarType, longAsString: boolean): TextCodec {
     case ScalarType.BYTES:
       return { parse: parseBase64, format: (value) => base64Encode(value as Uint8Array) };
     case ScalarType.FLOAT:
-      return { parse: (text) => parseFloatingPoint(text, 3.4028234663852886e38), format: String };
+      return { parse: (text) => parseFloatingPoint(text, Math.fround), format: String };
     case ScalarType.DOUBLE:
-      return { parse: (text) => parseFloatingPoint(text, Number.MAX_VALUE), format: String };
+      return { parse: (text) => parseFloatingPoint(text, Number), format: String };
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
@@ -98,10 +98,11 @@ function parseInteger(text: string, min: bigint, max: bigint): bigint {
   return value;
 }
 
-function parseFloatingPoint(text: string, max: number): number {
+/** `round` is to the field's precision: 3.4028235e38, the largest float as most print it, is above it until it is rounded. */
+function parseFloatingPoint(text: string, round: (value: number) => number): number {
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) {
     const value = Number(text);
-    if (Math.abs(value) > max) throw new Error(`${quote(text)} is out of range`);
+    if (!Number.isFinite(round(value))) throw new Error(`${quote(text)} is out of range`);
     return value;
   }
   if (/^[+-]?inf(inity)?$/i.test(text)) return text.startsWith("-") ? -Infinity : Infinity;
