@@ -12,6 +12,7 @@ import {
 } from "@clew/rpc";
 import { HttpClient, type HttpClientOptions, HttpServer, type Route } from "@clew/transport/http";
 import { WebSocket as OtherWebSocket, WebSocketServer } from "ws";
+import { Echo } from "./gen/test/v1/test_pb.ts";
 import { NoteSchema, Topics, UploadRequestSchema } from "./gen/test/v1/topics_pb.ts";
 import { eventually, RawConnection, withServer } from "./http-shelves.ts";
 import { noTopic, topics } from "./topics.ts";
@@ -483,6 +484,30 @@ describe("a client", () => {
     const lost = createServiceClient(Topics, new HttpClient({ endpoint: "http://127.0.0.1:1" }));
     assert.equal((await failureOf(lost.upload(notes("1")))).code, 503);
     await lost[Symbol.asyncDispose]();
+  });
+
+  test("a call that was cancelled before it is sent is not sent", async () => {
+    let asked = 0;
+    const count: Middleware = (next) => (call) => {
+      asked++;
+      return next(call);
+    };
+    const cancel: Middleware = (next) => (call) => {
+      call.cancel();
+      return next(call);
+    };
+    await withServer({ services: [topics()], middleware: [count] }, async (endpoint) => {
+      const client = createServiceClient(Topics, new HttpClient({ endpoint }), { middleware: [cancel] });
+      for (const call of [() => texts(client.watch({ topic: "t" })), () => texts(client.chat(notes("1")))]) {
+        assert.equal((await failureOf(call())).code, 499);
+      }
+      const open = createServiceClient(Echo, new HttpClient({ endpoint }), { middleware: [cancel] });
+      async function* none(): AsyncIterable<object> {}
+      assert.equal((await failureOf(open.clientStream(none()))).code, 499);
+      await client[Symbol.asyncDispose]();
+      await open[Symbol.asyncDispose]();
+    });
+    assert.equal(asked, 0);
   });
 
   test("speaks protobuf in binary frames where it is told to", async () => {

@@ -33,7 +33,7 @@ export interface HttpClientOptions extends ClientKeepAliveOptions {
    * take up, as long as its messages have ids. It is given up after five tries in a row that brought nothing. Default: false.
    */
   resumeStreams?: boolean;
-  /** The longest reply to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  /** The longest reply to accept, and the longest message of a stream, in bytes, before and after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;
   /** The largest headers of a reply over HTTP/2, in bytes. Default: 16 KiB. */
   headerLimitBytes?: number;

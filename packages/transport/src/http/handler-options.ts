@@ -46,7 +46,7 @@ export interface HttpHandlerOptions {
   health?: boolean | HealthRouteOptions;
   /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
   timeoutMs?: number;
-  /** The longest body a call may send, in bytes, also after decompression. Default: 4 MiB. */
+  /** The longest body a call may send, or message over a WebSocket, in bytes, also after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;
   /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
   requestTimeoutMs?: number;

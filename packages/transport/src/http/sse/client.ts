@@ -95,13 +95,12 @@ class EventReader {
   #timer: NodeJS.Timeout | undefined;
   #resolve: (replies: AsyncIterable<Message>) => void = () => {};
   #reject: (error: ServiceError) => void = () => {};
-  readonly #release: () => void;
+  #release: () => void = () => {};
 
   constructor(init: EventReaderInit) {
     this.#init = init;
     this.#inbox = new Inbox((data) => this.#decode(data));
     this.#inbox.flow = { pause: () => this.#attempt?.pause(), resume: () => this.#attempt?.resume() };
-    this.#release = init.call.onCancel((reason) => this.#fail(reason));
   }
 
   /** Sends the request. Resolves when the stream begins. */
@@ -110,15 +109,16 @@ class EventReader {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      if (call.cancelled !== undefined) this.#fail(call.cancelled);
-      else this.#send();
+      this.#release = call.onCancel((reason) => this.#fail(reason));
+      // It may have been cancelled on its way through the chain.
+      if (this.#isOver) return;
+      this.#send();
       call.passMessage("sent", message);
     });
   }
 
   #send(): void {
     const { call, sender, request, limitBytes } = this.#init;
-    if (this.#isOver) return;
     const headers = this.#lastId === "" ? request.headers : { ...request.headers, "last-event-id": this.#lastId };
     const attempt = new Attempt(limitBytes, {
       onBegin: (head) => this.#begin(head),

@@ -87,6 +87,8 @@ class WebSocketRequest {
       const first = this.#init.needsFirst ? await call.orCancelled(this.#messages.next()) : undefined;
       if (first?.done)
         throw new ServiceError(400, "CODEC", `${call.operation}: there is no message to make the path of`);
+      // It may have been cancelled on its way through the chain.
+      if (this.#failure !== undefined) throw this.#failure;
       const target = this.#init.writeTarget(first?.value ?? nothing);
       await this.#open(target);
       void this.#pump(first?.value);
