@@ -71,12 +71,14 @@ test("only 429, 502, 503 and 504 pass by themselves; a breaker's answer and a mi
 
 test("a method that is not idempotent is tried again only when the server has not begun it", async () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  const unseen = Object.assign(new Error("REFUSED_STREAM"), { code: "CLEW_HTTP2_REFUSED" });
   const lost = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
   const circular = new Error("circle");
   circular.cause = circular;
   for (const [error, tried] of [
     [new ServiceError(503, "UNAVAILABLE", "x", { cause: refused }), 2],
     [new ServiceError(503, "UNAVAILABLE", "x", { cause: new Error("no connection", { cause: refused }) }), 2],
+    [new ServiceError(503, "UNAVAILABLE", "x", { cause: unseen }), 2],
     [new ServiceError(429, "RATELIMIT", "x"), 2],
     [new ServiceError(503, "NODE_NOT_FOUND", "x"), 2],
     [new ServiceError(503, "UNAVAILABLE", "x", { cause: lost }), 1],

@@ -67,14 +67,15 @@ async function settled(attempt: Attempt, reply: Promise<Reply>): Promise<Reply> 
   }
 }
 
-/** What a connection that was never made leaves as the cause, from Node and from undici. */
-const connectCodes: ReadonlySet<unknown> = new Set([
+/** What a connection that was never made leaves as the cause, from Node and from undici; and a stream of HTTP/2 that was refused. */
+const untouchedCodes: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "EHOSTUNREACH",
   "ENETUNREACH",
   "ENOTFOUND",
   "EAI_AGAIN",
   "UND_ERR_CONNECT_TIMEOUT",
+  "CLEW_HTTP2_REFUSED",
 ]);
 
 /** Reasons that are given before a handler sees the call: the server's limiter, or a selector that found nobody to send to. */
@@ -86,7 +87,7 @@ function wasNotBegun(error: ServiceError): boolean {
   // A chain of causes that leads in a circle is cut.
   let cause: unknown = error.cause;
   for (let depth = 0; cause instanceof Error && depth < 8; depth++) {
-    if (connectCodes.has((cause as NodeJS.ErrnoException).code)) return true;
+    if (untouchedCodes.has((cause as NodeJS.ErrnoException).code)) return true;
     cause = cause.cause;
   }
   return false;

@@ -260,7 +260,9 @@ test("over HTTP/2 what the server refused unseen is sent once more, and not for 
   const client = open(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
   assert.equal((await client.unary({ text: "a" })).text, "again");
   await eventually(() => bodies.length === 1, "the body came");
-  assert.match((await failureOf(client.unary({}))).message, /REFUSED_STREAM/);
+  const refused = await failureOf(client.unary({}));
+  assert.match(refused.message, /REFUSED_STREAM/);
+  assert.equal((refused.cause as { code: string }).code, "CLEW_HTTP2_REFUSED");
 });
 
 test("over HTTP/2 a connection that says goodbye is left for a new one, and its call ends first", async (t) => {

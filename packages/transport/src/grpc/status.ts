@@ -12,6 +12,7 @@ import {
   ServiceError,
   toGrpcCode,
 } from "@clew/rpc";
+import { streamRefused } from "../http2/stream-refused.ts";
 import { isBase64 } from "./metadata.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
@@ -162,6 +163,10 @@ const httpCodes: Readonly<Record<string, GrpcCode>> = {
 
 /** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
 export function fromReset(operation: string, code: number, cause: Error | undefined): ServiceError {
+  if (code === ErrorCode.REFUSED_STREAM) {
+    const error = streamRefused(cause);
+    return new ServiceError(503, "", `${operation}: ${error.message}`, { cause: error });
+  }
   if (cause instanceof ServiceError) return cause;
   if (cause !== undefined && !(cause instanceof ProtocolError)) {
     return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
@@ -171,7 +176,6 @@ export function fromReset(operation: string, code: number, cause: Error | undefi
 }
 
 const resetCodes: Readonly<Record<number, number>> = {
-  [ErrorCode.REFUSED_STREAM]: 503,
   [ErrorCode.CANCEL]: 499,
   [ErrorCode.ENHANCE_YOUR_CALM]: 429,
   [ErrorCode.INADEQUATE_SECURITY]: 403,

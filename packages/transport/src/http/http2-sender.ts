@@ -9,6 +9,7 @@ import {
 } from "@clew/http2";
 import { type Call, deadlineExceeded, remainingMs, ServiceError } from "@clew/rpc";
 import { ClientConnection, type ClientConnectionOptions, choseHttp1 } from "../http2/client-connection.ts";
+import { streamRefused } from "../http2/stream-refused.ts";
 import type { Http1Sender } from "./http1-sender.ts";
 import { addHeader } from "./http2-request.ts";
 import {
@@ -63,6 +64,10 @@ export class Http2Sender implements HttpSender {
 }
 
 const noBytes = new Uint8Array(0);
+
+function streamReset(code: number): Error {
+  return new Error(`the stream was reset (HTTP/2: ${errorCodeName(code)})`);
+}
 
 /** Header fields of HTTP/2; the host of HTTP/1.1 is the authority. */
 function toFields({ verb, target, headers, body }: HttpRequest, scheme: string, authority: string): HeaderFields {
@@ -151,7 +156,7 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
     this.#fail(
       isLate
         ? deadlineExceeded(call.operation)
-        : unreachable(call, error ?? new Error(`the stream was reset (HTTP/2: ${errorCodeName(code)})`)),
+        : unreachable(call, code === ErrorCode.REFUSED_STREAM ? streamRefused(error) : (error ?? streamReset(code))),
     );
   }
 
