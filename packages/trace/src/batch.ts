@@ -1,10 +1,8 @@
-import { Context, run } from "@clew/context";
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
-import { RingBuffer } from "./ring-buffer.ts";
+import { type BatchDestination, BatchQueue } from "./batch-queue.ts";
 import type { SpanData } from "./span-data.ts";
-import type { ExportResult, SpanExporter } from "./span-exporter.ts";
+import type { SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
-import { suppressTracing } from "./suppress-tracing.ts";
 
 export interface BatchOptions {
   /** Spans kept while they wait; 1 KB each, more or less. Default: OTEL_BSP_MAX_QUEUE_SIZE, or 8_192. */
@@ -55,41 +53,23 @@ export interface BatchStats {
 }
 
 /**
- * Collects ended spans in a ring of fixed size and hands them to an exporter, a batch at a time: when enough wait, or when the
- * first has waited long enough. A batch stays in the ring until its fate is known, so a destination that is away for a while
- * costs nothing but space; when there is no more, new spans are dropped and counted.
- *
- *     idle ──first span──▶ timed ──batch full──▶ soon ──▶ exporting ──▶ idle | timed | soon
- *                            └────delayMs──────────────────▲  │
- *                                                  paused ◀───┘ unavailable
- *
- * It never stands in the app's way: `onEnd` is a store into the ring. Its timers do not keep the process alive.
+ * Hands ended spans to an exporter, a batch at a time; see {@link BatchQueue}. When space runs out, the last of it is for spans
+ * with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
-  readonly #exporter: SpanExporter;
-  readonly #settings: BatchSettings;
-  readonly #ring: RingBuffer<SpanData>;
+  readonly #queue: BatchQueue<SpanData>;
+  readonly #capacity: number;
   // The last eighth is for errors and slow spans: the ones somebody will look for.
   readonly #ordinaryCapacity: number;
   readonly #slowUs: number;
-
-  #phase: "idle" | "timed" | "soon" | "exporting" | "paused" | "stopped" = "idle";
-  #timer: NodeJS.Timeout | undefined;
-  #exporting: Promise<void> | undefined;
-  #shutdown: Promise<void> | undefined;
-
   #started = 0;
-  #exported = 0;
-  #rejected = 0;
-  #failed = 0;
-  #late = 0;
 
   constructor(exporter: SpanExporter, options?: BatchOptions) {
-    this.#exporter = exporter;
-    this.#settings = resolveBatchOptions(options);
-    this.#ring = new RingBuffer(this.#settings.capacity);
-    this.#ordinaryCapacity = Math.ceil((this.#settings.capacity * 7) / 8);
-    this.#slowUs = this.#settings.slowMs * 1000;
+    const settings = resolveBatchOptions(options);
+    this.#queue = new BatchQueue(toDestination(exporter), settings);
+    this.#capacity = settings.capacity;
+    this.#ordinaryCapacity = Math.ceil((settings.capacity * 7) / 8);
+    this.#slowUs = settings.slowMs * 1000;
   }
 
   onStart(_span: Span): void {
@@ -97,144 +77,34 @@ export class BatchProcessor implements SpanProcessor {
   }
 
   onEnd(span: SpanData): void {
-    if (this.#shutdown !== undefined) {
-      this.#late++;
-      return;
-    }
     const isWanted = span.statusCode === SpanStatusCode.ERROR || span.endUs - span.startUs >= this.#slowUs;
-    if (!this.#ring.push(span, isWanted ? this.#settings.capacity : this.#ordinaryCapacity)) return;
-    const phase = this.#phase;
-    if (phase === "idle" || (phase === "timed" && this.#ring.size >= this.#settings.batchSize)) this.#schedule();
+    this.#queue.push(span, isWanted ? this.#capacity : this.#ordinaryCapacity);
   }
 
   stats(): BatchStats {
-    return {
-      started: this.#started,
-      exported: this.#exported,
-      rejected: this.#rejected,
-      dropped: this.#ring.dropped + this.#late,
-      failed: this.#failed,
-      waiting: this.#ring.size,
-    };
+    return { started: this.#started, ...this.#queue.stats() };
   }
 
   /** Resolves once the spans that wait now are exported or given up, or the destination turns out to be away. Never rejects. */
-  async forceFlush(): Promise<void> {
-    // The only timer that keeps the process alive, here and in shutdown: somebody waits for this.
-    const alive = setInterval(nothing, 60_000);
-    await this.#flush();
-    clearInterval(alive);
+  forceFlush(): Promise<void> {
+    return this.#queue.forceFlush();
   }
 
   /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest, and shuts the exporter down. Never rejects. */
   shutdown(): Promise<void> {
-    this.#shutdown ??= this.#stop();
-    return this.#shutdown;
-  }
-
-  async #stop(): Promise<void> {
-    let deadline: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise<void>((resolve) => {
-      deadline = setTimeout(resolve, this.#settings.shutdownTimeoutMs);
-    });
-    await Promise.race([this.#flush(), timeIsUp]);
-    this.#phase = "stopped";
-    clearTimeout(this.#timer);
-    this.#late += this.#ring.size;
-    this.#ring.remove(this.#ring.size);
-    try {
-      await Promise.race([this.#exporter.shutdown(), timeIsUp]);
-    } catch {
-      // Whatever it could not let go of, nothing of ours is in it.
-    }
-    clearTimeout(deadline);
-  }
-
-  async #flush(): Promise<void> {
-    while (this.#exporting !== undefined) await this.#exporting;
-    if (this.#ring.size > 0 && this.#phase !== "stopped") await this.#start(this.#ring.size);
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const { size } = this.#ring;
-    if (size === 0) this.#phase = "idle";
-    else if (size < this.#settings.batchSize) this.#wait("timed", this.#settings.delayMs);
-    else {
-      this.#phase = "soon";
-      // Not at once: the request whose span filled the batch is answered first.
-      run(exportContext, () => setImmediate(() => this.#wake("soon", 0)).unref());
-    }
-  }
-
-  #wait(phase: "timed" | "paused", delayMs: number): void {
-    this.#phase = phase;
-    // In a context of its own: the span that ends just now must not be held, nor be the parent of anything done here.
-    this.#timer = run(exportContext, () => setTimeout(() => this.#wake(phase, this.#ring.size), delayMs));
-    this.#timer.unref();
-  }
-
-  #wake(phase: "timed" | "paused" | "soon", count: number): void {
-    // A flush may have come first.
-    if (this.#phase === phase) void this.#start(count);
-  }
-
-  /** Exports full batches, and what is not one up to `count` spans in all. Never rejects. */
-  #start(count: number): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#phase = "exporting";
-    this.#exporting = run(exportContext, () => this.#exportBatches(count)).then((retryAfterMs) => {
-      this.#exporting = undefined;
-      if (this.#phase === "stopped") return;
-      if (retryAfterMs === undefined) this.#schedule();
-      else this.#wait("paused", retryAfterMs);
-    });
-    return this.#exporting;
-  }
-
-  /** Undefined when it came through; otherwise how long to leave the destination alone. */
-  async #exportBatches(count: number): Promise<number | undefined> {
-    const { batchSize, delayMs } = this.#settings;
-    let left = count;
-    while (this.#ring.size >= batchSize || (left > 0 && this.#ring.size > 0)) {
-      const spans = this.#ring.peek(batchSize);
-      const result = await this.#export(spans);
-      if (this.#phase === "stopped") return undefined;
-      if (result.outcome === "unavailable") return Math.max(delayMs, result.retryAfterMs ?? 0);
-      this.#ring.remove(spans.length);
-      left -= spans.length;
-      if (result.outcome === "exported") {
-        const rejected = Math.min(spans.length, result.rejectedSpans ?? 0);
-        this.#exported += spans.length - rejected;
-        this.#rejected += rejected;
-      } else {
-        this.#failed += spans.length;
-      }
-    }
-    return undefined;
-  }
-
-  async #export(spans: readonly SpanData[]): Promise<ExportResult> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise<ExportResult>((resolve) => {
-      timer = setTimeout(resolve, this.#settings.exportTimeoutMs, { outcome: "failed" });
-      timer.unref();
-    });
-    try {
-      return await Promise.race([this.#exporter.export(spans), timeIsUp]);
-    } catch {
-      return { outcome: "failed" };
-    } finally {
-      clearTimeout(timer);
-    }
+    return this.#queue.shutdown();
   }
 }
 
-const exportContext = suppressTracing(Context.root);
-
-function nothing(): void {}
+function toDestination(exporter: SpanExporter): BatchDestination<SpanData> {
+  return {
+    export: async (spans) => {
+      const { outcome, rejectedSpans = 0, retryAfterMs = 0 } = await exporter.export(spans);
+      return { outcome, rejected: rejectedSpans, retryAfterMs };
+    },
+    shutdown: () => exporter.shutdown(),
+  };
+}
 
 function countFrom(text: string | undefined): number | undefined {
   const count = Number(text);

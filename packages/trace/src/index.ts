@@ -1,4 +1,5 @@
 export { type BatchOptions, BatchProcessor, type BatchStats } from "./batch.ts";
+export { composeProcessors } from "./compose-processors.ts";
 export { createResource, type Resource, type ResourceOptions } from "./resource.ts";
 export { alwaysOff, alwaysOn, parentBased, type Sampler, samplerFromEnv, traceIdRatio } from "./sampler.ts";
 export type { ExportResult, SpanExporter } from "./span-exporter.ts";
@@ -15,6 +16,13 @@ export {
   noAttributes,
   toAttributeValue,
 } from "./attributes.ts";
+export {
+  type BatchDestination,
+  BatchQueue,
+  type BatchQueueSettings,
+  type BatchQueueStats,
+  type BatchResult,
+} from "./batch-queue.ts";
 export { ContextManager } from "./context-manager.ts";
 export { createSpanId, createTraceId } from "./ids.ts";
 export { emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";

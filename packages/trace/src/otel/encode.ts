@@ -1,6 +1,6 @@
-import type { AttributeValue, FlatAttributes } from "../attributes.ts";
 import type { Resource } from "../resource.ts";
 import type { EventData, LinkData, Scope, SpanData } from "../span-data.ts";
+import { encodeResource, encodeScope, writeAttributes, writeCount, writeText } from "./otlp-writer.ts";
 import {
   batchRoom,
   bytes,
@@ -11,13 +11,9 @@ import {
   spanRoom,
   takeBytes,
   writeBytes,
-  writeDouble,
   writeFixed32,
   writeHex,
-  writeInt64,
   writeNanos,
-  writeString,
-  writeVarint,
 } from "./proto-writer.ts";
 
 // ExportTraceServiceRequest of OTLP v1.11, opentelemetry/proto/collector/trace/v1/trace_service.proto and below. 0.6 us for a span of
@@ -68,28 +64,6 @@ function findScopeGroup(groups: Map<Resource, ResourceGroup>, { resource, scope 
     resourceGroup.scopes.set(scope, scopeGroup);
   }
   return scopeGroup;
-}
-
-// Resources and scopes live as long as the process, and so do their bytes.
-const resourceBytes = new WeakMap<Resource, Uint8Array>();
-const scopeBytes = new WeakMap<Scope, Uint8Array>();
-
-function encodeResource(resource: Resource): Uint8Array {
-  let encoded = resourceBytes.get(resource);
-  if (encoded === undefined) {
-    encoded = takeBytes(writeAttributes(0, 0x0a, resource.attributes));
-    resourceBytes.set(resource, encoded);
-  }
-  return encoded;
-}
-
-function encodeScope(scope: Scope): Uint8Array {
-  let encoded = scopeBytes.get(scope);
-  if (encoded === undefined) {
-    encoded = takeBytes(writeText(writeText(0, 0x0a, scope.name), 0x12, scope.version));
-    scopeBytes.set(scope, encoded);
-  }
-  return encoded;
 }
 
 function writeResourceSpans(at: number, group: ResourceGroup): number {
@@ -165,81 +139,4 @@ function writeStatus(at: number, span: SpanData): number {
   bytes[place] = 0x18;
   bytes[place + 1] = span.statusCode;
   return closeMessage(start, place + 2, smallRoom);
-}
-
-function writeAttributes(at: number, tag: number, attributes: FlatAttributes): number {
-  let place = at;
-  for (let index = 0; index < attributes.length; index += 2) {
-    place = writeKeyValue(place, tag, attributes[index] as string, attributes[index + 1]!);
-  }
-  return place;
-}
-
-function writeKeyValue(at: number, tag: number, key: string, value: AttributeValue): number {
-  const start = openMessage(at, tag, smallRoom);
-  return closeMessage(start, writeValue(writeText(start, 0x0a, key), 0x12, value), smallRoom);
-}
-
-/** An AnyValue. */
-function writeValue(at: number, tag: number, value: AttributeValue): number {
-  const start = openMessage(at, tag, smallRoom);
-  return closeMessage(start, writeContent(start, value), smallRoom);
-}
-
-function writeContent(at: number, value: AttributeValue): number {
-  switch (typeof value) {
-    case "string":
-      // Unlike other fields it is written when it is empty: an empty text is not "no value".
-      return writeString(at, 0x0a, value);
-    case "boolean":
-      bytes[at] = 0x10;
-      bytes[at + 1] = value ? 1 : 0;
-      return at + 2;
-    case "number":
-      if (Number.isSafeInteger(value)) {
-        bytes[at] = 0x18;
-        return writeInt64(at + 1, value);
-      }
-      bytes[at] = 0x21;
-      return writeDouble(at + 1, value);
-    case "bigint":
-      bytes[at] = 0x18;
-      return writeInt64(at + 1, value);
-    default:
-      if (value === null) return at;
-      if (value instanceof Uint8Array) return writeBytes(at, 0x3a, value);
-      return isList(value) ? writeList(at, value) : writeMap(at, value);
-  }
-}
-
-type AttributeMap = { readonly [key: string]: AttributeValue };
-
-function isList(value: readonly AttributeValue[] | AttributeMap): value is readonly AttributeValue[] {
-  return Array.isArray(value);
-}
-
-function writeList(at: number, values: readonly AttributeValue[]): number {
-  const start = openMessage(at, 0x2a, smallRoom);
-  let place = start;
-  for (const value of values) place = writeValue(place, 0x0a, value);
-  return closeMessage(start, place, smallRoom);
-}
-
-function writeMap(at: number, values: AttributeMap): number {
-  const start = openMessage(at, 0x32, smallRoom);
-  let place = start;
-  for (const key of Object.keys(values)) place = writeKeyValue(place, 0x0a, key, values[key]!);
-  return closeMessage(start, place, smallRoom);
-}
-
-/** A string field with its tag; nothing when it is empty, as proto3 has it. */
-function writeText(at: number, tag: number, text: string): number {
-  return text === "" ? at : writeString(at, tag, text);
-}
-
-/** A counter with its tag; nothing when it is zero. */
-function writeCount(at: number, tag: number, count: number): number {
-  if (count === 0) return at;
-  bytes[at] = tag;
-  return writeVarint(at + 1, count);
 }

@@ -1,0 +1,215 @@
+import { Context, run } from "@clew/context";
+import { RingBuffer } from "./ring-buffer.ts";
+import { suppressTracing } from "./suppress-tracing.ts";
+
+/** What became of a batch. */
+export interface BatchResult {
+  /**
+   * "exported": the destination took it. "failed": it refused it, or never will take it; it must not be sent again.
+   * "unavailable": the destination could not be asked, and the same batch may be handed over again.
+   */
+  readonly outcome: "exported" | "failed" | "unavailable";
+  /** Of what was exported, how many the destination refused one by one. Default: 0. */
+  readonly rejected?: number;
+  /** With "unavailable": how long the destination asked to be left alone. Default: the queue decides. */
+  readonly retryAfterMs?: number;
+}
+
+export interface BatchQueueSettings {
+  /** Items kept while they wait. */
+  readonly capacity: number;
+  /** Items exported at once; as soon as so many wait, they go. */
+  readonly batchSize: number;
+  /** How long an item waits for others to go with, and how long an unavailable destination is left alone. */
+  readonly delayMs: number;
+  /** How long one export may take before it counts as failed. */
+  readonly exportTimeoutMs: number;
+  /** How long {@link BatchQueue.shutdown} may take; what is left then is dropped. */
+  readonly shutdownTimeoutMs: number;
+}
+
+/** Where batches go. */
+export interface BatchDestination<T> {
+  export(items: readonly T[]): Promise<BatchResult>;
+  shutdown(): Promise<void>;
+}
+
+/** What became of the items so far. All that were pushed = exported + rejected + dropped + failed + waiting. */
+export interface BatchQueueStats {
+  readonly exported: number;
+  readonly rejected: number;
+  readonly dropped: number;
+  readonly failed: number;
+  readonly waiting: number;
+}
+
+/**
+ * Collects what ends (spans, log lines) in a ring of fixed size and hands it on, a batch at a time: when enough wait, or when the
+ * first has waited long enough. A batch stays in the ring until its fate is known, so a destination that is away for a while
+ * costs nothing but space; when there is no more, new items are dropped and counted.
+ *
+ *     idle ──first span──▶ timed ──batch full──▶ soon ──▶ exporting ──▶ idle | timed | soon
+ *                            └────delayMs──────────────────▲  │
+ *                                                  paused ◀───┘ unavailable
+ *
+ * It never stands in the app's way: `push` is a store into the ring. Its timers do not keep the process alive.
+ */
+export class BatchQueue<T> {
+  readonly #destination: BatchDestination<T>;
+  readonly #settings: BatchQueueSettings;
+  readonly #ring: RingBuffer<T>;
+
+  #phase: "idle" | "timed" | "soon" | "exporting" | "paused" | "stopped" = "idle";
+  #timer: NodeJS.Timeout | undefined;
+  #exporting: Promise<void> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  #exported = 0;
+  #rejected = 0;
+  #failed = 0;
+  #late = 0;
+
+  constructor(destination: BatchDestination<T>, settings: BatchQueueSettings) {
+    this.#destination = destination;
+    this.#settings = settings;
+    this.#ring = new RingBuffer(settings.capacity);
+  }
+
+  /** Takes one item, unless `limit` wait already. Default of `limit`: the capacity. */
+  push(item: T, limit?: number): void {
+    if (this.#shutdown !== undefined) {
+      this.#late++;
+      return;
+    }
+    if (!this.#ring.push(item, limit)) return;
+    const phase = this.#phase;
+    if (phase === "idle" || (phase === "timed" && this.#ring.size >= this.#settings.batchSize)) this.#schedule();
+  }
+
+  stats(): BatchQueueStats {
+    return {
+      exported: this.#exported,
+      rejected: this.#rejected,
+      dropped: this.#ring.dropped + this.#late,
+      failed: this.#failed,
+      waiting: this.#ring.size,
+    };
+  }
+
+  /** Resolves once what waits now is exported or given up, or the destination turns out to be away. Never rejects. */
+  async forceFlush(): Promise<void> {
+    // The only timer that keeps the process alive, here and in shutdown: somebody waits for this.
+    const alive = setInterval(nothing, 60_000);
+    await this.#flush();
+    clearInterval(alive);
+  }
+
+  /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest, and shuts the destination down. Never rejects. */
+  shutdown(): Promise<void> {
+    this.#shutdown ??= this.#stop();
+    return this.#shutdown;
+  }
+
+  async #stop(): Promise<void> {
+    let deadline: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<void>((resolve) => {
+      deadline = setTimeout(resolve, this.#settings.shutdownTimeoutMs);
+    });
+    await Promise.race([this.#flush(), timeIsUp]);
+    this.#phase = "stopped";
+    clearTimeout(this.#timer);
+    this.#late += this.#ring.size;
+    this.#ring.remove(this.#ring.size);
+    try {
+      await Promise.race([this.#destination.shutdown(), timeIsUp]);
+    } catch {
+      // Whatever it could not let go of, nothing of ours is in it.
+    }
+    clearTimeout(deadline);
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#exporting !== undefined) await this.#exporting;
+    if (this.#ring.size > 0 && this.#phase !== "stopped") await this.#start(this.#ring.size);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { size } = this.#ring;
+    if (size === 0) this.#phase = "idle";
+    else if (size < this.#settings.batchSize) this.#wait("timed", this.#settings.delayMs);
+    else {
+      this.#phase = "soon";
+      // Not at once: the request whose item filled the batch is answered first.
+      run(exportContext, () => setImmediate(() => this.#wake("soon", 0)).unref());
+    }
+  }
+
+  #wait(phase: "timed" | "paused", delayMs: number): void {
+    this.#phase = phase;
+    // In a context of its own: the span that is active just now must not be held, nor be the parent of anything done here.
+    this.#timer = run(exportContext, () => setTimeout(() => this.#wake(phase, this.#ring.size), delayMs));
+    this.#timer.unref();
+  }
+
+  #wake(phase: "timed" | "paused" | "soon", count: number): void {
+    // A flush may have come first.
+    if (this.#phase === phase) void this.#start(count);
+  }
+
+  /** Exports full batches, and what is not one up to `count` items in all. Never rejects. */
+  #start(count: number): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#phase = "exporting";
+    this.#exporting = run(exportContext, () => this.#exportBatches(count)).then((retryAfterMs) => {
+      this.#exporting = undefined;
+      if (this.#phase === "stopped") return;
+      if (retryAfterMs === undefined) this.#schedule();
+      else this.#wait("paused", retryAfterMs);
+    });
+    return this.#exporting;
+  }
+
+  /** Undefined when it came through; otherwise how long to leave the destination alone. */
+  async #exportBatches(count: number): Promise<number | undefined> {
+    const { batchSize, delayMs } = this.#settings;
+    let left = count;
+    while (this.#ring.size >= batchSize || (left > 0 && this.#ring.size > 0)) {
+      const items = this.#ring.peek(batchSize);
+      const result = await this.#export(items);
+      if (this.#phase === "stopped") return undefined;
+      if (result.outcome === "unavailable") return Math.max(delayMs, result.retryAfterMs ?? 0);
+      this.#ring.remove(items.length);
+      left -= items.length;
+      if (result.outcome === "exported") {
+        const rejected = Math.min(items.length, result.rejected ?? 0);
+        this.#exported += items.length - rejected;
+        this.#rejected += rejected;
+      } else {
+        this.#failed += items.length;
+      }
+    }
+    return undefined;
+  }
+
+  async #export(items: readonly T[]): Promise<BatchResult> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<BatchResult>((resolve) => {
+      timer = setTimeout(resolve, this.#settings.exportTimeoutMs, { outcome: "failed" });
+      timer.unref();
+    });
+    try {
+      return await Promise.race([this.#destination.export(items), timeIsUp]);
+    } catch {
+      return { outcome: "failed" };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const exportContext = suppressTracing(Context.root);
+
+function nothing(): void {}
