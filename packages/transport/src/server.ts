@@ -10,6 +10,7 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
+import type { StreamAcceptor } from "./translated-stream.ts";
 import { type ProtocolName, protocolNames, WebProtocols } from "./web-protocols.ts";
 
 /**
@@ -63,7 +64,7 @@ export class Server {
     // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
     const hasFilters = (options.filters ?? []).length > 0;
     this.#speaksGrpc = protocols.includes("grpc");
-    const find = (fields: HeaderFields): Pick<HttpHandler, "accept"> => {
+    const find = (fields: HeaderFields): StreamAcceptor => {
       if (isGrpc(fields)) return this.#speaksGrpc ? grpc : http;
       return (hasFilters ? undefined : web.find(fields)) ?? http;
     };

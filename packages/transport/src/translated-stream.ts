@@ -1,6 +1,11 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
+import type { StreamHandler } from "./http2/server-connections.ts";
 
-const nobody: StreamListener = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+/** Answers the streams of one protocol. */
+export type StreamAcceptor = Pick<StreamHandler, "accept">;
+
+/** Listens to a stream that was answered already. */
+export const deafListener: StreamListener = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
 
 /**
  * A stream that speaks gRPC to its handler and another protocol to its caller. This one passes everything on as it is;
@@ -13,7 +18,7 @@ export abstract class TranslatedStream implements ServerStream, StreamListener {
   /** Where the caller is. */
   protected readonly stream: ServerStream;
   /** Where the handler is. */
-  protected handler: StreamListener = nobody;
+  protected handler: StreamListener = deafListener;
 
   constructor(stream: ServerStream) {
     this.stream = stream;

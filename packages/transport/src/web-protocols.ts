@@ -1,16 +1,11 @@
-import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import type { Peer } from "@clew/rpc";
+import type { HeaderFields } from "@clew/http2";
 import { createConnectHandler } from "./connect/handler.ts";
 import type { GrpcHandler } from "./grpc/handler.ts";
 import { createGrpcWebHandler } from "./grpc-web/handler.ts";
 import type { GuestProtocol } from "./http/guest-protocol.ts";
 import { NodeStream } from "./http/node-stream.ts";
 import type { NodePair, ServerExchange } from "./http/server-exchange.ts";
-
-/** Answers the streams of one protocol. */
-interface StreamProtocol {
-  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
-}
+import type { StreamAcceptor } from "./translated-stream.ts";
 
 /** What a server of several protocols may speak. */
 export const protocolNames = ["http", "grpc", "connect", "grpc-web"] as const;
@@ -25,8 +20,8 @@ export type ProtocolName = (typeof protocolNames)[number];
 export class WebProtocols implements GuestProtocol {
   readonly #routes: Pick<GrpcHandler, "find">;
   // Undefined for what is not spoken.
-  readonly #grpcWeb: StreamProtocol | undefined;
-  readonly #connect: StreamProtocol | undefined;
+  readonly #grpcWeb: StreamAcceptor | undefined;
+  readonly #connect: StreamAcceptor | undefined;
 
   constructor(grpc: GrpcHandler, protocols: readonly ProtocolName[]) {
     this.#routes = grpc;
@@ -35,7 +30,7 @@ export class WebProtocols implements GuestProtocol {
   }
 
   /** What answers a stream of HTTP/2; undefined for a request of HTTP's own. */
-  find(fields: HeaderFields): StreamProtocol | undefined {
+  find(fields: HeaderFields): StreamAcceptor | undefined {
     let verb = "";
     let target = "";
     let contentType: string | undefined;
@@ -71,7 +66,7 @@ export class WebProtocols implements GuestProtocol {
     target: string,
     contentType: string | undefined,
     version: string | undefined,
-  ): StreamProtocol | undefined {
+  ): StreamAcceptor | undefined {
     if (version !== undefined) return this.#connect;
     if (verb === "GET") {
       const isConnect = target.includes("connect=v1") && /[?&]connect=v1(?:&|$)/.test(target) && this.#knows(target);

@@ -1,6 +1,8 @@
 // Connect as it is on the wire (https://connectrpc.com/docs/protocol/), from clients that are not ours: fetch and node:http2.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { test } from "node:test";
 import { brotliCompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -132,6 +134,20 @@ test("refuses what is no request of its own, and says what would work", async ()
   });
 });
 
+test("a caller that still sends gets to read why it was refused", async () => {
+  await withServer({}, async (endpoint) => {
+    const socket = connectSocket(Number(endpoint.port), "127.0.0.1");
+    socket.write(`POST /test.v1.Catalog/Order HTTP/1.1\r\nhost: a\r\ncontent-type: image/png\r\n`);
+    socket.write("connect-protocol-version: 1\r\ntransfer-encoding: chunked\r\n\r\n");
+    const [head] = (await once(socket, "data")) as [Buffer];
+    assert.match(String(head), /^HTTP\/1.1 415 .*connection: close/is);
+    // A connection that was cut off would answer this with a reset.
+    socket.write("3\r\nabc\r\n0\r\n\r\n");
+    await once(socket, "end");
+    socket.destroy();
+  });
+});
+
 test("a request without the version header is HTTP/JSON's where that has a route, and Connect's where not", async () => {
   await withServer({}, async (endpoint) => {
     const plain = { "content-type": "application/json" };
@@ -239,6 +255,7 @@ test("a stream that is no stream of messages fails in its last frame", async () 
     assert.equal(await ask(Buffer.concat([frame("{}"), frame("{}")])), "unimplemented");
     assert.equal(await ask(frame("{}", 1)), "internal");
     assert.equal(await ask(frame("{}"), { ...stream, "connect-content-encoding": "lzma" }), "unimplemented");
+    assert.equal(await ask(frame("{}"), { ...stream, "connect-timeout-ms": "soon" }), "invalid_argument");
     assert.equal(await ask(frame(JSON.stringify({ text: "x".repeat(200) }))), "resource_exhausted");
   });
 });
@@ -400,6 +417,10 @@ test("createClient speaks what it is asked to, and GET where that is wanted", as
       for await (const { title } of client.watch({ title: "b" })) assert.equal(title, "b");
       await client[Symbol.asyncDispose]();
     }
+    const client = createClient(Catalog, { endpoint, protocol: "connect", connect: { useGet: true } });
+    await client.find({ title: "x".repeat(10_000) });
+    await client[Symbol.asyncDispose]();
+    assert.equal(verbs.pop(), "POST application/proto");
     const calls = verbs.filter((_verb, index) => index % 3 === 0);
     assert.deepEqual(calls, [
       "POST application/proto",

@@ -15,7 +15,7 @@ import { openMessageStream, openUnary } from "./open-stream.ts";
 export interface ConnectClientOptions extends WebClientOptions {
   /**
    * Send unary calls of methods without side effects (`idempotency_level = NO_SIDE_EFFECTS` in the .proto) as GET, which caches
-   * on the way may answer. Default: false.
+   * on the way may answer, as long as the URL is not too long. Default: false.
    */
   useGet?: boolean;
 }

@@ -1,3 +1,5 @@
+import { GrpcCode } from "@clew/rpc";
+
 /** The names of gRPC's codes in Connect, by number (https://connectrpc.com/docs/protocol/#error-codes). 0 is no error. */
 export const codeNames: readonly string[] = [
   "ok",
@@ -25,22 +27,22 @@ export const httpStatuses: readonly number[] = [
 ];
 
 /** The number for an HTTP status, where no error in a body says it better. */
-export function codeOfHttpStatus(status: number): number {
+export function codeOfHttpStatus(status: number): GrpcCode {
   switch (status) {
     case 400:
-      return 13;
+      return GrpcCode.INTERNAL;
     case 401:
-      return 16;
+      return GrpcCode.UNAUTHENTICATED;
     case 403:
-      return 7;
+      return GrpcCode.PERMISSION_DENIED;
     case 404:
-      return 12;
+      return GrpcCode.UNIMPLEMENTED;
     case 429:
     case 502:
     case 503:
     case 504:
-      return 14;
+      return GrpcCode.UNAVAILABLE;
     default:
-      return 2;
+      return GrpcCode.UNKNOWN;
   }
 }

@@ -1,4 +1,5 @@
 import type { HeaderFields } from "@clew/http2";
+import { GrpcCode } from "@clew/rpc";
 import { isProtocolName } from "./names.ts";
 import { errorOfTrailers, trailersOfCode, trailersOfError } from "./status.ts";
 
@@ -33,10 +34,11 @@ export function decodeEnd(bytes: Uint8Array): HeaderFields {
     if (typeof json !== "object" || json === null || Array.isArray(json)) throw new TypeError("no object");
     end = json as Record<string, unknown>;
   } catch {
-    return trailersOfCode(2, "the stream ended with what is no JSON object");
+    return trailersOfCode(GrpcCode.UNKNOWN, "the stream ended with what is no JSON object");
   }
   const { error, metadata } = end;
-  const fields = error === undefined || error === null ? ["grpc-status", "0"] : trailersOfError(error, 2);
+  const fields =
+    error === undefined || error === null ? ["grpc-status", "0"] : trailersOfError(error, GrpcCode.UNKNOWN);
   if (typeof metadata !== "object" || metadata === null) return fields;
   for (const [name, values] of Object.entries(metadata)) {
     if (isProtocolName(name.toLowerCase())) continue;

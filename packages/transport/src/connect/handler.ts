@@ -1,18 +1,16 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import type { Peer } from "@clew/rpc";
+import type { ServerStream, StreamListener } from "@clew/http2";
+import { GrpcCode } from "@clew/rpc";
 import { findCompression } from "../grpc/compression.ts";
 import type { GrpcHandler } from "../grpc/handler.ts";
+import { deafListener, type StreamAcceptor } from "../translated-stream.ts";
 import { acceptedEncodings } from "./accepted-encodings.ts";
+import { encodeEnd } from "./end-of-stream.ts";
 import { readQuery } from "./query.ts";
 import { type RequestHead, readRequestHead } from "./request-head.ts";
+import { trailersOfCode } from "./status.ts";
 import { StreamExchange } from "./stream-exchange.ts";
 import { UnaryExchange } from "./unary-exchange.ts";
-
-/** Answers requests of Connect, over any version of HTTP. */
-export interface ConnectHandler {
-  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
-}
 
 /** What is wrong with a request before it is a call. */
 interface Refusal {
@@ -22,15 +20,15 @@ interface Refusal {
 }
 
 /**
- * Connect (https://connectrpc.com/docs/protocol/) with the calls of the gRPC handler, so that they have the same limits,
+ * Answers requests of Connect (https://connectrpc.com/docs/protocol/), over any version of HTTP, with the calls of the gRPC handler, so that they have the same limits,
  * deadlines and chains: a unary call is a plain request and a plain reply, a stream has gRPC's frames and ends with one of JSON.
  */
-export function createConnectHandler(grpc: GrpcHandler): ConnectHandler {
+export function createConnectHandler(grpc: GrpcHandler): StreamAcceptor {
   return {
     accept(stream, fields, peer) {
       const head = readRequestHead(fields);
       const form = readForm(head, grpc);
-      if ("status" in form) return refuse(stream, form);
+      if ("status" in form) return refuse(stream, form, head.contentType);
       const { codec, isStream } = form;
       const encoding = (isStream ? head.messageEncoding : form.compression) ?? "identity";
       const accepted = isStream ? head.acceptMessageEncoding : head.acceptEncoding;
@@ -125,12 +123,22 @@ const refusalCodes: Readonly<Record<number, string>> = {
   501: "unimplemented",
 };
 
-function refuse(stream: ServerStream, { status, message, headers = [] }: Refusal): StreamListener {
+function refuse(
+  stream: ServerStream,
+  { status, message, headers = [] }: Refusal,
+  contentType: string | undefined,
+): StreamListener {
   const code = refusalCodes[status];
+  if (status === 400 && contentType?.startsWith("application/connect+")) {
+    // A stream begins well and tells at its end.
+    stream.sendHeaders([":status", "200", "content-type", contentType], false);
+    stream.sendData(encodeEnd(trailersOfCode(GrpcCode.INVALID_ARGUMENT, message)), true);
+    return deafListener;
+  }
   const body = Buffer.from(code === undefined ? "" : JSON.stringify({ code, message }));
   const fields = [":status", String(status), ...headers, "content-length", String(body.length)];
   if (body.length > 0) fields.push("content-type", "application/json");
   stream.sendHeaders(fields, body.length === 0);
   if (body.length > 0) stream.sendData(body, true);
-  return { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
+  return deafListener;
 }

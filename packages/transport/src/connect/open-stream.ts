@@ -15,6 +15,8 @@ export interface OpenStreamInit {
 
 const prefixBytes = 5;
 const noBytes = new Uint8Array(0);
+// What is longer goes into a body: not everybody on the way takes a URL of more than 8000 bytes (RFC 9110 section 4.1).
+const longestQuery = 7000;
 
 /** Sends a message without its frame, as a body or in a URL. */
 export function openUnary({ codec, compression, maxMessageBytes, useGet }: OpenStreamInit): OpenStream {
@@ -23,7 +25,10 @@ export function openUnary({ codec, compression, maxMessageBytes, useGet }: OpenS
     const message = frame!.subarray(prefixBytes);
     const encoding = frame![0] === 1 ? compression : undefined;
     const reply = new UnaryReply(listener, codec, maxMessageBytes);
-    if (useGet) return session.openStream(toGet(fields, writeQuery(codec, message, encoding)), noBytes, reply);
+    const query = useGet ? writeQuery(codec, message, encoding) : undefined;
+    if (query !== undefined && query.length <= longestQuery) {
+      return session.openStream(toGet(fields, query), noBytes, reply);
+    }
     if (encoding !== undefined) fields.push("content-encoding", encoding);
     fields.push("content-length", String(message.length));
     return session.openStream(fields, message, reply);

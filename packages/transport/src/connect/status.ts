@@ -1,7 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import type { HeaderFields } from "@clew/http2";
-import { GrpcStatusSchema } from "@clew/rpc";
+import { GrpcCode, GrpcStatusSchema } from "@clew/rpc";
 import { readReplyHead } from "../grpc/reply-head.ts";
 import { decodeMessage, detailsName, encodeMessage, statusName } from "../grpc/status.ts";
 import { codeNames } from "./code.ts";
@@ -22,8 +22,8 @@ export function errorOfTrailers(trailers: HeaderFields): { code: number; error: 
   const { status, message = "", details } = readReplyHead(trailers);
   if (status === "0") return undefined;
   const number = Number(status);
-  const code = codeNames[number] === undefined || number === 0 ? 2 : number;
-  const found = details === undefined ? [] : fromBinary(GrpcStatusSchema, Buffer.from(details, "base64")).details;
+  const code = codeNames[number] === undefined || number === 0 ? GrpcCode.UNKNOWN : number;
+  const found = readDetails(details);
   return {
     code,
     error: {
@@ -37,6 +37,16 @@ export function errorOfTrailers(trailers: HeaderFields): { code: number; error: 
       }),
     },
   };
+}
+
+// A handler that sets them itself may have written anything.
+function readDetails(base64: string | undefined): Any[] {
+  if (base64 === undefined) return [];
+  try {
+    return fromBinary(GrpcStatusSchema, Buffer.from(base64, "base64")).details;
+  } catch {
+    return [];
+  }
 }
 
 /** The fields of gRPC's trailers that say an error. */

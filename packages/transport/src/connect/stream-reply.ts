@@ -1,4 +1,5 @@
 import type { ClientStreamListener, HeaderFields } from "@clew/http2";
+import { GrpcCode } from "@clew/rpc";
 import { EndFrameReader } from "../end-frame.ts";
 import { findCompression } from "../grpc/compression.ts";
 import { TranslatedReply } from "../stream-connection.ts";
@@ -39,8 +40,9 @@ export class StreamReply extends TranslatedReply {
     }
     const problem = `the reply is no stream of Connect: HTTP status ${status}, content type ${contentType || "missing"}`;
     if (status !== "200") this.#failure = trailersOfCode(codeOfHttpStatus(Number(status)), problem);
-    else if (!contentType.startsWith("application/connect+")) this.#failure = trailersOfCode(2, problem);
-    else if (contentType !== `application/connect+${this.#codec}`) this.#failure = trailersOfCode(13, problem);
+    else if (!contentType.startsWith("application/connect+")) this.#failure = trailersOfCode(GrpcCode.UNKNOWN, problem);
+    else if (contentType !== `application/connect+${this.#codec}`)
+      this.#failure = trailersOfCode(GrpcCode.INTERNAL, problem);
     this.listener.onHeaders(headers);
   }
 
@@ -54,8 +56,8 @@ export class StreamReply extends TranslatedReply {
 
   #end(): HeaderFields {
     const { frame, isBroken } = this.#frames;
-    if (isBroken) return trailersOfCode(13, "the stream went on behind its end");
-    if (frame === undefined) return trailersOfCode(13, "the stream ended without saying so");
+    if (isBroken) return trailersOfCode(GrpcCode.INTERNAL, "the stream went on behind its end");
+    if (frame === undefined) return trailersOfCode(GrpcCode.INTERNAL, "the stream ended without saying so");
     if (!frame.isCompressed) return decodeEnd(frame.bytes);
     try {
       const compression = findCompression(this.#encoding);
@@ -63,6 +65,6 @@ export class StreamReply extends TranslatedReply {
     } catch {
       // As below.
     }
-    return trailersOfCode(13, "the end of the stream is compressed in a way that is not known");
+    return trailersOfCode(GrpcCode.INTERNAL, "the end of the stream is compressed in a way that is not known");
   }
 }

@@ -1,4 +1,5 @@
 import type { ClientStreamListener, HeaderFields } from "@clew/http2";
+import { GrpcCode } from "@clew/rpc";
 import { findCompression } from "../grpc/compression.ts";
 import { TranslatedReply } from "../stream-connection.ts";
 import { codeOfHttpStatus } from "./code.ts";
@@ -76,7 +77,7 @@ export class UnaryReply extends TranslatedReply {
       return json === undefined ? trailersOfCode(code, problem) : trailersOfError(json, code);
     }
     if (type === this.#codec) return undefined;
-    return trailersOfCode(type === undefined ? 2 : 13, problem);
+    return trailersOfCode(type === undefined ? GrpcCode.UNKNOWN : GrpcCode.INTERNAL, problem);
   }
 
   #decompress(body: Buffer): Uint8Array {

@@ -1,21 +1,15 @@
-import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
-import type { Peer } from "@clew/rpc";
+import { ErrorCode, type HeaderFields, type ServerStream } from "@clew/http2";
 import type { GrpcHandler } from "../grpc/handler.ts";
-import { TranslatedStream } from "../translated-stream.ts";
+import { type StreamAcceptor, TranslatedStream } from "../translated-stream.ts";
 import { Base64Reader, encodeBase64 } from "./base64.ts";
 import { type GrpcWebType, parseGrpcWebType } from "./content-type.ts";
 import { encodeTrailers } from "./trailers.ts";
 
-/** Answers requests of gRPC-Web, over any version of HTTP. */
-export interface GrpcWebHandler {
-  accept(stream: ServerStream, fields: HeaderFields, peer: Peer): StreamListener;
-}
-
 /**
- * gRPC-Web is gRPC with the trailers in the body (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): the calls are
+ * Answers requests of gRPC-Web, over any version of HTTP. It is gRPC with the trailers in the body (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): the calls are
  * those of the gRPC handler, and only what begins and ends them is said in other words.
  */
-export function createGrpcWebHandler(grpc: GrpcHandler): GrpcWebHandler {
+export function createGrpcWebHandler(grpc: GrpcHandler): StreamAcceptor {
   return {
     accept(stream, fields, peer) {
       let type: GrpcWebType | undefined;

@@ -84,8 +84,9 @@ export class NodeExchange implements ServerExchange {
 
 // Ending at once would make the system answer the rest of the body with a reset, which can overtake the reply at the caller
 // (RFC 9112 section 9.6). So: the whole reply now, the end when the caller left or had its time.
-export function linger(response: ServerResponse, body: Uint8Array | string): void {
-  response.write(body);
+export function linger(response: ServerResponse, body: Uint8Array | string | undefined): void {
+  if (body === undefined) response.flushHeaders();
+  else response.write(body);
   const timer = setTimeout(() => response.end(), lingerMs);
   timer.unref();
   response.once("close", () => clearTimeout(timer));

@@ -123,7 +123,7 @@ export class NodeStream implements ServerStream {
   #end(bytes: Uint8Array | undefined): void {
     this.#isOver = true;
     const response = this.#response;
-    if (this.#lingers && bytes !== undefined) linger(response, bytes);
+    if (this.#lingers) linger(response, bytes);
     else if (bytes !== undefined && bytes.length <= joinedBytes) {
       response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
     } else response.end(bytes);
