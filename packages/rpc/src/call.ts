@@ -56,7 +56,7 @@ export function currentCall(): Call | undefined {
 export abstract class Call implements Holder {
   /** "server" for a call that came in, "client" for one that goes out. */
   abstract readonly side: "server" | "client";
-  /** The protocol that carries the call: "http" or "grpc". */
+  /** The protocol that carries the call: "http", "grpc", "connect" or "grpc-web". */
   abstract readonly transport: string;
 
   readonly method: Method;
