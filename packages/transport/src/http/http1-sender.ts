@@ -3,7 +3,8 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { Call, ServiceError } from "@clew/rpc";
-import { buildConnector, type Dispatcher, Pool } from "undici";
+import type { Dispatcher, Pool, buildConnector as UndiciConnector } from "undici";
+import { loadUndici } from "../lazy-modules.ts";
 import {
   type HttpRequest,
   type HttpSender,
@@ -32,12 +33,13 @@ export class Http1Sender implements HttpSender {
   #closed: Promise<void> | undefined;
 
   constructor({ origin, socketPath, connections, connectTimeoutMs, tls }: Http1SenderOptions) {
+    const { buildConnector, Pool } = loadUndici();
     // What TLS keeps from one connection to the next is kept by this connector, and shared with no other client.
     const open = buildConnector({
       ...tls,
       timeout: connectTimeoutMs,
       ...(socketPath !== undefined && { socketPath }),
-    } as buildConnector.BuildOptions);
+    } as UndiciConnector.BuildOptions);
     const connect: typeof open = (options, callback) => {
       const spare = this.#spare;
       this.#spare = undefined;

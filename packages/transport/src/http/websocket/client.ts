@@ -10,8 +10,9 @@ import {
   type Reply,
   ServiceError,
 } from "@clew/rpc";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { announceBegin, announceEnd } from "../../channels.ts";
+import { loadWebSocket } from "../../lazy-modules.ts";
 import { Turn } from "../../turn.ts";
 import { type BodyCodec, compileBodyCodecs } from "../body-codec.ts";
 import { authorityOf, type ResolvedHttpClientOptions } from "../client-options.ts";
@@ -112,6 +113,7 @@ class WebSocketRequest {
         ? `${scheme === "https" ? "wss" : "ws"}://${authorityOf({ ...options, authority: undefined })}`
         : `ws+unix:${socketPath}:`;
     return new Promise((resolve, reject) => {
+      const { WebSocket } = loadWebSocket();
       let socket: WebSocket;
       try {
         socket = new WebSocket(origin + target, {

@@ -1,6 +1,7 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
 import { type Metadata, ServiceError } from "@clew/rpc";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
+import { loadWebSocket } from "../../lazy-modules.ts";
 import { Http2Exchange } from "../http2-exchange.ts";
 import { ownHeaders } from "../reply.ts";
 import type { ServerExchange } from "../server-exchange.ts";
@@ -27,19 +28,24 @@ export interface UpgradeRefusal {
 export class WebSocketUpgrader {
   readonly options: ResolvedWebSocketOptions;
   readonly #upgrading: WeakMap<IncomingMessage, UpgradeInit> = new WeakMap();
-  readonly #server: WebSocketServer;
+  #server: WebSocketServer | undefined;
 
   constructor(options: ResolvedWebSocketOptions) {
     this.options = options;
+  }
+
+  /** Made when the first request has become one: most servers never see any. */
+  #createServer(): WebSocketServer {
     const own = { closeTimeout: closeTimeoutMs };
-    this.#server = new WebSocketServer({
+    const server = new (loadWebSocket().WebSocketServer)({
       ...own,
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: options.compression ? { threshold: 1024, concurrencyLimit: 2 } : false,
+      perMessageDeflate: this.options.compression ? { threshold: 1024, concurrencyLimit: 2 } : false,
       handleProtocols: (_offered, request) => this.#upgrading.get(request)?.protocol ?? false,
     });
-    this.#server.on("headers", (lines, request) => appendFields(lines, this.#upgrading.get(request)?.metadata));
+    server.on("headers", (lines, request) => appendFields(lines, this.#upgrading.get(request)?.metadata));
+    return server;
   }
 
   /** Why a request cannot become a WebSocket; undefined when it can. */
@@ -86,6 +92,7 @@ export class WebSocketUpgrader {
     if (offer === undefined) return undefined;
     this.#upgrading.set(request, init);
     // It holds for the next socket that is made, which is this one.
+    this.#server ??= this.#createServer();
     this.#server.options.maxPayload = init.maxMessageBytes;
     let accepted: WebSocket | undefined;
     this.#server.handleUpgrade(request, offer.socket, offer.head, (socket) => {
