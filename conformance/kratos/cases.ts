@@ -577,7 +577,7 @@ interface Wire {
   readonly verb?: string;
   readonly path: string;
   readonly headers?: Record<string, string>;
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
   readonly status: number;
   /** Of an error. */
   readonly reason?: string;
@@ -688,7 +688,7 @@ const wires: Wire[] = [
   {
     name: "an accept that is a list",
     path: "/v1/items/7",
-    headers: { accept: "text/html, application/json;q=0.9, */*" },
+    headers: { accept: "text/html, application/json, */*;q=0.1" },
     status: 200,
     reply: { id: "7" },
   },
@@ -781,7 +781,7 @@ export const wireCases: readonly Case<{ server: Peer }>[] = wires.map((wire) => 
     const response = await fetch(`${server.endpoints.http}${path}`, {
       method: verb,
       headers,
-      ...(body !== undefined && { body: body as BodyInit }),
+      ...(body !== undefined && { body }),
     });
     const text = await response.text();
     assert.equal(response.status, wire.status, text);
