@@ -223,6 +223,13 @@ const errorEdgeCases: Case[] = [
     },
   },
   {
+    name: "error: a message with blanks at its ends",
+    async run(pair) {
+      const failure = assertFailure(await callBehaviour(pair, "Fail", { code: 404, message: " no user  " }), 404);
+      assert.equal(failure.message, " no user  ");
+    },
+  },
+  {
     name: "error: a handler breaks",
     async run(pair) {
       const failure = assertFailure(await callBehaviour(pair, "Panic", {}), 500, "UNKNOWN");

@@ -43,6 +43,7 @@ export async function startPeer(name, command, args) {
     endpoints: { http: endpoints[0], grpc: endpoints[1] },
     call: send,
     spans: async (traceId) => (await send({ trace: traceId })).spans ?? [],
-    close: () => child.kill(),
+    // Kratos takes any other signal for a wish to stop its servers, and goes on.
+    close: () => child.kill("SIGKILL"),
   };
 }

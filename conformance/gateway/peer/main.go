@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ func answerAll(_ context.Context, request any, info *grpc.UnaryServerInfo, _ grp
 }
 
 func main() {
+	log.SetOutput(io.Discard)
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	exitOn(err)
