@@ -1,4 +1,3 @@
-import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,6 +6,7 @@ import { createLogger, type Logger } from "@clew/log";
 import { createInstance, type Instance, type Registrar } from "@clew/registry";
 import { readAdvertise } from "./advertise.ts";
 import { type AppInfo, appKey } from "./app-info.ts";
+import { loadCluster } from "./cluster.ts";
 import { appUsed, joinFailures, nameMissing, timedOut, timeInvalid, workersInvalid } from "./errors.ts";
 import { Resources } from "./resources.ts";
 import { markTold } from "./run-main.ts";
@@ -172,7 +172,8 @@ export class App implements AppInfo {
     this.#logger = this.#link === undefined ? logger : logger.with({ worker: this.#link.number });
     if (workers === undefined || this.#link !== undefined) return;
     // A process manager made this process one of many already, and cannot make more of it.
-    if (cluster.isWorker) logger.warn("this process is a worker of another program: the app runs without workers");
+    if (loadCluster().isWorker)
+      logger.warn("this process is a worker of another program: the app runs without workers");
     else this.#pool = this.#createPool(workers);
   }
 

@@ -1,6 +1,7 @@
-import cluster, { type Worker } from "node:cluster";
+import type { Worker } from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@clew/log";
+import { loadCluster } from "./cluster.ts";
 import { crashLoop, messageOf, timedOut, workerDefect, workerFailed, workersNeedFile, workersTwice } from "./errors.ts";
 import type { Server } from "./server.ts";
 import { appIdVariable, type PrimaryMessage, type WorkerMessage, workerVariable } from "./worker.ts";
@@ -60,7 +61,7 @@ export class WorkerPool implements Server {
 
   async start(): Promise<void> {
     if (isAnyRunning) throw workersTwice();
-    if (cluster.settings.exec === undefined && process.argv[1] === undefined) throw workersNeedFile();
+    if (loadCluster().settings.exec === undefined && process.argv[1] === undefined) throw workersNeedFile();
     isAnyRunning = true;
     // However the primary ends, nobody is left behind.
     process.once("exit", this.#kill);
@@ -242,7 +243,7 @@ class WorkerProcess {
     const ended = Promise.withResolvers<string>();
     this.ready = ready.promise;
     this.ended = ended.promise;
-    this.#worker = cluster.fork({ [workerVariable]: String(number), [appIdVariable]: appId });
+    this.#worker = loadCluster().fork({ [workerVariable]: String(number), [appIdVariable]: appId });
     this.#worker.on("message", (message: Partial<WorkerMessage> | null) => {
       if (message?.clew === "ready") {
         this.#readyAtMs = performance.now();

@@ -1,4 +1,4 @@
-import cluster from "node:cluster";
+import { loadCluster } from "./cluster.ts";
 import { explainFailure } from "./run-main.ts";
 
 /** What a worker tells its primary. */
@@ -34,9 +34,9 @@ export class WorkerLink {
     process.on("message", (message: Partial<PrimaryMessage> | null) => {
       if (message?.clew === "stop") stop("the primary says so");
     });
-    cluster.worker!.once("disconnect", () => {
+    loadCluster().worker!.once("disconnect", () => {
       // Otherwise Node ends the process here, with calls that are still open.
-      cluster.worker!.exitedAfterDisconnect = true;
+      loadCluster().worker!.exitedAfterDisconnect = true;
       stop("the primary is gone");
     });
   }
@@ -73,12 +73,12 @@ export class WorkerLink {
 function endEarly(message: Partial<PrimaryMessage> | null): void {
   if (message?.clew === "stop") process.exit(0);
 }
-if (cluster.isWorker && process.env[workerVariable] !== undefined) process.on("message", endEarly);
+if (process.env[workerVariable] !== undefined && loadCluster().isWorker) process.on("message", endEarly);
 
 /** The link of this process, if an App made it as one of its workers. */
 export function findWorkerLink(): WorkerLink | undefined {
   const { [workerVariable]: number, [appIdVariable]: appId } = process.env;
   // A process that a worker starts inherits the variables, but not the channel.
-  if (!cluster.isWorker || number === undefined || appId === undefined) return undefined;
+  if (number === undefined || appId === undefined || !loadCluster().isWorker) return undefined;
   return new WorkerLink(Number(number), appId);
 }

@@ -36,9 +36,15 @@ function assignCodes(): Uint32Array {
 //     row = state * 16 + nibble        steps[row] = ┌ next state ┬ emits? ┬ byte ┐
 //                                                   └ 16 bits    ┴ 8 bits ┴ 8    ┘   or -1, which is EOS
 const emits = 0x100;
-const { steps, mayEndAt } = buildSteps();
+let decoder: Decoder | undefined;
 
-function buildSteps(): { steps: Int32Array; mayEndAt: Uint8Array } {
+interface Decoder {
+  readonly steps: Int32Array;
+  /** Whether a string may end in a state: its padding is the beginning of EOS. */
+  readonly mayEndAt: Uint8Array;
+}
+
+function createDecoder(): Decoder {
   // Inner nodes by number, the root is 0: what follows on a 0 and on a 1. A leaf is -1 - byte.
   const eos = -257;
   const children: [number, number][] = [[0, 0]];
@@ -134,6 +140,9 @@ export function maxDecodedBytes(length: number): number {
  * @throws ProtocolError COMPRESSION when EOS is in it, or the padding is not the beginning of EOS or a whole byte.
  */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number, target: Uint8Array): number {
+  // Made when the first string comes: who imports the package may never decode one, and it takes 4 ms.
+  decoder ??= createDecoder();
+  const { steps, mayEndAt } = decoder;
   let length = 0;
   let state = 0;
   for (let at = start; at < end; at++) {

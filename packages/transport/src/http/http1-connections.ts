@@ -1,8 +1,13 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server as NodeServer, type ServerOptions as NodeServerOptions } from "node:http";
+import type {
+  IncomingMessage,
+  Server as NodeServer,
+  ServerOptions as NodeServerOptions,
+  ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Http1Protocol, ResolvedListenerOptions } from "../listener.ts";
+import { http } from "../node-http.ts";
 import { OpenSet } from "../open-set.ts";
 import { awaitContinue } from "./body.ts";
 import type { HttpHandler } from "./handler.ts";
@@ -27,7 +32,7 @@ export class Http1Connections implements Http1Protocol {
   constructor(handler: HttpHandler, options: ResolvedListenerOptions) {
     this.#handler = handler;
     this.#options = options;
-    this.#node = createServer({ ...createNodeOptions(options), IncomingMessage: UpgradableRequest });
+    this.#node = http.createServer({ ...createNodeOptions(options), IncomingMessage: UpgradableRequest });
     this.#node.on("request", (request, response) => this.#accept(request, response));
     this.#node.on("checkContinue", (request, response) => {
       awaitContinue(response);

@@ -1,7 +1,8 @@
-import { type OutgoingHttpHeaders, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import { Writable } from "node:stream";
 import { ErrorCode, type ServerStream } from "@clew/http2";
+import { http } from "../node-http.ts";
 import { httpDate } from "./date.ts";
 import type { Http2Request } from "./http2-request.ts";
 
@@ -233,7 +234,7 @@ export class Http2Response extends Writable {
     if (this.sendDate && !this.#headers.has("date")) fields.push("date", httpDate());
     this.#stream.sendHeaders(fields, isOver);
     this.#headersSent = true;
-    this.statusMessage ||= STATUS_CODES[this.statusCode] ?? "";
+    this.statusMessage ||= http.STATUS_CODES[this.statusCode] ?? "";
   }
 
   #inform(fields: string[], callback: (() => void) | undefined): void {
@@ -243,8 +244,8 @@ export class Http2Response extends Writable {
 }
 
 function validate(name: string, value: unknown): void {
-  validateHeaderName(name);
-  for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one as string);
+  http.validateHeaderName(name);
+  for (const one of Array.isArray(value) ? value : [value]) http.validateHeaderValue(name, one as string);
 }
 
 // White space at the ends is none of the value's (RFC 9110 section 5.5), and HTTP/2 does not carry it.

@@ -1,11 +1,12 @@
-import { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { http } from "../../node-http.ts";
 
 /**
  * A request that node:http treats as an upgrade only if it is one to WebSocket. With a listener for upgrades it would hand over
  * every request that offers one, and Java's HTTP client offers HTTP/2 with each.
  */
-export class UpgradableRequest extends IncomingMessage {
+export class UpgradableRequest extends http.IncomingMessage {
   /** Whether its sender offers to change the protocol, as node:http found. */
   declare offersUpgrade: boolean | null;
 
@@ -35,7 +36,7 @@ const offers = new WeakMap<IncomingMessage, Offer>();
 
 /** Makes the response to a request for an upgrade, by which it may be refused; undefined when another one is still under way. */
 export function offerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): ServerResponse | undefined {
-  const response = new ServerResponse(request);
+  const response = new http.ServerResponse(request);
   response.shouldKeepAlive = false;
   try {
     response.assignSocket(socket as IncomingMessage["socket"]);

@@ -1,7 +1,8 @@
-import { type IncomingMessage, validateHeaderName, validateHeaderValue } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { type Metadata, ServiceError } from "@clew/rpc";
 import type { WebSocket, WebSocketServer } from "ws";
 import { loadWebSocket } from "../../lazy-modules.ts";
+import { http } from "../../node-http.ts";
 import { Http2Exchange } from "../http2-exchange.ts";
 import { ownHeaders } from "../reply.ts";
 import type { ServerExchange } from "../server-exchange.ts";
@@ -84,8 +85,8 @@ export class WebSocketUpgrader {
   accept(request: IncomingMessage, init: UpgradeInit): WebSocket | undefined {
     if (init.metadata !== undefined) {
       for (const [name, value] of init.metadata) {
-        validateHeaderName(name);
-        validateHeaderValue(name, value);
+        http.validateHeaderName(name);
+        http.validateHeaderValue(name, value);
       }
     }
     const offer = takeUpgrade(request);
