@@ -13,6 +13,7 @@ const floors = {
   registry: 2,
   middleware: 2,
   store: 2,
+  metrics: 2,
   transport: 3,
   app: 4,
   exporter: 4,

@@ -1,0 +1,146 @@
+import { current } from "@clew/context";
+import type { FlatAttributes } from "@clew/trace";
+import { type Context, TraceFlags, trace } from "@opentelemetry/api";
+import type { Exemplar } from "./metric-data.ts";
+
+/** Which collection is next: shared by all series of a provider, so that each knows when its exemplars have been seen. */
+export interface Round {
+  number: number;
+  /** Whether exemplars are kept at all. */
+  readonly keepsExemplars: boolean;
+}
+
+/** What is measured under one set of attributes. */
+export interface Series {
+  readonly attributes: FlatAttributes;
+  /** The attributes as one text; the same for the same attributes. */
+  readonly key: string;
+  /** Unix microseconds. */
+  readonly startUs: number;
+  /** Takes one measurement; without a context, that of the running work. */
+  record(value: number, context: Context | undefined): void;
+}
+
+export type CreateSeries<S extends Series> = (attributes: FlatAttributes, key: string) => S;
+
+export function nowUs(): number {
+  return Date.now() * 1000;
+}
+
+/** The measurement as an exemplar, when the work it was taken in belongs to a sampled span. */
+function toExemplar(value: number, context: Context | undefined): Exemplar | undefined {
+  const span = trace.getSpanContext(context ?? current());
+  if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
+  return { value, timeUs: nowUs(), traceId: span.traceId, spanId: span.spanId };
+}
+
+/** A sum: what counters keep. */
+export class SumSeries implements Series {
+  readonly attributes: FlatAttributes;
+  readonly key: string;
+  readonly startUs: number = nowUs();
+  readonly #round: Round;
+  value = 0;
+  exemplar: Exemplar | undefined = undefined;
+  #exemplarRound = -1;
+
+  constructor(attributes: FlatAttributes, key: string, round: Round) {
+    this.attributes = attributes;
+    this.key = key;
+    this.#round = round;
+  }
+
+  record(value: number, context: Context | undefined): void {
+    this.value += value;
+    // The first of a sampled span after each collection: one is enough to find a trace, and the others cost a comparison.
+    if (this.#exemplarRound !== this.#round.number) this.#exemplify(value, context);
+  }
+
+  #exemplify(value: number, context: Context | undefined): void {
+    if (!this.#round.keepsExemplars) return;
+    const exemplar = toExemplar(value, context);
+    if (exemplar === undefined) return;
+    this.exemplar = exemplar;
+    this.#exemplarRound = this.#round.number;
+  }
+}
+
+/** The last value: what gauges keep. */
+export class LastSeries implements Series {
+  readonly attributes: FlatAttributes;
+  readonly key: string;
+  readonly startUs: number = nowUs();
+  value = 0;
+
+  constructor(attributes: FlatAttributes, key: string) {
+    this.attributes = attributes;
+    this.key = key;
+  }
+
+  record(value: number): void {
+    this.value = value;
+  }
+}
+
+/** A distribution over fixed buckets. */
+export class HistogramSeries implements Series {
+  readonly attributes: FlatAttributes;
+  readonly key: string;
+  readonly startUs: number = nowUs();
+  readonly #boundaries: readonly number[];
+  readonly #round: Round;
+  readonly counts: number[];
+  count = 0;
+  sum = 0;
+  min: number = Number.POSITIVE_INFINITY;
+  max: number = Number.NEGATIVE_INFINITY;
+  /** One for each bucket, once there was a sampled span in it. Made then: most processes have no sampled span in most buckets. */
+  exemplars: (Exemplar | undefined)[] | undefined = undefined;
+  readonly #exemplarRounds: number[];
+
+  constructor(attributes: FlatAttributes, key: string, round: Round, boundaries: readonly number[]) {
+    this.attributes = attributes;
+    this.key = key;
+    this.#round = round;
+    this.#boundaries = boundaries;
+    this.counts = new Array<number>(boundaries.length + 1).fill(0);
+    this.#exemplarRounds = new Array<number>(boundaries.length + 1).fill(-1);
+  }
+
+  record(value: number, context: Context | undefined): void {
+    this.count++;
+    this.sum += value;
+    if (value < this.min) this.min = value;
+    if (value > this.max) this.max = value;
+    const bucket = findBucket(this.#boundaries, value);
+    this.counts[bucket]!++;
+    if (this.#exemplarRounds[bucket] !== this.#round.number) this.#exemplify(bucket, value, context);
+  }
+
+  #exemplify(bucket: number, value: number, context: Context | undefined): void {
+    if (!this.#round.keepsExemplars) return;
+    const exemplar = toExemplar(value, context);
+    if (exemplar === undefined) return;
+    this.exemplars ??= new Array<Exemplar | undefined>(this.counts.length).fill(undefined);
+    this.exemplars[bucket] = exemplar;
+    this.#exemplarRounds[bucket] = this.#round.number;
+  }
+}
+
+/** The first bucket whose upper bound is not below the value. */
+function findBucket(boundaries: readonly number[], value: number): number {
+  const { length } = boundaries;
+  let low = 0;
+  // Straight through: the usual 15 boundaries are few, and most values lie in the first of them.
+  if (length <= 32) {
+    while (low < length && boundaries[low]! < value) low++;
+    return low;
+  }
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (boundaries[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
