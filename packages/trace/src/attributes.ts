@@ -1,4 +1,4 @@
-import type { SpanLimits } from "./span-limits.ts";
+import { type AttributeLimits, maxNameLength } from "./span-limits.ts";
 
 /** What an attribute can be: OpenTelemetry's AnyValue, checked and copied, so that it can always be encoded. */
 export type AttributeValue =
@@ -139,12 +139,12 @@ function readProperty(value: object, key: string): unknown {
  * Puts one attribute into a flat array; a key that is there gets the new value. Returns how many attributes were dropped: one
  * when the array holds `limits.attributes` of them, none otherwise. A value that is none leaves the array as it was.
  */
-export function putAttribute(target: AttributeValue[], key: string, value: unknown, limits: SpanLimits): number {
+export function putAttribute(target: AttributeValue[], key: string, value: unknown, limits: AttributeLimits): number {
   if (typeof key !== "string" || key === "") return 0;
   const kept =
     typeof value === "number" || typeof value === "boolean" ? value : toAttributeValue(value, limits.valueLength);
   if (kept === undefined) return 0;
-  const keptKey = key.length > limits.valueLength ? key.slice(0, limits.valueLength) : key;
+  const keptKey = key.length > maxNameLength ? key.slice(0, maxNameLength) : key;
   // A scan: spans hold about ten attributes, and comparing two interned keys is comparing two pointers.
   for (let index = 0; index < target.length; index += 2) {
     if (target[index] === keptKey) {
@@ -158,7 +158,7 @@ export function putAttribute(target: AttributeValue[], key: string, value: unkno
 }
 
 /** Puts all attributes of a user's object, as {@link putAttribute} does. Returns how many were dropped. */
-export function putAttributes(target: AttributeValue[], attributes: unknown, limits: SpanLimits): number {
+export function putAttributes(target: AttributeValue[], attributes: unknown, limits: AttributeLimits): number {
   if (typeof attributes !== "object" || attributes === null) return 0;
   let dropped = 0;
   try {
@@ -172,8 +172,8 @@ export function putAttributes(target: AttributeValue[], attributes: unknown, lim
 }
 
 /** A name, whatever was given as one. */
-export function toName(given: unknown, limits: SpanLimits): string {
-  const name = toAttributeValue(given, limits.valueLength);
+export function toName(given: unknown): string {
+  const name = toAttributeValue(given, maxNameLength);
   return typeof name === "object" ? "[object]" : String(name);
 }
 

@@ -17,3 +17,11 @@ export function ratioInvalid(given: unknown): Error {
 export function capacityInvalid(given: unknown): Error {
   return usageError("CLEW_TRACE_CAPACITY", `the capacity is ${String(given)}; it must be a whole number above 0`);
 }
+
+export function rateInvalid(given: unknown): Error {
+  return usageError("CLEW_TRACE_RATE", `the sampling rate is ${String(given)}; it must be a number of traces, above 0`);
+}
+
+export function rulesInvalid(given: string, wanted: string): Error {
+  return usageError("CLEW_TRACE_RULES", `the sampling rules hold ${JSON.stringify(given)}; ${wanted}`);
+}

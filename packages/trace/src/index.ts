@@ -1,9 +1,22 @@
 export { type BatchOptions, BatchProcessor, type BatchStats } from "./batch.ts";
 export { composeProcessors } from "./compose-processors.ts";
 export { createResource, type Resource, type ResourceOptions } from "./resource.ts";
-export { alwaysOff, alwaysOn, parentBased, type Sampler, samplerFromEnv, traceIdRatio } from "./sampler.ts";
+export {
+  alwaysOff,
+  alwaysOn,
+  byRules,
+  parentBased,
+  perSecond,
+  perThreeSeconds,
+  type Sampler,
+  type SamplingRule,
+  traceIdRatio,
+} from "./sampler.ts";
+export { parseSampler, samplerFromEnv } from "./sampler-from-env.ts";
 export type { ExportResult, SpanExporter } from "./span-exporter.ts";
 export type { SpanLimitsOptions } from "./span-limits.ts";
+export { type TailOptions, TailProcessor, type TailStats } from "./tail-processor.ts";
+export type { TraceCounters } from "./trace-counters.ts";
 export { TracerProvider, type TracerProviderOptions } from "./tracer-provider.ts";
 export { type WithSpanOptions, withSpan } from "./with-span.ts";
 
@@ -24,9 +37,11 @@ export {
   type BatchResult,
 } from "./batch-queue.ts";
 export { ContextManager } from "./context-manager.ts";
+export { type Environment, readBoolean, readCount, readWords, warnOfVariable } from "./environment.ts";
 export { createSpanId, createTraceId } from "./ids.ts";
 export { emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
 export { RingBuffer } from "./ring-buffer.ts";
+export type { Segment } from "./segment.ts";
 export { Span } from "./span.ts";
 export type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
 export type { SpanLimits } from "./span-limits.ts";

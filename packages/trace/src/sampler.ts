@@ -1,5 +1,6 @@
 import { type SpanContext, type SpanKind, TraceFlags } from "@opentelemetry/api";
-import { ratioInvalid } from "./errors.ts";
+import { rateInvalid, ratioInvalid } from "./errors.ts";
+import { isAboveThreshold, toThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
 
 /** Decides, before a span is made, whether it is. */
@@ -15,6 +16,16 @@ export interface Sampler {
     kind: SpanKind,
     attributes: Readonly<Record<string, unknown>> | undefined,
   ): boolean;
+  /**
+   * With what probability the span just sampled was: the threshold that goes on in `tracestate` as `ot=th:` (OpenTelemetry,
+   * TraceState: Probability Sampling). "" when nobody knows it, undefined when the decision was the parent's. Default: undefined.
+   */
+  thresholdOf?(
+    parent: SpanContext | undefined,
+    name: string,
+    kind: SpanKind,
+    attributes: Readonly<Record<string, unknown>> | undefined,
+  ): string | undefined;
   /** Name and settings, for people. */
   toString(): string;
 }
@@ -32,15 +43,10 @@ export const alwaysOff: Sampler = { shouldSample: () => false, toString: () => "
  */
 export function traceIdRatio(ratio: number): Sampler {
   if (typeof ratio !== "number" || !(ratio >= 0 && ratio <= 1)) throw ratioInvalid(ratio);
-  // Two halves of 28 bits: no number holds 56 exactly.
-  const threshold = Math.round((1 - ratio) * 2 ** 53) * 8;
-  const high = Math.floor(threshold / 2 ** 28);
-  const low = threshold % 2 ** 28;
+  const threshold = toThreshold(ratio);
   return {
-    shouldSample(_parent, traceId) {
-      const idHigh = Number.parseInt(traceId.slice(18, 25), 16);
-      return idHigh > high || (idHigh === high && Number.parseInt(traceId.slice(25), 16) >= low);
-    },
+    shouldSample: (parent, traceId) => isAboveThreshold(threshold, traceId, parent),
+    thresholdOf: () => threshold.text,
     toString: () => `traceIdRatio(${ratio})`,
   };
 }
@@ -50,34 +56,132 @@ export function traceIdRatio(ratio: number): Sampler {
  * {@link alwaysOn}.
  */
 export function parentBased(root: Sampler = alwaysOn): Sampler {
+  const isOurs = (parent: SpanContext | undefined): boolean => parent === undefined || isSamplingDeferred(parent);
   return {
     shouldSample(parent, traceId, name, kind, attributes) {
       if (parent !== undefined && !isSamplingDeferred(parent)) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
       return root.shouldSample(parent, traceId, name, kind, attributes);
     },
+    // Absent where it never has anything to say: tracers then do not ask.
+    ...(root.thresholdOf !== undefined && {
+      thresholdOf: (parent, name, kind, attributes) =>
+        isOurs(parent) ? root.thresholdOf!(parent, name, kind, attributes) : undefined,
+    }),
     toString: () => `parentBased(${root})`,
   };
 }
 
+/** Milliseconds of a clock that never goes back. */
+export type Clock = () => number;
+
 /**
- * The sampler that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG name. `parentBased(alwaysOn)` when they name none that is
- * known: a typing error there must not stop an app.
+ * Records so many spans a second, and as many at once after a quiet second: a token bucket. It decides for each span it is asked
+ * about; inside of {@link parentBased} that is each trace.
  */
-export function samplerFromEnv(env: Readonly<Record<string, string | undefined>> = process.env): Sampler {
-  const given = Number(env.OTEL_TRACES_SAMPLER_ARG ?? 1);
-  const ratio = given >= 0 && given <= 1 ? given : 1;
-  switch (env.OTEL_TRACES_SAMPLER) {
-    case "always_on":
-      return alwaysOn;
-    case "always_off":
-      return alwaysOff;
-    case "traceidratio":
-      return traceIdRatio(ratio);
-    case "parentbased_always_off":
-      return parentBased(alwaysOff);
-    case "parentbased_traceidratio":
-      return parentBased(traceIdRatio(ratio));
-    default:
-      return parentBased(alwaysOn);
-  }
+export function perSecond(rate: number, now: Clock = () => performance.now()): Sampler {
+  if (!(rate > 0 && Number.isFinite(rate))) throw rateInvalid(rate);
+  const size = Math.max(1, rate);
+  let tokens = size;
+  let filledAt = now();
+  return {
+    shouldSample() {
+      const at = now();
+      tokens = Math.min(size, tokens + ((at - filledAt) * rate) / 1000);
+      filledAt = at;
+      if (tokens < 1) return false;
+      tokens--;
+      return true;
+    },
+    // How probable that was is not known.
+    thresholdOf: () => "",
+    toString: () => `perSecond(${rate})`,
+  };
+}
+
+/** Records the first `count` of every 3 seconds, as SkyWalking's agents do (`agent.sample_n_per_3_secs`); all when it is not above 0. */
+export function perThreeSeconds(count: number, now: Clock = () => performance.now()): Sampler {
+  if (!Number.isInteger(count)) throw rateInvalid(count);
+  let window = Number.NEGATIVE_INFINITY;
+  let taken = 0;
+  return {
+    shouldSample() {
+      if (count <= 0) return true;
+      const at = now();
+      if (at - window >= 3000) {
+        window = at;
+        taken = 0;
+      }
+      return taken++ < count;
+    },
+    thresholdOf: () => "",
+    toString: () => `perThreeSeconds(${count})`,
+  };
+}
+
+/** What a span must be for a rule to hold; all that is given must be so. */
+export interface SamplingRule {
+  /** The whole name, or a pattern in it; a text that ends in `*` is a prefix. Default: any. */
+  name?: string | RegExp;
+  /** Default: any. */
+  kind?: SpanKind;
+  /** Attributes that the span starts with, each equal as text or matching. Default: any. */
+  attributes?: Readonly<Record<string, string | number | boolean | RegExp>>;
+  /** Decides for those spans. */
+  sampler: Sampler;
+}
+
+/** Asks the sampler of the first rule that holds, and `otherwise` when none does. Default of `otherwise`: {@link alwaysOn}. */
+export function byRules(rules: readonly SamplingRule[], otherwise: Sampler = alwaysOn): Sampler {
+  const compiled = rules.map(compileRule);
+  const choose: Choose = (name, kind, attributes) => {
+    for (const rule of compiled) if (rule.holds(name, kind, attributes)) return rule.sampler;
+    return otherwise;
+  };
+  return {
+    shouldSample: (parent, traceId, name, kind, attributes) =>
+      choose(name, kind, attributes).shouldSample(parent, traceId, name, kind, attributes),
+    thresholdOf(parent, name, kind, attributes) {
+      const chosen = choose(name, kind, attributes);
+      return chosen.thresholdOf?.(parent, name, kind, attributes);
+    },
+    toString: () => `byRules(${[...rules.map((rule) => rule.sampler), otherwise].join(", ")})`,
+  };
+}
+
+type Given = Readonly<Record<string, unknown>> | undefined;
+type Choose = (name: string, kind: SpanKind, attributes: Given) => Sampler;
+
+interface CompiledRule {
+  readonly sampler: Sampler;
+  holds(name: string, kind: SpanKind, attributes: Given): boolean;
+}
+
+function compileRule({ name, kind, attributes, sampler }: SamplingRule): CompiledRule {
+  const prefix = typeof name === "string" && name.endsWith("*") ? name.slice(0, -1) : undefined;
+  const wanted = Object.entries(attributes ?? {});
+  const isNamed = (given: string): boolean =>
+    name === undefined ||
+    (prefix !== undefined
+      ? given.startsWith(prefix)
+      : typeof name === "string"
+        ? given === name
+        : matches(name, given));
+  return {
+    sampler,
+    holds(givenName, givenKind, givenAttributes) {
+      if ((kind !== undefined && givenKind !== kind) || !isNamed(givenName)) return false;
+      for (const [key, value] of wanted) {
+        const given = givenAttributes?.[key];
+        if (given === undefined || given === null) return false;
+        if (value instanceof RegExp ? !matches(value, String(given)) : String(given) !== String(value)) return false;
+      }
+      return true;
+    },
+  };
+}
+
+/** Without the memory of patterns that have the flag `g` or `y`. */
+function matches(pattern: RegExp, text: string): boolean {
+  pattern.lastIndex = 0;
+  return pattern.test(text);
 }

@@ -1,6 +1,7 @@
 import type { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import type { FlatAttributes } from "./attributes.ts";
 import type { Resource } from "./resource.ts";
+import type { Segment } from "./segment.ts";
 
 /** Who made a span: the library or the part of the app that asked for the tracer. One object per tracer. */
 export interface Scope {
@@ -72,4 +73,6 @@ export interface SpanData {
   readonly droppedLinks: number;
   readonly scope: Scope;
   readonly resource: Resource;
+  /** What it shares with the other spans under its local root; undefined when the span was not made by a tracer of ours. */
+  readonly segment?: Segment;
 }

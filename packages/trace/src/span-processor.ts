@@ -3,7 +3,12 @@ import type { SpanData } from "./span-data.ts";
 
 /** What a provider hands its spans to. None of it may throw or wait: it is called in the middle of the app's work. */
 export interface SpanProcessor {
-  /** A sampled span has started. */
+  /**
+   * Whether it is handed spans that no sampler wanted, too: they are recorded, go over the wire as not sampled, and their
+   * `traceFlags` say so. Asked once, when a provider is made. Default: false.
+   */
+  readonly recordsUnsampled?: boolean;
+  /** A span has started. */
   onStart(span: Span): void;
   /** The same span has ended; nothing changes its record any more. */
   onEnd(span: SpanData): void;

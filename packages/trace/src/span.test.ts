@@ -7,6 +7,7 @@ import { emptyResource } from "./resource.ts";
 import { alwaysOn } from "./sampler.ts";
 import { resolveSpanLimits, type SpanLimitsOptions } from "./span-limits.ts";
 import type { SpanProcessor } from "./span-processor.ts";
+import { createCounters } from "./trace-counters.ts";
 import { Tracer } from "./tracer.ts";
 
 const scope = { name: "test", version: "1", schemaUrl: "" };
@@ -14,7 +15,13 @@ const context = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b71
 
 function setUp(limits?: SpanLimitsOptions): { tracer: Tracer; spans: ReturnType<typeof keepSpans>["spans"] } {
   const processor = keepSpans();
-  const maker = { scope, resource: emptyResource, limits: resolveSpanLimits(limits), processor };
+  const maker = {
+    scope,
+    resource: emptyResource,
+    limits: resolveSpanLimits(limits),
+    processor,
+    counters: createCounters(),
+  };
   return { tracer: new Tracer(maker, alwaysOn), spans: processor.spans };
 }
 
@@ -88,7 +95,7 @@ test("what is beyond the limits is dropped and counted", () => {
   span.addLinks([{ context, attributes: { a: 1, b: 2, c: 3 }, droppedAttributesCount: 2 }, { context }]);
   span.end();
   const data = spans[0]!;
-  assert.equal(data.name, "long");
+  assert.equal(data.name, "long name", "the limit is one of values");
   assert.deepEqual(data.attributes, ["a", "1234", "b", 2]);
   assert.equal(data.droppedAttributes, 1);
   assert.equal(data.events.length, 1);
@@ -171,6 +178,9 @@ test("a processor that throws does not reach the app", () => {
     forceFlush: async () => {},
     shutdown: async () => {},
   };
-  const tracer = new Tracer({ scope, resource: emptyResource, limits: resolveSpanLimits(), processor }, alwaysOn);
+  const tracer = new Tracer(
+    { scope, resource: emptyResource, limits: resolveSpanLimits(), processor, counters: createCounters() },
+    alwaysOn,
+  );
   tracer.startSpan("work").end();
 });

@@ -18,9 +18,11 @@ import {
 } from "./attributes.ts";
 import { parseTime, readOffsetUs } from "./clock.ts";
 import type { Resource } from "./resource.ts";
+import type { Segment } from "./segment.ts";
 import type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
 import type { SpanLimits } from "./span-limits.ts";
 import type { SpanProcessor } from "./span-processor.ts";
+import type { TraceCounters } from "./trace-counters.ts";
 
 const noEvents: EventData[] = [];
 const noLinks: LinkData[] = [];
@@ -31,6 +33,9 @@ export interface SpanMaker {
   readonly resource: Resource;
   readonly limits: SpanLimits;
   readonly processor: SpanProcessor;
+  readonly counters: TraceCounters;
+  /** The parent of spans that have none in their context: what this process was started by. Default: none. */
+  readonly rootParent?: SpanContext | undefined;
 }
 
 /** A span's record while its span writes it. One shape for all, all fields set at once: reading any of them is one load. */
@@ -55,6 +60,7 @@ class SpanRecord implements SpanData {
   droppedLinks = 0;
   readonly scope: Scope;
   readonly resource: Resource;
+  readonly segment: Segment;
 
   constructor(
     context: SpanContext,
@@ -63,6 +69,7 @@ class SpanRecord implements SpanData {
     kind: SpanKind,
     startUs: number,
     maker: SpanMaker,
+    segment: Segment,
   ) {
     this.traceId = context.traceId;
     this.spanId = context.spanId;
@@ -75,6 +82,7 @@ class SpanRecord implements SpanData {
     this.startUs = startUs;
     this.scope = maker.scope;
     this.resource = maker.resource;
+    this.segment = segment;
   }
 }
 
@@ -90,6 +98,8 @@ export class Span implements OtelSpan {
   // Kept from the start: a system clock that is set meanwhile does not bend the span.
   readonly #offsetUs: number;
   #record: SpanRecord | undefined;
+  /** What it shares with the other spans under its local root. */
+  readonly segment: Segment;
 
   constructor(
     context: SpanContext,
@@ -98,13 +108,20 @@ export class Span implements OtelSpan {
     kind: SpanKind,
     startTime: TimeInput | undefined,
     maker: SpanMaker,
+    segment: Segment,
   ) {
     this.#context = context;
     this.#maker = maker;
     const tick = performance.now();
     this.#offsetUs = readOffsetUs(tick);
     const startUs = startTime === undefined ? undefined : parseTime(startTime);
-    this.#record = new SpanRecord(context, parent, name, kind, startUs ?? this.#offsetUs + tick * 1000, maker);
+    this.#record = new SpanRecord(context, parent, name, kind, startUs ?? this.#offsetUs + tick * 1000, maker, segment);
+    this.segment = segment;
+  }
+
+  /** The record while it is written: for processors that look at a span when it starts. Undefined once it has ended. */
+  get record(): SpanData | undefined {
+    return this.#record;
   }
 
   spanContext(): SpanContext {
@@ -139,9 +156,9 @@ export class Span implements OtelSpan {
     }
     const isTime = isTimeInput(attributesOrTime);
     const attributes: AttributeValue[] = [];
-    const droppedAttributes = isTime ? 0 : putAttributes(attributes, attributesOrTime, limits);
+    const droppedAttributes = isTime ? 0 : putAttributes(attributes, attributesOrTime, limits.ofEvents);
     const event: EventData = {
-      name: toName(name, limits),
+      name: toName(name),
       timeUs: this.#timeUs(isTime ? attributesOrTime : time),
       attributes,
       droppedAttributes,
@@ -164,7 +181,7 @@ export class Span implements OtelSpan {
     let droppedAttributes = link.droppedAttributesCount ?? 0;
     if (link.attributes !== undefined) {
       const given: AttributeValue[] = [];
-      droppedAttributes += putAttributes(given, link.attributes, limits);
+      droppedAttributes += putAttributes(given, link.attributes, limits.ofLinks);
       attributes = given;
     }
     const data: LinkData = {
@@ -195,14 +212,14 @@ export class Span implements OtelSpan {
       record.statusMessage = "";
     } else if (status?.code === SpanStatusCode.ERROR) {
       record.statusCode = SpanStatusCode.ERROR;
-      record.statusMessage = status.message === undefined ? "" : toName(status.message, this.#maker.limits);
+      record.statusMessage = status.message === undefined ? "" : toName(status.message);
     }
     return this;
   }
 
   updateName(name: string): this {
     const record = this.#record;
-    if (record !== undefined) record.name = toName(name, this.#maker.limits);
+    if (record !== undefined) record.name = toName(name);
     return this;
   }
 
@@ -218,11 +235,27 @@ export class Span implements OtelSpan {
     this.#record = undefined;
     const endUs = this.#timeUs(endTime);
     record.endUs = Math.max(record.startUs, endUs);
+    this.#account(record);
     try {
       this.#maker.processor.onEnd(record);
     } catch {
       // A processor's own trouble is not the app's.
     }
+  }
+
+  #account(record: SpanRecord): void {
+    const { segment } = record;
+    if (record.spanId === segment.rootSpanId) {
+      segment.hasEnded = true;
+      // Beyond the limit on attributes: what is missing must be seen.
+      if (segment.droppedSpans > 0) record.attributes.push("clew.dropped_spans", segment.droppedSpans);
+    }
+    const { counters } = this.#maker;
+    counters.droppedAttributes += record.droppedAttributes;
+    counters.droppedEvents += record.droppedEvents;
+    counters.droppedLinks += record.droppedLinks;
+    for (const event of record.events) counters.droppedAttributes += event.droppedAttributes;
+    for (const link of record.links) counters.droppedAttributes += link.droppedAttributes;
   }
 
   #timeUs(given: TimeInput | undefined): number {

@@ -4,17 +4,20 @@ import {
   type TracerProvider as OtelTracerProvider,
   ProxyTracerProvider,
   propagation,
+  type SpanContext,
   type TextMapPropagator,
   type TracerOptions,
   trace,
 } from "@opentelemetry/api";
 import { ContextManager } from "./context-manager.ts";
+import { type Environment, readBoolean } from "./environment.ts";
 import { registeredTwice } from "./errors.ts";
-import { createPropagator } from "./otel/propagator.ts";
+import { propagatorFromEnv } from "./propagator-from-env.ts";
 import { createResource, type Resource } from "./resource.ts";
 import { parentBased, type Sampler } from "./sampler.ts";
 import { resolveSpanLimits, type SpanLimits, type SpanLimitsOptions } from "./span-limits.ts";
 import type { SpanProcessor } from "./span-processor.ts";
+import { createCounters, type TraceCounters } from "./trace-counters.ts";
 import { Tracer } from "./tracer.ts";
 
 export interface TracerProviderOptions {
@@ -26,8 +29,14 @@ export interface TracerProviderOptions {
   processor?: SpanProcessor;
   /** How much one span may hold. Default: see {@link SpanLimitsOptions}. */
   limits?: SpanLimitsOptions;
-  /** What crosses the wire once this provider is registered. Default: W3C Trace Context and Baggage. */
+  /** What crosses the wire once this provider is registered. Default: what OTEL_PROPAGATORS names, or W3C Trace Context and Baggage. */
   propagator?: TextMapPropagator;
+  /** The parent of spans that have none: what started this process, see `contextFromEnvironment`. Default: none. */
+  rootParent?: SpanContext;
+  /** Makes no spans at all; propagators work as ever. Default: OTEL_SDK_DISABLED, or false. */
+  isDisabled?: boolean;
+  /** Where the OTEL_ variables are read. Default: process.env. */
+  env?: Environment;
 }
 
 interface TracerProviderSettings {
@@ -36,15 +45,20 @@ interface TracerProviderSettings {
   readonly processor: SpanProcessor;
   readonly limits: SpanLimits;
   readonly propagator: TextMapPropagator;
+  readonly rootParent: SpanContext | undefined;
+  readonly isDisabled: boolean;
 }
 
 function resolveTracerProviderOptions(options: TracerProviderOptions): TracerProviderSettings {
+  const env = options.env ?? process.env;
   return {
-    resource: options.resource ?? createResource(),
+    resource: options.resource ?? createResource({ env }),
     sampler: options.sampler ?? parentBased(),
     processor: options.processor ?? nowhere,
-    limits: resolveSpanLimits(options.limits),
-    propagator: options.propagator ?? createPropagator(),
+    limits: resolveSpanLimits(options.limits, env),
+    propagator: options.propagator ?? propagatorFromEnv(env),
+    rootParent: options.rootParent,
+    isDisabled: options.isDisabled ?? readBoolean(env, "OTEL_SDK_DISABLED"),
   };
 }
 
@@ -53,6 +67,7 @@ export class TracerProvider implements OtelTracerProvider {
   readonly #settings: TracerProviderSettings;
   readonly #tracers = new Map<string, Tracer>();
   readonly #contextManager = new ContextManager();
+  readonly #counters: TraceCounters = createCounters();
   #isRegistered = false;
 
   constructor(options: TracerProviderOptions = {}) {
@@ -65,16 +80,23 @@ export class TracerProvider implements OtelTracerProvider {
 
   /** The tracer of a library or a part of the app; the same for the same arguments. */
   getTracer(name: string, version = "", options?: TracerOptions): OtelTracer {
+    if (this.#settings.isDisabled) return new ProxyTracerProvider().getTracer(name, version, options);
     const schemaUrl = options?.schemaUrl ?? "";
     // Most know only their name, and then it is the key as it is.
     const key = version === "" && schemaUrl === "" ? name : `${name}\n${version}\n${schemaUrl}`;
     let tracer = this.#tracers.get(key);
     if (tracer === undefined) {
-      const { resource, limits, processor, sampler } = this.#settings;
-      tracer = new Tracer({ scope: { name: name || "", version, schemaUrl }, resource, limits, processor }, sampler);
+      const { sampler, ...settings } = this.#settings;
+      const scope = { name: name || "", version, schemaUrl };
+      tracer = new Tracer({ ...settings, counters: this.#counters, scope }, sampler);
       this.#tracers.set(key, tracer);
     }
     return tracer;
+  }
+
+  /** What was asked of the tracers so far. */
+  stats(): Readonly<TraceCounters> {
+    return { ...this.#counters };
   }
 
   /** Makes this the provider of the whole process, with the framework's context storage and the propagator. Throws if there is one. */

@@ -9,6 +9,7 @@ import { emptyResource } from "./resource.ts";
 import { alwaysOff, alwaysOn, parentBased, type Sampler } from "./sampler.ts";
 import { resolveSpanLimits } from "./span-limits.ts";
 import { suppressTracing } from "./suppress-tracing.ts";
+import { createCounters } from "./trace-counters.ts";
 import { Tracer } from "./tracer.ts";
 
 const scope = { name: "test", version: "", schemaUrl: "" };
@@ -19,7 +20,10 @@ function setUp(sampler: Sampler = parentBased()): { tracer: Tracer; processor: R
   const processor = keepSpans();
   return {
     processor,
-    tracer: new Tracer({ scope, resource: emptyResource, limits: resolveSpanLimits(), processor }, sampler),
+    tracer: new Tracer(
+      { scope, resource: emptyResource, limits: resolveSpanLimits(), processor, counters: createCounters() },
+      sampler,
+    ),
   };
 }
 

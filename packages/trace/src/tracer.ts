@@ -13,9 +13,12 @@ import {
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
 import { createSpanId, createTraceId } from "./ids.ts";
+import { stateWithThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
 import type { Sampler } from "./sampler.ts";
+import { Segment } from "./segment.ts";
 import { Span, type SpanMaker } from "./span.ts";
+import { maxNameLength } from "./span-limits.ts";
 import { isTracingSuppressed } from "./suppress-tracing.ts";
 import { UnsampledSpan } from "./unsampled-span.ts";
 
@@ -26,36 +29,59 @@ const randomFlag = 2;
 export class Tracer implements OtelTracer {
   readonly #maker: SpanMaker;
   readonly #sampler: Sampler;
+  readonly #recordsUnsampled: boolean;
 
   constructor(maker: SpanMaker, sampler: Sampler) {
     this.#maker = maker;
     this.#sampler = sampler;
+    this.#recordsUnsampled = maker.processor.recordsUnsampled === true;
   }
 
   /** Starts a span under the span of `context`, by default that of the work that runs now. The caller ends it. */
   startSpan(name: string, options?: SpanOptions, context: Context = current()): OtelSpan {
-    const around = options?.root === true ? undefined : trace.getSpan(context);
-    const parent = around === undefined ? undefined : validContext(around);
+    const maker = this.#maker;
+    const isRoot = options?.root === true;
+    const around = isRoot ? undefined : trace.getSpan(context);
+    const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
     const traceId = parent === undefined ? createTraceId() : parent.traceId;
     const kind = options?.kind ?? SpanKind.INTERNAL;
-    if (isTracingSuppressed(context) || !this.#isSampled(parent, traceId, name, kind, options)) {
+    const isSuppressed = isTracingSuppressed(context);
+    const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
+    if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
+      maker.counters.unsampled++;
       return unsampledSpan(parent, around, traceId);
+    }
+    let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
+    if (segment !== undefined && segment.spans >= maker.limits.spans) {
+      segment.droppedSpans++;
+      maker.counters.droppedSpans++;
+      // Its parent's context goes on, sampled or not: other processes are not the ones that have too many.
+      return around instanceof UnsampledSpan ? around : new UnsampledSpan(parent!, segment);
     }
     const spanContext: SpanContext = {
       traceId,
       spanId: createSpanId(),
-      traceFlags: TraceFlags.SAMPLED | (parent === undefined ? randomFlag : parent.traceFlags & randomFlag),
+      traceFlags:
+        (isSampled ? TraceFlags.SAMPLED : 0) | (parent === undefined ? randomFlag : parent.traceFlags & randomFlag),
     };
     if (parent?.traceState !== undefined) spanContext.traceState = parent.traceState;
-    const spanName =
-      typeof name === "string" && name.length <= this.#maker.limits.valueLength ? name : this.#toName(name);
-    const span = new Span(spanContext, parent, spanName, kind, options?.startTime, this.#maker);
+    if (this.#sampler.thresholdOf !== undefined)
+      this.#putThreshold(spanContext, parent, isSampled, name, kind, options);
+    if (segment === undefined) segment = new Segment(spanContext.spanId);
+    segment.spans++;
+    maker.counters.recorded++;
+    const spanName = typeof name === "string" && name.length <= maxNameLength ? name : toName(name);
+    const span = new Span(spanContext, parent, spanName, kind, options?.startTime, maker, segment);
     if (options !== undefined && options !== null) {
       if (options.attributes !== undefined) span.setAttributes(options.attributes);
       if (options.links !== undefined) span.addLinks(options.links);
     }
+    if (segment.hasEnded && around instanceof Span && !around.isRecording()) {
+      maker.counters.lateSpans++;
+      span.setAttribute("clew.late", true);
+    }
     try {
-      this.#maker.processor.onStart(span);
+      maker.processor.onStart(span);
     } catch {
       // A processor's own trouble is not the app's.
     }
@@ -98,8 +124,25 @@ export class Tracer implements OtelTracer {
     }
   }
 
-  #toName(given: unknown): string {
-    return toName(given, this.#maker.limits);
+  /** Tells with what threshold a trace was sampled, so that whoever counts spans knows how many each one stands for. */
+  #putThreshold(
+    context: SpanContext,
+    parent: SpanContext | undefined,
+    isSampled: boolean,
+    name: string,
+    kind: SpanKind,
+    options: SpanOptions | undefined,
+  ): void {
+    try {
+      const threshold = isSampled ? this.#sampler.thresholdOf!(parent, name, kind, options?.attributes) : "";
+      // Undefined: the decision was the parent's, and so is what it told.
+      if (threshold === undefined) return;
+      const state = stateWithThreshold(context.traceState, threshold);
+      if (state === undefined) delete context.traceState;
+      else context.traceState = state;
+    } catch {
+      // A foreign sampler or trace state: the span is worth more than its threshold.
+    }
   }
 }
 
@@ -113,8 +156,12 @@ function validContext(span: OtelSpan): SpanContext | undefined {
 function unsampledSpan(parent: SpanContext | undefined, around: OtelSpan | undefined, traceId: string): OtelSpan {
   if (parent === undefined) return new UnsampledSpan({ traceId, spanId: createSpanId(), traceFlags: randomFlag });
   const wasUndecided = isSamplingDeferred(parent);
-  if (!around!.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && !wasUndecided) return around!;
+  if (around !== undefined && !around.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && !wasUndecided)
+    return around;
   const context: SpanContext = { traceId, spanId: parent.spanId, traceFlags: parent.traceFlags & randomFlag };
   if (parent.traceState !== undefined) context.traceState = parent.traceState;
-  return new UnsampledSpan(context);
+  return new UnsampledSpan(
+    context,
+    around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined,
+  );
 }

@@ -1,4 +1,5 @@
 import type { Span as OtelSpan, SpanContext } from "@opentelemetry/api";
+import type { Segment } from "./segment.ts";
 
 /**
  * The span of a trace that is not sampled: it carries the context on and records nothing. One object stands for all the spans
@@ -6,9 +7,12 @@ import type { Span as OtelSpan, SpanContext } from "@opentelemetry/api";
  */
 export class UnsampledSpan implements OtelSpan {
   readonly #context: SpanContext;
+  /** What the spans below it belong to, when recorded ones are above it. */
+  readonly segment: Segment | undefined;
 
-  constructor(context: SpanContext) {
+  constructor(context: SpanContext, segment?: Segment) {
     this.#context = context;
+    this.segment = segment;
   }
 
   spanContext(): SpanContext {

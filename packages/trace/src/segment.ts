@@ -1,0 +1,33 @@
+import type { SpanData } from "./span-data.ts";
+
+/**
+ * What the spans of one trace under one local root in this process have in common. A local root is a span whose parent is in
+ * another process, or nowhere.
+ *
+ *     remote parent ──▶ local root ─┬▶ child ──▶ child
+ *                                   └▶ child               late: started after the local root has ended
+ *
+ * One small object for each request: spans find it in their parent, so nobody keeps a table of traces.
+ */
+export class Segment {
+  readonly rootSpanId: string;
+  /** Spans made so far. */
+  spans = 0;
+  /** Spans that were not made, because there were too many. */
+  droppedSpans = 0;
+  /** Whether the local root has ended. */
+  hasEnded = false;
+  /** What a tail decision still has to be made for; see TailProcessor. */
+  held: SpanData[] | undefined = undefined;
+  heldBytes = 0;
+  /** Whether an error was in a span that found no space. */
+  hasError = false;
+  /** Where the tail processor counts this segment among those it holds. Negative: it does not. */
+  heldIndex = -1;
+  /** What the tail processor decided: why the spans are kept, "" when they are forgotten, undefined before. */
+  verdict: string | undefined = undefined;
+
+  constructor(rootSpanId: string) {
+    this.rootSpanId = rootSpanId;
+  }
+}
