@@ -13,9 +13,9 @@ export function composeProcessors(...processors: readonly SpanProcessor[]): Span
     !recordsUnsampled || processor.recordsUnsampled === true || (traceFlags & TraceFlags.SAMPLED) !== 0;
   return {
     recordsUnsampled,
-    onStart(span) {
+    onStart(span, context) {
       const { traceFlags } = span.spanContext();
-      for (const processor of processors) if (wants(processor, traceFlags)) processor.onStart(span);
+      for (const processor of processors) if (wants(processor, traceFlags)) processor.onStart(span, context);
     },
     onEnd(span) {
       for (const processor of processors) if (wants(processor, span.traceFlags)) processor.onEnd(span);

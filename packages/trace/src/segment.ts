@@ -10,7 +10,7 @@ import type { SpanData } from "./span-data.ts";
  * One small object for each request: spans find it in their parent, so nobody keeps a table of traces.
  */
 export class Segment {
-  readonly rootSpanId: string;
+  rootSpanId = "";
   /** Spans made so far. */
   spans = 0;
   /** Spans that were not made, because there were too many. */
@@ -26,8 +26,6 @@ export class Segment {
   heldIndex = -1;
   /** What the tail processor decided: why the spans are kept, "" when they are forgotten, undefined before. */
   verdict: string | undefined = undefined;
-
-  constructor(rootSpanId: string) {
-    this.rootSpanId = rootSpanId;
-  }
+  /** What the source of the ids keeps for these spans, where the provider has one; see IdSource. */
+  book: unknown = undefined;
 }

@@ -1,4 +1,4 @@
-import type { Span } from "@opentelemetry/api";
+import type { Context, Span } from "@opentelemetry/api";
 import type { SpanData } from "./span-data.ts";
 
 /** What a provider hands its spans to. None of it may throw or wait: it is called in the middle of the app's work. */
@@ -8,8 +8,8 @@ export interface SpanProcessor {
    * `traceFlags` say so. Asked once, when a provider is made. Default: false.
    */
   readonly recordsUnsampled?: boolean;
-  /** A span has started. */
-  onStart(span: Span): void;
+  /** A span has started, under what `context` holds. */
+  onStart(span: Span, context?: Context): void;
   /** The same span has ended; nothing changes its record any more. */
   onEnd(span: SpanData): void;
   /** Resolves once every span that ended before is out of the process, or given up. */

@@ -17,6 +17,7 @@ import {
   toName,
 } from "./attributes.ts";
 import { parseTime, readOffsetUs } from "./clock.ts";
+import type { IdSource } from "./id-source.ts";
 import type { Resource } from "./resource.ts";
 import type { Segment } from "./segment.ts";
 import type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
@@ -33,6 +34,7 @@ export interface SpanMaker {
   readonly resource: Resource;
   readonly limits: SpanLimits;
   readonly processor: SpanProcessor;
+  readonly ids: IdSource | undefined;
   readonly counters: TraceCounters;
   /** The parent of spans that have none in their context: what this process was started by. Default: none. */
   readonly rootParent?: SpanContext | undefined;

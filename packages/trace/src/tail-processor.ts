@@ -1,4 +1,4 @@
-import { type Span as OtelSpan, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import { type Context, type Span as OtelSpan, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import type { Segment } from "./segment.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -101,8 +101,8 @@ export class TailProcessor implements SpanProcessor {
     this.#settings = resolveTailOptions(options);
   }
 
-  onStart(span: OtelSpan): void {
-    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) this.#next.onStart(span);
+  onStart(span: OtelSpan, context?: Context): void {
+    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) this.#next.onStart(span, context);
   }
 
   onEnd(span: SpanData): void {

@@ -12,6 +12,7 @@ import {
 import { ContextManager } from "./context-manager.ts";
 import { type Environment, readBoolean } from "./environment.ts";
 import { registeredTwice } from "./errors.ts";
+import type { IdSource } from "./id-source.ts";
 import { propagatorFromEnv } from "./propagator-from-env.ts";
 import { createResource, type Resource } from "./resource.ts";
 import { parentBased, type Sampler } from "./sampler.ts";
@@ -27,6 +28,8 @@ export interface TracerProviderOptions {
   sampler?: Sampler;
   /** Where ended spans go. Default: nowhere; contexts still cross the wire. */
   processor?: SpanProcessor;
+  /** Where trace ids and span ids come from. Default: they are random. */
+  ids?: IdSource;
   /** How much one span may hold. Default: see {@link SpanLimitsOptions}. */
   limits?: SpanLimitsOptions;
   /** What crosses the wire once this provider is registered. Default: what OTEL_PROPAGATORS names, or W3C Trace Context and Baggage. */
@@ -43,6 +46,7 @@ interface TracerProviderSettings {
   readonly resource: Resource;
   readonly sampler: Sampler;
   readonly processor: SpanProcessor;
+  readonly ids: IdSource | undefined;
   readonly limits: SpanLimits;
   readonly propagator: TextMapPropagator;
   readonly rootParent: SpanContext | undefined;
@@ -55,6 +59,7 @@ function resolveTracerProviderOptions(options: TracerProviderOptions): TracerPro
     resource: options.resource ?? createResource({ env }),
     sampler: options.sampler ?? parentBased(),
     processor: options.processor ?? nowhere,
+    ids: options.ids,
     limits: resolveSpanLimits(options.limits, env),
     propagator: options.propagator ?? propagatorFromEnv(env),
     rootParent: options.rootParent,

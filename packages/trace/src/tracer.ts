@@ -12,6 +12,7 @@ import {
 } from "@opentelemetry/api";
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
+import type { NewTrace } from "./id-source.ts";
 import { createSpanId, createTraceId } from "./ids.ts";
 import { stateWithThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
@@ -43,13 +44,14 @@ export class Tracer implements OtelTracer {
     const isRoot = options?.root === true;
     const around = isRoot ? undefined : trace.getSpan(context);
     const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
-    const traceId = parent === undefined ? createTraceId() : parent.traceId;
+    const begun = parent === undefined ? maker.ids?.createTrace() : undefined;
+    const traceId = parent === undefined ? (begun?.traceId ?? createTraceId()) : parent.traceId;
     const kind = options?.kind ?? SpanKind.INTERNAL;
     const isSuppressed = isTracingSuppressed(context);
     const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
     if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
       maker.counters.unsampled++;
-      return unsampledSpan(parent, around, traceId);
+      return unsampledSpan(parent, around, begun ?? { traceId });
     }
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
     if (segment !== undefined && segment.spans >= maker.limits.spans) {
@@ -58,16 +60,23 @@ export class Tracer implements OtelTracer {
       // Its parent's context goes on, sampled or not: other processes are not the ones that have too many.
       return around instanceof UnsampledSpan ? around : new UnsampledSpan(parent!, segment);
     }
+    const isLocalRoot = segment === undefined;
+    segment ??= new Segment();
+    const spanId =
+      maker.ids === undefined
+        ? createSpanId()
+        : maker.ids.createSpanId(segment, begun ?? parent!, parent, kind, options?.links);
+    if (isLocalRoot) segment.rootSpanId = spanId;
     const spanContext: SpanContext = {
       traceId,
-      spanId: createSpanId(),
+      spanId,
       traceFlags:
         (isSampled ? TraceFlags.SAMPLED : 0) | (parent === undefined ? randomFlag : parent.traceFlags & randomFlag),
     };
-    if (parent?.traceState !== undefined) spanContext.traceState = parent.traceState;
+    const traceState = parent === undefined ? begun?.traceState : parent.traceState;
+    if (traceState !== undefined) spanContext.traceState = traceState;
     if (this.#sampler.thresholdOf !== undefined)
       this.#putThreshold(spanContext, parent, isSampled, name, kind, options);
-    if (segment === undefined) segment = new Segment(spanContext.spanId);
     segment.spans++;
     maker.counters.recorded++;
     const spanName = typeof name === "string" && name.length <= maxNameLength ? name : toName(name);
@@ -81,7 +90,7 @@ export class Tracer implements OtelTracer {
       span.setAttribute("clew.late", true);
     }
     try {
-      maker.processor.onStart(span);
+      maker.processor.onStart(span, context);
     } catch {
       // A processor's own trouble is not the app's.
     }
@@ -153,12 +162,16 @@ function validContext(span: OtelSpan): SpanContext | undefined {
 }
 
 // Below a parent that is not recorded the parent itself serves: what is not recorded needs no id of its own.
-function unsampledSpan(parent: SpanContext | undefined, around: OtelSpan | undefined, traceId: string): OtelSpan {
-  if (parent === undefined) return new UnsampledSpan({ traceId, spanId: createSpanId(), traceFlags: randomFlag });
+function unsampledSpan(parent: SpanContext | undefined, around: OtelSpan | undefined, trace: NewTrace): OtelSpan {
+  if (parent === undefined) return new UnsampledSpan({ ...trace, spanId: createSpanId(), traceFlags: randomFlag });
   const wasUndecided = isSamplingDeferred(parent);
   if (around !== undefined && !around.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && !wasUndecided)
     return around;
-  const context: SpanContext = { traceId, spanId: parent.spanId, traceFlags: parent.traceFlags & randomFlag };
+  const context: SpanContext = {
+    traceId: trace.traceId,
+    spanId: parent.spanId,
+    traceFlags: parent.traceFlags & randomFlag,
+  };
   if (parent.traceState !== undefined) context.traceState = parent.traceState;
   return new UnsampledSpan(
     context,
