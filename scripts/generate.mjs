@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const httpBody = "proto/google/api/httpbody.proto";
+const fieldBehavior = "proto/google/api/field_behavior.proto";
 
 /**
  * Each input folder, where its code goes, and whether the files it imports are generated beside it; `paths` and `exclude` say
@@ -16,14 +17,15 @@ const targets = [
     input: "proto",
     out: "packages/rpc/src/gen",
     imports: false,
-    exclude: ["proto/grpc", "proto/kratos", "proto/buf", "proto/clew", httpBody],
+    exclude: ["proto/grpc", "proto/kratos", "proto/buf", "proto/clew", "proto/opentelemetry", httpBody, fieldBehavior],
   },
   {
     input: "proto",
     out: "packages/transport/src/gen",
     imports: false,
-    paths: ["proto/grpc", "proto/kratos", "proto/clew", httpBody],
+    paths: ["proto/grpc", "proto/kratos", "proto/clew", "proto/buf", httpBody, fieldBehavior],
   },
+  { input: "proto", out: "packages/exporter/src/gen", imports: false, paths: ["proto/opentelemetry"] },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "packages/config/test/proto", out: "packages/config/test/gen", imports: false },

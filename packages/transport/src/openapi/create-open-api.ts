@@ -1,0 +1,96 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
+import { optionInvalid } from "../errors.ts";
+import { hasRule, readRules } from "../http/rule.ts";
+import { Comments } from "./comments.ts";
+import type { OpenApiDocument, OpenApiInfo, OpenApiServer } from "./document.ts";
+import { type ErrorEnums, ErrorResponses } from "./error-responses.ts";
+import { Paths } from "./operations.ts";
+import { Schemas } from "./schemas.ts";
+
+export interface OpenApiOptions {
+  /** What is described: services as a server has them, or as their .proto does. */
+  services: readonly (Service | DescService)[];
+  /** What the API is called, and more about it. Default: the first service's package, and version "0.0.1". */
+  info?: Partial<OpenApiInfo>;
+  /** Where it is served: `[{ url: "https://api.example.com" }]`. Default: where the document comes from. */
+  servers?: readonly OpenApiServer[];
+  /** How callers prove who they are, by name, any one of them: `{ token: { type: "http", scheme: "bearer" } }`. Default: not at all. */
+  securitySchemes?: Readonly<Record<string, object>>;
+  /**
+   * The enums with `errors.code` that say which errors there are: `[ErrorReasonSchema]` for all services, or
+   * `{ "shop.Orders": [ErrorReasonSchema] }` by service. Default: none.
+   */
+  errors?: ErrorEnums;
+  /** What comes before every path, as the server has it. Default: nothing. */
+  prefix?: string;
+  /** Describe methods without a google.api.http rule at `POST /package.Service/Method`, as the server serves them. Default: true. */
+  defaultRoutes?: boolean;
+  /** How JSON is written, as the server has it. Default: as the codec `json` has it. */
+  json?: JsonCodecOptions;
+  /** Where the comments of the .proto files are: what `buf build -o api.binpb` writes. Generated code has none. Default: nowhere. */
+  source?: Uint8Array;
+}
+
+type ResolvedOpenApiOptions = Required<Omit<OpenApiOptions, "services" | "info" | "source">> & {
+  readonly services: readonly DescService[];
+  readonly info: OpenApiInfo;
+  readonly source: Uint8Array | undefined;
+};
+
+/** @throws CLEW_TRANSPORT_OPTION */
+function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions {
+  const services = options.services.map((service) => ("desc" in service ? service.desc : service));
+  const [first] = services;
+  if (first === undefined) throw optionInvalid("services", "empty", "at least one service");
+  return {
+    services,
+    info: { title: first.file.proto.package || first.name, version: "0.0.1", ...options.info },
+    servers: options.servers ?? [],
+    securitySchemes: options.securitySchemes ?? {},
+    errors: options.errors ?? [],
+    prefix: options.prefix ?? "",
+    defaultRoutes: options.defaultRoutes ?? true,
+    json: options.json ?? {},
+    source: options.source,
+  };
+}
+
+/**
+ * Describes services as OpenAPI 3.1: their google.api.http rules, messages with the rules of buf.validate, and errors. The same options
+ * make the same document, to the letter.
+ *
+ * @throws CLEW_TRANSPORT_OPTION, and what a server throws for a rule that does not work
+ */
+export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
+  const { services, info, servers, securitySchemes, prefix, ...rest } = resolveOpenApiOptions(options);
+  const comments = new Comments(rest.source);
+  const schemas = new Schemas(comments, rest.json);
+  const errors = new ErrorResponses(rest.errors, services, comments, schemas);
+  const paths = new Paths({ schemas, comments, errors });
+  for (const method of services.flatMap(methodsOf)) {
+    if (!rest.defaultRoutes && !hasRule(method)) continue;
+    for (const rule of readRules(method, prefix)) paths.add(method, rule);
+  }
+  const schemeNames = Object.keys(securitySchemes);
+  return {
+    openapi: "3.1.1",
+    info,
+    ...(servers.length > 0 && { servers }),
+    tags: services.map((service) => {
+      const description = comments.of(service);
+      return { name: service.typeName, ...(description !== undefined && { description }) };
+    }),
+    paths: paths.items(),
+    components: {
+      schemas: schemas.components(),
+      responses: errors.components(),
+      ...(schemeNames.length > 0 && { securitySchemes }),
+    },
+    ...(schemeNames.length > 0 && { security: schemeNames.map((name) => ({ [name]: [] })) }),
+  };
+}
+
+function methodsOf({ methods }: DescService): Method[] {
+  return methods.map(createMethod);
+}

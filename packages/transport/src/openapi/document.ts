@@ -1,0 +1,88 @@
+// An OpenAPI document as far as it is written here (https://spec.openapis.org/oas/v3.1.1.html).
+
+/** A JSON Schema of draft 2020-12. */
+export interface Schema {
+  readonly [keyword: string]: unknown;
+}
+
+export interface OpenApiDocument {
+  readonly openapi: "3.1.1";
+  readonly info: OpenApiInfo;
+  readonly servers?: readonly OpenApiServer[];
+  readonly tags: readonly { readonly name: string; readonly description?: string }[];
+  readonly paths: { readonly [path: string]: PathItem };
+  readonly components: {
+    readonly schemas: { readonly [name: string]: Schema };
+    readonly responses: { readonly [name: string]: OpenApiResponse };
+    readonly securitySchemes?: { readonly [name: string]: object };
+  };
+  readonly security?: readonly { readonly [name: string]: readonly string[] }[];
+}
+
+export interface OpenApiInfo {
+  readonly title: string;
+  readonly version: string;
+  readonly summary?: string;
+  /** Markdown. */
+  readonly description?: string;
+  readonly termsOfService?: string;
+  readonly contact?: { readonly name?: string; readonly url?: string; readonly email?: string };
+  readonly license?: { readonly name: string; readonly identifier?: string; readonly url?: string };
+}
+
+export interface OpenApiServer {
+  readonly url: string;
+  readonly description?: string;
+}
+
+/** The operations of one path by verb in lower case. Verbs that OpenAPI 3.1 has no place for are where 3.2 names them. */
+export interface PathItem {
+  readonly [verb: string]: Operation | { readonly [verb: string]: Operation };
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly description?: string;
+  readonly deprecated?: true;
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly required?: true; readonly content: Content };
+  readonly responses: { readonly [status: string]: OpenApiResponse | { readonly $ref: string } };
+  /** `/package.Service/Method` */
+  readonly "x-operation": string;
+  /** Any verb will do. */
+  readonly "x-any-verb"?: true;
+  /** What is said over a WebSocket: this operation is its handshake. */
+  readonly "x-websocket"?: {
+    readonly send: { readonly many: boolean; readonly schema: Schema };
+    readonly receive: { readonly many: boolean; readonly schema: Schema };
+  };
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: "path" | "query";
+  readonly required?: true;
+  readonly deprecated?: true;
+  readonly description?: string;
+  readonly style?: "form" | "deepObject";
+  readonly explode?: true;
+  readonly schema: Schema;
+  /** A slash in its value is a slash in the path, which OpenAPI 3.1 has no word for. */
+  readonly "x-spans"?: true;
+}
+
+export interface OpenApiResponse {
+  readonly description: string;
+  readonly content?: Content;
+}
+
+export interface Content {
+  readonly [contentType: string]: {
+    readonly schema?: Schema;
+    readonly examples?: { readonly [name: string]: { readonly summary?: string; readonly value: unknown } };
+    readonly encoding?: { readonly [field: string]: { readonly contentType: string } };
+    /** The schema of each event's data, by the name that it has for OpenAPI 3.1 (3.2: `itemSchema`). */
+    readonly "x-oai-itemSchema"?: Schema;
+  };
+}

@@ -1,0 +1,13 @@
+export { createOpenApi, type OpenApiOptions } from "./create-open-api.ts";
+export type {
+  OpenApiDocument,
+  OpenApiInfo,
+  OpenApiResponse,
+  OpenApiServer,
+  Operation,
+  Parameter,
+  PathItem,
+  Schema,
+} from "./document.ts";
+export type { ErrorEnums } from "./error-responses.ts";
+export { type OpenApiRouteOptions, openApiRoutes } from "./routes.ts";

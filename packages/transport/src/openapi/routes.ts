@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Route } from "../http/route.ts";
+import { createOpenApi, type OpenApiOptions } from "./create-open-api.ts";
+import { readPage } from "./page.ts";
+
+export interface OpenApiRouteOptions extends OpenApiOptions {
+  /** Where the page is; the document is beside it, at this path with `.json` and `.yaml`. Default: `/openapi`. */
+  path?: string;
+  /** Serve the page. Default: true. */
+  page?: boolean;
+  /** As a route has it: `false` for no call, and so no authentication. Default: the server's. */
+  middleware?: Route["middleware"];
+}
+
+/**
+ * Routes that serve the document of services, and a page to read it and try it on: `routes: openApiRoutes({ services })`.
+ *
+ * @throws as {@link createOpenApi}
+ */
+export function openApiRoutes(options: OpenApiRouteOptions): Route[] {
+  const { path = "/openapi", page = true, middleware, ...rest } = options;
+  const document = createOpenApi(rest);
+  const json = Buffer.from(JSON.stringify(document));
+  let yaml: Promise<Buffer> | undefined;
+  const around = middleware === undefined ? {} : { middleware };
+  const routes: Route[] = [
+    {
+      verb: "GET",
+      path: `${path}.json`,
+      handle: (request, response) => send(request, response, "application/json", json),
+      ...around,
+    },
+    {
+      verb: "GET",
+      path: `${path}.yaml`,
+      handle: async (request, response) => {
+        // Loaded when somebody asks for it: few do.
+        yaml ??= import("yaml").then(({ stringify }) =>
+          Buffer.from(stringify(document, { aliasDuplicateObjects: false })),
+        );
+        send(request, response, "application/yaml", await yaml);
+      },
+      ...around,
+    },
+  ];
+  if (page) {
+    const { html, policy } = readPage((rest.servers ?? []).map(({ url }) => url));
+    routes.push({
+      verb: "GET",
+      path: `${path}/`,
+      handle: (request, response) => {
+        response.setHeader("content-security-policy", policy);
+        response.setHeader("referrer-policy", "no-referrer");
+        send(request, response, "text/html; charset=utf-8", html);
+      },
+      ...around,
+    });
+  }
+  return routes;
+}
+
+function send(request: IncomingMessage, response: ServerResponse, contentType: string, body: Buffer): void {
+  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  response.setHeader("etag", etag);
+  response.setHeader("cache-control", "no-cache");
+  response.setHeader("x-content-type-options", "nosniff");
+  if (request.headers["if-none-match"]?.includes(etag)) {
+    response.writeHead(304).end();
+    return;
+  }
+  response.writeHead(200, { "content-type": contentType, "content-length": body.length }).end(body);
+}
