@@ -6,7 +6,21 @@ function usageError(code: string, message: string): TypeError & { readonly code:
 export function endpointInvalid(given: string): Error {
   return usageError(
     "CLEW_EXPORTER_ENDPOINT",
-    `the OTLP endpoint is ${JSON.stringify(given)}; it must be a URL such as http://127.0.0.1:4318`,
+    `the endpoint is ${JSON.stringify(given)}; it must be a URL such as http://127.0.0.1:4318`,
+  );
+}
+
+export function protocolUnknown(given: string): Error {
+  return usageError(
+    "CLEW_EXPORTER_PROTOCOL",
+    `the OTLP protocol is ${JSON.stringify(given)}; it must be http/protobuf, http/json or grpc`,
+  );
+}
+
+export function certificateUnreadable(name: string, path: string, cause: unknown): Error {
+  return usageError(
+    "CLEW_EXPORTER_CERTIFICATE",
+    `${name} names the file ${JSON.stringify(path)}, which cannot be read: ${(cause as Error).message}`,
   );
 }
 

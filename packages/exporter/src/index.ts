@@ -1,7 +1,10 @@
 export { ConsoleExporter, type ConsoleExporterOptions } from "./console.ts";
-export { OtlpHttpExporter, type OtlpHttpOptions, type OtlpHttpStats } from "./otlp-http.ts";
+export type { DeliveryStats } from "./delivery.ts";
+export { OtlpExporter } from "./otlp.ts";
+export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type StartTracingOptions, startTracing, type Tracing } from "./start-tracing.ts";
+export type { TlsOptions } from "./tls.ts";
 export { renderWaterfall, type WaterfallOptions, type WaterfallSpan } from "./waterfall.ts";
 
 // For library authors.

@@ -9,7 +9,7 @@ import {
   samplerFromEnv,
   TracerProvider,
 } from "@clew/trace";
-import { OtlpHttpExporter } from "./otlp-http.ts";
+import { OtlpExporter } from "./otlp.ts";
 
 export interface StartTracingOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -20,7 +20,7 @@ export interface StartTracingOptions {
   endpoint?: string;
   /** Which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all whose parent is, and all without a parent. */
   sampler?: Sampler;
-  /** Where spans go instead. Default: an {@link OtlpHttpExporter} to `endpoint`. */
+  /** Where spans go instead. Default: an {@link OtlpExporter} to `endpoint`. */
   exporter?: SpanExporter;
   /** How spans wait for others to go with. Default: see {@link BatchOptions}. */
   batch?: BatchOptions;
@@ -44,7 +44,7 @@ export interface Tracing {
 export function startTracing(options: StartTracingOptions = {}): Tracing {
   const exporter =
     options.exporter ??
-    new OtlpHttpExporter({
+    new OtlpExporter({
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
       ...(options.logger === undefined ? {} : { logger: options.logger }),
     });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { resolveOtlpHttpOptions } from "./otlp-http.ts";
+import { resolveOtlpOptions } from "./otlp-options.ts";
 
 test("spans are compressed for the network, not for this machine", () => {
-  const compressionTo = (endpoint: string): string => resolveOtlpHttpOptions({ endpoint, env: {} }).compression;
+  const compressionTo = (endpoint: string): string => resolveOtlpOptions("traces", { endpoint, env: {} }).compression;
   for (const local of ["http://localhost:4318", "http://127.0.1.1:4318", "http://[::1]:4318"]) {
     assert.equal(compressionTo(local), "none", local);
   }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { after, afterEach, test } from "node:test";
-import { OtlpHttpExporter, type OtlpHttpOptions } from "@clew/exporter";
+import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { createResource, type SpanData, TracerProvider } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
@@ -24,9 +24,9 @@ async function sink(answer?: Answer, port?: number): Promise<Sink> {
   return started;
 }
 
-function exporterTo(endpoint: string, options: OtlpHttpOptions = {}): OtlpHttpExporter {
+function exporterTo(endpoint: string, options: OtlpOptions = {}): OtlpExporter {
   const retry = { initialMs: 5, maxMs: 20, limitMs: 5000 };
-  const exporter = new OtlpHttpExporter({ endpoint, env: {}, retry, ...options });
+  const exporter = new OtlpExporter({ endpoint, env: {}, retry, ...options });
   cleanUps.push(() => exporter.shutdown());
   return exporter;
 }
@@ -87,9 +87,9 @@ test("spans arrive at /v1/traces as compressed protobuf", async () => {
     requests: 1,
     retries: 0,
     sentBytes: request!.size,
-    exportedSpans: 100,
-    rejectedSpans: 0,
-    failedSpans: 0,
+    exported: 100,
+    rejected: 0,
+    failed: 0,
     lastError: undefined,
   });
 });
@@ -154,7 +154,7 @@ for (const status of [400, 401, 404, 413, 500, 301]) {
     assert.equal(result.outcome, "failed");
     assert.equal(result.error?.message, `the collector answers ${status}: bad ids`);
     assert.equal(collector.requests.length, 1);
-    assert.deepEqual([exporter.stats().failedSpans, exporter.stats().retries], [2, 0]);
+    assert.deepEqual([exporter.stats().failed, exporter.stats().retries], [2, 0]);
     await exporter.export(makeSpans());
     assert.deepEqual(lines, [`error spans were refused and are lost the collector answers ${status}: bad ids`]);
   });
@@ -168,8 +168,8 @@ test("a partial success is counted and told, and never sent again", async () => 
   const exporter = exporterTo(collector.endpoint, { logger });
   assert.deepEqual(await exporter.export(makeSpans()), { outcome: "exported", rejectedSpans: 1 });
   assert.equal(collector.requests.length, 1);
-  assert.deepEqual([exporter.stats().exportedSpans, exporter.stats().rejectedSpans], [1, 1]);
-  assert.deepEqual(lines, ["warn the collector did not take every span span 0 is from the future"]);
+  assert.deepEqual([exporter.stats().exported, exporter.stats().rejected], [1, 1]);
+  assert.deepEqual(lines, ["warn the destination did not take all spans span 0 is from the future"]);
 });
 
 test("a collector that is not there yet is tried until it is", async () => {
@@ -196,7 +196,7 @@ test("a collector that stays away hands the spans back at the bound", async () =
   const result = await exporter.export(makeSpans());
   assert.equal(result.outcome, "unavailable");
   assert.ok(exporter.stats().retries >= 2);
-  assert.equal(exporter.stats().failedSpans, 0);
+  assert.equal(exporter.stats().failed, 0);
 });
 
 test("a connection that breaks in the middle of a reply is tried again", async () => {
@@ -262,7 +262,7 @@ test("a shutdown cuts off what hangs and what waits, and nothing goes out any mo
 
 test("the environment says where and how; the code wins over it, and what is for traces over what is for all", async () => {
   const urlOf = (env: Record<string, string>, endpoint?: string): string =>
-    new OtlpHttpExporter({ env, ...(endpoint === undefined ? {} : { endpoint }) }).url.href;
+    new OtlpExporter({ env, ...(endpoint === undefined ? {} : { endpoint }) }).url.href;
   assert.equal(urlOf({}), "http://localhost:4318/v1/traces");
   const all = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://a:1/base" };
   assert.equal(urlOf(all), "http://a:1/base/v1/traces");
@@ -272,7 +272,7 @@ test("the environment says where and how; the code wins over it, and what is for
   assert.equal(urlOf({}, "http://c:3/v1/traces"), "http://c:3/v1/traces");
 
   const collector = await sink();
-  const exporter = new OtlpHttpExporter({
+  const exporter = new OtlpExporter({
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
       OTEL_EXPORTER_OTLP_HEADERS: "Api-Key=a%20b, other = 2,bad",
@@ -299,15 +299,15 @@ test("to a collector on this machine spans go as they are, unless compression is
 
 test("settings that cannot work are refused, and the message says what would", () => {
   for (const endpoint of ["localhost:4318", "ftp://a", "", "not a url"]) {
-    assert.throws(() => new OtlpHttpExporter({ endpoint }), {
+    assert.throws(() => new OtlpExporter({ endpoint }), {
       code: "CLEW_EXPORTER_ENDPOINT",
       message: /such as http:/,
     });
   }
-  assert.throws(() => new OtlpHttpExporter({ env: { OTEL_EXPORTER_OTLP_COMPRESSION: "zstd" } }), {
+  assert.throws(() => new OtlpExporter({ env: { OTEL_EXPORTER_OTLP_COMPRESSION: "zstd" } }), {
     code: "CLEW_EXPORTER_COMPRESSION",
   });
   for (const timeoutMs of [0, -1, Number.NaN]) {
-    assert.throws(() => new OtlpHttpExporter({ timeoutMs }), { code: "CLEW_EXPORTER_TIMEOUT" });
+    assert.throws(() => new OtlpExporter({ timeoutMs }), { code: "CLEW_EXPORTER_TIMEOUT" });
   }
 });

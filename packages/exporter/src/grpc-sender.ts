@@ -1,0 +1,30 @@
+import type { Attempt, Sender } from "./delivery.ts";
+import type { GrpcChannel } from "./grpc-channel.ts";
+import type { OtlpSettings } from "./otlp-options.ts";
+
+/**
+ * Sends requests as calls of OTLP's gRPC services. The client, and what it stands on, is loaded at the first request: who exports
+ * over HTTP does not pay for it.
+ */
+export class GrpcSender implements Sender {
+  readonly #settings: OtlpSettings;
+  #channel: Promise<GrpcChannel> | undefined;
+
+  constructor(settings: OtlpSettings) {
+    this.#settings = settings;
+  }
+
+  async send(body: Buffer, signal: AbortSignal): Promise<Attempt> {
+    this.#channel ??= this.#load();
+    return (await this.#channel).send(body, signal);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#channel)?.close();
+  }
+
+  async #load(): Promise<GrpcChannel> {
+    const { GrpcChannel } = await import("./grpc-channel.ts");
+    return new GrpcChannel(this.#settings);
+  }
+}

@@ -1,0 +1,80 @@
+import { decodePartialSuccess, decodeStatusMessage } from "@clew/trace/otel";
+import { Delivery, type Refusal } from "./delivery.ts";
+import { GrpcSender } from "./grpc-sender.ts";
+import { gzip, HttpSender } from "./http-sender.ts";
+import type { OtlpSettings } from "./otlp-options.ts";
+
+/** What each signal is made of, for the log. */
+const items = { traces: "spans", metrics: "metrics", logs: "log records" } as const;
+
+/** The delivery of any signal's requests to an OTLP collector, by the protocol of the settings. */
+export function createOtlpDelivery(settings: OtlpSettings): Delivery {
+  const { signal, protocol, url, retry, maxConcurrentExports, logger } = settings;
+  const isJson = protocol === "http/json";
+  return new Delivery({
+    what: items[signal],
+    endpoint: protocol === "grpc" ? url.host : url.href,
+    sender: protocol === "grpc" ? new GrpcSender(settings) : createHttpSender(settings, isJson),
+    retry,
+    maxConcurrentExports,
+    logger,
+    readReply: isJson ? readJsonReply : readReply,
+  });
+}
+
+/**
+ * The body that {@link createOtlpDelivery}'s delivery takes, from the request of that encoding (protobuf, or the text of JSON). gRPC
+ * compresses its messages itself.
+ */
+export function toOtlpBody(
+  request: Buffer | string,
+  { protocol, compression }: OtlpSettings,
+): Buffer | Promise<Buffer> {
+  const body = typeof request === "string" ? Buffer.from(request) : request;
+  return compression === "gzip" && protocol !== "grpc" ? gzip(body) : body;
+}
+
+function createHttpSender({ url, headers, compression, timeoutMs, tls }: OtlpSettings, isJson: boolean): HttpSender {
+  return new HttpSender({
+    url,
+    headers,
+    contentType: isJson ? "application/json" : "application/x-protobuf",
+    isCompressed: compression === "gzip",
+    timeoutMs,
+    tls,
+    readReason,
+  });
+}
+
+// The counter has another name for each signal, and in protobuf the same number.
+function readReply(reply: Buffer): Refusal | undefined {
+  const partial = decodePartialSuccess(reply);
+  return partial && { rejected: partial.rejectedSpans, message: partial.message };
+}
+
+function readJsonReply(reply: Buffer): Refusal | undefined {
+  const partial = parseObject(parseJson(reply).partialSuccess);
+  const { rejectedSpans, rejectedDataPoints, rejectedLogRecords, errorMessage } = partial;
+  const rejected = Number(rejectedSpans ?? rejectedDataPoints ?? rejectedLogRecords ?? 0) || 0;
+  const message = typeof errorMessage === "string" ? errorMessage : "";
+  return rejected === 0 && message === "" ? undefined : { rejected, message };
+}
+
+function readReason(reply: Buffer, contentType: string): string {
+  if (contentType.startsWith("application/x-protobuf")) return decodeStatusMessage(reply);
+  const { message } = parseJson(reply);
+  return typeof message === "string" ? message : reply.toString("utf8", 0, 200).trim();
+}
+
+function parseJson(reply: Buffer): Record<string, unknown> {
+  try {
+    return parseObject(JSON.parse(reply.toString()));
+  } catch {
+    // The status has said already what became of the request.
+    return {};
+  }
+}
+
+function parseObject(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

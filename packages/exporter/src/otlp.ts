@@ -1,0 +1,52 @@
+import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
+import { encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
+import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
+import { type OtlpOptions, type OtlpProtocol, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+
+/**
+ * Sends spans to whatever takes OTLP: a collector, Jaeger, a vendor. Protobuf or JSON over HTTP/1.1, or gRPC.
+ *
+ * Retries are the specification's: after what says "later" and when there is no answer, with growing waits or as long as the
+ * collector asks for; anything else is final, and a partial success is never sent again. When it gives up, the spans are the
+ * caller's again ("unavailable").
+ *
+ * Its own requests are not traced: they run in a context that says so, which instrumentations of node:http respect.
+ */
+export class OtlpExporter implements SpanExporter {
+  readonly #settings: OtlpSettings;
+  readonly #delivery: Delivery;
+
+  /** @throws as {@link resolveOtlpOptions} does */
+  constructor(options?: OtlpOptions) {
+    this.#settings = resolveOtlpOptions("traces", options);
+    this.#delivery = createOtlpDelivery(this.#settings);
+  }
+
+  get protocol(): OtlpProtocol {
+    return this.#settings.protocol;
+  }
+
+  /** Where the spans go; of gRPC's only host and port count. */
+  get url(): URL {
+    return this.#settings.url;
+  }
+
+  stats(): DeliveryStats {
+    return this.#delivery.stats();
+  }
+
+  async export(spans: readonly SpanData[]): Promise<ExportResult> {
+    const { protocol } = this.#settings;
+    const encode = protocol === "http/json" ? encodeRequestAsJson : encodeRequest;
+    const { rejected, ...result } = await this.#delivery.deliver(spans.length, () =>
+      toOtlpBody(encode(spans), this.#settings),
+    );
+    return rejected === undefined ? result : { ...result, rejectedSpans: rejected };
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  shutdown(): Promise<void> {
+    return this.#delivery.shutdown();
+  }
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import type { SecureContextOptions } from "node:tls";
+import { certificateUnreadable } from "./errors.ts";
+
+/** What TLS trusts and shows, in PEM. */
+export interface TlsOptions {
+  /** Whom to trust instead of what the system trusts. Default: OTEL_EXPORTER_OTLP_CERTIFICATE, the path of a file, or the system. */
+  ca?: string | Buffer;
+  /** The certificate to show, where the collector asks for one. Default: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, a path, or none. */
+  cert?: string | Buffer;
+  /** Its key. Default: OTEL_EXPORTER_OTLP_CLIENT_KEY, a path, or none. */
+  key?: string | Buffer;
+}
+
+/**
+ * The files named in variables are read here, once.
+ *
+ * @param setting the name and the value of a variable, by the end of its name
+ * @throws CLEW_EXPORTER_CERTIFICATE
+ */
+export function resolveTlsOptions(
+  options: TlsOptions = {},
+  setting: (end: string) => readonly [name: string, value: string] | undefined,
+): SecureContextOptions {
+  const resolved: SecureContextOptions = {};
+  const ca = options.ca ?? readSetting(setting("CERTIFICATE"));
+  const cert = options.cert ?? readSetting(setting("CLIENT_CERTIFICATE"));
+  const key = options.key ?? readSetting(setting("CLIENT_KEY"));
+  if (ca !== undefined) resolved.ca = ca;
+  if (cert !== undefined) resolved.cert = cert;
+  if (key !== undefined) resolved.key = key;
+  return resolved;
+}
+
+function readSetting(found: readonly [name: string, value: string] | undefined): Buffer | undefined {
+  if (found === undefined) return undefined;
+  const [name, path] = found;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw certificateUnreadable(name, path, error);
+  }
+}
