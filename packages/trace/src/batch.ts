@@ -1,5 +1,6 @@
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue } from "./batch-queue.ts";
+import { type Environment, readCount } from "./environment.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -18,19 +19,19 @@ export interface BatchOptions {
   /** Spans at least this long are kept first when space runs out, as those with an error are. Default: 1_000. */
   slowMs?: number;
   /** Where the OTEL_ variables are read. Default: process.env. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Environment;
 }
 
 type BatchSettings = Readonly<Required<Omit<BatchOptions, "env">>>;
 
 export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
   const env = options.env ?? process.env;
-  const capacity = options.capacity ?? countFrom(env.OTEL_BSP_MAX_QUEUE_SIZE) ?? 8192;
+  const capacity = options.capacity ?? readCount(env, "OTEL_BSP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;
   return {
     capacity,
-    batchSize: Math.min(capacity, options.batchSize ?? countFrom(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE) ?? 512),
-    delayMs: options.delayMs ?? countFrom(env.OTEL_BSP_SCHEDULE_DELAY) ?? 1000,
-    exportTimeoutMs: options.exportTimeoutMs ?? countFrom(env.OTEL_BSP_EXPORT_TIMEOUT) ?? 60_000,
+    batchSize: Math.min(capacity, options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512) ?? 512),
+    delayMs: options.delayMs ?? readCount(env, "OTEL_BSP_SCHEDULE_DELAY", 1, 1000) ?? 1000,
+    exportTimeoutMs: options.exportTimeoutMs ?? readCount(env, "OTEL_BSP_EXPORT_TIMEOUT", 1, 60000) ?? 60_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
     slowMs: options.slowMs ?? 1000,
   };
@@ -104,9 +105,4 @@ function toDestination(exporter: SpanExporter): BatchDestination<SpanData> {
     },
     shutdown: () => exporter.shutdown(),
   };
-}
-
-function countFrom(text: string | undefined): number | undefined {
-  const count = Number(text);
-  return text !== undefined && Number.isInteger(count) && count > 0 ? count : undefined;
 }

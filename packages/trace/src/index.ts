@@ -1,5 +1,15 @@
 export { type BatchOptions, BatchProcessor, type BatchStats } from "./batch.ts";
+export {
+  type CarriedContext,
+  carryContext,
+  contextEnvironment,
+  contextFromCarried,
+  contextFromEnvironment,
+  withCarriedContext,
+} from "./carry-context.ts";
 export { composeProcessors } from "./compose-processors.ts";
+export { Doctor, type DoctorOptions, type Finding } from "./doctor.ts";
+export { propagatorFromEnv } from "./propagator-from-env.ts";
 export { createResource, type Resource, type ResourceOptions } from "./resource.ts";
 export {
   alwaysOff,
@@ -38,6 +48,7 @@ export {
 } from "./batch-queue.ts";
 export { ContextManager } from "./context-manager.ts";
 export { type Environment, readBoolean, readCount, readWords, warnOfVariable } from "./environment.ts";
+export type { IdSource, NewTrace } from "./id-source.ts";
 export { createSpanId, createTraceId } from "./ids.ts";
 export { emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
 export { RingBuffer } from "./ring-buffer.ts";

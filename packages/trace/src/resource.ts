@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import {
   type AttributeValue,
   type FlatAttributes,
@@ -7,6 +6,8 @@ import {
   noAttributes,
   toAttributeValue,
 } from "./attributes.ts";
+import { type Environment, warnOfVariable } from "./environment.ts";
+import { detectAttributes } from "./resource-detectors.ts";
 
 /** What makes spans: this process. One object per process, so encoders keep its bytes. */
 export interface Resource {
@@ -25,13 +26,13 @@ export interface ResourceOptions {
   /** More of them; they win over what is found out. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
   /** Where the OTEL_ variables are read. Default: process.env. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Environment;
 }
 
 /** The version of this package, told as `telemetry.sdk.version`. A test holds it to package.json. */
 export const sdkVersion = "0.1.0";
 
-/** The resource of this process. What the code says wins over the environment, the environment over what is found out. */
+/** The resource of this process; it looks around in it (see `detectAttributes`) and takes less than a millisecond. What the code says wins over the environment, the environment over what is found out. */
 export function createResource(options: ResourceOptions = {}): Resource {
   const env = options.env ?? process.env;
   const found = new Map<string, AttributeValue>([
@@ -40,17 +41,17 @@ export function createResource(options: ResourceOptions = {}): Resource {
     ["telemetry.sdk.name", "clew"],
     ["telemetry.sdk.language", "nodejs"],
     ["telemetry.sdk.version", sdkVersion],
-    ["process.pid", process.pid],
-    ["process.runtime.name", "nodejs"],
-    ["process.runtime.version", process.versions.node],
-    ["host.name", hostname()],
   ]);
+  const put = (attributes: Readonly<Record<string, unknown>>): void => {
+    for (const [key, given] of Object.entries(attributes)) {
+      const value = toAttributeValue(given, Number.POSITIVE_INFINITY);
+      if (value !== undefined) found.set(key, value);
+    }
+  };
+  put(detectAttributes(env));
   for (const [key, value] of parseResourceAttributes(env.OTEL_RESOURCE_ATTRIBUTES)) found.set(key, value);
   if (env.OTEL_SERVICE_NAME) found.set("service.name", env.OTEL_SERVICE_NAME);
-  for (const [key, given] of Object.entries(options.attributes ?? {})) {
-    const value = toAttributeValue(given, Number.POSITIVE_INFINITY);
-    if (value !== undefined) found.set(key, value);
-  }
+  put(options.attributes ?? {});
   if (options.service !== undefined) found.set("service.name", options.service);
   if (options.version !== undefined) found.set("service.version", options.version);
   if (options.instanceId !== undefined) found.set("service.instance.id", options.instanceId);
@@ -73,13 +74,18 @@ function parseResourceAttributes(text: string | undefined): [string, string][] {
   for (const entry of text.split(",")) {
     if (entry.trim() === "") continue;
     const equals = entry.indexOf("=");
-    if (equals <= 0) return [];
+    if (equals <= 0) return malformed(text);
     try {
       const key = decodeURIComponent(entry.slice(0, equals).trim());
       found.push([key, decodeURIComponent(entry.slice(equals + 1).trim())]);
     } catch {
-      return [];
+      return malformed(text);
     }
   }
   return found;
+}
+
+function malformed(text: string): [] {
+  warnOfVariable("OTEL_RESOURCE_ATTRIBUTES", text, "key=value,key=value, percent-encoded", "none of it");
+  return [];
 }
