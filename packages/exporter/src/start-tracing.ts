@@ -3,12 +3,29 @@ import {
   type BatchOptions,
   BatchProcessor,
   type BatchStats,
+  type CarriedContext,
+  composeProcessors,
+  contextFromCarried,
+  contextFromEnvironment,
   createResource,
+  Doctor,
+  type DoctorOptions,
+  type Environment,
+  propagatorFromEnv,
+  readWords,
   type Sampler,
   type SpanExporter,
+  type SpanLimitsOptions,
+  type SpanProcessor,
   samplerFromEnv,
+  type TailOptions,
+  TailProcessor,
+  type TailStats,
   TracerProvider,
+  type TracerProviderOptions,
+  warnOfVariable,
 } from "@clew/trace";
+import { ConsoleExporter } from "./console.ts";
 import { OtlpExporter } from "./otlp.ts";
 
 export interface StartTracingOptions {
@@ -20,12 +37,32 @@ export interface StartTracingOptions {
   endpoint?: string;
   /** Which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all whose parent is, and all without a parent. */
   sampler?: Sampler;
-  /** Where spans go instead. Default: an {@link OtlpExporter} to `endpoint`. */
-  exporter?: SpanExporter;
+  /** Keeps errors and slow requests that the sampler did not want; `true` for the defaults. Default: false. */
+  tail?: TailOptions | boolean;
+  /**
+   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `console`, `none`, several with commas
+   * between), or an {@link OtlpExporter} to `endpoint`.
+   */
+  exporter?: SpanExporter | readonly SpanExporter[];
+  /** What else is handed every span: metrics, SkyWalking's segments. Default: none. */
+  processors?: readonly SpanProcessor[];
   /** How spans wait for others to go with. Default: see {@link BatchOptions}. */
   batch?: BatchOptions;
+  /** How much a span, and a request, may hold. Default: see {@link SpanLimitsOptions}. */
+  limits?: SpanLimitsOptions;
+  /** What crosses the wire. Default: OTEL_PROPAGATORS, or W3C Trace Context and Baggage. */
+  propagator?: TracerProviderOptions["propagator"] & {};
+  /**
+   * The trace that work without a parent belongs to: what `carryContext()` gave to this worker, or "environment" for what
+   * `contextEnvironment()` wrote for this process. Default: none; each begins its own.
+   */
+  continueFrom?: CarriedContext | "environment";
+  /** Looks for lost contexts and spans that never end; costs about 1 us a span. Default: false. */
+  doctor?: DoctorOptions | boolean;
   /** Told when spans cannot be exported. Default: nobody. */
   logger?: Logger;
+  /** Where the OTEL_ variables are read. Default: process.env. */
+  env?: Environment;
 }
 
 /** Tracing that runs. */
@@ -33,8 +70,12 @@ export interface Tracing {
   readonly provider: TracerProvider;
   /** Exports what has ended, within two seconds, and takes tracing out of the process. Never rejects. */
   shutdown(): Promise<void>;
-  /** What became of the spans so far. */
+  /** What became of the spans so far; with several exporters the sum, each counting for itself. */
   stats(): BatchStats;
+  /** What became of the spans that the sampler did not want. Undefined without `tail`. */
+  tailStats(): TailStats | undefined;
+  /** What is wrong with the tracing of this process, as text. Undefined without `doctor`. */
+  report(): string | undefined;
 }
 
 /**
@@ -42,20 +83,34 @@ export interface Tracing {
  * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first.
  */
 export function startTracing(options: StartTracingOptions = {}): Tracing {
-  const exporter =
-    options.exporter ??
-    new OtlpExporter({
-      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-      ...(options.logger === undefined ? {} : { logger: options.logger }),
-    });
-  const processor = new BatchProcessor(exporter, options.batch);
+  const env = options.env ?? process.env;
+  const exporters = createExporters(options, env);
+  const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));
+  const doctor = createDoctor(options, exporters, batches, () => provider.stats());
+  const all = [...batches, ...(options.processors ?? []), ...(doctor === undefined ? [] : [doctor])];
+  const collected = all.length === 1 ? all[0]! : composeProcessors(...all);
+  const tail = options.tail ? new TailProcessor(collected, options.tail === true ? {} : options.tail) : undefined;
+  const propagator = options.propagator ?? propagatorFromEnv(env);
+  const { continueFrom } = options;
   const provider = new TracerProvider({
     resource: createResource({
+      env,
       ...(options.service === undefined ? {} : { service: options.service }),
       ...(options.version === undefined ? {} : { version: options.version }),
     }),
-    sampler: options.sampler ?? samplerFromEnv(),
-    processor,
+    sampler: options.sampler ?? samplerFromEnv(env),
+    processor: tail ?? collected,
+    propagator,
+    env,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(continueFrom === undefined
+      ? {}
+      : {
+          rootContext:
+            continueFrom === "environment"
+              ? contextFromEnvironment(env, propagator)
+              : contextFromCarried(continueFrom, propagator),
+        }),
   }).register();
 
   const flushAtExit = (): void => void shutdown();
@@ -64,5 +119,57 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
     return provider.shutdown();
   };
   process.once("beforeExit", flushAtExit);
-  return { provider, shutdown, stats: () => processor.stats() };
+  return {
+    provider,
+    shutdown,
+    stats: () => sumOf(batches.map((batch) => batch.stats())),
+    tailStats: () => tail?.stats(),
+    report: () => doctor?.report(),
+  };
+}
+
+type NamedExporter = readonly [name: string, exporter: SpanExporter];
+
+/** By the words of OTEL_TRACES_EXPORTER. */
+const makers: Readonly<Record<string, (options: StartTracingOptions, env: Environment) => SpanExporter>> = {
+  otlp: ({ endpoint, logger }, env) =>
+    new OtlpExporter({
+      env,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(logger === undefined ? {} : { logger }),
+    }),
+  console: () => new ConsoleExporter(),
+};
+
+function createExporters(options: StartTracingOptions, env: Environment): NamedExporter[] {
+  const { exporter } = options;
+  if (exporter !== undefined) {
+    const given: readonly SpanExporter[] = Array.isArray(exporter) ? exporter : [exporter as SpanExporter];
+    return given.map((one) => [one.constructor.name, one]);
+  }
+  const words = readWords(env, "OTEL_TRACES_EXPORTER") ?? ["otlp"];
+  if (words.length === 1 && words[0] === "none") return [];
+  const known = words.filter((word) => Object.hasOwn(makers, word));
+  if (known.length < words.length) {
+    const accepted = `${Object.keys(makers).join(", ")}, or none alone`;
+    warnOfVariable("OTEL_TRACES_EXPORTER", words.join(","), accepted, known.length === 0 ? "otlp" : known.join(","));
+  }
+  return (known.length === 0 ? ["otlp"] : known).map((word) => [word, makers[word]!(options, env)]);
+}
+
+function createDoctor(
+  { doctor }: StartTracingOptions,
+  exporters: readonly NamedExporter[],
+  batches: readonly BatchProcessor[],
+  provider: DoctorOptions["provider"] & {},
+): Doctor | undefined {
+  if (!doctor) return undefined;
+  const stats = exporters.map(([name], index) => [name, () => batches[index]!.stats()] as const);
+  return new Doctor({ provider, exporters: Object.fromEntries(stats), ...(doctor === true ? {} : doctor) });
+}
+
+function sumOf(all: readonly BatchStats[]): BatchStats {
+  const sum = { started: 0, exported: 0, rejected: 0, dropped: 0, failed: 0, waiting: 0 };
+  for (const stats of all) for (const key of Object.keys(sum) as (keyof BatchStats)[]) sum[key] += stats[key];
+  return sum;
 }

@@ -3,7 +3,15 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { startTracing } from "@clew/exporter";
-import { alwaysOff, type ExportResult, type SpanData, withSpan } from "@clew/trace";
+import {
+  alwaysOff,
+  carryContext,
+  contextEnvironment,
+  type ExportResult,
+  type SpanData,
+  withCarriedContext,
+  withSpan,
+} from "@clew/trace";
 import { startSink, until } from "./sink.ts";
 
 const run = promisify(execFile);
@@ -105,4 +113,111 @@ test("a collector that hangs keeps no process from ending, and no work from bein
   });
   assert.equal(stdout, "worked true true\n");
   assert.equal(sink.requests.length, 1);
+});
+
+function keep(): {
+  kept: SpanData[];
+  exporter: { export(spans: readonly SpanData[]): Promise<ExportResult>; shutdown(): Promise<void> };
+} {
+  const kept: SpanData[] = [];
+  return {
+    kept,
+    exporter: {
+      async export(spans) {
+        kept.push(...spans);
+        return { outcome: "exported" };
+      },
+      async shutdown() {},
+    },
+  };
+}
+
+test("several exporters each get every span", async () => {
+  const [one, two] = [keep(), keep()];
+  const tracing = startTracing({ exporter: [one.exporter, two.exporter], env: {} });
+  withSpan("work", () => {});
+  await tracing.shutdown();
+  assert.deepEqual([one.kept.length, two.kept.length], [1, 1]);
+  assert.deepEqual([tracing.stats().started, tracing.stats().exported], [2, 2]);
+});
+
+test("with a tail, what went wrong is exported though nobody sampled it", async () => {
+  const { kept, exporter } = keep();
+  const tracing = startTracing({ exporter, sampler: alwaysOff, tail: true, doctor: true, env: {} });
+  withSpan("fine", () => {});
+  assert.throws(() =>
+    withSpan("failing", () => {
+      throw new Error("broken");
+    }),
+  );
+  assert.match(tracing.report() ?? "", /nothing to report/);
+  await tracing.shutdown();
+  assert.deepEqual(
+    kept.map((span) => span.name),
+    ["failing"],
+  );
+  assert.deepEqual([tracing.tailStats()?.kept, tracing.tailStats()?.forgotten], [1, 1]);
+  assert.equal(tracing.stats().started, 1);
+});
+
+test("OTEL_SDK_DISABLED makes no spans, and the caller's context still travels on", async () => {
+  const { kept, exporter } = keep();
+  const tracing = startTracing({ exporter, env: { OTEL_SDK_DISABLED: "TRUE" } });
+  const caller = { traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01` };
+  withCarriedContext(caller, () =>
+    withSpan("work", (span) => {
+      assert.equal(span.isRecording(), false);
+      assert.deepEqual(carryContext(), caller);
+    }),
+  );
+  await tracing.shutdown();
+  assert.equal(kept.length, 0);
+});
+
+test("OTEL_TRACES_EXPORTER chooses; what it misspells is told, once", async (t) => {
+  const sink = await startSink();
+  t.after(() => sink.stop());
+  const warnings: string[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", listen);
+  for (let count = 0; count < 2; count++) {
+    const tracing = startTracing({ endpoint: sink.endpoint, env: { OTEL_TRACES_EXPORTER: "otlp,carrier-pigeon" } });
+    withSpan("work", () => {});
+    await tracing.shutdown();
+  }
+  process.off("warning", listen);
+  assert.equal(sink.requests.length, 2);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /^OTEL_TRACES_EXPORTER is "otlp,carrier-pigeon"; accepted: otlp, console/);
+  const none = startTracing({ env: { OTEL_TRACES_EXPORTER: "none" } });
+  withSpan("work", (span) => assert.equal(span.isRecording(), true));
+  await none.shutdown();
+  assert.equal(none.stats().started, 0);
+});
+
+test("a child process goes on with the trace it was started in", async (t) => {
+  const sink = await startSink();
+  t.after(() => sink.stop());
+  const tracing = startTracing({ service: "parent", endpoint: sink.endpoint });
+  const code = `
+    import { startTracing } from "@clew/exporter";
+    import { withSpan } from "@clew/trace";
+    const tracing = startTracing({ service: "child", endpoint: "${sink.endpoint}", continueFrom: "environment" });
+    withSpan("in the child", () => {});
+    await tracing.shutdown();
+  `;
+  await withSpan("in the parent", () =>
+    run(process.execPath, ["--input-type=module", "-e", code], { timeout: 20_000, env: contextEnvironment() }),
+  );
+  await tracing.shutdown();
+  const spans = sink.requests.flatMap((request) => request.spans);
+  assert.deepEqual(
+    spans.map((span) => [span.name, span.service]),
+    [
+      ["in the child", "child"],
+      ["in the parent", "parent"],
+    ],
+  );
+  assert.equal(spans[0]!.traceId, spans[1]!.traceId);
+  assert.equal(spans[0]!.parentSpanId, spans[1]!.spanId);
 });

@@ -1,4 +1,5 @@
 import {
+  type Context,
   context,
   type Tracer as OtelTracer,
   type TracerProvider as OtelTracerProvider,
@@ -34,8 +35,8 @@ export interface TracerProviderOptions {
   limits?: SpanLimitsOptions;
   /** What crosses the wire once this provider is registered. Default: what OTEL_PROPAGATORS names, or W3C Trace Context and Baggage. */
   propagator?: TextMapPropagator;
-  /** The parent of spans that have none: what started this process, see `contextFromEnvironment`. Default: none. */
-  rootParent?: SpanContext;
+  /** Its span is the parent of spans that have none: what started this process, see `contextFromEnvironment`. Default: none. */
+  rootContext?: Context;
   /** Makes no spans at all; propagators work as ever. Default: OTEL_SDK_DISABLED, or false. */
   isDisabled?: boolean;
   /** Where the OTEL_ variables are read. Default: process.env. */
@@ -62,7 +63,7 @@ function resolveTracerProviderOptions(options: TracerProviderOptions): TracerPro
     ids: options.ids,
     limits: resolveSpanLimits(options.limits, env),
     propagator: options.propagator ?? propagatorFromEnv(env),
-    rootParent: options.rootParent,
+    rootParent: options.rootContext === undefined ? undefined : trace.getSpanContext(options.rootContext),
     isDisabled: options.isDisabled ?? readBoolean(env, "OTEL_SDK_DISABLED"),
   };
 }
