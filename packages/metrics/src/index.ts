@@ -1,9 +1,12 @@
 export { MeterProvider, type MeterProviderOptions, type MeterProviderStats } from "./meter-provider.ts";
+export { PeriodicReader, type PeriodicReaderOptions, type PeriodicReaderStats } from "./periodic-reader.ts";
+export { type MetricsRoute, type PrometheusRouteOptions, prometheusRoute } from "./prometheus-route.ts";
 export type { InstrumentKind, View } from "./view.ts";
 
 // For library authors: what readers, encoders and exporters are made of.
 
 export { DeltaMemory } from "./delta-memory.ts";
+export { encodeMetrics } from "./encode.ts";
 export type { Meter } from "./meter.ts";
 export type {
   Exemplar,
@@ -16,3 +19,5 @@ export type {
   ScopeMetrics,
   SumData,
 } from "./metric-data.ts";
+export type { MetricsExporter } from "./periodic-reader.ts";
+export { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";

@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { MetricsData } from "./metric-data.ts";
+import { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";
+
+export interface PrometheusRouteOptions extends Omit<PrometheusOptions, "openMetrics"> {
+  /** Where it is scraped. Default: `/metrics`. */
+  path?: string;
+}
+
+/** A raw route, as an HttpServer takes it among its `routes`. */
+export interface MetricsRoute {
+  readonly verb: string;
+  readonly path: string;
+  /** A scrape is no call: it would be counted among those it tells of. */
+  readonly middleware: false;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+const textType = "text/plain; version=0.0.4; charset=utf-8";
+const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/**
+ * Tells a provider's metrics to a Prometheus that asks: in OpenMetrics, with exemplars, if it takes that as gladly as text. For a
+ * smaller page put a compression filter around it.
+ */
+export function prometheusRoute(
+  provider: { collect(): Promise<MetricsData> },
+  options: PrometheusRouteOptions = {},
+): MetricsRoute {
+  const { path = "/metrics", ...rendering } = options;
+  return {
+    verb: "GET",
+    path,
+    middleware: false,
+    async handle(request, response) {
+      const openMetrics = prefersOpenMetrics(request.headers.accept);
+      const page = renderPrometheus(await provider.collect(), { ...rendering, openMetrics });
+      response.setHeader("content-type", openMetrics ? openMetricsType : textType);
+      response.setHeader("vary", "accept");
+      response.setHeader("cache-control", "no-store");
+      response.end(page);
+    },
+  };
+}
+
+/** Whether OpenMetrics is named in an Accept header, and text is not wanted more. */
+function prefersOpenMetrics(accept = ""): boolean {
+  let openMetrics = 0;
+  let text = 0;
+  for (const range of accept.split(",")) {
+    const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith("q="));
+    const quality = weight === undefined ? 1 : Number(weight.slice(2)) || 0;
+    const version = parameters.find((parameter) => parameter.startsWith("version="))?.slice("version=".length);
+    if (type === "application/openmetrics-text" && (version ?? "1").startsWith("1")) {
+      openMetrics = Math.max(openMetrics, quality);
+    } else if (type === "text/plain") text = Math.max(text, quality);
+  }
+  return openMetrics > 0 && openMetrics >= text;
+}
