@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Context, run } from "@clew/context";
 import type { Logger } from "@clew/log";
-import { type BatchResult, suppressTracing } from "@clew/trace";
+import { type BatchResult, type ExportResult, suppressTracing } from "@clew/trace";
 import { backOffMs, type RetrySettings } from "./retry.ts";
 
 /** What one attempt came to. */
@@ -64,6 +64,11 @@ export interface DeliveryStats {
 /** A {@link BatchResult} with the reason. */
 export interface DeliveryResult extends BatchResult {
   readonly error?: Error;
+}
+
+/** The same in the words of a span exporter. */
+export function toExportResult({ rejected, ...result }: DeliveryResult): ExportResult {
+  return rejected === undefined ? result : { ...result, rejectedSpans: rejected };
 }
 
 /**

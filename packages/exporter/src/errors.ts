@@ -17,6 +17,10 @@ export function protocolUnknown(given: string): Error {
   );
 }
 
+export function fileOptionInvalid(name: string, given: unknown, accepted: string): Error {
+  return usageError("CLEW_EXPORTER_FILE_OPTION", `${name} is ${String(given)}; it must be ${accepted}`);
+}
+
 export function certificateUnreadable(name: string, path: string, cause: unknown): Error {
   return usageError(
     "CLEW_EXPORTER_CERTIFICATE",

@@ -1,11 +1,13 @@
 export { ConsoleExporter, type ConsoleExporterOptions } from "./console.ts";
 export type { DeliveryStats } from "./delivery.ts";
+export { FileExporter, type FileOptions, type FileStats } from "./file.ts";
 export { OtlpExporter } from "./otlp.ts";
 export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type StartTracingOptions, startTracing, type Tracing } from "./start-tracing.ts";
 export type { TlsOptions } from "./tls.ts";
 export { renderWaterfall, type WaterfallOptions, type WaterfallSpan } from "./waterfall.ts";
+export { ZipkinExporter, type ZipkinOptions } from "./zipkin.ts";
 
 // For library authors.
 

@@ -1,6 +1,6 @@
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
-import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { type OtlpOptions, type OtlpProtocol, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
 
@@ -39,10 +39,8 @@ export class OtlpExporter implements SpanExporter {
   async export(spans: readonly SpanData[]): Promise<ExportResult> {
     const { protocol } = this.#settings;
     const encode = protocol === "http/json" ? encodeRequestAsJson : encodeRequest;
-    const { rejected, ...result } = await this.#delivery.deliver(spans.length, () =>
-      toOtlpBody(encode(spans), this.#settings),
-    );
-    return rejected === undefined ? result : { ...result, rejectedSpans: rejected };
+    const result = await this.#delivery.deliver(spans.length, () => toOtlpBody(encode(spans), this.#settings));
+    return toExportResult(result);
   }
 
   /** Cuts off what is under way and closes the connections. */

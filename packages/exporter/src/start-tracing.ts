@@ -26,7 +26,9 @@ import {
   warnOfVariable,
 } from "@clew/trace";
 import { ConsoleExporter } from "./console.ts";
+import { FileExporter } from "./file.ts";
 import { OtlpExporter } from "./otlp.ts";
+import { ZipkinExporter } from "./zipkin.ts";
 
 export interface StartTracingOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -40,7 +42,7 @@ export interface StartTracingOptions {
   /** Keeps errors and slow requests that the sampler did not want; `true` for the defaults. Default: false. */
   tail?: TailOptions | boolean;
   /**
-   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `console`, `none`, several with commas
+   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `zipkin`, `file`, `console`, `none`, several with commas
    * between), or an {@link OtlpExporter} to `endpoint`.
    */
   exporter?: SpanExporter | readonly SpanExporter[];
@@ -138,7 +140,15 @@ const makers: Readonly<Record<string, (options: StartTracingOptions, env: Enviro
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(logger === undefined ? {} : { logger }),
     }),
+  zipkin: ({ logger }, env) => new ZipkinExporter({ env, ...(logger === undefined ? {} : { logger }) }),
+  file: ({ logger }, env) =>
+    new FileExporter({
+      ...(env.CLEW_TRACES_FILE ? { path: env.CLEW_TRACES_FILE } : {}),
+      ...(logger === undefined ? {} : { logger }),
+    }),
   console: () => new ConsoleExporter(),
+  // The specification's name for OTLP's JSON on standard output.
+  "otlp/stdout": () => new FileExporter({ path: "-" }),
 };
 
 function createExporters(options: StartTracingOptions, env: Environment): NamedExporter[] {

@@ -2,4 +2,5 @@ export { B3Propagator, type B3PropagatorOptions } from "./propagator.ts";
 
 // For library authors.
 
+export { encodeSpans, toZipkinSpan, type ZipkinEndpoint, type ZipkinSpan } from "./encode.ts";
 export { parseB3 } from "./propagator.ts";

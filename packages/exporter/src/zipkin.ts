@@ -1,0 +1,109 @@
+import type { Logger } from "@clew/log";
+import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
+import { encodeSpans } from "@clew/trace/zipkin";
+import { Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
+import { compressionUnknown, endpointInvalid, timeoutInvalid } from "./errors.ts";
+import { gzip, HttpSender } from "./http-sender.ts";
+import { isLoopback } from "./otlp-options.ts";
+import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./retry.ts";
+import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
+
+export interface ZipkinOptions {
+  /** Where Zipkin takes spans. Default: OTEL_EXPORTER_ZIPKIN_ENDPOINT, or `http://localhost:9411/api/v2/spans`. */
+  endpoint?: string;
+  /** Sent with every request. Default: none. */
+  headers?: Readonly<Record<string, string>>;
+  /** Default: "gzip"; to a server on this machine "none". */
+  compression?: "gzip" | "none";
+  /** How long one attempt may take, from connecting to the end of the reply. Default: OTEL_EXPORTER_ZIPKIN_TIMEOUT, or 10_000. */
+  timeoutMs?: number;
+  /** What TLS trusts and shows. Default: trust what the system does, show nothing. */
+  tls?: TlsOptions;
+  /** How long and how often to try again. Default: see {@link RetryOptions}. */
+  retry?: RetryOptions;
+  /** Exports under way at the same time; one more is answered "unavailable" at once. Default: 4. */
+  maxConcurrentExports?: number;
+  /** Told when exporting begins to fail, when it works again, and what is refused. Default: nobody. */
+  logger?: Logger;
+  /** Where the OTEL_ variables are read. Default: process.env. */
+  env?: Readonly<Record<string, string | undefined>>;
+}
+
+interface ZipkinSettings {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly isCompressed: boolean;
+  readonly timeoutMs: number;
+  readonly tls: ReturnType<typeof resolveTlsOptions>;
+  readonly retry: RetrySettings;
+  readonly maxConcurrentExports: number;
+  readonly logger: Logger | undefined;
+}
+
+/** @throws CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT */
+export function resolveZipkinOptions(options: ZipkinOptions = {}): ZipkinSettings {
+  const env = options.env ?? process.env;
+  const endpoint =
+    options.endpoint ?? (env.OTEL_EXPORTER_ZIPKIN_ENDPOINT?.trim() || "http://localhost:9411/api/v2/spans");
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) throw endpointInvalid(endpoint);
+  const { compression = isLoopback(url) ? "none" : "gzip" } = options;
+  if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
+  const timeoutMs = options.timeoutMs ?? Number(env.OTEL_EXPORTER_ZIPKIN_TIMEOUT?.trim() || 10_000);
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
+  return {
+    url,
+    headers: options.headers ?? {},
+    isCompressed: compression === "gzip",
+    timeoutMs,
+    tls: resolveTlsOptions(options.tls, () => undefined),
+    retry: resolveRetryOptions(options.retry),
+    maxConcurrentExports: options.maxConcurrentExports ?? 4,
+    logger: options.logger,
+  };
+}
+
+/**
+ * Sends spans to Zipkin, or whatever speaks its v2 API, as JSON; what of them Zipkin has no place for is said at
+ * `encodeSpans` of `@clew/trace/zipkin`. Retries as OTLP over HTTP does.
+ */
+export class ZipkinExporter implements SpanExporter {
+  readonly #settings: ZipkinSettings;
+  readonly #delivery: Delivery;
+
+  /** @throws as {@link resolveZipkinOptions} does */
+  constructor(options?: ZipkinOptions) {
+    this.#settings = resolveZipkinOptions(options);
+    const { url, retry, maxConcurrentExports, logger, ...rest } = this.#settings;
+    this.#delivery = new Delivery({
+      what: "spans",
+      endpoint: url.href,
+      sender: new HttpSender({ url, contentType: "application/json", ...rest }),
+      retry,
+      maxConcurrentExports,
+      logger,
+    });
+  }
+
+  /** Where the spans go. */
+  get url(): URL {
+    return this.#settings.url;
+  }
+
+  stats(): DeliveryStats {
+    return this.#delivery.stats();
+  }
+
+  async export(spans: readonly SpanData[]): Promise<ExportResult> {
+    const result = await this.#delivery.deliver(spans.length, () => {
+      const body = Buffer.from(encodeSpans(spans));
+      return this.#settings.isCompressed ? gzip(body) : body;
+    });
+    return toExportResult(result);
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  shutdown(): Promise<void> {
+    return this.#delivery.shutdown();
+  }
+}
