@@ -92,11 +92,16 @@ export class PeriodicReader {
 
   /** Resolves once what was measured until now is exported, or given up. Never rejects. */
   async forceFlush(): Promise<void> {
+    // Keeps the process alive, as the deadline of a shutdown does: somebody waits for this.
     const alive = setInterval(nothing, 60_000);
+    await this.#flush();
+    clearInterval(alive);
+  }
+
+  async #flush(): Promise<void> {
     // One that is under way may have collected before.
     await this.#exporting;
     await this.#export();
-    clearInterval(alive);
   }
 
   /** Exports a last time, for at most `shutdownTimeoutMs`, and shuts the exporter down. Never rejects. */
@@ -111,7 +116,7 @@ export class PeriodicReader {
     const timeIsUp = new Promise<void>((resolve) => {
       deadline = setTimeout(resolve, this.#settings.shutdownTimeoutMs);
     });
-    await Promise.race([this.forceFlush(), timeIsUp]);
+    await Promise.race([this.#flush(), timeIsUp]);
     try {
       await Promise.race([this.#exporter.shutdown(), timeIsUp]);
     } catch {
