@@ -161,7 +161,7 @@ export class Span implements OtelSpan {
     const droppedAttributes = isTime ? 0 : putAttributes(attributes, attributesOrTime, limits.ofEvents);
     const event: EventData = {
       name: toName(name),
-      timeUs: this.#timeUs(isTime ? attributesOrTime : time),
+      timeUs: this.#timeUs(time ?? (isTime ? attributesOrTime : undefined)),
       attributes,
       droppedAttributes,
     };

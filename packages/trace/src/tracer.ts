@@ -114,7 +114,7 @@ export class Tracer implements OtelTracer {
   ): ReturnType<F> {
     const fn = (lastFn ?? contextOrFn ?? optionsOrFn) as F;
     const options = typeof optionsOrFn === "function" ? undefined : optionsOrFn;
-    const context = lastFn === undefined ? current() : (contextOrFn as Context);
+    const context = lastFn === undefined ? current() : ((contextOrFn as Context | undefined) ?? current());
     const span = this.startSpan(name, options, context);
     return run(toClewContext(trace.setSpan(context, span)), fn, span) as ReturnType<F>;
   }
