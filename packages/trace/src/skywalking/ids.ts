@@ -156,8 +156,8 @@ export function foreignTraceId(
 export function keepForeignId(
   foreignId: string,
   traceId: string,
-  state: TraceState | undefined,
-): TraceState | undefined {
+  state: OtelTraceState | undefined,
+): OtelTraceState | undefined {
   if (foreignId === traceId) return state;
   return keepIn(state ?? TraceState.empty, escapeMember(foreignId));
 }

@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto";
+import { hostname, networkInterfaces } from "node:os";
+import { cut, maxInstanceLength, maxServiceLength } from "./text-limits.ts";
+
+export interface IdentityOptions {
+  /** The service's name, at most 50 characters. Default: SW_AGENT_NAME, or OTEL_SERVICE_NAME, or `unknown_service:node`. */
+  service?: string;
+  /**
+   * This process's name, at most 50 characters. Default: SW_AGENT_INSTANCE_NAME (Go's), or SW_AGENT_INSTANCE (Node's), or
+   * `<random>@<IPv4 address>`.
+   */
+  instance?: string;
+  /** Where the variables are read. Default: process.env. */
+  env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Under which names SkyWalking sees this process; headers and segments must agree on them. */
+export interface Identity {
+  readonly service: string;
+  readonly instance: string;
+}
+
+export function resolveIdentity(options: IdentityOptions = {}): Identity {
+  const env = options.env ?? process.env;
+  const service = options.service || env.SW_AGENT_NAME || env.OTEL_SERVICE_NAME || "unknown_service:node";
+  const instance = options.instance || env.SW_AGENT_INSTANCE_NAME || env.SW_AGENT_INSTANCE || defaultInstance();
+  return { service: cut(service, maxServiceLength), instance: cut(instance, maxInstanceLength) };
+}
+
+let madeInstance: string | undefined;
+
+// Once for the process: who asks twice must not be seen as two.
+function defaultInstance(): string {
+  madeInstance ??= `${randomUUID().replaceAll("-", "")}@${ipv4Addresses()[0] ?? hostname()}`;
+  return madeInstance;
+}
+
+/** The addresses under which this machine is known to others. */
+export function ipv4Addresses(): string[] {
+  const found: string[] = [];
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { family, internal, address } of addresses ?? []) {
+      if (family === "IPv4" && !internal) found.push(address);
+    }
+  }
+  return found;
+}

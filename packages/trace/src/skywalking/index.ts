@@ -1,0 +1,55 @@
+export type { Identity, IdentityOptions } from "./identity.ts";
+export type { IdForm } from "./ids.ts";
+export { SkyWalkingPropagator, type SkyWalkingPropagatorOptions, setTargetAddress } from "./propagator.ts";
+export { SegmentProcessor, type SegmentProcessorOptions, type SegmentStats } from "./segment-processor.ts";
+export {
+  addLog,
+  type Captured,
+  captureContext,
+  continueContext,
+  createEntrySpan,
+  createExitSpan,
+  createLocalSpan,
+  type Extractor,
+  getCorrelation,
+  getSegmentId,
+  getSpanId,
+  getTraceId,
+  type Injector,
+  runWithCorrelation,
+  type SpanHandle,
+  setTag,
+  traced,
+} from "./toolkit.ts";
+
+// For library authors: the mapping of ids, and segments and headers one by one.
+
+export { correlationOf, setCorrelation } from "./correlation.ts";
+export { decodeSegment, decodeSegments, readPair } from "./decode.ts";
+export { encodeSegment, encodeSegments } from "./encode.ts";
+export {
+  type CorrelationLimits,
+  type Extension,
+  formatCorrelation,
+  formatExtension,
+  formatSw8,
+  type Place,
+  parseCorrelation,
+  parseExtension,
+  parseSw8,
+  type Sw8,
+} from "./header.ts";
+export { ipv4Addresses, resolveIdentity } from "./identity.ts";
+export { foreignTraceId, IdGenerator, type IdGeneratorOptions, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
+export { pairsToJson, segmentFromJson, segmentToJson } from "./json.ts";
+export {
+  type LogEntry,
+  type ReferenceData,
+  ReferenceType,
+  type SegmentData,
+  type SegmentSpan,
+  SpanLayer,
+  SpanType,
+} from "./segment-data.ts";
+export type { SegmentExporter } from "./segment-processor.ts";
+export { segmentToSpans } from "./to-spans.ts";

@@ -1,0 +1,297 @@
+import { type Context, current, run, snapshot } from "@clew/context";
+import {
+  type Attributes,
+  type Exception,
+  type Context as OtelContext,
+  type Span as OtelSpan,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import { toClewContext } from "../context-manager.ts";
+import { Span } from "../span.ts";
+import { correlationOf, setCorrelation as withCorrelation } from "./correlation.ts";
+import { foreignTraceId } from "./ids.ts";
+import { setTargetAddress } from "./propagator.ts";
+import { segmentBookOf } from "./segment-book.ts";
+
+// The functions of SkyWalking's toolkits, under their names, over OpenTelemetry's API: whatever provider is registered makes the spans.
+
+/** Gives the value of a header; undefined when there is none. */
+export type Extractor = (name: string) => string | undefined;
+/** Takes a header that is to be sent. */
+export type Injector = (name: string, value: string) => void;
+
+/** A span and the context in which its work runs. */
+export interface SpanHandle {
+  readonly span: OtelSpan;
+  readonly context: Context;
+  /** Calls `fn` as work of this span. */
+  run<R>(fn: () => R): R;
+  setTag(key: string, value: string): SpanHandle;
+  /** Adds one log entry: key, value, key, value. */
+  addLog(...pairs: string[]): SpanHandle;
+  /** Adds a log entry with one word of how grave it is. */
+  addEvent(type: "debug" | "info" | "warn" | "error", text: string): SpanHandle;
+  /** Marks the span as failed, and tells why. */
+  error(reason?: unknown): SpanHandle;
+  setOperationName(operation: string): SpanHandle;
+  /** A number of SkyWalking's component-libraries.yml. */
+  setComponent(id: number): SpanHandle;
+  /** Lets the span go on after {@link stop}, until {@link asyncFinish}. A second time throws. */
+  prepareAsync(): SpanHandle;
+  /** Ends a span that was prepared and stopped. Throws when it was not prepared, or is finished. */
+  asyncFinish(): void;
+  /** Ends the span, unless it was prepared to go on. */
+  stop(): void;
+}
+
+const tracerName = "@clew/trace/skywalking";
+
+class Handle implements SpanHandle {
+  readonly span: OtelSpan;
+  readonly context: Context;
+  #async: "no" | "prepared" | "finished" = "no";
+
+  constructor(span: OtelSpan, context: OtelContext) {
+    this.span = span;
+    this.context = toClewContext(trace.setSpan(context, span));
+  }
+
+  run<R>(fn: () => R): R {
+    return run(this.context, fn);
+  }
+
+  setTag(key: string, value: string): this {
+    this.span.setAttribute(key, value);
+    return this;
+  }
+
+  addLog(...pairs: string[]): this {
+    this.span.addEvent("", toAttributes(pairs));
+    return this;
+  }
+
+  addEvent(type: "debug" | "info" | "warn" | "error", text: string): this {
+    this.span.addEvent("", { [type]: text });
+    return this;
+  }
+
+  error(reason?: unknown): this {
+    const message = reason instanceof Error ? reason.message : reason === undefined ? undefined : String(reason);
+    if (reason !== undefined) this.span.recordException(reason as Exception);
+    this.span.setStatus({ code: SpanStatusCode.ERROR, ...(message === undefined ? {} : { message }) });
+    return this;
+  }
+
+  setOperationName(operation: string): this {
+    this.span.updateName(operation);
+    return this;
+  }
+
+  setComponent(id: number): this {
+    this.span.setAttribute("sw.component_id", id);
+    return this;
+  }
+
+  prepareAsync(): this {
+    if (this.#async !== "no") throw new Error("prepareAsync was called before for this span");
+    this.#async = "prepared";
+    return this;
+  }
+
+  asyncFinish(): void {
+    if (this.#async !== "prepared") throw new Error("asyncFinish needs a prepareAsync before it, and is called once");
+    this.#async = "finished";
+    this.span.end();
+  }
+
+  stop(): void {
+    if (this.#async === "no") this.span.end();
+  }
+}
+
+function toAttributes(pairs: readonly string[]): Attributes {
+  const attributes: Attributes = {};
+  for (let index = 0; index < pairs.length; index += 2) attributes[pairs[index]!] = pairs[index + 1] ?? "";
+  return attributes;
+}
+
+/** Starts the span of work that somebody asked for. `extractor` reads the caller's headers, whichever the propagator speaks. */
+export function createEntrySpan(operation: string, extractor?: Extractor): SpanHandle {
+  let context: OtelContext = current();
+  if (extractor !== undefined) {
+    const getter = { get: (_: unknown, name: string) => extractor(name), keys: () => [] };
+    context = propagation.extract(context, undefined, getter);
+  }
+  return start(operation, SpanKind.SERVER, context);
+}
+
+/** Starts the span of a call to `peer`, `host:port`. `injector` takes the headers to send, whichever the propagator speaks. */
+export function createExitSpan(operation: string, peer: string, injector?: Injector): SpanHandle {
+  const handle = start(operation, SpanKind.CLIENT, current());
+  const match = /^(.*):(\d{1,5})$/.exec(peer);
+  handle.span.setAttribute("server.address", match === null ? peer : match[1]!);
+  if (match !== null) handle.span.setAttribute("server.port", Number(match[2]));
+  if (injector !== undefined) {
+    const setter = { set: (_: unknown, name: string, value: string) => injector(name, value) };
+    propagation.inject(setTargetAddress(handle.context, peer), undefined, setter);
+  }
+  return handle;
+}
+
+/** Starts the span of work within this process. */
+export function createLocalSpan(operation: string): SpanHandle {
+  return start(operation, SpanKind.INTERNAL, current());
+}
+
+function start(operation: string, kind: SpanKind, context: OtelContext): SpanHandle {
+  return new Handle(trace.getTracer(tracerName).startSpan(operation, { kind }, context), context);
+}
+
+/** What {@link continueContext} takes up again. */
+export type Captured = ReturnType<typeof snapshot>;
+
+/** The context of the work that runs now: its span, and its correlation. */
+export function captureContext(): Captured {
+  return snapshot();
+}
+
+/** Calls `fn` as if it were work of where the context was captured. */
+export function continueContext<R>(captured: Captured, fn: () => R): R {
+  return captured(fn);
+}
+
+/** The trace id as SkyWalking shows it; "N/A" outside of any trace. */
+export function getTraceId(): string {
+  const context = trace.getSpanContext(current());
+  return context === undefined ? none : foreignTraceId(context.traceId, context.traceState);
+}
+
+/** The id of the segment that the running work belongs to; "N/A" where it belongs to none. */
+export function getSegmentId(): string {
+  const span = trace.getSpan(current());
+  const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
+  return span === undefined || book === undefined ? none : book.find(span.spanContext().spanId).part.segmentId;
+}
+
+/** The number of the active span in its segment; -1 where there is none. */
+export function getSpanId(): number {
+  const span = trace.getSpan(current());
+  const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
+  return span === undefined || book === undefined ? -1 : book.find(span.spanContext().spanId).number;
+}
+
+const none = "N/A";
+
+/** Sets a tag of the active span. */
+export function setTag(key: string, value: string): void {
+  trace.getActiveSpan()?.setAttribute(key, value);
+}
+
+/** Adds a log entry to the active span: key, value, key, value. */
+export function addLog(...pairs: string[]): void {
+  trace.getActiveSpan()?.addEvent("", toAttributes(pairs));
+}
+
+/** The value that travels with this trace under `key`; undefined when there is none. */
+export function getCorrelation(key: string): string | undefined {
+  return correlationOf(current()).get(key);
+}
+
+/**
+ * Calls `fn` with a value that travels with every call made in it, to other processes too; an empty one takes the key away. Where it
+ * does not fit (128 characters, three keys) `fn` runs without it.
+ */
+export function runWithCorrelation<R>(key: string, value: string, fn: () => R): R {
+  const context = withCorrelation(current(), key, value);
+  return context === undefined ? fn() : run(toClewContext(context), fn);
+}
+
+/**
+ * A function that does what `fn` does within a local span. The span ends when it returns, or when the promise it returned settles;
+ * of a generator, sync or async, when it is over. What it throws marks the span as failed, and is thrown on.
+ */
+export function traced<This, A extends unknown[], R>(
+  operation: string,
+  fn: (this: This, ...args: A) => R,
+): (this: This, ...args: A) => R {
+  return function (this: This, ...args: A): R {
+    const handle = createLocalSpan(operation);
+    let result: R;
+    try {
+      result = handle.run(() => fn.apply(this, args));
+    } catch (error) {
+      handle.error(error).stop();
+      throw error;
+    }
+    if (isPromise(result)) {
+      return result.then(
+        (value: unknown) => {
+          handle.stop();
+          return value;
+        },
+        (error: unknown) => {
+          handle.error(error).stop();
+          throw error;
+        },
+      ) as R;
+    }
+    if (isGenerator(result)) return tracedGenerator(handle, result) as R;
+    handle.stop();
+    return result;
+  };
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise;
+}
+
+type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>;
+
+function isGenerator(value: unknown): value is AnyGenerator {
+  const candidate = value as { next?: unknown; return?: unknown; throw?: unknown } | null;
+  return (
+    typeof candidate === "object" &&
+    candidate !== null &&
+    typeof candidate.next === "function" &&
+    typeof candidate.return === "function" &&
+    typeof candidate.throw === "function"
+  );
+}
+
+/** Each step runs in the span's context, and the last one ends it. */
+function tracedGenerator(handle: SpanHandle, generator: AnyGenerator): AnyGenerator {
+  const settle = (result: IteratorResult<unknown>): IteratorResult<unknown> => {
+    if (result.done === true) handle.stop();
+    return result;
+  };
+  const fail = (error: unknown): never => {
+    handle.error(error).stop();
+    throw error;
+  };
+  const step = (name: "next" | "return" | "throw", given: unknown): unknown => {
+    try {
+      const result: unknown = handle.run(() => generator[name](given as never));
+      if (isPromise(result)) return result.then((value) => settle(value as IteratorResult<unknown>), fail);
+      return settle(result as IteratorResult<unknown>);
+    } catch (error) {
+      return fail(error);
+    }
+  };
+  return new Proxy(generator, {
+    get(target, key) {
+      if (key === "next" || key === "return" || key === "throw") return (given: unknown) => step(key, given);
+      if (key === Symbol.iterator || key === Symbol.asyncIterator) {
+        return key in target
+          ? function (this: unknown) {
+              return this;
+            }
+          : undefined;
+      }
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
