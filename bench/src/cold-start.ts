@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { median } from "./load.ts";
 
 const starts = 11;
-const servers = { "node:http, bare": "http-node.ts", Fastify: "http-fastify.ts", Clew: "http-clew.ts" };
+const servers = { "node:http, bare": "http-node.ts", Fastify: "http-fastify.ts", Clew: "http-hello.ts" };
 
 async function measure(file: string): Promise<number> {
   const startMs = performance.now();

@@ -26,7 +26,11 @@ export function buildGoPeer(): string {
   run("go", "install", `google.golang.org/protobuf/cmd/protoc-gen-go@${protobufGo}`);
   run("go", "install", `google.golang.org/grpc/cmd/protoc-gen-go-grpc@${generatorGo}`);
   const plugins = ["protoc-gen-go", "protoc-gen-go-grpc"].map((local) => ({ local, out: ".", opt: ["module=bench"] }));
-  const template = JSON.stringify({ version: "v2", plugins, inputs: [{ directory: "bench/proto" }] });
+  const template = JSON.stringify({
+    version: "v2",
+    plugins,
+    inputs: [{ directory: "bench/proto", paths: ["bench/proto/bench/v1/bench.proto"] }],
+  });
   execFileSync("buf", ["generate", "--template", template, "--output", folder], {
     cwd: root,
     env: { ...process.env, PATH: `${tools}:${process.env.PATH}` },

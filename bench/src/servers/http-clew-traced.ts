@@ -1,11 +1,14 @@
 // The same with every request traced and exported by OTLP to a sink in another process.
-import { HttpServer, metadata, recovery, tracing } from "clew";
+import { HttpServer, metadata, recovery, tracing, validate } from "clew";
 import { startTracing } from "clew/trace";
-import { greeter } from "./greeter.ts";
+import { WebGreeter } from "../gen/bench/v1/web_pb.ts";
 import { startSink } from "./sink.ts";
+import { webGreeter } from "./web-greeter.ts";
 
 startTracing({ service: "bench", endpoint: await startSink() });
-const middleware = [recovery(), tracing(), metadata()];
-const server = new HttpServer({ address: "127.0.0.1:0", middleware, services: [greeter] });
+const validation = validate({ services: [WebGreeter] });
+await validation.ready;
+const middleware = [recovery(), tracing(), metadata(), validation];
+const server = new HttpServer({ address: "127.0.0.1:0", middleware, services: [webGreeter] });
 await server.start();
 console.log(`listening ${server.endpoint().port}`);
