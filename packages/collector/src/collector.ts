@@ -1,10 +1,13 @@
+import { rawCodec } from "@clew/exporter/otlp-service";
 import { type Logger, silentLogger } from "@clew/log";
 import { openSqliteStore, type TraceStore } from "@clew/store";
+import { GrpcServer } from "@clew/transport/grpc";
 import { HttpServer } from "@clew/transport/http";
 import { allowLocalOrigins, checkHost } from "./access.ts";
 import { alreadyStarted, notStarted, optionInvalid } from "./errors.ts";
 import { jaegerRoutes, uiRoutes } from "./query/routes.ts";
 import { Tail } from "./query/tail.ts";
+import { otlpGrpcService } from "./receiver/grpc.ts";
 import { otlpRoute } from "./receiver/route.ts";
 import { uiFileRoutes } from "./ui-files.ts";
 
@@ -13,6 +16,8 @@ export interface CollectorOptions {
   address?: string;
   /** Where spans are received, OTLP over HTTP at /v1/traces. Default: ":4318". */
   otlpAddress?: string;
+  /** Where spans are received, OTLP over gRPC. Default: ":4317"; with an `otlpAddress`, nowhere. */
+  otlpGrpcAddress?: string;
   /** Path of the file that keeps the traces, made when it is not there. Default: ".data/traces.db". */
   data?: string;
   /** How large the file may grow, in bytes; then the oldest traces go. Default: 512 MiB. */
@@ -31,7 +36,9 @@ export interface CollectorOptions {
   now?: () => number;
 }
 
-type ResolvedOptions = Required<CollectorOptions>;
+type ResolvedOptions = Required<Omit<CollectorOptions, "otlpGrpcAddress">> & {
+  readonly otlpGrpcAddress: string | undefined;
+};
 
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -40,6 +47,8 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     address: ":4319",
     otlpAddress: ":4318",
+    // Whoever puts one port elsewhere has another collector on this machine, or a test.
+    otlpGrpcAddress: options.otlpAddress === undefined ? ":4317" : undefined,
     data: ".data/traces.db",
     maxBytes: 512 * MIB,
     maxAgeMs: 7 * DAY_MS,
@@ -61,6 +70,7 @@ interface Running {
   readonly tail: Tail;
   readonly otlp: HttpServer;
   readonly ui: HttpServer;
+  readonly otlpGrpc: GrpcServer | undefined;
 }
 
 /** Receives spans, keeps them, answers questions about them and shows them. One server for an App to run. */
@@ -73,15 +83,15 @@ export class Collector {
     this.#options = resolveCollectorOptions(options);
   }
 
-  /** Opens the store and both ports. When one of them fails nothing stays open. */
+  /** Opens the store and the ports. When one of them fails nothing stays open. */
   async start(): Promise<void> {
     if (this.#isStarted) throw alreadyStarted();
     this.#isStarted = true;
-    const { address, otlpAddress, allowedHosts, bodyLimitBytes, logger, now } = this.#options;
+    const { address, otlpAddress, otlpGrpcAddress, allowedHosts, bodyLimitBytes, logger, now } = this.#options;
     const { data: file, maxBytes, maxAgeMs, maxWaitingBytes } = this.#options;
     const store = await openSqliteStore({ file, maxBytes, maxAgeMs, maxWaitingBytes, now });
     const tail = new Tail(store);
-    const opened: HttpServer[] = [];
+    const opened: (HttpServer | GrpcServer)[] = [];
     try {
       const otlp = new HttpServer({
         address: otlpAddress,
@@ -95,11 +105,25 @@ export class Collector {
         routes: [...uiRoutes(store, tail), ...jaegerRoutes(store, now, logger), ...uiFileRoutes()],
         logger,
       });
-      for (const server of [otlp, ui]) {
+      const otlpGrpc =
+        otlpGrpcAddress === undefined
+          ? undefined
+          : new GrpcServer({
+              address: otlpGrpcAddress,
+              services: [otlpGrpcService(store, logger)],
+              codecs: [rawCodec],
+              // They would be asked in messages that stay bytes.
+              health: false,
+              reflection: false,
+              maxMessageBytes: bodyLimitBytes,
+              timeoutMs: 10_000,
+              logger,
+            });
+      for (const server of [otlp, ui, ...(otlpGrpc === undefined ? [] : [otlpGrpc])]) {
         await server.start();
         opened.push(server);
       }
-      this.#running = { store, tail, otlp, ui };
+      this.#running = { store, tail, otlp, ui, otlpGrpc };
     } catch (error) {
       await Promise.all(opened.map((server) => server.stop(AbortSignal.abort())));
       await store.close();
@@ -114,7 +138,11 @@ export class Collector {
     this.#running = undefined;
     // A tail has no end of its own.
     running.tail.close();
-    const results = await Promise.allSettled([running.otlp.stop(signal), running.ui.stop(signal)]);
+    const results = await Promise.allSettled([
+      running.otlp.stop(signal),
+      running.ui.stop(signal),
+      running.otlpGrpc?.stop(signal),
+    ]);
     results.push(...(await Promise.allSettled([running.store.close()])));
     const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
     if (failures.length === 1) throw failures[0];
@@ -131,5 +159,11 @@ export class Collector {
   otlpEndpoint(): URL {
     if (this.#running === undefined) throw notStarted();
     return this.#running.otlp.endpoint();
+  }
+
+  /** Where spans are received over gRPC: grpc://127.0.0.1:4317. Undefined when nowhere. Throws before {@link start}. */
+  otlpGrpcEndpoint(): URL | undefined {
+    if (this.#running === undefined) throw notStarted();
+    return this.#running.otlpGrpc?.endpoint();
   }
 }

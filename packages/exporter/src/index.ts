@@ -5,6 +5,7 @@ export { OtlpExporter } from "./otlp.ts";
 export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { type StartTracingOptions, startTracing, type Tracing } from "./start-tracing.ts";
+export { StoreExporter, type StoreExporterOptions } from "./store.ts";
 export type { TlsOptions } from "./tls.ts";
 export { renderWaterfall, type WaterfallOptions, type WaterfallSpan } from "./waterfall.ts";
 export { ZipkinExporter, type ZipkinOptions } from "./zipkin.ts";

@@ -19,13 +19,13 @@ export const rawCodec: Codec = {
   contentType: "application/proto",
   compile: <T extends DescMessage>(desc: T) => ({
     encode: (message: MessageShape<T>) => (message as unknown as RawMessage).bytes,
-    decode: (bytes: Uint8Array) => toRawMessage(desc, Uint8Array.from(bytes)) as unknown as MessageShape<T>,
+    decode: (bytes: Uint8Array) => toRawMessage(desc, Uint8Array.from(bytes)),
   }),
 };
 
-/** The bytes of a message, for who calls or answers through {@link rawCodec}. */
-export function toRawMessage(desc: DescMessage, bytes: Uint8Array): RawMessage {
-  return { $typeName: desc.typeName, bytes };
+/** A message of the type that is only its bytes, for who calls or answers through {@link rawCodec}. */
+export function toRawMessage<T extends DescMessage>(desc: T, bytes: Uint8Array): MessageShape<T> & RawMessage {
+  return { $typeName: desc.typeName, bytes } as unknown as MessageShape<T> & RawMessage;
 }
 
 /** The one method of each service. */

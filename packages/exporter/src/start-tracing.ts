@@ -28,6 +28,7 @@ import {
 import { ConsoleExporter } from "./console.ts";
 import { FileExporter } from "./file.ts";
 import { OtlpExporter } from "./otlp.ts";
+import { StoreExporter } from "./store.ts";
 import { ZipkinExporter } from "./zipkin.ts";
 
 export interface StartTracingOptions {
@@ -42,7 +43,7 @@ export interface StartTracingOptions {
   /** Keeps errors and slow requests that the sampler did not want; `true` for the defaults. Default: false. */
   tail?: TailOptions | boolean;
   /**
-   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `zipkin`, `file`, `console`, `none`, several with commas
+   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `zipkin`, `file`, `store`, `console`, `none`, several with commas
    * between), or an {@link OtlpExporter} to `endpoint`.
    */
   exporter?: SpanExporter | readonly SpanExporter[];
@@ -146,6 +147,7 @@ const makers: Readonly<Record<string, (options: StartTracingOptions, env: Enviro
       ...(env.CLEW_TRACES_FILE ? { path: env.CLEW_TRACES_FILE } : {}),
       ...(logger === undefined ? {} : { logger }),
     }),
+  store: () => new StoreExporter(),
   console: () => new ConsoleExporter(),
   // The specification's name for OTLP's JSON on standard output.
   "otlp/stdout": () => new FileExporter({ path: "-" }),

@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { after, afterEach, test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
-import { createResource, type SpanData, TracerProvider } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
+import { makeSpans } from "./make-spans.ts";
 import { type Answer, type Sink, startSink, until } from "./sink.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
@@ -29,18 +29,6 @@ function exporterTo(endpoint: string, options: OtlpOptions = {}): OtlpExporter {
   const exporter = new OtlpExporter({ endpoint, env: {}, retry, ...options });
   cleanUps.push(() => exporter.shutdown());
   return exporter;
-}
-
-function makeSpans(count = 2): SpanData[] {
-  const spans: SpanData[] = [];
-  const nothing = async (): Promise<void> => {};
-  const provider = new TracerProvider({
-    resource: createResource({ service: "user", env: {} }),
-    processor: { onStart() {}, onEnd: (span) => void spans.push(span), forceFlush: nothing, shutdown: nothing },
-  });
-  const tracer = provider.getTracer("test");
-  for (let index = 0; index < count; index++) tracer.startSpan(`span ${index}`, { attributes: { index } }).end();
-  return spans;
 }
 
 /** A logger that keeps its lines. */

@@ -188,7 +188,10 @@ test("OTEL_TRACES_EXPORTER chooses; what it misspells is told, once", async (t) 
   process.off("warning", listen);
   assert.equal(sink.requests.length, 2);
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0]!, /^OTEL_TRACES_EXPORTER is "otlp,carrier-pigeon"; accepted: otlp, console/);
+  assert.match(
+    warnings[0]!,
+    /^OTEL_TRACES_EXPORTER is "otlp,carrier-pigeon"; accepted: otlp, zipkin, file, store, console/,
+  );
   const none = startTracing({ env: { OTEL_TRACES_EXPORTER: "none" } });
   withSpan("work", (span) => assert.equal(span.isRecording(), true));
   await none.shutdown();

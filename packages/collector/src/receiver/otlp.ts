@@ -37,25 +37,50 @@ export function encodingOf(contentType: string | undefined): OtlpEncoding | unde
 // The store empties its queue in well under this.
 const RETRY_AFTER_S = 1;
 
-/** Takes an ExportTraceServiceRequest (OTLP/HTTP v1.11) into the store and says how that went. */
-export async function receiveTraces(store: TraceStore, body: Buffer, encoding: OtlpEncoding): Promise<OtlpReply> {
+/** What became of a request: taken, with what was not of it, or refused by a code like HTTP's and, if it helps, a time to come again. */
+export type Outcome =
+  | { readonly isTaken: true; readonly partial: PartialSuccess | undefined }
+  | {
+      readonly isTaken: false;
+      readonly status: 400 | 503;
+      readonly message: string;
+      readonly retryAfterS?: number;
+      /** What led to a failure of ours, for the log; never sent. */
+      readonly cause?: unknown;
+    };
+
+/** Takes an ExportTraceServiceRequest (OTLP v1.11) in protobuf into the store. `decode` throws {@link MalformedError}. */
+export async function takeTraces(store: TraceStore, decode: () => Uint8Array): Promise<Outcome> {
   let batch: RawBatch;
   try {
-    batch = decodeRequest(encoding === "json" ? encodeJsonRequest(body.toString("utf8")) : body);
+    batch = decodeRequest(decode());
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    return replyStatus(encoding, 400, `the request is malformed: ${error.message}`);
+    return { isTaken: false, status: 400, message: `the request is malformed: ${error.message}` };
   }
   const { rejected, message } = batch;
   try {
     const { isFull } = await store.ingest(batch);
-    if (isFull)
-      return replyStatus(encoding, 503, "the trace store has too much waiting; send again later", RETRY_AFTER_S);
+    if (isFull) return later("the trace store has too much waiting; send again later");
   } catch (cause) {
     // The caller cannot help a full disk, but what it sends again then is not lost.
-    return { ...replyStatus(encoding, 503, "the trace store cannot write; send again later", RETRY_AFTER_S), cause };
+    return { ...later("the trace store cannot write; send again later"), cause };
   }
-  return replySuccess(encoding, rejected === 0 ? undefined : { rejectedSpans: rejected, message });
+  return { isTaken: true, partial: rejected === 0 ? undefined : { rejectedSpans: rejected, message } };
+}
+
+function later(message: string): Outcome & { isTaken: false } {
+  return { isTaken: false, status: 503, message, retryAfterS: RETRY_AFTER_S };
+}
+
+/** Takes the body of a request (OTLP/HTTP) into the store and says how that went. */
+export async function receiveTraces(store: TraceStore, body: Buffer, encoding: OtlpEncoding): Promise<OtlpReply> {
+  const outcome = await takeTraces(store, () =>
+    encoding === "json" ? encodeJsonRequest(body.toString("utf8")) : body,
+  );
+  if (outcome.isTaken) return replySuccess(encoding, outcome.partial);
+  const { status, message, retryAfterS, cause } = outcome;
+  return { ...replyStatus(encoding, status, message, retryAfterS), cause };
 }
 
 function replySuccess(encoding: OtlpEncoding, partial: PartialSuccess | undefined): OtlpReply {

@@ -1,0 +1,51 @@
+import type { SqliteStoreOptions, TraceStore } from "@clew/store";
+import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
+import { decodeRequest, encodeRequest } from "@clew/trace/otel";
+
+export interface StoreExporterOptions {
+  /** A store that is open, for one that others read as well; whoever opened it closes it. Default: one of its own, see `file`. */
+  store?: TraceStore;
+  /** The store to open at the first export, and how; a collector shows it later. Default: the file `.data/traces.db`. */
+  sqlite?: SqliteStoreOptions;
+}
+
+/** Writes spans into a trace store of this process: no socket, no collector. The store works in a thread of its own. */
+export class StoreExporter implements SpanExporter {
+  readonly #given: TraceStore | undefined;
+  readonly #sqlite: SqliteStoreOptions;
+  #opening: Promise<TraceStore> | undefined;
+
+  constructor(options: StoreExporterOptions = {}) {
+    this.#given = options.store;
+    this.#sqlite = options.sqlite ?? { file: ".data/traces.db" };
+  }
+
+  async export(spans: readonly SpanData[]): Promise<ExportResult> {
+    try {
+      const store = this.#given ?? (await this.#open());
+      const batch = decodeRequest(encodeRequest(spans));
+      const { rejected, message } = batch;
+      const { isFull } = await store.ingest(batch);
+      if (isFull) return { outcome: "unavailable", error: new Error("the trace store has too much waiting") };
+      return { outcome: "exported", rejectedSpans: rejected, ...(rejected > 0 && { error: new Error(message) }) };
+    } catch (error) {
+      // A full disk may have room later.
+      return { outcome: "unavailable", error: error instanceof Error ? error : new Error(String(error)) };
+    }
+  }
+
+  /** Writes what was taken, and closes the store if it opened it. */
+  async shutdown(): Promise<void> {
+    await (await this.#opening?.catch(() => undefined))?.close();
+  }
+
+  /** Who exports elsewhere does not load SQLite. */
+  #open(): Promise<TraceStore> {
+    this.#opening ??= import("@clew/store").then(({ openSqliteStore }) => openSqliteStore(this.#sqlite));
+    this.#opening.catch(() => {
+      // The next export tries again.
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+}
