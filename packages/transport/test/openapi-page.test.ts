@@ -56,7 +56,11 @@ async function open(operation = ""): Promise<void> {
 async function send(): Promise<{ status: string; reply: string }> {
   await page.click("button.main");
   await page.waitForSelector("#reply");
-  return { status: await page.innerText("#status"), reply: await page.innerText("#reply") };
+  return { status: await textOf("#status"), reply: await textOf("#reply") };
+}
+
+async function textOf(selector: string): Promise<string> {
+  return (await page.textContent(selector)) ?? "";
 }
 
 test("lists the operations of each service, and finds them", async () => {
@@ -65,11 +69,11 @@ test("lists the operations of each service, and finds them", async () => {
   assert.equal(await page.locator("nav a").count(), 10);
   await page.keyboard.press("/");
   await page.keyboard.type("cancel");
-  assert.deepEqual(await page.locator("nav a").allInnerTexts(), ["POST\n/api/v1/orders/{name}:cancel"]);
+  assert.deepEqual(await page.locator("nav a").allTextContents(), ["POST/api/v1/orders/{name}:cancel"]);
   await page.keyboard.press("Enter");
   await page.waitForSelector("form");
-  assert.match(await page.innerText("main h2"), /:cancel/);
-  assert.match(await page.innerText("main"), /deprecated/);
+  assert.match(await textOf("main h2"), /:cancel/);
+  assert.match(await textOf("main"), /deprecated/);
 });
 
 test("sends what the schema suggests, and what is typed", async () => {
@@ -86,7 +90,7 @@ test("sends what the schema suggests, and what is typed", async () => {
   assert.equal(order.name, "shops/nord/orders/1");
   assert.equal(order.lines[0].count, 3);
   assert.equal(seen.at(-1), "Bearer secret");
-  const curl = String(await page.textContent("#curl"));
+  const curl = await textOf("#curl");
   assert.match(curl, /curl -X POST 'http:\/\/127.0.0.1:\d+\/api\/v1\/shops\/nord\/orders'/);
   assert.match(curl, /-H 'authorization: Bearer secret'/);
   assert.match(curl, /bob@example.com/);
@@ -109,7 +113,7 @@ test("puts lists, maps and nested fields into the query", async () => {
   assert.equal(order.name, "page of 5");
   assert.equal(order.state, "SENT");
   assert.deepEqual(order.labels, { colour: "red", size: "a b" });
-  assert.equal(order.email, "eve@example.com");
+  assert.equal(order.note, "eve@example.com");
 });
 
 test("shows an error with its status and headers", async () => {
@@ -119,8 +123,8 @@ test("shows an error with its status and headers", async () => {
   const { status, reply } = await send();
   assert.match(status, /^404/);
   assert.equal(JSON.parse(reply).reason, "ORDER_NOT_FOUND");
-  assert.match(await page.textContent("#headers").then(String), /content-type: application\/json/);
-  assert.match(await page.innerText("main"), /404 application\/json/);
+  assert.match(await textOf("#headers"), /content-type: application\/json/);
+  assert.match(await textOf("main"), /404 application\/json/);
 });
 
 test("uploads files as a form, below a path with slashes", async () => {
@@ -146,15 +150,15 @@ test("shows the events of a stream as they come", async () => {
   await page.fill("#p-name", "7");
   await page.click("button.main");
   await page.waitForFunction("document.querySelectorAll('#events .reply').length === 3");
-  const events = await page.locator("#events .reply").allInnerTexts();
-  assert.match(events[0]!, /^message[^]*SENT/);
-  assert.match(events[1]!, /^message[^]*DELIVERED/);
+  const events = await page.locator("#events .reply").allTextContents();
+  assert.match(events[0]!, /^message[\s\S]*SENT/);
+  assert.match(events[1]!, /^message[\s\S]*DELIVERED/);
   assert.match(events[2]!, /^end/);
 });
 
 test("describes a WebSocket", async () => {
   await open("Shop_Talk");
-  assert.match(await page.innerText("main"), /handshake of a WebSocket/);
+  assert.match(await textOf("main"), /handshake of a WebSocket/);
   assert.equal(await page.locator("form").count(), 0);
 });
 

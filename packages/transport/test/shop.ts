@@ -17,7 +17,8 @@ export function shop(overrides: Partial<Implementation<typeof Shop>> = {}): Retu
       orders: [
         {
           name: `page of ${pageSize}`,
-          email: filter?.email || "ann@example.com",
+          email: "ann@example.com",
+          note: filter?.email ?? "",
           lines: [{ product: "tea", count: 1 }],
           state: states[0] ?? State.DELIVERED,
           labels,
@@ -30,7 +31,9 @@ export function shop(overrides: Partial<Implementation<typeof Shop>> = {}): Retu
       data: Buffer.from(`${path} ${title} ${content.length} ${pages.map((page) => page.data.length).join()}`),
     }),
     async *watch({ name }) {
-      for (const state of [State.SENT, State.DELIVERED]) yield { name, email: "ann@example.com", state };
+      for (const state of [State.SENT, State.DELIVERED]) {
+        yield { name, email: "ann@example.com", lines: [{ product: "tea", count: 1 }], state };
+      }
     },
     async *talk(orders) {
       yield* orders;

@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, getOption, hasOption, toJson } from "@bufbuild/protobuf";
 import { isReflectMessage, reflect, scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { base64Encode } from "@bufbuild/protobuf/wire";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type FieldRules,
   FieldRulesSchema,
@@ -47,6 +48,28 @@ export function messageRulesOf(desc: DescMessage): MessageRules | undefined {
 /** Whether one member of a oneof has to be set. */
 export function isOneofRequired(oneof: DescMessage["oneofs"][number]): boolean {
   return hasOption(oneof, oneofOption) && getOption(oneof, oneofOption).required;
+}
+
+/**
+ * Whether rules refuse the empty value of a field that does not know whether it is set: it may not be left out then. Told of lengths,
+ * counts, formats and lower bounds.
+ */
+export function refusesEmpty(rules: FieldRules, { presence }: DescField): boolean {
+  if (presence !== FeatureSet_FieldPresence.IMPLICIT || rules.ignore === Ignore.IF_ZERO_VALUE) return false;
+  const set = readSet(rules);
+  const least = ["len", "min_len", "len_bytes", "min_bytes", "min_items", "min_pairs"];
+  if (least.some((name) => typeof set[name] === "bigint" && set[name] > 0n)) return true;
+  const [above, from, below] = [set.gt, set.gte, set.lt ?? set.lte].map((bound) =>
+    isNumber(bound) ? Number(bound) : undefined,
+  );
+  const lower = above ?? from;
+  const isExcluding = lower !== undefined && below !== undefined && below < lower;
+  if (!isExcluding && ((above !== undefined && above >= 0) || (from !== undefined && from > 0))) return true;
+  return rules.type.case === "string" && Object.keys(set).some((name) => name !== "uri_ref" && name in formats);
+}
+
+function isNumber(value: unknown): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
 }
 
 /** What expressions say, in words where they have some. */

@@ -9,6 +9,7 @@ import {
   constrainValue,
   isOneofRequired,
   messageRulesOf,
+  refusesEmpty,
   rulesOf,
   type ValueForm,
 } from "./constraints.ts";
@@ -156,6 +157,7 @@ export class Schemas {
       isDeprecated: field.deprecated,
       isRequired:
         rules?.required === true ||
+        (rules !== undefined && refusesEmpty(rules, field)) ||
         behavior.includes(FieldBehavior.REQUIRED) ||
         field.presence === FeatureSet_FieldPresence.LEGACY_REQUIRED,
     };
