@@ -82,10 +82,10 @@ test("documents are OpenAPI 3.1 to a validator of others", async () => {
 });
 
 test("the document of the shop", () => {
-  const text = `${JSON.stringify(describeShop({ source }), undefined, 2)}\n`;
-  // GOLDEN=1 writes it anew.
-  if (process.env.GOLDEN !== undefined) writeFileSync(golden, text);
-  assert.equal(text, readFileSync(golden, "utf8"));
+  const text = JSON.stringify(describeShop({ source }), undefined, 2);
+  // GOLDEN=1 writes it anew, for Biome to format.
+  if (process.env.GOLDEN !== undefined) writeFileSync(golden, `${text}\n`);
+  assert.equal(text, JSON.stringify(JSON.parse(readFileSync(golden, "utf8")), undefined, 2));
   assert.deepEqual(describeShop({ source }), describeShop({ source }));
 });
 
@@ -249,7 +249,7 @@ test("a server answers as its document says", async () => {
         count++;
       }
     }
-    assert.equal(count, 19);
+    assert.equal(count, 18);
     // What fails is what the document says of failures.
     const operation = operationOf(document, "/v1/orders/{name}", "SEARCH");
     const gone = await fetch(`${origin}/v1/orders/nothing`, { method: "SEARCH" });
@@ -313,7 +313,10 @@ function generate(document: OpenApiDocument, given: Schema): unknown {
       const all = Object.entries((schema.properties ?? {}) as Record<string, Schema>);
       const names = (schema.required ?? all.map(([name]) => name)) as string[];
       return Object.fromEntries(
-        all.filter(([name]) => names.includes(name)).map(([name, property]) => [name, generate(document, property)]),
+        // What is in a google.protobuf.Any nobody can make up.
+        all
+          .filter(([name]) => names.includes(name) && name !== "@type")
+          .map(([name, property]) => [name, generate(document, property)]),
       );
     }
     case "array":
