@@ -28,8 +28,29 @@ function align(tick: number): void {
 export function parseTime(time: TimeInput): number | undefined {
   let us: number;
   if (typeof time === "number") us = time < performance.timeOrigin ? readOffsetUs(time) + time * 1000 : time * 1000;
-  else if (time instanceof Date) us = time.getTime() * 1000;
-  else if (Array.isArray(time)) us = time[0] * 1e6 + time[1] / 1000;
-  else return undefined;
+  else us = parseTimeObject(time);
   return Number.isFinite(us) && us >= 0 ? us : undefined;
+}
+
+function parseTimeObject(time: unknown): number {
+  try {
+    if (time instanceof Date) return time.getTime() * 1000;
+    if (!Array.isArray(time)) return Number.NaN;
+    const [seconds, nanos] = time as unknown[];
+    return typeof seconds === "number" && typeof nanos === "number" ? seconds * 1e6 + nanos / 1000 : Number.NaN;
+  } catch {
+    // A proxy that will not say what it is.
+    return Number.NaN;
+  }
+}
+
+/** Numbers, dates and pairs of seconds and nanoseconds are times; an attributes object is none of these. */
+export function isTimeInput(given: unknown): given is TimeInput {
+  if (typeof given === "number") return true;
+  if (typeof given !== "object" || given === null) return false;
+  try {
+    return given instanceof Date || Array.isArray(given);
+  } catch {
+    return false;
+  }
 }

@@ -16,8 +16,9 @@ import {
   putAttributes,
   toName,
 } from "./attributes.ts";
-import { parseTime, readOffsetUs } from "./clock.ts";
+import { isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
 import type { IdSource } from "./id-source.ts";
+import { noSpanId, noTraceId } from "./ids.ts";
 import type { Resource } from "./resource.ts";
 import type { Segment } from "./segment.ts";
 import type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
@@ -172,36 +173,25 @@ export class Span implements OtelSpan {
 
   addLink(link: Link): this {
     const record = this.#record;
-    if (record === undefined || typeof link !== "object" || !link?.context) return this;
-    const { limits } = this.#maker;
-    if (record.links.length >= limits.links) {
-      record.droppedLinks++;
-      return this;
+    if (record === undefined) return this;
+    try {
+      const data = toLinkData(link, this.#maker.limits);
+      if (data === undefined) return this;
+      if (record.links.length >= this.#maker.limits.links) record.droppedLinks++;
+      else if (record.links === noLinks) record.links = [data];
+      else record.links.push(data);
+    } catch {
+      // A link that throws when it is read is none.
     }
-    const { context } = link;
-    let attributes: FlatAttributes = noAttributes;
-    let droppedAttributes = link.droppedAttributesCount ?? 0;
-    if (link.attributes !== undefined) {
-      const given: AttributeValue[] = [];
-      droppedAttributes += putAttributes(given, link.attributes, limits.ofLinks);
-      attributes = given;
-    }
-    const data: LinkData = {
-      traceId: context.traceId,
-      spanId: context.spanId,
-      traceFlags: context.traceFlags,
-      traceState: context.traceState?.serialize() ?? "",
-      isRemote: context.isRemote === true,
-      attributes,
-      droppedAttributes,
-    };
-    if (record.links === noLinks) record.links = [data];
-    else record.links.push(data);
     return this;
   }
 
   addLinks(links: readonly Link[]): this {
-    if (Array.isArray(links)) for (const link of links as readonly Link[]) this.addLink(link);
+    try {
+      if (Array.isArray(links)) for (const link of links as readonly Link[]) this.addLink(link);
+    } catch {
+      // A list that throws when it is read: what came before is kept.
+    }
     return this;
   }
 
@@ -209,12 +199,17 @@ export class Span implements OtelSpan {
   setStatus(status: SpanStatus): this {
     const record = this.#record;
     if (record === undefined || record.statusCode === SpanStatusCode.OK) return this;
-    if (status?.code === SpanStatusCode.OK) {
-      record.statusCode = SpanStatusCode.OK;
-      record.statusMessage = "";
-    } else if (status?.code === SpanStatusCode.ERROR) {
-      record.statusCode = SpanStatusCode.ERROR;
-      record.statusMessage = status.message === undefined ? "" : toName(status.message);
+    try {
+      if (status?.code === SpanStatusCode.OK) {
+        record.statusCode = SpanStatusCode.OK;
+        record.statusMessage = "";
+      } else if (status?.code === SpanStatusCode.ERROR) {
+        const { message } = status;
+        record.statusCode = SpanStatusCode.ERROR;
+        record.statusMessage = message === undefined || message === null ? "" : toName(message);
+      }
+    } catch {
+      // A status that throws when it is read is none.
     }
     return this;
   }
@@ -266,9 +261,33 @@ export class Span implements OtelSpan {
   }
 }
 
-/** Numbers, dates and pairs of seconds and nanoseconds are times; an attributes object is none of these. */
-function isTimeInput(given: unknown): given is TimeInput {
-  return typeof given === "number" || given instanceof Date || Array.isArray(given);
+const idPattern = /^(?:[0-9a-fA-F]{16}){1,2}$/;
+
+/** Undefined for what links to nothing: without ids, and without anything else to say (as the specification has it). */
+function toLinkData(link: Link, limits: SpanLimits): LinkData | undefined {
+  if (typeof link !== "object" || !link?.context) return undefined;
+  const { traceId, spanId, traceFlags, traceState, isRemote } = link.context;
+  if (typeof traceId !== "string" || typeof spanId !== "string" || traceId.length !== 32 || spanId.length !== 16)
+    return undefined;
+  if (!idPattern.test(traceId) || !idPattern.test(spanId)) return undefined;
+  let attributes: FlatAttributes = noAttributes;
+  let droppedAttributes = Number(link.droppedAttributesCount ?? 0) || 0;
+  if (link.attributes !== undefined) {
+    const given: AttributeValue[] = [];
+    droppedAttributes += putAttributes(given, link.attributes, limits.ofLinks);
+    attributes = given;
+  }
+  const state = traceState?.serialize() ?? "";
+  if (attributes.length === 0 && state === "" && traceId === noTraceId && spanId === noSpanId) return undefined;
+  return {
+    traceId,
+    spanId,
+    traceFlags: Number(traceFlags) & 0xff,
+    traceState: state,
+    isRemote: isRemote === true,
+    attributes,
+    droppedAttributes,
+  };
 }
 
 /** Attributes by OpenTelemetry's conventions for whatever was thrown. */

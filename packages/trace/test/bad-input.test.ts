@@ -1,0 +1,232 @@
+// Nothing a caller sends and nothing an app hands over throws, or costs more than a new trace. Fixed seeds.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type SpanData, TracerProvider } from "@clew/trace";
+import { JaegerPropagator } from "@clew/trace/jaeger";
+import { GrpcTraceBinPropagator } from "@clew/trace/opencensus";
+import { createPropagator, encodeRequest } from "@clew/trace/otel";
+import { XRayPropagator } from "@clew/trace/xray";
+import { B3Propagator } from "@clew/trace/zipkin";
+import {
+  type Context,
+  defaultTextMapSetter,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type TextMapGetter,
+  type TextMapPropagator,
+  trace,
+} from "@opentelemetry/api";
+import { keepSpans } from "./keep-spans.ts";
+import { createRandom, type Random } from "./random.ts";
+
+const traceId = "0af7651916cd43dd8448eb211c80319c";
+const spanId = "b7ad6b7169203331";
+
+/** Each with headers that are right; what is fuzzed begins with them. */
+const propagators: readonly (readonly [TextMapPropagator, Readonly<Record<string, string>>])[] = [
+  [
+    createPropagator(),
+    { traceparent: `00-${traceId}-${spanId}-01`, tracestate: "a=1,b@c=2", baggage: "k=v;p=1,l=%20%C3%A4" },
+  ],
+  [new B3Propagator(), { b3: `${traceId}-${spanId}-1-${spanId}` }],
+  [
+    new B3Propagator({ inject: "multi" }),
+    { "x-b3-traceid": traceId, "x-b3-spanid": spanId, "x-b3-sampled": "1", "x-b3-flags": "0" },
+  ],
+  [new JaegerPropagator(), { "uber-trace-id": `${traceId}:${spanId}:0:1`, "uberctx-user": "ann%20b" }],
+  [new XRayPropagator(), { "x-amzn-trace-id": `Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=${spanId};Sampled=1` }],
+  [
+    new GrpcTraceBinPropagator(),
+    { "grpc-trace-bin": Buffer.from(`0000${traceId}01${spanId}0201`, "hex").toString("base64") },
+  ],
+];
+
+const strange = [
+  "",
+  " ",
+  ",",
+  ";",
+  "=",
+  "-",
+  ":",
+  "%",
+  "%zz",
+  "%C3",
+  "\0",
+  "\n",
+  "ä",
+  "💥",
+  "\uD800",
+  "__proto__",
+  "0",
+  "f",
+  "G",
+];
+
+function spoil(text: string, random: Random): string {
+  let spoiled = text;
+  for (let count = 1 + random.below(3); count > 0; count--) {
+    const at = random.below(spoiled.length + 1);
+    const piece = random.pick(strange);
+    switch (random.below(6)) {
+      case 0:
+        spoiled = spoiled.slice(0, at);
+        break;
+      case 1:
+        spoiled = spoiled.slice(0, at) + piece + spoiled.slice(at);
+        break;
+      case 2:
+        spoiled = spoiled.slice(0, at) + piece + spoiled.slice(at + 1);
+        break;
+      case 3:
+        spoiled += spoiled.slice(at);
+        break;
+      case 4:
+        spoiled = piece.repeat(random.pick([1, 100, 20_000]));
+        break;
+      default:
+        spoiled = spoiled.toUpperCase() + piece;
+    }
+  }
+  return spoiled;
+}
+
+// Headers as Node gives them: texts, lists of texts.
+const getter: TextMapGetter<Record<string, string | string[]>> = {
+  get: (carrier, key) => carrier[key],
+  keys: (carrier) => Object.keys(carrier),
+};
+
+test("no header, however malformed, costs more than a new trace", () => {
+  const processor = keepSpans();
+  const tracer = new TracerProvider({ processor, env: {} }).getTracer("test");
+  let continued = 0;
+  for (const [propagator, headers] of propagators) {
+    const right = trace.getSpanContext(propagator.extract(ROOT_CONTEXT, headers, getter));
+    assert.deepEqual([right?.traceId, right?.spanId], [traceId, spanId]);
+    const random = createRandom(5);
+    for (let round = 0; round < 1500; round++) {
+      const carrier: Record<string, string | string[]> = { ...headers };
+      for (const name of Object.keys(headers)) {
+        if (random.below(2) === 0) carrier[name] = spoil(headers[name]!, random);
+        if (random.below(20) === 0) carrier[name] = [carrier[name] as string, headers[name]!];
+        if (random.below(40) === 0) carrier[name] = [];
+      }
+      const context: Context = propagator.extract(ROOT_CONTEXT, carrier, getter);
+      const found = trace.getSpanContext(context);
+      if (found !== undefined) {
+        assert.ok(isSpanContextValid(found), JSON.stringify(carrier));
+        continued++;
+      }
+      const span = tracer.startSpan("work", {}, context);
+      const sent: Record<string, string> = {};
+      propagator.inject(trace.setSpan(context, span), sent, defaultTextMapSetter);
+      for (const value of Object.values(sent)) assert.match(value, /^[\x20-\x7e]{0,9000}$/);
+      span.end();
+    }
+  }
+  assert.ok(continued > 500, `${continued}: some were still readable`);
+  assert.doesNotThrow(() => encodeRequest(processor.spans));
+});
+
+const poisoned = {
+  get boom(): never {
+    throw new Error("a getter");
+  },
+};
+const cycle: Record<string, unknown> = { name: "cycle" };
+cycle.self = cycle;
+cycle.list = [cycle, [cycle]];
+const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+revoke();
+const hostile = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error("get");
+    },
+    ownKeys() {
+      throw new Error("ownKeys");
+    },
+    getPrototypeOf() {
+      throw new Error("getPrototypeOf");
+    },
+  },
+);
+class Unprintable {
+  toString(): string {
+    throw new Error("toString");
+  }
+  toJSON(): string {
+    throw new Error("toJSON");
+  }
+}
+class BadError extends Error {
+  override get message(): string {
+    throw new Error("message");
+  }
+}
+let deep: unknown = "deep";
+for (let level = 0; level < 10_000; level++) deep = [deep];
+
+const values: readonly (() => unknown)[] = [
+  () => cycle,
+  () => poisoned,
+  () => revoked,
+  () => hostile,
+  () => new Unprintable(),
+  () => new BadError("x"),
+  () => deep,
+  () => "x".repeat(1_000_000),
+  () => "\uD800lonely",
+  () => 10n ** 40n,
+  () => -5n,
+  () => Symbol("symbol"),
+  () => () => {},
+  () => Number.NaN,
+  () => Number.POSITIVE_INFINITY,
+  () => -0,
+  () => new Date(Number.NaN),
+  () =>
+    new Map<unknown, unknown>([
+      [{}, cycle],
+      [Symbol("k"), 1],
+    ]),
+  () => new Set([cycle, 1]),
+  () => new WeakMap(),
+  () => new Uint8Array(100_000),
+  () => new Float64Array(3),
+  () => new DataView(new ArrayBuffer(8)),
+  () => Object.create(null),
+  () => Array.from({ length: 100_000 }),
+  () => Promise.reject(new Error("x")).catch(() => {}),
+  () => globalThis,
+  () => process,
+  () => undefined,
+  () => null,
+];
+
+test("no value throws, wherever it is put, and what is kept can be encoded", () => {
+  const processor = keepSpans();
+  const tracer = new TracerProvider({ processor, env: {} }).getTracer("test");
+  const random = createRandom(6);
+  const any = (): never => random.pick(values)() as never;
+  const attributes = (): never =>
+    random.below(3) === 0 ? any() : ({ a: any(), b: any(), [random.pick(strange)]: any() } as never);
+  for (let round = 0; round < 400; round++) {
+    const span = tracer.startSpan(any(), {
+      attributes: attributes(),
+      links: random.pick<unknown>([any(), [any()], [{ context: span0, attributes: any() }]]) as never,
+      startTime: any(),
+      kind: random.below(5),
+    });
+    span.setAttribute(any(), any()).setAttributes(attributes()).addEvent(any(), attributes(), any());
+    span.addLink(any()).addLinks(any()).setStatus(any()).setStatus({ code: 2, message: any() }).updateName(any());
+    span.recordException(any(), any());
+    span.end(any());
+  }
+  assert.equal(processor.spans.length, 400);
+  for (const span of processor.spans) assert.ok(encodeRequest([span]).length < 20_000_000);
+  assert.ok(processor.spans.every((span: SpanData) => Number.isFinite(span.startUs) && span.endUs >= span.startUs));
+});
+const span0 = { traceId, spanId, traceFlags: 1 };
