@@ -17,7 +17,16 @@ const targets = [
     input: "proto",
     out: "packages/rpc/src/gen",
     imports: false,
-    exclude: ["proto/grpc", "proto/kratos", "proto/buf", "proto/clew", "proto/opentelemetry", httpBody, fieldBehavior],
+    exclude: [
+      "proto/grpc",
+      "proto/kratos",
+      "proto/buf",
+      "proto/clew",
+      "proto/opentelemetry",
+      "proto/skywalking",
+      httpBody,
+      fieldBehavior,
+    ],
   },
   {
     input: "proto",
@@ -25,7 +34,12 @@ const targets = [
     imports: false,
     paths: ["proto/grpc", "proto/kratos", "proto/clew", "proto/buf", httpBody, fieldBehavior],
   },
-  { input: "proto", out: "packages/exporter/src/gen", imports: false, paths: ["proto/opentelemetry"] },
+  {
+    input: "proto",
+    out: "packages/exporter/src/gen",
+    imports: false,
+    paths: ["proto/opentelemetry", "proto/skywalking"],
+  },
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "packages/metrics/test/proto", out: "packages/metrics/test/gen", imports: true },
@@ -36,6 +50,7 @@ const targets = [
   { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
   { input: "conformance/protobuf/proto", out: "conformance/protobuf/gen", imports: true },
   { input: "conformance/kratos/proto", out: "conformance/kratos/gen", imports: true },
+  { input: "conformance/traces/proto", out: "conformance/traces/gen", imports: true },
   { input: "conformance/gateway/proto", out: "conformance/gateway/gen", imports: true },
 ];
 const check = process.argv.includes("--check");
