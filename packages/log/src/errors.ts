@@ -6,3 +6,7 @@ function usageError(code: string, message: string): TypeError & { readonly code:
 export function levelUnknown(origin: string, given: unknown, known: readonly string[]): Error {
   return usageError("CLEW_LOG_LEVEL", `${origin} is ${JSON.stringify(given)}; it must be one of ${known.join(", ")}`);
 }
+
+export function optionInvalid(name: string, given: unknown, expected: string): Error {
+  return usageError("CLEW_LOG_OPTION", `${name} is ${String(given)}; it must be ${expected}`);
+}

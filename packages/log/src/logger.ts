@@ -1,13 +1,18 @@
-import { current } from "@clew/context";
-import { isSpanContextValid, trace } from "@opentelemetry/api";
+import { optionInvalid } from "./errors.ts";
 import { createJsonWriter } from "./json.ts";
 import { type Level, levelRank, parseLevel } from "./level.ts";
-import type { Destination, LineWriter, PlainFields } from "./line.ts";
-import { isMasked, mask, toPlain } from "./plain.ts";
+import type { Destination, LineFilter, LineLevel, LineWriter, PlainFields } from "./line.ts";
+import { logLevels } from "./log-levels.ts";
+import { type Budget, cutKey, plainText, toPlain } from "./plain.ts";
 import { createPrettyWriter, isColored } from "./pretty.ts";
+import { createRedaction, type Redaction } from "./redaction.ts";
 import { standardOutput } from "./stdout.ts";
+import { activeSpan, type Valuer } from "./valuers.ts";
 
-/** What a line tells beside its message. Anything may be given: what cannot be written is replaced, and nothing throws. */
+/**
+ * What a line tells beside its message. Anything may be given: what cannot be written is replaced, and nothing throws. A function
+ * is called for each line that is written, and its result is the value.
+ */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Writes lines, each with the trace_id and span_id of the active span. */
@@ -23,7 +28,7 @@ export interface Logger {
 }
 
 export interface LoggerOptions {
-  /** Written as the field `name` of every line. Default: none. */
+  /** Written as the field `name` of every line; {@link logLevels} knows the logger by it. A child whose fields have a `name` has its own. Default: none. */
   name?: string;
   /** Lines below it are not written. Default: the environment's LOG_LEVEL, or "info". */
   level?: Level;
@@ -34,31 +39,54 @@ export interface LoggerOptions {
   /** Fields of every line. Default: none. */
   fields?: Fields;
   /**
-   * Keys whose values are written as `***`, at any depth, upper and lower case alike.
-   * Default: authorization, cookie, set-cookie, password.
+   * What is written as `***`, upper and lower case alike: a key (`password`) at any depth, a path (`user.cards.*.number`, where `*` is
+   * any one key) from the line's fields on. Default: authorization, cookie, set-cookie, password.
    */
   redact?: readonly string[];
+  /** Texts written as `***` wherever they are, also in messages: a string where it is the whole text, what an expression finds. Default: none. */
+  redactValues?: readonly (string | RegExp)[];
+  /** Lines for which it is false are not written. One that throws lets the line through. Default: all are. */
+  filter?: LineFilter;
+  /** How long message and fields may be together, in characters as JSON writes them; what is beyond is cut and said so. Default: 16_384. */
+  maxLineChars?: number;
+  /** Who writes lines instead: {@link pinoWriter}. `destination` and `pretty` then mean nothing. Default: JSON or text to `destination`. */
+  writer?: LineWriter;
+  /** Who is handed every line too: OTLP's exporter. Default: nobody. */
+  also?: readonly LineWriter[];
 }
 
-interface ResolvedLoggerOptions {
+/** What a logger and its children have in common. */
+interface LoggerSettings {
+  readonly writers: readonly LineWriter[];
+  readonly redaction: Redaction;
+  readonly filter: LineFilter | undefined;
+  readonly maxLineChars: number;
+}
+
+interface ResolvedLoggerOptions extends LoggerSettings {
   readonly level: Level;
-  readonly write: LineWriter;
   readonly fields: Fields;
-  readonly redact: ReadonlySet<string>;
 }
 
 const defaultRedact: readonly string[] = ["authorization", "cookie", "set-cookie", "password"];
 
 function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
   const { LOG_LEVEL } = process.env;
+  const { maxLineChars = 16_384 } = options;
+  if (!(maxLineChars >= 100)) throw optionInvalid("maxLineChars", maxLineChars, "a number from 100 up");
   const pretty = options.pretty ?? (options.destination === undefined && process.stdout.isTTY === true);
-  const destination = options.destination ?? standardOutput();
   const color = options.destination === undefined && isColored(process.stdout, process.env);
+  const createWriter = (): LineWriter => {
+    const destination = options.destination ?? standardOutput();
+    return pretty ? createPrettyWriter(destination, color) : createJsonWriter(destination);
+  };
   return {
     level: options.level !== undefined ? parseLevel(options.level) : parseLevel(LOG_LEVEL || "info", "LOG_LEVEL"),
-    write: pretty ? createPrettyWriter(destination, color) : createJsonWriter(destination),
+    writers: [options.writer ?? createWriter(), ...(options.also ?? [])],
     fields: options.name === undefined ? (options.fields ?? {}) : { name: options.name, ...options.fields },
-    redact: new Set((options.redact ?? defaultRedact).map((key) => key.toLowerCase())),
+    redaction: createRedaction(options.redact ?? defaultRedact, options.redactValues),
+    filter: options.filter,
+    maxLineChars,
   };
 }
 
@@ -68,10 +96,10 @@ function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
  * @throws CLEW_LOG_LEVEL when the level or LOG_LEVEL is none.
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const { level, write, fields, redact } = resolveLoggerOptions(options);
-  const bound: PlainFields = Object.create(null);
-  addFields(bound, fields, redact);
-  return new LineLogger(undefined, level, write, redact, bound);
+  const { level, fields, ...settings } = resolveLoggerOptions(options);
+  const logger = new LineLogger(undefined, level, settings, noFields).extend(fields);
+  logger.level = level;
+  return logger;
 }
 
 /** Writes nothing. Its level stays "silent". */
@@ -89,28 +117,38 @@ export const silentLogger: Logger = Object.freeze({
   },
 });
 
+/** Fields that every line of a logger has. */
+interface BoundFields {
+  readonly plain: Readonly<PlainFields>;
+  /** How much of a line's budget they take. */
+  readonly chars: number;
+  readonly valuers: ReadonlyMap<string, Valuer>;
+}
+
+const noFields: BoundFields = { plain: Object.create(null) as PlainFields, chars: 0, valuers: new Map() };
+
 class LineLogger implements Logger {
   readonly #parent: LineLogger | undefined;
-  readonly #write: LineWriter;
-  readonly #redact: ReadonlySet<string>;
-  readonly #bound: PlainFields;
+  readonly #settings: LoggerSettings;
+  readonly #bound: BoundFields;
+  readonly #name: string;
   #level: Level | undefined;
+  // What `level` came to, and when that was.
+  #rank = 0;
+  #rankVersion = -1;
 
-  constructor(
-    parent: LineLogger | undefined,
-    level: Level | undefined,
-    write: LineWriter,
-    redact: ReadonlySet<string>,
-    bound: PlainFields,
-  ) {
+  constructor(parent: LineLogger | undefined, level: Level | undefined, settings: LoggerSettings, bound: BoundFields) {
     this.#parent = parent;
     this.#level = level;
-    this.#write = write;
-    this.#redact = redact;
+    this.#settings = settings;
     this.#bound = bound;
+    const { name } = bound.plain;
+    this.#name = typeof name === "string" ? name : "";
   }
 
   get level(): Level {
+    const set = logLevels.find(this.#name);
+    if (set !== undefined) return set;
     let logger: LineLogger = this;
     while (logger.#level === undefined && logger.#parent !== undefined) logger = logger.#parent;
     return logger.#level ?? "info";
@@ -118,6 +156,7 @@ class LineLogger implements Logger {
 
   set level(level: Level) {
     this.#level = parseLevel(level);
+    logLevels.changed();
   }
 
   debug(message: string, fields?: Fields): void {
@@ -137,25 +176,75 @@ class LineLogger implements Logger {
   }
 
   with(fields: Fields): Logger {
-    const bound: PlainFields = Object.assign(Object.create(null), this.#bound);
-    addFields(bound, fields, this.#redact);
-    return new LineLogger(this, undefined, this.#write, this.#redact, bound);
+    return this.extend(fields);
   }
 
-  #line(level: Exclude<Level, "silent">, message: string, fields: Fields | undefined): void {
-    if (levelRank[level] < levelRank[this.level]) return;
-    const line: PlainFields = Object.assign(Object.create(null), this.#bound);
-    const span = trace.getSpanContext(current());
-    if (span !== undefined && isSpanContextValid(span)) {
+  extend(fields: Fields): LineLogger {
+    const { redaction, maxLineChars } = this.#settings;
+    const plain: PlainFields = Object.assign(Object.create(null), this.#bound.plain);
+    const valuers = new Map(this.#bound.valuers);
+    const budget: Budget = { left: maxLineChars - this.#bound.chars };
+    for (const key of keysOf(fields)) {
+      const value = readField(fields, key);
+      const name = nameOf(key);
+      delete plain[name];
+      valuers.delete(name);
+      if (typeof value === "function") valuers.set(name, value as Valuer);
+      else putField(plain, key, value, redaction, budget);
+    }
+    const logger = new LineLogger(this, undefined, this.#settings, {
+      plain,
+      chars: maxLineChars - budget.left,
+      valuers,
+    });
+    const isRoot = this.#bound === noFields;
+    if (isRoot || logger.#name !== this.#name) logLevels.add(logger.#name, logger, isRoot);
+    return logger;
+  }
+
+  #line(level: LineLevel, given: string, fields: Fields | undefined): void {
+    if (this.#rankVersion !== logLevels.version) {
+      this.#rank = levelRank[this.level];
+      this.#rankVersion = logLevels.version;
+    }
+    if (levelRank[level] < this.#rank) return;
+    const { writers, redaction, filter, maxLineChars } = this.#settings;
+    const budget: Budget = { left: maxLineChars - this.#bound.chars };
+    const line: PlainFields = Object.assign(Object.create(null), this.#bound.plain);
+    const message = plainText(toText(given), redaction, budget);
+    for (const [key, valuer] of this.#bound.valuers) putField(line, key, valuer, redaction, budget);
+    const span = activeSpan();
+    if (span !== undefined) {
       line.trace_id = span.traceId;
       line.span_id = span.spanId;
     }
-    if (fields !== undefined) addFields(line, fields, this.#redact);
-    try {
-      this.#write(level, String(message), line);
-    } catch {
-      // A destination that fails is not the caller's failure.
+    if (fields !== undefined) {
+      for (const key of keysOf(fields)) putField(line, key, readField(fields, key), redaction, budget);
     }
+    if (filter !== undefined && !passes(filter, level, message, line)) return;
+    for (const write of writers) {
+      try {
+        write(level, message, line, span);
+      } catch {
+        // A destination that fails is not the caller's failure, nor the next one's.
+      }
+    }
+  }
+}
+
+function passes(filter: LineFilter, level: LineLevel, message: string, fields: PlainFields): boolean {
+  try {
+    return filter({ level, message, fields });
+  } catch {
+    return true;
+  }
+}
+
+function toText(message: unknown): string {
+  try {
+    return String(message);
+  } catch {
+    return "[unreadable]";
   }
 }
 
@@ -163,23 +252,44 @@ class LineLogger implements Logger {
 // Object.prototype here too: pino looks fields up in a plain object and would take those for its own.
 const reserved = { level: true, time: true, msg: true };
 
-function addFields(line: PlainFields, fields: Fields, redact: ReadonlySet<string>): void {
-  let keys: string[];
+function nameOf(key: string): string {
+  return key in reserved ? `${key}_` : key;
+}
+
+function keysOf(fields: Fields): string[] {
   try {
-    keys = Object.keys(fields);
+    return Object.keys(fields);
   } catch {
-    return;
-  }
-  for (const key of keys) {
-    const value = isMasked(key, redact) ? mask : plainField(fields, key, redact);
-    if (value !== undefined) line[key in reserved ? `${key}_` : key] = value;
+    return [];
   }
 }
 
-function plainField(fields: Fields, key: string, redact: ReadonlySet<string>): PlainFields[string] | undefined {
+/** The value of a field; what cannot be read is a word about why. */
+function readField(fields: Fields, key: string): unknown {
   try {
-    return toPlain(fields[key], redact);
+    return fields[key];
   } catch (error) {
-    return `[threw ${error instanceof Error ? error.message : "a value"}]`;
+    return threw(error);
+  }
+}
+
+function threw(error: unknown): string {
+  return `[threw ${error instanceof Error ? error.message : "a value"}]`;
+}
+
+function putField(line: PlainFields, key: string, given: unknown, redaction: Redaction, budget: Budget): void {
+  if (budget.left <= 0) {
+    line["[more]"] = "left out";
+    return;
+  }
+  const value = toPlain(typeof given === "function" ? evaluate(given as Valuer) : given, key, redaction, budget);
+  if (value !== undefined) line[nameOf(cutKey(key))] = value;
+}
+
+function evaluate(valuer: Valuer): unknown {
+  try {
+    return valuer();
+  } catch (error) {
+    return threw(error);
   }
 }

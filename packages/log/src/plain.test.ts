@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toPlain } from "./plain.ts";
+import { type Plain, toPlain as plainOf } from "./plain.ts";
+import { createRedaction, type Redaction } from "./redaction.ts";
 
-const none: ReadonlySet<string> = new Set();
+const none = createRedaction([]);
+
+function toPlain(value: unknown, redaction: Redaction): Plain | undefined {
+  return plainOf(value, "field", redaction, { left: Number.POSITIVE_INFINITY });
+}
 
 /** The JSON of a copy: what would be written. */
-function written(value: unknown, redact: ReadonlySet<string> = none): unknown {
-  return JSON.parse(JSON.stringify(toPlain(value, redact)));
+function written(value: unknown, redaction: Redaction = none): unknown {
+  return JSON.parse(JSON.stringify(toPlain(value, redaction)));
 }
 
 test("plain values stay as they are", () => {
@@ -113,7 +118,7 @@ test("depth and number of values are bounded", () => {
 });
 
 test("masked keys are masked at any depth and in any case, also in errors and maps", () => {
-  const redact = new Set(["password", "authorization"]);
+  const redact = createRedaction(["password", "authorization"]);
   const value = {
     user: { Password: "secret", name: "ann" },
     list: [{ AUTHORIZATION: ["secret"] }],

@@ -1,3 +1,5 @@
+import { isMasked, mask, maskText, type Redaction } from "./redaction.ts";
+
 /** What a line may hold: JSON, and nothing that runs code of others when it is written. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
 
@@ -7,38 +9,64 @@ const maxDepth = 10;
 /** How many values one field may bring: a socket logged by mistake holds half the process. */
 const maxValues = 1_000;
 
+/** How much text a line may still take, in characters. */
+export interface Budget {
+  left: number;
+}
+
 interface Walk {
-  readonly redact: ReadonlySet<string>;
+  readonly redaction: Redaction;
+  readonly budget: Budget;
   readonly ancestors: unknown[];
+  /** The keys that lead here. */
+  readonly path: string[];
   left: number;
 }
 
 /**
- * A copy of `value` that is plain JSON: errors with their cause chain, bigints and dates as text, bytes by their number, masked
- * keys as `***`, circles and what is too deep or too much by a word in brackets. Undefined when there is nothing to write
- * (functions, symbols). Never throws: a getter or toJSON that does is written as `[threw ...]`.
+ * A copy of the value under `key` that is plain JSON: errors with their cause chain, bigints and dates as text, bytes by their
+ * number, what must not be written as `***`, circles and what is too deep or too much by a word in brackets, texts cut to what the
+ * budget leaves. Undefined when there is nothing to write (functions, symbols). Never throws: a getter or toJSON that does is
+ * written as `[threw ...]`.
  */
-export function toPlain(value: unknown, redact: ReadonlySet<string>): Plain | undefined {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return value;
-    default:
-      return copy(value, { redact, ancestors: [], left: maxValues });
+export function toPlain(value: unknown, key: string, redaction: Redaction, budget: Budget): Plain | undefined {
+  budget.left -= cutKey(key).length + fixedChars;
+  if (isMasked(redaction, key, noPath)) return mask;
+  return typeof value === "boolean"
+    ? value
+    : copy(value, { redaction, budget, ancestors: [], path: [key], left: maxValues });
+}
+
+const noPath: readonly string[] = [];
+
+/** A key that is longer than any name has to be, cut. */
+export function cutKey(key: string): string {
+  return key.length <= 256 ? key : `${key.slice(0, 256)}[cut ${key.length - 256}]`;
+}
+
+/** What a key takes beside its name, and any value that is no text. */
+const fixedChars = 8;
+
+/** A text as it may be written: masked, and cut where the line would become too long. */
+export function plainText(text: string, redaction: Redaction, budget: Budget): string {
+  const masked = redaction.values.length === 0 ? text : maskText(text, redaction);
+  // What JSON escapes takes more; whether there is any is only looked at where it matters.
+  const size = masked.length <= 256 ? masked.length : JSON.stringify(masked).length - 2;
+  if (size <= budget.left) {
+    budget.left -= size;
+    return masked;
   }
+  const kept = Math.max(0, Math.floor((budget.left * masked.length) / size));
+  budget.left = 0;
+  // Not between the halves of a pair.
+  const end = kept > 0 && /[\ud800-\udbff]/.test(masked[kept - 1]!) ? kept - 1 : kept;
+  return `${masked.slice(0, end)}[cut ${masked.length - end}]`;
 }
-
-/** Whether the value under this key is to be masked. `redact` holds lower-case keys. */
-export function isMasked(key: string, redact: ReadonlySet<string>): boolean {
-  return redact.size > 0 && redact.has(key.toLowerCase());
-}
-
-/** What stands for a masked value. */
-export const mask = "***";
 
 function copy(value: unknown, walk: Walk): Plain | undefined {
   switch (typeof value) {
     case "string":
+      return plainText(value, walk.redaction, walk.budget);
     case "boolean":
       return value;
     case "number":
@@ -101,20 +129,34 @@ function copyEntries(entries: Iterable<readonly [unknown, unknown]>, walk: Walk)
       plain["[more]"] = "left out";
       break;
     }
-    const copied = isMasked(key, walk.redact) ? mask : copy(value, walk);
-    if (copied !== undefined) plain[key] = copied;
+    const shortKey = cutKey(key);
+    walk.budget.left -= shortKey.length + fixedChars;
+    if (walk.budget.left <= 0) {
+      plain["[more]"] = "left out";
+      break;
+    }
+    const copied = isMasked(walk.redaction, key, walk.path) ? mask : copyUnder(key, value, walk);
+    if (copied !== undefined) plain[shortKey] = copied;
   }
   return plain;
+}
+
+function copyUnder(key: string, value: unknown, walk: Walk): Plain | undefined {
+  walk.path.push(key);
+  const copied = copy(value, walk);
+  walk.path.pop();
+  return copied;
 }
 
 function copyList(values: Iterable<unknown>, walk: Walk): Plain {
   const plain: Plain[] = [];
   for (const value of values) {
-    if (walk.left-- <= 0) {
+    walk.budget.left -= fixedChars;
+    if (walk.left-- <= 0 || walk.budget.left <= 0) {
       plain.push("[more left out]");
       break;
     }
-    plain.push(copy(value, walk) ?? null);
+    plain.push(copyUnder(String(plain.length), value, walk) ?? null);
   }
   return plain;
 }

@@ -4,7 +4,7 @@ import type { Destination } from "./line.ts";
 /** How much may wait while nobody reads standard output, in bytes; what comes on top is dropped. */
 const maxWaiting = 16 * 1024 * 1024;
 
-let stdout: Destination | undefined;
+let stdout: (Destination & { flushSync(): void }) | undefined;
 
 /**
  * Standard output, one for all loggers so that lines never mix. Writing is asynchronous and never throws; what still waits
@@ -18,6 +18,18 @@ export function standardOutput(): Destination {
     stdout = stream;
   }
   return stdout;
+}
+
+/**
+ * Writes what still waits for standard output, at once. A process that exits, by itself or by `process.exit()`, does that anyway;
+ * this is for whoever ends it in another way.
+ */
+export function flushLogs(): void {
+  try {
+    stdout?.flushSync();
+  } catch {
+    // Nobody reads it any more.
+  }
 }
 
 function ignore(): void {}

@@ -72,3 +72,34 @@ test("LOG_LEVEL of the process is the level", async () => {
   assert.doesNotMatch(out, /hidden/);
   assert.match(out, /shown/);
 });
+
+test("a flush writes everything at once: even a kill afterwards takes no line", async () => {
+  const { out } = await runProgram(`
+    import { flushLogs } from "@clew/log";
+    const logger = createLogger();
+    for (let n = 0; n < 2000; n += 1) logger.info("line", { n });
+    flushLogs();
+    process.kill(process.pid, "SIGKILL");
+  `);
+  assert.equal(out.trimEnd().split("\n").length, 2000);
+});
+
+test("a redirected console writes lines like any other", async () => {
+  const { out } = await runProgram(`
+    import { redirectConsole } from "@clew/log";
+    redirectConsole(createLogger({ name: "app" }));
+    console.log("from %s", "a library", new Error("broken"));
+    console.error("wrong");
+  `);
+  const lines = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map(({ level, name, msg }) => [level, name, msg]),
+    [
+      ["info", "app", "from a library broken"],
+      ["error", "app", "wrong"],
+    ],
+  );
+});

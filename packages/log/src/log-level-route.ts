@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Level, parseLevel } from "./level.ts";
+import { type LogLevels, logLevels } from "./log-levels.ts";
+
+export interface LogLevelRouteOptions {
+  /** Where it is. Default: `/log/level`. */
+  path?: string;
+  /** Which levels. Default: those of the process. */
+  levels?: LogLevels;
+}
+
+/** A raw route, as an HttpServer takes it among its `routes`. */
+export interface LogLevelRoute {
+  readonly verb: string;
+  readonly path: string;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+/** No request to change a level is longer. */
+const maxBodyBytes = 4096;
+
+/**
+ * Reads and sets levels while the app runs. Put it where only operators come: a debug level writes what users send.
+ *
+ *     GET  /log/level                                                  {"loggers": {"user": "info"}, "set": {}}
+ *     PUT  /log/level  {"name": "user", "level": "debug", "forMs": 60000}   the same, after the change
+ *     PUT  /log/level  {"name": "user", "level": null}                 as the code says again
+ *
+ * Without a name all loggers are meant.
+ */
+export function logLevelRoute(options: LogLevelRouteOptions = {}): LogLevelRoute {
+  const { path = "/log/level", levels = logLevels } = options;
+  return {
+    verb: "*",
+    path,
+    async handle(request, response) {
+      if (request.method === "PUT") {
+        const problem = apply(await readBody(request), levels);
+        if (problem !== undefined) return answer(response, 400, toError(400, problem));
+      } else if (request.method !== "GET" && request.method !== "HEAD") {
+        response.setHeader("allow", "GET, HEAD, PUT");
+        return answer(response, 405, toError(405, `${request.method} is none of GET and PUT`));
+      }
+      answer(response, 200, levels.list());
+    },
+  };
+}
+
+/** Undefined when it is done; otherwise why not. */
+function apply(body: string, levels: LogLevels): string | undefined {
+  let change: { name?: unknown; level?: unknown; forMs?: unknown };
+  try {
+    change = Object(JSON.parse(body)) as typeof change;
+  } catch {
+    return 'the body must be JSON such as {"name": "user", "level": "debug"}';
+  }
+  const { name = "*", level, forMs } = change;
+  if (typeof name !== "string" || name === "") return "name must be the name of a logger, or *";
+  if (forMs !== undefined && !(typeof forMs === "number" && forMs > 0)) return "forMs must be milliseconds above 0";
+  try {
+    if (level === null) levels.clear(name);
+    else levels.set(name, parseLevel(level as Level), forMs);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return undefined;
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= maxBodyBytes) chunks.push(chunk);
+  }
+  return size <= maxBodyBytes ? Buffer.concat(chunks).toString() : "";
+}
+
+function toError(code: number, message: string): object {
+  return { code, reason: "LOG_LEVEL", message, metadata: {} };
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "application/json");
+  response.setHeader("cache-control", "no-store");
+  response.end(JSON.stringify(body));
+}

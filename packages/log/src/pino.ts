@@ -1,0 +1,77 @@
+import { format } from "node:util";
+import { levelRank } from "./level.ts";
+import type { LineLevel, LineWriter } from "./line.ts";
+import type { Fields, Logger } from "./logger.ts";
+
+/** What is needed of a pino logger. */
+export interface PinoLike {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * Lets a pino instance write the lines: its transports, its serializers, its mixins. Both levels count, the logger's and pino's; set
+ * pino's to "debug" to leave it to the logger.
+ */
+export function pinoWriter(pino: PinoLike): LineWriter {
+  return (level, message, fields) => pino[level](fields, message);
+}
+
+type PinoLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+/** pino's levels, and which of ours each is written at. */
+const levels: Readonly<Record<PinoLevel, LineLevel>> = {
+  trace: "debug",
+  debug: "debug",
+  info: "info",
+  warn: "warn",
+  error: "error",
+  fatal: "error",
+};
+
+/** Both of pino's forms: `info({ id: 7 }, "found %s", "it")` and `info("found %s", "it")`. An error may stand for the object. */
+export type PinoMethod = (fieldsOrMessage: unknown, ...rest: unknown[]) => void;
+
+/** What libraries expect of a pino logger. */
+export interface PinoLogger extends Readonly<Record<PinoLevel | "silent", PinoMethod>> {
+  level: string;
+  isLevelEnabled(level: string): boolean;
+  bindings(): Fields;
+  child(bindings: Fields): PinoLogger;
+  flush(callback?: () => void): void;
+}
+
+/** A logger in the form that libraries take as pino's: fastify, pg-boss, baileys. */
+export function toPino(logger: Logger, bindings: Fields = {}): PinoLogger {
+  const methods = Object.fromEntries(
+    Object.entries(levels).map(([name, level]): [string, PinoMethod] => [
+      name,
+      (first, ...rest) => {
+        if (typeof first === "string") logger[level](format(first, ...rest));
+        else if (first instanceof Error)
+          logger[level](rest.length > 0 ? format(...rest) : first.message, { err: first });
+        else logger[level](rest.length > 0 ? format(...rest) : "", toFields(first));
+      },
+    ]),
+  ) as Record<PinoLevel, PinoMethod>;
+  return {
+    ...methods,
+    silent: () => {},
+    get level() {
+      return logger.level;
+    },
+    set level(level) {
+      logger.level = Object.hasOwn(levels, level) ? levels[level as PinoLevel] : (level as Logger["level"]);
+    },
+    isLevelEnabled: (level) => (levelRank[levels[level as PinoLevel] ?? level] ?? -1) >= levelRank[logger.level],
+    bindings: () => bindings,
+    child: (more) => toPino(logger.with(more), { ...bindings, ...more }),
+    flush: (callback) => callback?.(),
+  };
+}
+
+function toFields(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : { value };
+}
