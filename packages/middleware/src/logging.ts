@@ -1,9 +1,10 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, type Handler, hasRequestStream, type Middleware, type Reply, ServiceError } from "@clew/rpc";
+import { type Call, type Handler, hasRequestStream, type Middleware, type Reply } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
+import { codeOf, failureOf } from "./outcome.ts";
 import { watchCall } from "./watch-call.ts";
 
 export interface LoggingOptions {
@@ -33,7 +34,7 @@ export function logging(options: LoggingOptions = {}): Middleware {
   const { logger, args, maxArgsChars, successRatio, random } = resolveLoggingOptions(options);
   const log = (call: Call, next: Handler, readRequest: () => Message | undefined): Promise<Reply> =>
     watchCall(call, next, (thrown) => {
-      if (thrown === undefined && successRatio < 1 && random() >= successRatio) return;
+      if (failureOf(call, thrown) === undefined && successRatio < 1 && random() >= successRatio) return;
       const request = readRequest();
       const text = request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars);
       writeLine(logger, call, thrown, text);
@@ -66,17 +67,17 @@ function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | u
     component: call.transport,
     operation: call.operation,
     ...(args !== undefined && { args }),
-    code: 200,
+    code: codeOf(call, thrown),
     reason: "",
     latency: Math.round((performance.now() - call.startMs) * 1000) / 1e6,
   };
   const message = call.side === "server" ? "server request" : "client request";
-  if (thrown === undefined) {
+  const error = failureOf(call, thrown);
+  if (error === undefined) {
     logger.info(message, fields);
     return;
   }
-  const error = ServiceError.from(thrown);
-  const failed = { ...fields, code: error.code, reason: error.reason, error };
+  const failed = { ...fields, reason: error.reason, error };
   if (error.code >= 500) logger.error(message, failed);
   else logger.warn(message, failed);
 }

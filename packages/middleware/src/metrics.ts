@@ -1,6 +1,7 @@
-import { type Call, GrpcCode, type Middleware, ServiceError, toGrpcCode } from "@clew/rpc";
+import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { optionInvalid } from "./errors.ts";
+import { codeOf, failureOf } from "./outcome.ts";
 import {
   ERROR_TYPE,
   HTTP_REQUEST_METHOD,
@@ -47,13 +48,13 @@ export function metrics(options: MetricsOptions = {}): Middleware {
   return (next) => (call) => {
     const end = getRecorder()(call);
     return watchCall(call, next, (thrown) => {
-      end((performance.now() - call.startMs) / 1000, thrown === undefined ? undefined : ServiceError.from(thrown));
+      end((performance.now() - call.startMs) / 1000, codeOf(call, thrown), failureOf(call, thrown));
     });
   };
 }
 
 /** The instruments of one set of names: called when a call begins, returns what to call at its end. */
-type Recorder = (call: Call) => (seconds: number, error: ServiceError | undefined) => void;
+type Recorder = (call: Call) => (seconds: number, code: number, error: ServiceError | undefined) => void;
 
 /** The buckets that the conventions ask for, in seconds. */
 const semconvBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -87,9 +88,12 @@ function createSemconvRecorder(meter: Meter): Recorder {
     const { duration, active } = call.http !== undefined ? http : call.side === "server" ? server : client;
     const attributes = attributesOf(call);
     active.add(1, attributes.active, call.context);
-    return (seconds, error) => {
+    return (seconds, code, error) => {
       active.add(-1, attributes.active, call.context);
-      const ended = error === undefined ? attributes.succeeded : endAttributes(attributes.active, call, error);
+      const ended =
+        error === undefined && code === 200
+          ? attributes.succeeded
+          : endAttributes(attributes.active, call, code, error);
       // The call's context has its span: a histogram that keeps exemplars finds the trace there.
       duration.record(seconds, ended, call.context);
     };
@@ -125,7 +129,7 @@ function keepAttributes(): (call: Call) => KnownAttributes {
     }
     const active = activeAttributes(call);
     const { verb, route, scheme } = http ?? {};
-    const made = { transport, verb, route, scheme, active, succeeded: endAttributes(active, call, undefined) };
+    const made = { transport, verb, route, scheme, active, succeeded: endAttributes(active, call, 200, undefined) };
     known.set(operation, made);
     return made;
   };
@@ -136,9 +140,8 @@ function activeAttributes({ http, operation, transport }: Call): Attributes {
   return { [HTTP_REQUEST_METHOD]: http.verb, [URL_SCHEME]: http.scheme ?? "http" };
 }
 
-function endAttributes(active: Attributes, call: Call, error: ServiceError | undefined): Attributes {
+function endAttributes(active: Attributes, call: Call, code: number, error: ServiceError | undefined): Attributes {
   const attributes = { ...active };
-  const code = error?.code ?? 200;
   if (call.http !== undefined) {
     attributes[HTTP_ROUTE] = call.http.route;
     attributes[HTTP_RESPONSE_STATUS_CODE] = code;
@@ -164,10 +167,10 @@ function createKratosRecorder(meter: Meter): Recorder {
     const { requests, duration, inFlight } = instruments[call.side];
     const labels: Attributes = { kind: call.transport, operation: call.operation };
     inFlight.add(1, labels, call.context);
-    return (seconds, error) => {
+    return (seconds, code, error) => {
       inFlight.add(-1, labels, call.context);
       duration.record(seconds, labels, call.context);
-      requests.add(1, { ...labels, code: error?.code ?? 200, reason: error?.reason ?? "" }, call.context);
+      requests.add(1, { ...labels, code, reason: error?.reason ?? "" }, call.context);
     };
   };
 }

@@ -1,5 +1,5 @@
 import type { Context } from "@clew/context";
-import { type Call, GrpcCode, type Metadata, type Middleware, ServiceError, toGrpcCode } from "@clew/rpc";
+import { type Call, GrpcCode, type Metadata, type Middleware, toGrpcCode } from "@clew/rpc";
 import {
   propagation,
   type Span,
@@ -12,6 +12,7 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
+import { codeOf, failureOf } from "./outcome.ts";
 import {
   ERROR_TYPE,
   HTTP_REQUEST_METHOD,
@@ -123,8 +124,8 @@ function setAddress(span: Span, address: string, addressName: string, portName: 
 const grpcNames: readonly string[] = Object.keys(GrpcCode);
 
 function endSpan(span: Span, call: Call, thrown: unknown): void {
-  const error = thrown === undefined ? undefined : ServiceError.from(thrown);
-  const code = error?.code ?? 200;
+  const error = failureOf(call, thrown);
+  const code = codeOf(call, thrown);
   if (call.side === "client") setAddress(span, call.peer.address, SERVER_ADDRESS, SERVER_PORT);
   if (call.http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
   else span.setAttribute(RPC_STATUS_CODE, grpcNames[toGrpcCode(code)] ?? "UNKNOWN");

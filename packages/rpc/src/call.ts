@@ -27,6 +27,8 @@ export interface HttpInfo {
   readonly route: string;
   /** `http` or `https`. */
   readonly scheme?: string;
+  /** The status of the reply, unless that is an error: 200, or what a handler has set. Default: 200. */
+  readonly status?: number;
 }
 
 export interface CallInit {

@@ -56,8 +56,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   override readonly side = "server";
   override readonly transport = "http";
   readonly path: string;
-  /** The status of a reply that is no error. */
-  replyStatus = 200;
+  status = 200;
   readonly #route: RpcRoute;
   readonly #exchange: ServerExchange;
   readonly #query: string;
@@ -108,7 +107,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   /** The reply for a message, in the codec the caller likes best. */
   encodeReply(message: Message): HttpReply {
     const { replyCodecs, replyHttpBody, bodyLimitBytes } = this.#route;
-    const status = this.replyStatus;
+    const status = this.status;
     const metadata = this.givenReplyMetadata;
     if (!hasReplyBody(status)) return { status, contentType: undefined, body: "", metadata, bodyLimitBytes };
     if (replyHttpBody !== undefined) {
@@ -141,12 +140,13 @@ export class HttpServerCall extends Call implements HttpInfo {
     const codec = findCodec(requestCodecs, contentType ?? "");
     if (codec === undefined)
       throw unsupported(
+        400,
         "content type",
         contentType,
         [...requestCodecs.values()].map((one) => one.contentType),
       );
     const charset = charsetOf(contentType!);
-    if (charset !== undefined && !readCharsets.has(charset)) throw unsupported("charset", charset, ["utf-8"]);
+    if (charset !== undefined && !readCharsets.has(charset)) throw unsupported(415, "charset", charset, ["utf-8"]);
     const bytes = await this.#readBody();
     try {
       return codec.decode(bytes);
@@ -170,7 +170,7 @@ export class HttpServerCall extends Call implements HttpInfo {
     if (!canDecodeContent(encoding)) {
       // What would work belongs in this header (RFC 9110 section 15.5.16).
       this.replyMetadata.set("accept-encoding", acceptedCodings);
-      throw unsupported("content encoding", encoding, [acceptedCodings]);
+      throw unsupported(415, "content encoding", encoding, [acceptedCodings]);
     }
     const bytes = await this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
     return this.orCancelled(decodeContent(bytes, encoding, bodyLimitBytes));
@@ -180,10 +180,11 @@ export class HttpServerCall extends Call implements HttpInfo {
 /** What is UTF-8, or a part of it. */
 const readCharsets: ReadonlySet<string> = new Set(["utf-8", "utf8", "us-ascii"]);
 
-function unsupported(what: string, given: string | undefined, works: string[]): ServiceError {
+// 400 for a content type is Kratos's; RFC 9110 section 15.5.16 has 415 for what no table of Kratos speaks of.
+function unsupported(status: 400 | 415, what: string, given: string | undefined, works: string[]): ServiceError {
   const known = works.join(", ");
   return new ServiceError(
-    415,
+    status,
     "CODEC",
     `the body has ${given === undefined ? `no ${what}` : `the ${what} "${given}"`}; ${known} would work`,
   );

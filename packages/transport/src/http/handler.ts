@@ -206,7 +206,7 @@ export class HttpHandler implements StreamHandler {
       const error = reply === undefined ? this.#toServiceError(call, thrown) : this.#sendReply(call, reply, exchange);
       if (error !== undefined) this.#sendFailure(call, error, exchange);
       call.finish();
-      announceEnd(call, error);
+      announceEnd(call, error instanceof Redirect ? undefined : error);
       onOver?.();
     };
     call.onCancel((reason) => settle(undefined, reason));

@@ -87,6 +87,10 @@ export class RawCall extends Call implements HttpInfo {
     return this.#init.exchange.scheme;
   }
 
+  get status(): number {
+    return this.#init.response.statusCode;
+  }
+
   override receive(): Promise<Message> {
     return Promise.reject(rawBodyUnread(this.operation));
   }

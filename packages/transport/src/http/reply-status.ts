@@ -12,7 +12,7 @@ import { Redirect } from "./redirect.ts";
 export function setStatus(call: Call, status: number): void {
   if (!Number.isInteger(status) || status < 200 || status > 399)
     throw statusInvalid(status, "a status from 200 to 399");
-  if (call instanceof HttpServerCall) call.replyStatus = status;
+  if (call instanceof HttpServerCall) call.status = status;
 }
 
 /**
@@ -24,7 +24,7 @@ export function setStatus(call: Call, status: number): void {
 export function redirect(call: Call, url: string | URL, status = 302): Record<never, never> {
   const target = new Redirect(url, status);
   if (!(call instanceof HttpServerCall)) throw target;
-  call.replyStatus = status;
+  call.status = status;
   call.replyMetadata.set("location", target.location);
   return {};
 }

@@ -43,6 +43,7 @@ export function serveWebSocket(request: StreamRequest): void {
  *                                                     └▶ error frame, status frame, close 1011
  */
 class WebSocketCall extends HttpServerCall {
+  override status = 101;
   readonly #request: StreamRequest;
   readonly #incoming: IncomingMessage;
   readonly #protocol: string | undefined;
