@@ -1,4 +1,5 @@
 export { GrpcTraceBinPropagator } from "./propagator.ts";
+export { OpenCensusSpan, type OpenCensusSpanOptions, OpenCensusTracer } from "./tracer.ts";
 
 // For library authors.
 

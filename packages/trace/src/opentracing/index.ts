@@ -1,0 +1,8 @@
+export {
+  type OpenTracingReference,
+  OpenTracingSpan,
+  OpenTracingSpanContext,
+  type OpenTracingSpanOptions,
+  OpenTracingTracer,
+  type OpenTracingTracerOptions,
+} from "./tracer.ts";
