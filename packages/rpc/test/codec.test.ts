@@ -295,6 +295,45 @@ test("both names of a field, and both forms of enums and integers are read", () 
   assert.equal(read('{"optionalNestedEnum":"NO_SUCH","optionalInt32":3}').optionalInt32, 3);
 });
 
+test("a JSON number is the integer that its digits say, also beyond 2^53", () => {
+  const codec = createJsonCodec({ types }).compile(Proto3);
+  const read = (json: string) => codec.decode(Buffer.from(json));
+  assert.equal(read('{"optionalInt64":9007199254740993}').optionalInt64, 9007199254740993n);
+  assert.equal(read('{"optionalInt64":-9223372036854775808}').optionalInt64, -(2n ** 63n));
+  assert.equal(read('{"optionalUint64":18446744073709551615}').optionalUint64, 2n ** 64n - 1n);
+  assert.equal(read('{"optionalInt64":9007199254740993.00}').optionalInt64, 9007199254740993n);
+  assert.equal(read('{"optionalInt64":0.9007199254740993E16}').optionalInt64, 9007199254740993n);
+  assert.equal(read('{"optionalInt64":1e18}').optionalInt64, 10n ** 18n);
+  const all = read(
+    '{"repeatedInt64":[1,9007199254740993],"mapInt64Int64":{"1":9007199254740993},"optionalInt64Wrapper":9007199254740993,' +
+      '"optionalStruct":{"a":[9007199254740993]},"optionalValue":9007199254740993,"optionalDouble":9007199254740993,' +
+      '"repeatedFloat":[9007199254740993],"optionalNestedMessage":{"corecursive":{"optionalFixed64":9007199254740993}},' +
+      '"optionalAny":{"@type":"/google.protobuf.Duration","value":"9007199254s"},"optionalString":"9007199254740993"}',
+  );
+  assert.deepEqual(all.repeatedInt64, [1n, 9007199254740993n]);
+  assert.deepEqual(all.mapInt64Int64, { 1: 9007199254740993n });
+  assert.equal(all.optionalInt64Wrapper, 9007199254740993n);
+  // The other numbers are doubles.
+  assert.deepEqual(all.optionalStruct, { a: [9007199254740992] });
+  assert.deepEqual(all.optionalValue?.kind, { case: "numberValue", value: 9007199254740992 });
+  assert.equal(all.optionalDouble, 9007199254740992);
+  assert.deepEqual(all.repeatedFloat, [9007199254740992]);
+  assert.equal(all.optionalNestedMessage?.corecursive?.optionalFixed64, 9007199254740993n);
+  for (const [json, error] of [
+    ['{"optionalInt64":9223372036854775808}', /optional_int64.*9223372036854775808/],
+    ['{"optionalUint64":18446744073709551616}', /optional_uint64.*18446744073709551616/],
+    ['{"optionalInt64":9007199254740993.5}', /optional_int64/],
+    ['{"optionalInt64":1e300}', /optional_int64/],
+    [`{"optionalInt64":9007199254740993.${"0".repeat(100)}}`, /optional_int64/],
+    ['{"repeatedInt64":[9007199254740993],"optionalInt32":9007199254740993}', /optional_int32.*9007199254740993/],
+    ['{"repeatedInt64":[9007199254740993],"optionalNestedEnum":9007199254740993}', /enum/i],
+    ['{"repeatedInt64":[9007199254740993],"optionalString":9007199254740993}', /optional_string/],
+    ['{"repeatedInt64":[9007199254740993],"optionalBool":9007199254740993}', /optional_bool/],
+  ] as const) {
+    assert.throws(() => read(json), { message: error }, json);
+  }
+});
+
 test("JSON that is not the message is refused, and the error names the field", () => {
   const codec = jsonCodec.compile(Proto3);
   for (const [json, error] of [
@@ -325,6 +364,21 @@ test("JSON that is not the message is refused, and the error names the field", (
     ['{"optionalTimestamp":"0000-01-01T00:00:00Z"}', /Timestamp/],
     ['{"optionalDuration":"5"}', /Duration/],
     ['{"optionalFieldMask":"foo_bar"}', /FieldMask/],
+    ['{"optionalFieldMask":"a..b"}', /FieldMask.*a\.\.b/],
+    ['{"optionalFieldMask":"a,,b"}', /FieldMask/],
+    ['{"optionalFieldMask":"a.1"}', /FieldMask/],
+    ['{"optionalFieldMask":"a, b"}', /FieldMask/],
+    ['{"optionalInt32":"0x10"}', /optional_int32/],
+    ['{"optionalInt32":"+5"}', /optional_int32/],
+    ['{"optionalInt64":"0x10"}', /optional_int64/],
+    ['{"optionalInt64":"+5"}', /optional_int64/],
+    ['{"optionalDouble":"0x10"}', /optional_double/],
+    ['{"optionalDouble":"+Infinity"}', /optional_double/],
+    ['{"optionalBytes":"===="}', /optional_bytes/],
+    ['{"optionalBytes":"A"}', /optional_bytes/],
+    ['{"mapInt32Int32":{"+5":1}}', /map_int32_int32/],
+    ['{"mapInt32Int32":{"0x10":1}}', /map_int32_int32/],
+    ['{"optionalTimestamp":"2025-02-30T00:00:00Z"}', /Timestamp/],
     ['{"optionalAny":{"@type":"type.googleapis.com/no.Such"}}', /no\.Such/],
     ['{"optionalString":"\\ud800"}', /./],
   ] as const) {

@@ -195,7 +195,7 @@ test("what is wrong with a form is told with the part's name", async () => {
         ...form([]),
         headers: { "content-type": "multipart/mixed; boundary=xx" },
       });
-      assert.deepEqual(problemOf(mixed.text).slice(0, 2), [415, "CODEC"]);
+      assert.deepEqual(problemOf(mixed.text).slice(0, 2), [400, "CODEC"]);
     },
   );
 });
@@ -391,7 +391,7 @@ test("a raw route's form over a limit, malformed or cut short is answered as an 
         [form([{ disposition: "x", content: "" }]), 400, "CODEC", /part 1 .* has no content-disposition/],
         [
           { ...form([]), headers: { "content-type": "application/json" } },
-          415,
+          400,
           "CODEC",
           /multipart\/form-data would work/,
         ],

@@ -107,9 +107,9 @@ test("what is wrong is told as over HTTP/1.1, and costs its stream only", async 
     const session = connectHttp2(url);
     const cases: [headers: Record<string, string>, body: string | undefined, status: number, reason: string][] = [
       [unary, "{", 400, "CODEC"],
-      [{ ...unary, "content-type": "text/xml" }, "<a/>", 415, "CODEC"],
+      [{ ...unary, "content-type": "text/xml" }, "<a/>", 400, "CODEC"],
       [{ ...unary, "content-encoding": "compress" }, "{}", 415, "CODEC"],
-      [{ ...unary, "content-type": "application/grpc" }, "", 415, "CODEC"],
+      [{ ...unary, "content-type": "application/grpc" }, "", 400, "CODEC"],
       [{ ...unary, "content-length": "1001" }, " ".repeat(1001), 413, "BODY_TOO_LARGE"],
       [unary, " ".repeat(100_000), 413, "BODY_TOO_LARGE"],
       [unary, "{}", 504, "GATEWAY_TIMEOUT"],

@@ -3,11 +3,13 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { depthLimit } from "./depth-limit.ts";
 import { fieldName, type SingularField } from "./field.ts";
 import { readExtension } from "./json-extension.ts";
+import { enumTableOf, isNullValue, readerOf, scalarReaders, takesNull } from "./json-field.ts";
+import { interpretMessage, interpretWrapper } from "./json-interpret.ts";
 import type { JsonPolicy } from "./json-options.ts";
 import * as reader from "./json-reader.ts";
 import { type ReadJson, readStruct, wellKnownReader } from "./json-well-known.ts";
 import { compileCreate } from "./proto-create.ts";
-import { quote, Source } from "./source.ts";
+import { canGenerate, quote, Source } from "./source.ts";
 import { isJsonStruct } from "./struct.ts";
 
 /** A slot, because messages may hold each other: it is filled once its function is made. */
@@ -29,14 +31,15 @@ export class JsonReaders {
     if (slot === undefined) {
       slot = { read: undefined as unknown as ReadJson };
       this.#slots.set(desc, slot);
-      slot.read = this.#wellKnownOf(desc) ?? new JsonReaderSource(desc, this).build();
+      slot.read = wellKnownReader(desc, this) ?? this.#build(desc);
     }
     return slot;
   }
 
-  #wellKnownOf(desc: DescMessage): ReadJson | undefined {
-    if (isWrapperDesc(desc)) return new JsonReaderSource(desc, this).buildWrapper();
-    return wellKnownReader(desc, this);
+  #build(desc: DescMessage): ReadJson {
+    if (!canGenerate) return isWrapperDesc(desc) ? interpretWrapper(desc) : interpretMessage(desc, this);
+    const source = new JsonReaderSource(desc, this);
+    return isWrapperDesc(desc) ? source.buildWrapper() : source.build();
   }
 
   /** An extension's value, or a field that the message does not have. */
@@ -46,27 +49,6 @@ export class JsonReaders {
     if (this.policy.rejectUnknownFields) throw reader.unknownField(message.$typeName, name);
   }
 }
-
-type Read = (json: unknown, name: string) => unknown;
-
-/** The scalars that are more than a check of their type. */
-const scalars: Readonly<Partial<Record<ScalarType, Read>>> = {
-  [ScalarType.DOUBLE]: reader.readDouble,
-  [ScalarType.FLOAT]: reader.readFloat,
-  [ScalarType.INT64]: reader.readInt64,
-  [ScalarType.UINT64]: reader.readUint64,
-  [ScalarType.INT32]: reader.readInt32,
-  [ScalarType.FIXED64]: reader.readUint64,
-  [ScalarType.FIXED32]: reader.readUint32,
-  [ScalarType.BYTES]: reader.readBytes,
-  [ScalarType.UINT32]: reader.readUint32,
-  [ScalarType.SFIXED32]: reader.readInt32,
-  [ScalarType.SFIXED64]: reader.readInt64,
-  [ScalarType.SINT32]: reader.readInt32,
-  [ScalarType.SINT64]: reader.readInt64,
-};
-
-const nullValue = "google.protobuf.NullValue";
 
 /**
  * Generates, for `message M { string first_name = 1; repeated M items = 2; }`:
@@ -187,12 +169,7 @@ class JsonReaderSource {
         source.add(`if (typeof ${variable} !== "boolean") throw ${expected}(${name}, "true or false", ${variable});`);
         return;
     }
-    let read = scalars[scalar]!;
-    if (field.fieldKind !== "map" && (field as { longAsString?: boolean }).longAsString === true) {
-      if (read === reader.readInt64) read = reader.readInt64Text;
-      if (read === reader.readUint64) read = reader.readUint64Text;
-    }
-    source.add(`${variable} = ${source.constant(read)}(${variable}, ${name});`);
+    source.add(`${variable} = ${source.constant(readerOf(field, scalar))}(${variable}, ${name});`);
   }
 
   #addEnum(field: DescField, desc: DescEnum, variable: string, skip: string): void {
@@ -202,7 +179,7 @@ class JsonReaderSource {
     const names = [source.constant(numbers), source.constant(closedNumbers), isLenient, quote(fieldName(field))];
     const read = `${source.constant(reader.readEnum)}(${variable}, ${names.join(", ")})`;
     source.add(
-      desc.typeName === nullValue ? `${variable} = ${variable} === null ? 0 : ${read};` : `${variable} = ${read};`,
+      isNullValue(desc) ? `${variable} = ${variable} === null ? 0 : ${read};` : `${variable} = ${read};`,
       `if (${variable} === undefined) ${skip}`,
     );
   }
@@ -263,7 +240,7 @@ class JsonReaderSource {
         source.add(`record[${source.constant(reader.readBoolKey)}(e, ${name})] = w;`);
         break;
       default: {
-        const read = source.constant(scalars[field.mapKey]!);
+        const read = source.constant(scalarReaders[field.mapKey]);
         const key = `${source.constant(reader.readIntKey)}(e, ${read}, ${name})`;
         source.add(`${source.constant(reader.setEntry)}(record, ${key}, w, ${name});`);
       }
@@ -276,33 +253,4 @@ class JsonReaderSource {
     const problem = this.#source.constant(reader.problem);
     this.#source.add(`if (w === null) throw ${problem}(${name}, "null has no meaning ${where}");`);
   }
-}
-
-/** Whether null is a value of the field, or of its items: elsewhere it means that there is none. */
-function takesNull(field: DescField): boolean {
-  return field.message?.typeName === "google.protobuf.Value" || field.enum?.typeName === nullValue;
-}
-
-interface EnumTable {
-  readonly numbers: ReadonlyMap<string, number>;
-  /** The values that it has, where it may have no others. */
-  readonly closedNumbers: ReadonlySet<number> | undefined;
-}
-
-const enumTables = new WeakMap<DescEnum, EnumTable>();
-
-function enumTableOf(desc: DescEnum): EnumTable {
-  let table = enumTables.get(desc);
-  if (table === undefined) {
-    table = {
-      // A name of the .proto wins over a name for JSON that is the same.
-      numbers: new Map([
-        ...desc.values.map(({ jsonName, number }): [string, number] => [jsonName, number]),
-        ...desc.values.map(({ name, number }): [string, number] => [name, number]),
-      ]),
-      closedNumbers: desc.open ? undefined : new Set(desc.values.map(({ number }) => number)),
-    };
-    enumTables.set(desc, table);
-  }
-  return table;
 }

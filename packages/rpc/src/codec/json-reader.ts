@@ -1,8 +1,10 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { depthLimit } from "./depth-limit.ts";
+import { InexactInteger } from "./json-exact.ts";
 import { setOwn } from "./set-own.ts";
 
-// What generated JSON decoders call. Each takes a value that JSON.parse made, and the name of the field for what is wrong with it.
+// What JSON decoders call. Each takes a value that JSON.parse made, or a bigint where that rounds, and the name of the field for
+// what is wrong with it.
 
 /** What is wrong with the value of a field, or with a message. */
 export function problem(name: string, text: string): Error {
@@ -14,11 +16,22 @@ export function shown(json: unknown): string {
   if (json === null) return "null";
   if (Array.isArray(json)) return "an array";
   if (typeof json === "object") return "an object";
-  return typeof json === "string" && json.length > 30 ? "a string" : JSON.stringify(json);
+  if (typeof json === "string") return json.length > 30 ? "a string" : JSON.stringify(json);
+  return String(json);
 }
 
 export function expected(name: string, type: string, json: unknown): Error {
   return problem(name, `expected ${type}, got ${shown(json)}`);
+}
+
+export function readString(json: unknown, name: string): string {
+  if (typeof json !== "string") throw expected(name, "a string", json);
+  return json;
+}
+
+export function readBool(json: unknown, name: string): boolean {
+  if (typeof json !== "boolean") throw expected(name, "true or false", json);
+  return json;
 }
 
 export function unknownField(message: string, name: string): Error {
@@ -40,6 +53,7 @@ export function tooDeep(message: string): Error {
 // A number in a string is written as JSON writes numbers: no plus, no 0x10, no space around it, no name such as Infinity.
 function numberOf(json: unknown): number {
   if (typeof json === "number") return json;
+  if (typeof json === "bigint") return Number(json);
   if (typeof json !== "string" || !/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(json)) return Number.NaN;
   return Number(json);
 }
@@ -81,13 +95,13 @@ const int64Max = 2n ** 63n - 1n;
 const uint64Max = 2n ** 64n - 1n;
 
 export function readInt64(json: unknown, name: string): bigint {
-  const value = toBigInt(json);
+  const value = toBigInt(json, name);
   if (value === undefined || value < int64Min || value > int64Max) throw expected(name, "int64", json);
   return value;
 }
 
 export function readUint64(json: unknown, name: string): bigint {
-  const value = toBigInt(json);
+  const value = toBigInt(json, name);
   if (value === undefined || value < 0n || value > uint64Max) throw expected(name, "uint64", json);
   return value;
 }
@@ -100,9 +114,14 @@ export function readUint64Text(json: unknown, name: string): string {
   return String(readUint64(json, name));
 }
 
-function toBigInt(json: unknown): bigint | undefined {
-  if (typeof json === "number") return Number.isInteger(json) ? BigInt(json) : undefined;
-  if (typeof json !== "string") return undefined;
+/** @throws InexactInteger for a number that may have been another before it was a double */
+function toBigInt(json: unknown, name: string): bigint | undefined {
+  if (typeof json === "number") {
+    if (Number.isSafeInteger(json)) return BigInt(json);
+    if (!Number.isInteger(json) || Math.abs(json) >= 2 ** 65) return undefined;
+    throw new InexactInteger(expected(name, "a whole number of 64 bits", json).message);
+  }
+  if (typeof json !== "string") return typeof json === "bigint" ? json : undefined;
   // Up to fifteen digits are exact in a double: half the price of a search and BigInt's own parser.
   if (json.length < 16) {
     let value = 0;

@@ -1,10 +1,10 @@
-import { type DescMessage, fromJson, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { int64ToNumbers } from "./json-int64.ts";
 import type { JsonPolicy } from "./json-options.ts";
 
 /**
  * Messages as the values that JSON.parse gives, by protobuf-es, which walks tables of closures: it needs no code from strings. The
- * JSON codec falls back to it, and encodings that are JSON in other clothes are made of it.
+ * JSON codec falls back to it, and encodings that are JSON in other clothes are made of it. JsonReaders read them.
  */
 export interface JsonTree {
   /**
@@ -12,16 +12,12 @@ export interface JsonTree {
    * @throws Error that names the field
    */
   toTree<T extends DescMessage>(desc: T, message: MessageShape<T>, toNumber: (digits: string) => unknown): JsonValue;
-  /** @throws Error that names the field */
-  fromTree<T extends DescMessage>(desc: T, json: JsonValue): MessageShape<T>;
 }
 
 export function createJsonTree(policy: JsonPolicy): JsonTree {
   const { types } = policy;
-  const registry = types && { registry: types };
-  const read = { ...registry, ignoreUnknownFields: !policy.rejectUnknownFields };
   const write = {
-    ...registry,
+    ...(types && { registry: types }),
     alwaysEmitImplicit: policy.emitZeroValues,
     enumAsInteger: policy.enumAsNumber,
     useProtoFieldName: policy.useProtoFieldNames,
@@ -31,6 +27,5 @@ export function createJsonTree(policy: JsonPolicy): JsonTree {
       const json: JsonValue = toJson(desc, message, write);
       return policy.int64AsNumber === false ? json : int64ToNumbers(desc, json, policy, toNumber);
     },
-    fromTree: (desc, json) => fromJson(desc, json, read),
   };
 }

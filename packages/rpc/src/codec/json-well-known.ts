@@ -15,7 +15,7 @@ import { problem, shown } from "./json-reader.ts";
 import * as writer from "./json-writer.ts";
 import { readProto } from "./proto-decode.ts";
 import { readTime, secondsMax, secondsMin, writeTime } from "./rfc3339.ts";
-import { listFromJson, structFromJson, structToJson, valueFromJson, valueToJson } from "./struct.ts";
+import { listFromJson, settleJson, structFromJson, structToJson, valueFromJson, valueToJson } from "./struct.ts";
 
 // The messages of google.protobuf that have a form of their own in JSON. Wrappers are compiled like what they hold.
 
@@ -208,10 +208,7 @@ export function wellKnownReader(desc: DescMessage, readers: Readers): ReadJson |
 
 /** A google.protobuf.Struct as protobuf-es holds it in fields. */
 export function readStruct(json: unknown, depth: number): JsonObject {
-  const value = requireStruct(json);
-  // What is nested too deep is refused here too.
-  structFromJson(value, depth);
-  return value;
+  return settleJson(requireStruct(json), depth);
 }
 
 function requireStruct(json: unknown): JsonObject {
@@ -271,6 +268,10 @@ function readFieldMask(desc: DescMessage, json: unknown): object {
   const message = create(desc) as FieldMask;
   if (json === "") return message;
   if (json.includes("_")) throw problem(desc.typeName, `the paths in "${json}" are not in lowerCamelCase`);
-  message.paths = json.split(",").map(protoSnakeCase);
+  message.paths = json.split(",").map((path) => {
+    if (!/^[A-Za-z]\w*(?:\.[A-Za-z]\w*)*$/.test(path))
+      throw problem(desc.typeName, `"${path}" is not a path of fields`);
+    return protoSnakeCase(path);
+  });
   return message;
 }

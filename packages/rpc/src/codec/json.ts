@@ -1,8 +1,9 @@
-import type { JsonValue, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { viewAsBuffer } from "./buffer-view.ts";
 import type { Codec } from "./codec.ts";
 import { JsonReaders } from "./json-decode.ts";
 import { JsonWriters } from "./json-encode.ts";
+import { InexactInteger, parseExactly } from "./json-exact.ts";
 import { rawNumber } from "./json-int64.ts";
 import { type JsonCodecOptions, type JsonPolicy, resolveJsonCodecOptions } from "./json-options.ts";
 import { refuseDuplicates, refuseSurrogates } from "./json-reader.ts";
@@ -26,12 +27,10 @@ export const jsonCodec: Codec = createJsonCodec();
 
 function compiler(policy: JsonPolicy): Codec["compile"] {
   const writers = new JsonWriters(policy);
-  const readers = new JsonReaders(policy);
+  const decoder = decoders(policy);
   return (desc) => {
-    type Shape = MessageShape<typeof desc>;
     // Made at the first message, as in the proto codec.
     let writer: WriteJson | undefined;
-    let reader: ReadJson | undefined;
     return {
       encode: (message) => {
         writer ??= writers.slotOf(desc).write;
@@ -41,30 +40,43 @@ function compiler(policy: JsonPolicy): Codec["compile"] {
         writer ??= writers.slotOf(desc).write;
         return writeJsonText(writer, message);
       },
-      decode: (bytes) => {
-        reader ??= readers.slotOf(desc).read;
-        return reader(parse(bytes, policy), 1) as Shape;
-      },
+      decode: decoder(desc),
     };
   };
 }
 
 function interpreter(policy: JsonPolicy): Codec["compile"] {
-  const tree = createJsonTree(policy);
+  const { toTree } = createJsonTree(policy);
+  const decoder = decoders(policy);
   return (desc) => {
-    const encodeText = (message: MessageShape<typeof desc>): string =>
-      JSON.stringify(tree.toTree(desc, message, rawNumber));
+    const encodeText = (message: MessageShape<typeof desc>): string => JSON.stringify(toTree(desc, message, rawNumber));
     return {
       encode: (message) => Buffer.from(encodeText(message)),
       encodeText,
-      decode: (bytes) => tree.fromTree(desc, parse(bytes, policy) as JsonValue),
+      decode: decoder(desc),
     };
   };
 }
 
-function parse(bytes: Uint8Array, policy: JsonPolicy): unknown {
-  const text = viewAsBuffer(bytes).toString();
-  if (text === "") return {};
+function decoders(policy: JsonPolicy): <T extends DescMessage>(desc: T) => (bytes: Uint8Array) => MessageShape<T> {
+  const readers = new JsonReaders(policy);
+  return <T extends DescMessage>(desc: T) => {
+    let read: ReadJson | undefined;
+    return (bytes) => {
+      read ??= readers.slotOf(desc).read;
+      const text = viewAsBuffer(bytes).toString();
+      const json = text === "" ? {} : parse(text, policy);
+      try {
+        return read(json, 1) as MessageShape<T>;
+      } catch (error) {
+        if (!(error instanceof InexactInteger)) throw error;
+        return read(parseExactly(text), 1) as MessageShape<T>;
+      }
+    };
+  };
+}
+
+function parse(text: string, policy: JsonPolicy): unknown {
   const json = JSON.parse(text) as unknown;
   if (policy.rejectUnknownFields) refuseDuplicates(text);
   // Looking for the escape in the text costs little, looking at each string much.

@@ -16,6 +16,23 @@ export function isJsonStruct(field: DescField): boolean {
   return field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
 }
 
+/** The plain object, or list, as protobuf-es holds it: its numbers are doubles. */
+export function settleJson<T extends object>(json: T, depth: number): T {
+  const values = json as Record<string, unknown>;
+  for (const name in values) {
+    // As a message, every value is a level of its own.
+    requireDepth(depth + 1);
+    const value = values[name];
+    if (typeof value === "bigint") values[name] = Number(value);
+    else if (typeof value === "object" && value !== null) settleJson(value, depth + 1);
+  }
+  return json;
+}
+
+function requireDepth(depth: number): void {
+  if (depth > depthLimit) throw new Error(`google.protobuf.Value: values are nested more than ${depthLimit} deep`);
+}
+
 /** The message for a plain object. */
 export function structFromJson(json: JsonObject, depth: number): Struct {
   const struct = create(StructSchema);
@@ -23,12 +40,13 @@ export function structFromJson(json: JsonObject, depth: number): Struct {
   return struct;
 }
 
-export function valueFromJson(json: JsonValue, depth: number): Value {
-  if (depth > depthLimit) throw new Error(`google.protobuf.Value: values are nested more than ${depthLimit} deep`);
+export function valueFromJson(json: JsonValue | bigint, depth: number): Value {
+  requireDepth(depth);
   const value = create(ValueSchema);
   switch (typeof json) {
+    case "bigint":
     case "number":
-      value.kind = { case: "numberValue", value: json };
+      value.kind = { case: "numberValue", value: Number(json) };
       break;
     case "string":
       value.kind = { case: "stringValue", value: json };

@@ -10,6 +10,7 @@ import {
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { Codec } from "./codec.ts";
 import { fieldName } from "./field.ts";
+import { JsonReaders } from "./json-decode.ts";
 import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.ts";
 import { createJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
@@ -34,7 +35,8 @@ export type XmlCodecOptions = Omit<JsonCodecOptions, "int64AsNumber">;
  */
 export function createXmlCodec(options: XmlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
-  const { toTree, fromTree } = createJsonTree(policy);
+  const { toTree } = createJsonTree(policy);
+  const readers = new JsonReaders(policy);
   return {
     name: "xml",
     contentType: "application/xml",
@@ -49,7 +51,7 @@ export function createXmlCodec(options: XmlCodecOptions = {}): Codec {
         decode: (bytes) => {
           if (bytes.length === 0) return create(desc);
           const json = messageFromXml(desc, parseXml(bytes), policy.rejectUnknownFields, desc.typeName);
-          return fromTree(desc, json);
+          return readers.slotOf(desc).read(json, 1) as MessageShape<typeof desc>;
         },
       };
     },

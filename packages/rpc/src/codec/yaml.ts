@@ -1,8 +1,9 @@
-import { create, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import { create, type MessageShape } from "@bufbuild/protobuf";
 import { parseDocument, stringify } from "yaml";
 import { viewAsBuffer } from "./buffer-view.ts";
 import type { Codec } from "./codec.ts";
 import { depthLimit } from "./depth-limit.ts";
+import { JsonReaders } from "./json-decode.ts";
 import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.ts";
 import { createJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
@@ -19,7 +20,8 @@ const levelLimit = 2 * depthLimit + 1;
  */
 export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
-  const { toTree, fromTree } = createJsonTree(policy);
+  const { toTree } = createJsonTree(policy);
+  const readers = new JsonReaders(policy);
   return {
     name: "yaml",
     contentType: "application/yaml",
@@ -36,7 +38,8 @@ export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
         decode: (bytes) => {
           const json = parse(viewAsBuffer(bytes).toString());
           const isEmpty = json === null && desc.typeName !== "google.protobuf.Value";
-          return isEmpty ? create(desc) : fromTree(desc, json);
+          if (isEmpty) return create(desc);
+          return readers.slotOf(desc).read(json, 1) as MessageShape<typeof desc>;
         },
       };
     },
@@ -51,7 +54,7 @@ function keepSign(_name: unknown, value: unknown): unknown {
   return Object.is(value, -0) ? "-0" : value;
 }
 
-function parse(text: string): JsonValue {
+function parse(text: string): unknown {
   let value: unknown;
   try {
     const document = parseDocument(text, { intAsBigInt: true, stringKeys: true, logLevel: "error" });
@@ -66,14 +69,16 @@ function parse(text: string): JsonValue {
 
 const tooDeep = `values are nested more than ${levelLimit} deep`;
 
-/** What YAML has and JSON has not, as the JSON mapping says it: large integers, NaN and infinity are text. */
-function toJsonValue(value: unknown, depth: number): JsonValue {
+/** What YAML has and JSON has not, as the JSON mapping says it: NaN and infinity are text. Only large integers are bigints. */
+function toJsonValue(value: unknown, depth: number): unknown {
   if (depth > levelLimit) throw new Error(`cannot decode YAML: ${tooDeep}`);
   switch (typeof value) {
     case "bigint":
-      return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+      return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     case "number":
-      return Number.isFinite(value) ? value : String(value);
+      if (!Number.isFinite(value)) return String(value);
+      // As 1e18: no digit of it is lost.
+      return Number.isInteger(value) && !Number.isSafeInteger(value) ? BigInt(value) : value;
     case "object": {
       if (value === null) return null;
       if (Array.isArray(value)) return value.map((item) => toJsonValue(item, depth + 1));
@@ -82,6 +87,6 @@ function toJsonValue(value: unknown, depth: number): JsonValue {
       return json;
     }
     default:
-      return value as JsonValue;
+      return value;
   }
 }

@@ -120,7 +120,8 @@ export type FormValue = string | FormPart;
  * @throws ServiceError 400 CODEC naming the field
  */
 export function bindForm(desc: DescMessage, message: Message, valuesByKey: ReadonlyMap<string, FormValue[]>): void {
-  // The oneofs and lists this form has set: two members of a oneof are a contradiction, while a body's is replaced.
+  // The oneofs and lists this form has set, and the paths of its values: two members of a oneof are a contradiction, and so are
+  // both names of a field, while what a body brought is replaced.
   const decided = new Set<unknown>();
   for (const [key, values] of valuesByKey) bindKey(desc, message as unknown as Properties, key, values, decided);
 }
@@ -148,12 +149,13 @@ function bindKey(
     if (field.fieldKind === "map") {
       const entry = rest.length === 0 ? mapKey : rest.join(".");
       if (entry === undefined) throw bindError(key, `it is a map: ${key}[key]=value would work`);
-      setEntry(enterAll(message, way, key, decided), slot, key, entry, values);
+      requireOnce(way, `${field.name}[${entry}]`, key, values, decided);
+      setEntry(enterAll(message, way, key, decided), slot, key, entry, values[0]!);
       return;
     }
     if (rest.length === 0) {
       if (mapKey !== undefined) throw bindError(key, `${field.name} is not a map`);
-      setValues(enterAll(message, way, key, decided), slot, key, values, decided);
+      setValues(message, way, slot, key, values, decided);
       return;
     }
     // Kratos's client goes into a Value: value.stringValue=text.
@@ -175,8 +177,16 @@ function enterAll(message: Properties, way: readonly DescField[], key: string, d
   return target;
 }
 
-function setValues(target: Properties, slot: Slot, key: string, values: FormValue[], decided: Set<unknown>): void {
+function setValues(
+  message: Properties,
+  way: readonly DescField[],
+  slot: Slot,
+  key: string,
+  values: FormValue[],
+  decided: Set<unknown>,
+): void {
   const { field } = slot;
+  const target = enterAll(message, way, key, decided);
   if (field.fieldKind === "list") {
     const elements = values.filter((one) => typeof one === "string" || !isNoFile(one));
     const list = elements.map((one) => read(slot, key, one)).filter((value) => value !== undefined);
@@ -186,7 +196,7 @@ function setValues(target: Properties, slot: Slot, key: string, values: FormValu
     decided.add(target[field.localName]);
     return;
   }
-  if (values.length > 1) throw bindError(key, "it is given more than once");
+  requireOnce(way, field.name, key, values, decided);
   const [given] = values as [FormValue];
   // An empty text stands for no value, as in Kratos: a form sends its empty inputs, too.
   if (typeof given === "string" ? given === "" && slot.text !== undefined : given.isEmpty) return;
@@ -201,9 +211,21 @@ function isNoFile(part: FormPart): boolean {
   return part.isFile && part.isEmpty;
 }
 
-function setEntry(target: Properties, slot: Slot, key: string, entry: string, values: FormValue[]): void {
-  if (values.length > 1) throw bindError(key, "it is given more than once");
-  const value = read(slot, key, values[0]!);
+/** Refuses a second value, also under another name. */
+function requireOnce(
+  way: readonly DescField[],
+  name: string,
+  key: string,
+  values: FormValue[],
+  decided: Set<unknown>,
+): void {
+  const path = way.length === 0 ? name : `${way.map((field) => field.name).join(".")}.${name}`;
+  if (values.length > 1 || decided.has(path)) throw bindError(key, "it is given more than once");
+  decided.add(path);
+}
+
+function setEntry(target: Properties, slot: Slot, key: string, entry: string, given: FormValue): void {
+  const value = read(slot, key, given);
   if (value === undefined) return;
   const map = target[slot.field.localName] as Properties;
   // Not an assignment: the key comes from outside and may be __proto__.

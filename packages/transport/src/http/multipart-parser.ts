@@ -77,7 +77,7 @@ export class MultipartParser {
   /** Where in the bytes to look on for the end of the headers. */
   #searched = 0;
 
-  /** @throws ServiceError 415 CODEC for another content type, 400 CODEC for a boundary that is none */
+  /** @throws ServiceError 400 CODEC for another content type, and for a boundary that is none */
   constructor(contentType: string | undefined, limits: ResolvedMultipartLimits) {
     this.#limits = limits;
     this.#delimiter = Buffer.from(`\r\n--${readBoundary(contentType)}`, "latin1");
@@ -229,7 +229,7 @@ export function isMultipart(contentType: string | undefined): boolean {
 function readBoundary(contentType: string | undefined): string {
   if (!isMultipart(contentType)) {
     const given = contentType === undefined ? "no content type" : `the content type "${contentType.slice(0, 100)}"`;
-    throw new ServiceError(415, "CODEC", `the body has ${given}; multipart/form-data would work`);
+    throw new ServiceError(400, "CODEC", `the body has ${given}; multipart/form-data would work`);
   }
   const boundary = parseParameters(contentType!)?.get("boundary");
   // RFC 2046 section 5.1.1. Some senders use other visible characters; what counts is that it ends where they say.

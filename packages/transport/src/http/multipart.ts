@@ -28,7 +28,7 @@ export interface ReadMultipartOptions extends MultipartLimits {
  *
  *   for await (const { name, filename, stream } of readMultipart(request)) await pipeline(stream, createWriteStream(path));
  *
- * @throws CLEW_TRANSPORT_OPTION at once; the iteration, and the stream that is read: ServiceError 415 or 400 CODEC for what is no form, naming
+ * @throws CLEW_TRANSPORT_OPTION at once; the iteration, and the stream that is read: ServiceError 400 CODEC for what is no form (415 for a content encoding), naming
  * the part, 413 BODY_TOO_LARGE over a limit, 499 CLIENT_CLOSED when the caller leaves
  */
 export function readMultipart(
