@@ -41,3 +41,21 @@ export function timeoutInvalid(given: unknown): Error {
     `timeoutMs is ${String(given)}; it must be a number of milliseconds above 0`,
   );
 }
+
+export function backendInvalid(given: string): Error {
+  return usageError(
+    "CLEW_EXPORTER_BACKEND",
+    `the SkyWalking backend is ${JSON.stringify(given)}; it must be host:port, or several with commas between`,
+  );
+}
+
+export function skyWalkingProtocolUnknown(given: string): Error {
+  return usageError("CLEW_EXPORTER_PROTOCOL", `the protocol is ${JSON.stringify(given)}; it must be grpc or http`);
+}
+
+export function propertiesInvalid(given: string): Error {
+  return usageError(
+    "CLEW_EXPORTER_PROPERTIES",
+    `SW_INSTANCE_PROPERTIES_JSON is ${JSON.stringify(given)}; it must be a JSON object`,
+  );
+}

@@ -4,7 +4,14 @@ export { FileExporter, type FileOptions, type FileStats } from "./file.ts";
 export { OtlpExporter } from "./otlp.ts";
 export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
-export { type StartTracingOptions, startTracing, type Tracing } from "./start-tracing.ts";
+export { SkyWalkingExporter, type SkyWalkingExporterStats } from "./skywalking.ts";
+export type { SkyWalkingOptions } from "./skywalking-options.ts";
+export {
+  type SkyWalkingTracingOptions,
+  type StartTracingOptions,
+  startTracing,
+  type Tracing,
+} from "./start-tracing.ts";
 export { StoreExporter, type StoreExporterOptions } from "./store.ts";
 export type { TlsOptions } from "./tls.ts";
 export { renderWaterfall, type WaterfallOptions, type WaterfallSpan } from "./waterfall.ts";

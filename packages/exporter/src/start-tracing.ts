@@ -25,11 +25,27 @@ import {
   type TracerProviderOptions,
   warnOfVariable,
 } from "@clew/trace";
+import { CompositePropagator } from "@clew/trace/otel";
+import {
+  SegmentProcessor,
+  type SegmentProcessorOptions,
+  type SegmentStats,
+  SkyWalkingPropagator,
+  type SkyWalkingPropagatorOptions,
+} from "@clew/trace/skywalking";
 import { ConsoleExporter } from "./console.ts";
 import { FileExporter } from "./file.ts";
 import { OtlpExporter } from "./otlp.ts";
+import { SkyWalkingExporter } from "./skywalking.ts";
+import type { SkyWalkingOptions } from "./skywalking-options.ts";
 import { StoreExporter } from "./store.ts";
 import { ZipkinExporter } from "./zipkin.ts";
+
+/** How segments are made, sent, and what crosses the wire with them. */
+export interface SkyWalkingTracingOptions
+  extends SkyWalkingOptions,
+    SegmentProcessorOptions,
+    SkyWalkingPropagatorOptions {}
 
 export interface StartTracingOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -47,13 +63,18 @@ export interface StartTracingOptions {
    * between), or an {@link OtlpExporter} to `endpoint`.
    */
   exporter?: SpanExporter | readonly SpanExporter[];
-  /** What else is handed every span: metrics, SkyWalking's segments. Default: none. */
+  /**
+   * Sends SkyWalking's segments as well, of the same spans, and speaks `sw8` beside W3C; `true` for what the SW_AGENT_ variables
+   * say. For segments alone set `exporter: []`. Default: false.
+   */
+  skywalking?: SkyWalkingTracingOptions | boolean;
+  /** What else is handed every span: metrics. Default: none. */
   processors?: readonly SpanProcessor[];
   /** How spans wait for others to go with. Default: see {@link BatchOptions}. */
   batch?: BatchOptions;
   /** How much a span, and a request, may hold. Default: see {@link SpanLimitsOptions}. */
   limits?: SpanLimitsOptions;
-  /** What crosses the wire. Default: OTEL_PROPAGATORS, or W3C Trace Context and Baggage. */
+  /** What crosses the wire. Default: OTEL_PROPAGATORS, or W3C Trace Context and Baggage; `sw8` beside them with `skywalking`. */
   propagator?: TracerProviderOptions["propagator"] & {};
   /**
    * The trace that work without a parent belongs to: what `carryContext()` gave to this worker, or "environment" for what
@@ -77,6 +98,8 @@ export interface Tracing {
   stats(): BatchStats;
   /** What became of the spans that the sampler did not want. Undefined without `tail`. */
   tailStats(): TailStats | undefined;
+  /** What became of SkyWalking's segments. Undefined without `skywalking`. */
+  segmentStats(): SegmentStats | undefined;
   /** What is wrong with the tracing of this process, as text. Undefined without `doctor`. */
   report(): string | undefined;
 }
@@ -90,10 +113,11 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
   const exporters = createExporters(options, env);
   const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));
   const doctor = createDoctor(options, exporters, batches, () => provider.stats());
-  const all = [...batches, ...(options.processors ?? []), ...(doctor === undefined ? [] : [doctor])];
+  const skywalking = createSkyWalking(options, env);
+  const all = [...batches, ...(options.processors ?? []), ...[skywalking?.processor, doctor].filter(isGiven)];
   const collected = all.length === 1 ? all[0]! : composeProcessors(...all);
   const tail = options.tail ? new TailProcessor(collected, options.tail === true ? {} : options.tail) : undefined;
-  const propagator = options.propagator ?? propagatorFromEnv(env);
+  const propagator = options.propagator ?? createPropagator(skywalking?.propagator, env);
   const { continueFrom } = options;
   const provider = new TracerProvider({
     resource: createResource({
@@ -105,6 +129,7 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
     processor: tail ?? collected,
     propagator,
     env,
+    ...(skywalking === undefined ? {} : { ids: skywalking.processor }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(continueFrom === undefined
       ? {}
@@ -127,8 +152,41 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
     shutdown,
     stats: () => sumOf(batches.map((batch) => batch.stats())),
     tailStats: () => tail?.stats(),
+    segmentStats: () => skywalking?.processor.stats(),
     report: () => doctor?.report(),
   };
+}
+
+interface SkyWalking {
+  readonly processor: SegmentProcessor;
+  readonly propagator: SkyWalkingPropagator;
+}
+
+function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWalking | undefined {
+  if (!options.skywalking) return undefined;
+  const { service, logger } = options;
+  const given: SkyWalkingTracingOptions = {
+    env,
+    ...(service === undefined ? {} : { service }),
+    ...(logger === undefined ? {} : { logger }),
+    ...(options.skywalking === true ? {} : options.skywalking),
+  };
+  const exporter = new SkyWalkingExporter(given);
+  exporter.start();
+  return { processor: new SegmentProcessor(exporter, given), propagator: new SkyWalkingPropagator(given) };
+}
+
+/** Behind the others: what `sw8` tells of W3C's parent is added to it. */
+function createPropagator(
+  skywalking: SkyWalkingPropagator | undefined,
+  env: Environment,
+): TracerProviderOptions["propagator"] & {} {
+  const propagator = propagatorFromEnv(env);
+  return skywalking === undefined ? propagator : new CompositePropagator([propagator, skywalking]);
+}
+
+function isGiven<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 type NamedExporter = readonly [name: string, exporter: SpanExporter];

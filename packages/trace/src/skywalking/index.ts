@@ -25,8 +25,20 @@ export {
 // For library authors: the mapping of ids, and segments and headers one by one.
 
 export { correlationOf, setCorrelation } from "./correlation.ts";
-export { decodeSegment, decodeSegments, readPair } from "./decode.ts";
+export { decodeSegment, decodeSegments } from "./decode.ts";
+export { decodeCommands } from "./decode-commands.ts";
 export { encodeSegment, encodeSegments } from "./encode.ts";
+export {
+  collectMeters,
+  encodeConfigurationRequest,
+  encodeInstance,
+  encodeLog,
+  encodeMeters,
+  encodePing,
+  encodeProfileFinish,
+  encodeProfileQuery,
+  encodeSnapshot,
+} from "./encode-report.ts";
 export {
   type CorrelationLimits,
   type Extension,
@@ -42,6 +54,15 @@ export {
 export { ipv4Addresses, resolveIdentity } from "./identity.ts";
 export { foreignTraceId, IdGenerator, type IdGeneratorOptions, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
 export { pairsToJson, segmentFromJson, segmentToJson } from "./json.ts";
+export type {
+  Command,
+  InstanceData,
+  LogData,
+  LogSpan,
+  MeterBucket,
+  MeterData,
+  StackSnapshot,
+} from "./report-data.ts";
 export {
   type LogEntry,
   type ReferenceData,

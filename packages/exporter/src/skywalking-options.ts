@@ -1,0 +1,126 @@
+import type { SecureContextOptions } from "node:tls";
+import type { Logger } from "@clew/log";
+import { sdkVersion } from "@clew/trace";
+import { type Identity, type IdentityOptions, resolveIdentity } from "@clew/trace/skywalking";
+import { backendInvalid, propertiesInvalid, skyWalkingProtocolUnknown, timeoutInvalid } from "./errors.ts";
+import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
+
+/**
+ * Where SkyWalking's collector is, and how to speak to it. What is not given is read from the variables of its agents for Go and for
+ * Node, the first of those named.
+ */
+export interface SkyWalkingOptions extends IdentityOptions {
+  /** "grpc", or "http" for collectors behind what takes no gRPC: segments, properties, heartbeats and logs. Default: "grpc". */
+  protocol?: "grpc" | "http";
+  /**
+   * Addresses, `host:port`; one of them is used, another when it is away. Default: SW_AGENT_COLLECTOR_BACKEND_SERVICES, or
+   * SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE (with commas between), or `127.0.0.1:11800`; over HTTP port 12800.
+   */
+  backends?: readonly string[];
+  /** The collector's token. Default: SW_AGENT_AUTHENTICATION, or SW_AGENT_REPORTER_GRPC_AUTHENTICATION, or none. */
+  authentication?: string;
+  /** Whether to use TLS. Default: SW_AGENT_SECURE, or SW_AGENT_REPORTER_GRPC_TLS_ENABLE, or whether `tls` is given. */
+  secure?: boolean;
+  /**
+   * What TLS trusts and shows. Default: the files named by SW_AGENT_REPORTER_GRPC_TLS_CA_PATH, _CLIENT_CERT_CHAIN_PATH and
+   * _CLIENT_KEY_PATH, or what the system trusts.
+   */
+  tls?: TlsOptions;
+  /** Whether any certificate will do. Default: SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY, or false. */
+  insecureSkipVerify?: boolean;
+  /** How long one report may take, in milliseconds. Default: SW_AGENT_TRACE_TIMEOUT, or 10_000. */
+  timeoutMs?: number;
+  /** Between two heartbeats, in milliseconds. Default: SW_AGENT_REPORTER_CHECK_INTERVAL (seconds), or 20_000. */
+  heartbeatMs?: number;
+  /** More about this instance. Default: SW_INSTANCE_PROPERTIES_JSON, or nothing more. */
+  properties?: Readonly<Record<string, string>>;
+  /** The layer of the service. Default: "GENERAL". */
+  layer?: string;
+  /** Told when the collector is away, when it is back, and what it refuses. Default: nobody. */
+  logger?: Logger;
+}
+
+export interface SkyWalkingSettings {
+  readonly identity: Identity;
+  readonly protocol: "grpc" | "http";
+  readonly backends: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly isSecure: boolean;
+  readonly tls: SecureContextOptions & { readonly rejectUnauthorized?: boolean };
+  readonly timeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly layer: string;
+  readonly logger: Logger | undefined;
+}
+
+const tlsVariables: Readonly<Record<string, string>> = {
+  CERTIFICATE: "SW_AGENT_REPORTER_GRPC_TLS_CA_PATH",
+  CLIENT_CERTIFICATE: "SW_AGENT_REPORTER_GRPC_TLS_CLIENT_CERT_CHAIN_PATH",
+  CLIENT_KEY: "SW_AGENT_REPORTER_GRPC_TLS_CLIENT_KEY_PATH",
+};
+
+/** @throws CLEW_EXPORTER_BACKEND, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_TIMEOUT, CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_PROPERTIES */
+export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWalkingSettings {
+  const env = options.env ?? process.env;
+  const isOn = (name: string): boolean => /^(true|1)$/i.test(env[name]?.trim() ?? "");
+  const protocol = options.protocol ?? "grpc";
+  if (protocol !== "grpc" && protocol !== "http") throw skyWalkingProtocolUnknown(protocol);
+  const authentication =
+    options.authentication ?? (env.SW_AGENT_AUTHENTICATION || env.SW_AGENT_REPORTER_GRPC_AUTHENTICATION);
+  const insecure = options.insecureSkipVerify ?? isOn("SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY");
+  const tls = resolveTlsOptions(options.tls, (end) => {
+    const name = tlsVariables[end]!;
+    const value = env[name]?.trim();
+    return value ? [name, value] : undefined;
+  });
+  const timeoutMs = options.timeoutMs ?? Number(env.SW_AGENT_TRACE_TIMEOUT?.trim() || 10_000);
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
+  const heartbeatMs = options.heartbeatMs ?? Number(env.SW_AGENT_REPORTER_CHECK_INTERVAL?.trim() || 20) * 1000;
+  if (!(heartbeatMs > 0 && heartbeatMs < 2 ** 31)) throw timeoutInvalid(heartbeatMs);
+  return {
+    identity: resolveIdentity(options),
+    protocol,
+    backends: resolveBackends(options, protocol, env),
+    headers: {
+      "agent-version": `clew-${sdkVersion}`,
+      ...(authentication ? { authentication } : {}),
+    },
+    isSecure:
+      options.secure ??
+      (options.tls !== undefined || isOn("SW_AGENT_SECURE") || isOn("SW_AGENT_REPORTER_GRPC_TLS_ENABLE")),
+    tls: insecure ? { ...tls, rejectUnauthorized: false } : tls,
+    timeoutMs,
+    heartbeatMs,
+    properties: options.properties ?? parseProperties(env.SW_INSTANCE_PROPERTIES_JSON),
+    layer: options.layer ?? "GENERAL",
+    logger: options.logger,
+  };
+}
+
+function resolveBackends(
+  options: SkyWalkingOptions,
+  protocol: "grpc" | "http",
+  env: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  const text = env.SW_AGENT_COLLECTOR_BACKEND_SERVICES || env.SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE;
+  const given = options.backends ?? text?.split(",") ?? [protocol === "http" ? "127.0.0.1:12800" : "127.0.0.1:11800"];
+  const backends = given.map((backend) => backend.trim()).filter((backend) => backend !== "");
+  if (backends.length === 0) throw backendInvalid(given.join(","));
+  for (const backend of backends) {
+    if (!/^(\[[0-9a-fA-F:]+\]|[^\s:/,[\]]+):\d{1,5}$/.test(backend)) throw backendInvalid(backend);
+  }
+  return backends;
+}
+
+function parseProperties(text: string | undefined): Record<string, string> {
+  if (!text?.trim()) return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw propertiesInvalid(text);
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw propertiesInvalid(text);
+  return Object.fromEntries(Object.entries(parsed).map(([key, value]) => [key, String(value)]));
+}

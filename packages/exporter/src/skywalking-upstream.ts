@@ -1,0 +1,190 @@
+import { Context, run } from "@clew/context";
+import { suppressTracing } from "@clew/trace";
+import { type Attempt, noAnswer } from "./delivery.ts";
+import { HttpSender } from "./http-sender.ts";
+import { backOffMs } from "./retry.ts";
+import type { GrpcLine } from "./skywalking-grpc-line.ts";
+import type { SkyWalkingSettings } from "./skywalking-options.ts";
+
+/** One thing to tell the collector, or to ask it. */
+export interface Report {
+  /** What it is, for the log: "segments". */
+  readonly what: string;
+  /** The service and the method of gRPC. */
+  readonly service: ReportService;
+  readonly method: string;
+  /** Protobuf; several where the method takes a stream. */
+  readonly messages: () => readonly Uint8Array[];
+  /** The path over HTTP, and the JSON to post there; undefined where it goes over gRPC only. */
+  readonly path?: string;
+  readonly json?: () => unknown;
+}
+
+export type ReportService =
+  | "TraceSegmentReportService"
+  | "ManagementService"
+  | "LogReportService"
+  | "MeterReportService"
+  | "ConfigurationDiscoveryService"
+  | "ProfileTask";
+
+/** How one backend is spoken to. */
+interface Line {
+  send(report: Report, signal: AbortSignal): Promise<Attempt>;
+  close(): Promise<void>;
+}
+
+const untraced = suppressTracing(Context.root);
+
+/**
+ * The way to SkyWalking's collector: one of several backends, and the next one when it is away. Nothing sent here is traced, and
+ * nothing keeps the process alive.
+ */
+export class Upstream {
+  readonly #settings: SkyWalkingSettings;
+  readonly #backends: readonly string[];
+  readonly #stopping = new AbortController();
+  #index = 0;
+  #line: Line | undefined;
+  #isAway = false;
+  #failures = 0;
+  #quietUntilMs = 0;
+
+  constructor(settings: SkyWalkingSettings) {
+    this.#settings = settings;
+    // Agents of one fleet must not all go to the first.
+    this.#backends = settings.backends
+      .map((backend) => [Math.random(), backend] as const)
+      .sort()
+      .map(([, backend]) => backend);
+  }
+
+  /** The backend in use. */
+  get backend(): string {
+    return this.#backends[this.#index]!;
+  }
+
+  /** Sends a report to the backend in use, and where it is away to the others. Never rejects. */
+  send(report: Report): Promise<Attempt> {
+    return run(untraced, () => this.#sendToAny(report));
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#line?.close();
+  }
+
+  async #sendToAny(report: Report): Promise<Attempt> {
+    const { signal } = this.#stopping;
+    let attempt: Attempt = noAnswer(new Error("the exporter is shut down"));
+    for (let tries = 0; tries < this.#backends.length && !signal.aborted; tries++) {
+      const index = this.#index;
+      this.#line ??= this.#open(this.backend);
+      const line = this.#line;
+      attempt = await line.send(report, signal);
+      if (attempt.outcome !== "busy") break;
+      // Another report may have gone to the next one meanwhile.
+      if (index === this.#index && line === this.#line) this.#turn();
+    }
+    this.#note(report, attempt);
+    if (attempt.outcome !== "busy") return attempt;
+    const waitMs = backOffMs(Math.min(this.#failures, 6), { initialMs: 1000, maxMs: 30_000, limitMs: 0 });
+    return { ...attempt, retryAfterMs: attempt.retryAfterMs ?? waitMs };
+  }
+
+  #turn(): void {
+    const line = this.#line;
+    this.#line = undefined;
+    this.#index = (this.#index + 1) % this.#backends.length;
+    void line?.close().catch(nothing);
+  }
+
+  #open(backend: string): Line {
+    return this.#settings.protocol === "http"
+      ? new HttpLine(backend, this.#settings)
+      : new LazyGrpcLine(backend, this.#settings);
+  }
+
+  #note({ what }: Report, { outcome, error }: Attempt): void {
+    const { logger } = this.#settings;
+    if (this.#stopping.signal.aborted) return;
+    if (outcome === "busy") {
+      this.#failures++;
+      if (this.#isAway) return;
+      this.#isAway = true;
+      logger?.warn("SkyWalking's collector is away, trying again", {
+        backends: this.#backends,
+        reason: error?.message,
+      });
+      return;
+    }
+    this.#failures = 0;
+    if (this.#isAway) {
+      this.#isAway = false;
+      logger?.info("SkyWalking's collector is back", { backend: this.backend });
+    }
+    const nowMs = performance.now();
+    if (outcome === "taken" || nowMs < this.#quietUntilMs) return;
+    // Who refuses one refuses them all; a line a minute says it.
+    this.#quietUntilMs = nowMs + 60_000;
+    logger?.error(`SkyWalking's collector refused ${what}`, { backend: this.backend, reason: error?.message });
+  }
+}
+
+/** The gRPC client, and what it stands on, is loaded at the first report. */
+class LazyGrpcLine implements Line {
+  readonly #backend: string;
+  readonly #settings: SkyWalkingSettings;
+  #line: Promise<GrpcLine> | undefined;
+
+  constructor(backend: string, settings: SkyWalkingSettings) {
+    this.#backend = backend;
+    this.#settings = settings;
+  }
+
+  async send(report: Report, signal: AbortSignal): Promise<Attempt> {
+    this.#line ??= import("./skywalking-grpc-line.ts").then(
+      ({ GrpcLine }) => new GrpcLine(this.#backend, this.#settings),
+    );
+    return (await this.#line).send(report, signal);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#line)?.close();
+  }
+}
+
+class HttpLine implements Line {
+  readonly #base: string;
+  readonly #settings: SkyWalkingSettings;
+  readonly #senders = new Map<string, HttpSender>();
+
+  constructor(backend: string, settings: SkyWalkingSettings) {
+    this.#base = `${settings.isSecure ? "https" : "http"}://${backend}`;
+    this.#settings = settings;
+  }
+
+  async send({ path, json, what }: Report, signal: AbortSignal): Promise<Attempt> {
+    if (path === undefined || json === undefined) return unsupported(new Error(`${what} do not go over HTTP`));
+    let sender = this.#senders.get(path);
+    if (sender === undefined) {
+      const { headers, timeoutMs, tls } = this.#settings;
+      const url = new URL(path, this.#base);
+      sender = new HttpSender({ url, headers, contentType: "application/json", isCompressed: false, timeoutMs, tls });
+      this.#senders.set(path, sender);
+    }
+    return sender.send(Buffer.from(JSON.stringify(json())), signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#senders.values()].map((sender) => sender.close()));
+  }
+}
+
+/** What never can be sent in this way. */
+export function unsupported(error: Error): Attempt {
+  return { ...noAnswer(error), outcome: "refused" };
+}
+
+function nothing(): void {}

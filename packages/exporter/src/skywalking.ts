@@ -1,0 +1,164 @@
+import { hostname, platform } from "node:os";
+import { Context, run } from "@clew/context";
+import { type BatchResult, suppressTracing } from "@clew/trace";
+import {
+  encodeInstance,
+  encodePing,
+  encodeSegment,
+  ipv4Addresses,
+  pairsToJson,
+  type SegmentData,
+  type SegmentExporter,
+  segmentToJson,
+} from "@clew/trace/skywalking";
+import { resolveSkyWalkingOptions, type SkyWalkingOptions, type SkyWalkingSettings } from "./skywalking-options.ts";
+import { type Report, Upstream } from "./skywalking-upstream.ts";
+
+/** What became of the segments handed over so far. */
+export interface SkyWalkingExporterStats {
+  /** Segments that the collector took. */
+  readonly exported: number;
+  /** Segments that it refused. */
+  readonly failed: number;
+  /** Heartbeats, and reports of the instance's properties, that it took. */
+  readonly heartbeats: number;
+  /** The backend in use. */
+  readonly backend: string;
+  /** Why the last report was not taken; undefined when it was. */
+  readonly lastError: string | undefined;
+}
+
+/** Every tenth heartbeat tells the properties again: a collector that was restarted has forgotten them. */
+const propertiesEvery = 10;
+
+const untraced = suppressTracing(Context.root);
+
+/**
+ * Sends segments to SkyWalking's collector, and tells it that this instance is there: its properties when the first segments go, or
+ * {@link start} is called, then a heartbeat. Give it to a `SegmentProcessor`, which keeps the segments while the collector is away.
+ */
+export class SkyWalkingExporter implements SegmentExporter {
+  readonly settings: SkyWalkingSettings;
+  /** The way to the collector, for other reports. */
+  readonly upstream: Upstream;
+  #timer: NodeJS.Timeout | undefined;
+  #beats = 0;
+  #isKnown = false;
+  #isStopped = false;
+  #exported = 0;
+  #failed = 0;
+  #heartbeats = 0;
+  #lastError: string | undefined;
+
+  /** @throws CLEW_EXPORTER_BACKEND, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_TIMEOUT, CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_PROPERTIES */
+  constructor(options?: SkyWalkingOptions) {
+    this.settings = resolveSkyWalkingOptions(options);
+    this.upstream = new Upstream(this.settings);
+  }
+
+  /** Begins the heartbeat. Its timer does not keep the process alive. */
+  start(): void {
+    if (this.#timer !== undefined || this.#isStopped) return;
+    this.#timer = run(untraced, () => setInterval(() => void this.#beat(), this.settings.heartbeatMs)).unref();
+    void this.#beat();
+  }
+
+  async export(segments: readonly SegmentData[]): Promise<BatchResult> {
+    if (this.#isStopped) {
+      this.#failed += segments.length;
+      return { outcome: "failed" };
+    }
+    this.start();
+    const { outcome, retryAfterMs, error } = await this.upstream.send(segmentReport(segments));
+    this.#lastError = error?.message;
+    if (outcome === "taken") {
+      this.#exported += segments.length;
+      return { outcome: "exported" };
+    }
+    if (outcome === "busy" && !this.#isStopped) {
+      return retryAfterMs === undefined ? { outcome: "unavailable" } : { outcome: "unavailable", retryAfterMs };
+    }
+    this.#failed += segments.length;
+    return { outcome: "failed" };
+  }
+
+  stats(): SkyWalkingExporterStats {
+    return {
+      exported: this.#exported,
+      failed: this.#failed,
+      heartbeats: this.#heartbeats,
+      backend: this.upstream.backend,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Ends the heartbeat, cuts off what is under way and closes the connections. */
+  async shutdown(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.upstream.close();
+  }
+
+  async #beat(): Promise<void> {
+    const { identity, layer } = this.settings;
+    const isProperties = !this.#isKnown || this.#beats % propertiesEvery === 0;
+    this.#beats++;
+    const { outcome, error } = await this.upstream.send(
+      isProperties ? instanceReport(this.settings) : pingReport(identity, layer),
+    );
+    if (outcome === "taken") this.#heartbeats++;
+    else this.#lastError = error?.message;
+    // A collector without this service refuses it; segments may still go.
+    if (isProperties) this.#isKnown = outcome !== "busy";
+  }
+}
+
+function segmentReport(segments: readonly SegmentData[]): Report {
+  return {
+    what: "segments",
+    service: "TraceSegmentReportService",
+    method: "collect",
+    messages: () => segments.map(encodeSegment),
+    path: "/v3/segments",
+    json: () => segments.map(segmentToJson),
+  };
+}
+
+function instanceReport({ identity, layer, properties }: SkyWalkingSettings): Report {
+  const pairs = [
+    "language",
+    "nodejs",
+    "OS Name",
+    platform(),
+    "hostname",
+    hostname(),
+    "Process No.",
+    String(process.pid),
+    ...ipv4Addresses().flatMap((address) => ["ipv4", address]),
+    ...Object.entries(properties).flat(),
+  ];
+  return {
+    what: "the instance's properties",
+    service: "ManagementService",
+    method: "reportInstanceProperties",
+    messages: () => [encodeInstance({ ...identity, properties: pairs, layer })],
+    path: "/v3/management/reportProperties",
+    json: () => ({
+      service: identity.service,
+      serviceInstance: identity.instance,
+      properties: pairsToJson(pairs),
+      layer,
+    }),
+  };
+}
+
+function pingReport(identity: SkyWalkingSettings["identity"], layer: string): Report {
+  return {
+    what: "heartbeats",
+    service: "ManagementService",
+    method: "keepAlive",
+    messages: () => [encodePing(identity, layer)],
+    path: "/v3/management/keepAlive",
+    json: () => ({ service: identity.service, serviceInstance: identity.instance, layer }),
+  };
+}
