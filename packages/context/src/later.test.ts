@@ -70,7 +70,8 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
       }, 1);
     }),
   "intervals of timers/promises": async () => {
-    for await (const _ of intervals(1)) return see();
+    for await (const _ of intervals(1)) break;
+    return see();
   },
   setImmediate: () => new Promise((resolve) => setImmediate(() => resolve(see()))),
   "process.nextTick": () => new Promise((resolve) => process.nextTick(() => resolve(see()))),
@@ -91,7 +92,8 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
   "events.on": async () => {
     const emitter = new EventEmitter();
     run(Context.root, () => setImmediate(() => emitter.emit("event", 1)));
-    for await (const _ of on(emitter, "event")) return see();
+    for await (const _ of on(emitter, "event")) break;
+    return see();
   },
   "an EventTarget": async () => {
     const target = new EventTarget();

@@ -1,5 +1,3 @@
-import type { SpanData } from "./span-data.ts";
-
 /**
  * What the spans of one trace under one local root in this process have in common. A local root is a span whose parent is in
  * another process, or nowhere.
@@ -17,15 +15,8 @@ export class Segment {
   droppedSpans = 0;
   /** Whether the local root has ended. */
   hasEnded = false;
-  /** What a tail decision still has to be made for; see TailProcessor. */
-  held: SpanData[] | undefined = undefined;
-  heldBytes = 0;
-  /** Whether an error was in a span that found no space. */
-  hasError = false;
-  /** Where the tail processor counts this segment among those it holds. Negative: it does not. */
-  heldIndex = -1;
-  /** What the tail processor decided: why the spans are kept, "" when they are forgotten, undefined before. */
-  verdict: string | undefined = undefined;
+  /** What the tail processor keeps for these spans; see TailProcessor. */
+  tail: unknown = undefined;
   /** What the source of the ids keeps for these spans, where the provider has one; see IdSource. */
   book: unknown = undefined;
 }

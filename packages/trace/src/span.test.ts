@@ -21,6 +21,7 @@ function setUp(limits?: SpanLimitsOptions): { tracer: Tracer; spans: ReturnType<
     limits: resolveSpanLimits(limits),
     processor,
     counters: createCounters(),
+    ids: undefined,
   };
   return { tracer: new Tracer(maker, alwaysOn), spans: processor.spans };
 }
@@ -179,7 +180,14 @@ test("a processor that throws does not reach the app", () => {
     shutdown: async () => {},
   };
   const tracer = new Tracer(
-    { scope, resource: emptyResource, limits: resolveSpanLimits(), processor, counters: createCounters() },
+    {
+      scope,
+      resource: emptyResource,
+      limits: resolveSpanLimits(),
+      processor,
+      counters: createCounters(),
+      ids: undefined,
+    },
     alwaysOn,
   );
   tracer.startSpan("work").end();

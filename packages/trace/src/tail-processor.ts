@@ -64,6 +64,27 @@ const minuteMs = 60_000;
 // Names are the app's; one that makes a new one for every request must not fill the memory.
 const maxNames = 1000;
 
+/** What is kept for the unsampled spans of one segment. */
+class SegmentTail {
+  /** Those that wait; undefined when none may. */
+  spans: SpanData[] | undefined = undefined;
+  bytes = 0;
+  /** Whether an error was in a span that found no space. */
+  hasError = false;
+  /** Its place among those that hold spans. Negative: it has none. */
+  index: number = notHolding;
+  /** Why the spans are kept, "" when they are forgotten, undefined before the decision. */
+  verdict: string | undefined = undefined;
+}
+
+const notHolding = -1;
+const givenUp = -2;
+
+function tailOf(segment: Segment): SegmentTail {
+  segment.tail ??= new SegmentTail();
+  return segment.tail as SegmentTail;
+}
+
 /**
  * Keeps what the sampler did not want when it turns out to be wanted: errors, slow requests, rare operations. Unsampled spans are
  * recorded, go over the wire as not sampled, and are held until their local root ends; then they are handed on, or forgotten.
@@ -80,8 +101,8 @@ export class TailProcessor implements SpanProcessor {
   readonly recordsUnsampled = true;
   readonly #next: SpanProcessor;
   readonly #settings: TailSettings;
-  /** Segments with spans that wait, in no order. */
-  readonly #holding: Segment[] = [];
+  /** Those with spans that wait, in no order. */
+  readonly #holding: SegmentTail[] = [];
   readonly #heldSince: number[] = [];
   #swept = Number.NEGATIVE_INFINITY;
 
@@ -115,8 +136,9 @@ export class TailProcessor implements SpanProcessor {
       if (!isSampled) this.#dropped++;
       return;
     }
-    if (span.spanId === segment.rootSpanId) this.#decide(span, segment, isSampled);
-    else if (!isSampled) this.#take(span, segment);
+    if (span.spanId === segment.rootSpanId) {
+      if (!isSampled || segment.tail !== undefined) this.#decide(span, tailOf(segment), isSampled);
+    } else if (!isSampled) this.#take(span, segment);
   }
 
   stats(): TailStats {
@@ -137,52 +159,53 @@ export class TailProcessor implements SpanProcessor {
 
   /** Forgets what is held; shuts the next one down. */
   async shutdown(): Promise<void> {
-    for (const segment of [...this.#holding]) this.#giveUp(segment);
+    for (const tail of [...this.#holding]) this.#giveUp(tail);
     await this.#next.shutdown();
   }
 
   #take(span: SpanData, segment: Segment): void {
-    if (segment.verdict !== undefined) {
-      // Late: the decision is made.
-      if (segment.verdict === "") this.#forgotten++;
-      else this.#pass(span, segment.verdict);
+    const tail = tailOf(segment);
+    // Late: the decision is made. Where the root was sampled and nothing waited for it, there was none to make.
+    if (tail.verdict !== undefined || segment.hasEnded) {
+      if (tail.verdict) this.#pass(span, tail.verdict);
+      else this.#forgotten++;
       return;
     }
     const { maxSpans, maxBytes } = this.#settings;
     // One that was given up holds nothing more; its root may still be kept for itself.
-    const canHold = segment.held !== undefined || this.#beginHolding(segment);
+    const canHold = tail.spans !== undefined || this.#beginHolding(tail);
     const bytes = roughBytes(span);
-    if (!canHold || segment.held!.length >= maxSpans || this.#heldBytes + bytes > maxBytes) {
+    if (!canHold || tail.spans!.length >= maxSpans || this.#heldBytes + bytes > maxBytes) {
       // An error must not be lost with the span that has it.
-      if (span.statusCode === SpanStatusCode.ERROR) segment.hasError = true;
+      if (span.statusCode === SpanStatusCode.ERROR) tail.hasError = true;
       this.#dropped++;
       return;
     }
-    segment.held!.push(span);
-    segment.heldBytes += bytes;
+    tail.spans!.push(span);
+    tail.bytes += bytes;
     this.#held++;
     this.#heldBytes += bytes;
   }
 
-  #decide(root: SpanData, segment: Segment, isSampled: boolean): void {
-    const held = segment.held;
-    const reason = this.#reasonFor(root, segment);
-    segment.verdict = reason;
-    if (held !== undefined) this.#endHolding(segment);
+  #decide(root: SpanData, tail: SegmentTail, isSampled: boolean): void {
+    const held = tail.spans;
+    const reason = this.#reasonFor(root, tail);
+    tail.verdict = reason;
+    if (held !== undefined) this.#endHolding(tail);
     if (reason === "") {
       this.#forgotten += (held?.length ?? 0) + (isSampled ? 0 : 1);
       return;
     }
-    if (!isSampled || held !== undefined) this.#keptTraces[reason]++;
+    this.#keptTraces[reason]++;
     for (const span of held ?? []) this.#pass(span, "");
     if (!isSampled) this.#pass(root, reason);
   }
 
-  #reasonFor(root: SpanData, segment: Segment): "error" | "slow" | "rare" | "" {
+  #reasonFor(root: SpanData, tail: SegmentTail): "error" | "slow" | "rare" | "" {
     const { errors, slowMs, slowMsByName, rarePerMinute } = this.#settings;
     if (errors) {
-      if (root.statusCode === SpanStatusCode.ERROR || segment.hasError) return "error";
-      if (segment.held?.some((span) => span.statusCode === SpanStatusCode.ERROR)) return "error";
+      if (root.statusCode === SpanStatusCode.ERROR || tail.hasError) return "error";
+      if (tail.spans?.some((span) => span.statusCode === SpanStatusCode.ERROR)) return "error";
     }
     const limitMs = Object.hasOwn(slowMsByName, root.name) ? slowMsByName[root.name]! : slowMs;
     if (root.endUs - root.startUs >= limitMs * 1000) return "slow";
@@ -211,32 +234,32 @@ export class TailProcessor implements SpanProcessor {
     this.#next.onEnd({ ...span, traceFlags, attributes });
   }
 
-  #beginHolding(segment: Segment): boolean {
+  #beginHolding(tail: SegmentTail): boolean {
     const now = this.#settings.now();
     if (this.#holding.length >= this.#settings.maxTraces) this.#sweep(now);
-    if (segment.heldIndex === givenUp || this.#holding.length >= this.#settings.maxTraces) return false;
-    segment.held = [];
-    segment.heldIndex = this.#holding.length;
-    this.#holding.push(segment);
+    if (tail.index === givenUp || this.#holding.length >= this.#settings.maxTraces) return false;
+    tail.spans = [];
+    tail.index = this.#holding.length;
+    this.#holding.push(tail);
     this.#heldSince.push(now);
     return true;
   }
 
   /** The last takes the place that becomes free: nothing else moves. */
-  #endHolding(segment: Segment): void {
-    const index = segment.heldIndex;
+  #endHolding(tail: SegmentTail): void {
+    const { index } = tail;
     const last = this.#holding.pop()!;
     const since = this.#heldSince.pop()!;
-    if (last !== segment) {
+    if (last !== tail) {
       this.#holding[index] = last;
       this.#heldSince[index] = since;
-      last.heldIndex = index;
+      last.index = index;
     }
-    this.#held -= segment.held!.length;
-    this.#heldBytes -= segment.heldBytes;
-    segment.held = undefined;
-    segment.heldBytes = 0;
-    segment.heldIndex = -1;
+    this.#held -= tail.spans!.length;
+    this.#heldBytes -= tail.bytes;
+    tail.spans = undefined;
+    tail.bytes = 0;
+    tail.index = notHolding;
   }
 
   /** Local roots that never end must not keep the others out. */
@@ -248,15 +271,13 @@ export class TailProcessor implements SpanProcessor {
     }
   }
 
-  #giveUp(segment: Segment): void {
-    this.#dropped += segment.held!.length;
-    if (segment.held!.some((span) => span.statusCode === SpanStatusCode.ERROR)) segment.hasError = true;
-    this.#endHolding(segment);
-    segment.heldIndex = givenUp;
+  #giveUp(tail: SegmentTail): void {
+    this.#dropped += tail.spans!.length;
+    if (tail.spans!.some((span) => span.statusCode === SpanStatusCode.ERROR)) tail.hasError = true;
+    this.#endHolding(tail);
+    tail.index = givenUp;
   }
 }
-
-const givenUp = -2;
 
 /** What a record takes, about: its texts, and a fixed share for each thing in it. */
 function roughBytes(span: SpanData): number {

@@ -21,7 +21,14 @@ function setUp(sampler: Sampler = parentBased()): { tracer: Tracer; processor: R
   return {
     processor,
     tracer: new Tracer(
-      { scope, resource: emptyResource, limits: resolveSpanLimits(), processor, counters: createCounters() },
+      {
+        scope,
+        resource: emptyResource,
+        limits: resolveSpanLimits(),
+        processor,
+        counters: createCounters(),
+        ids: undefined,
+      },
       sampler,
     ),
   };
