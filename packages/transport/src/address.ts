@@ -1,4 +1,4 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, type ListenOptions, type Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve as resolvePath } from "node:path";
@@ -108,8 +108,22 @@ function isWildcard(host: string): boolean {
 }
 
 function findOwnHost(): string {
-  const outer = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
+  const outer = Object.entries(networkInterfaces())
+    .map(([name, addresses = []]) => ({ index: indexOf(name), addresses }))
+    .sort((one, other) => one.index - other.index)
+    .flatMap(({ addresses }) => addresses)
     .filter((one) => !one.internal && !one.address.startsWith("fe80:") && !one.address.startsWith("169.254."));
   return (outer.find((one) => one.family === "IPv4") ?? outer[0])?.address ?? "127.0.0.1";
+}
+
+/**
+ * The number of a network interface: the machine's own came up before those of its containers. Node tells interfaces in the order of the
+ * system, which on Linux is that of their numbers only up to 256; other systems have no such file, and their order stays.
+ */
+function indexOf(name: string): number {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name.split(":", 1)[0]}/ifindex`, "utf8"));
+  } catch {
+    return 0;
+  }
 }

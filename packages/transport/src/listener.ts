@@ -86,11 +86,14 @@ function isNetServer(listener: NetServer | { readonly fd: number }): listener is
   return "listening" in listener;
 }
 
+/** How old a connection may become without a word, once the server stops: who has just connected is about to ask something. */
+const firstWordMs = 500;
+
 /** The connections of one protocol. */
 export interface Protocol {
   /** Speaks it on a socket; `head` is what was read from it before. */
   add(socket: Socket, head: Buffer | undefined): void;
-  /** Takes no more requests; each connection closes when its open ones are answered. */
+  /** Each connection closes when its open requests are answered; one that is added later, when its first is. */
   drain(): void;
   /** Closes every connection. */
   cutOff(): void;
@@ -123,15 +126,16 @@ export class Listener {
   readonly #init: ListenerInit;
   /** What is bound to the address. */
   readonly #net: NetServer;
-  /** Connections that did not yet say what they speak. */
-  readonly #silent: Set<Socket> = new Set();
+  /** Connections that did not yet say what they speak, and since when, on the clock of `performance.now()`. */
+  readonly #silent: Map<Socket, number> = new Map();
   /** The TCP sockets below TLS whose handshake is not over. */
   readonly #handshaking: Map<string, Socket> = new Map();
   /** Connections that a given listener took before the start. */
   readonly #early: Socket[] = [];
   #welcomeEarly: () => void = () => {};
   #hasStarted = false;
-  #isDraining = false;
+  /** Whether nobody is waited for any more. */
+  #isDeaf = false;
   /** The path of a unix socket is text. */
   #bound: AddressInfo | string | undefined;
 
@@ -177,18 +181,26 @@ export class Listener {
   }
 
   /**
-   * Accepts no more, and resolves when every connection has closed. When `signal` aborts, `onAbort` is called and what is
-   * still open is cut off.
+   * Accepts no more, and resolves when every connection has closed. One that was accepted just now may still make its first request,
+   * so that a client learns of the stop by a reply and not by a reset. When `signal` aborts, `onAbort` is called and what is still
+   * open is cut off.
    */
   async stop(signal: AbortSignal, onAbort?: () => void): Promise<void> {
     if (!this.#net.listening) return;
     const { http1, http2 } = this.#init;
-    this.#isDraining = true;
     const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
-    for (const socket of [...this.#early, ...this.#silent, ...this.#handshaking.values()]) socket.destroy();
+    for (const socket of this.#early) socket.destroy();
+    const now = performance.now();
+    for (const [socket, since] of this.#silent) if (now - since >= firstWordMs) socket.destroy();
+    const deafen = (): void => {
+      this.#isDeaf = true;
+      for (const socket of [...this.#silent.keys(), ...this.#handshaking.values()]) socket.destroy();
+    };
+    const timer = setTimeout(deafen, firstWordMs).unref();
     http1?.drain();
     http2?.drain();
     const cutOff = (): void => {
+      deafen();
       onAbort?.();
       http1?.cutOff();
       http2?.cutOff();
@@ -196,6 +208,7 @@ export class Listener {
     if (signal.aborted) cutOff();
     else signal.addEventListener("abort", cutOff, { once: true });
     await closed;
+    clearTimeout(timer);
     signal.removeEventListener("abort", cutOff);
   }
 
@@ -243,7 +256,7 @@ export class Listener {
 
   #welcome(socket: Socket, http2: Protocol | undefined): void {
     const { http1 } = this.#init;
-    if (this.#isDraining) socket.destroy();
+    if (this.#isDeaf) socket.destroy();
     else if (http1 === undefined) http2!.add(socket, undefined);
     else if ((socket as Partial<TLSSocket>).alpnProtocol === alpnProtocol) http2!.add(socket, undefined);
     else this.#listenFor(socket, http1, http2);
@@ -275,7 +288,7 @@ export class Listener {
       socket.off("data", onData).off("end", leave).off("close", leave);
     };
     const timer = headerTimeoutMs > 0 ? setTimeout(onTimeout, headerTimeoutMs).unref() : undefined;
-    this.#silent.add(socket);
+    this.#silent.set(socket, performance.now());
     socket.on("data", onData).on("end", leave).on("close", leave);
     // It is followed by the close; without a listener it would end the process.
     socket.on("error", () => {});
