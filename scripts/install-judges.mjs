@@ -18,6 +18,10 @@ const grpcGo = "v1.76.0";
 /**
  * `go`: the package of a command, and its version.
  * `goFolder`: a command of this repository; beside it is what `proto` generates with `plugins`, judges as well, and their options.
+ * `goModule`: a Go module that has to be built by its own go.mod, its version, and the package of its command.
+ * `npm`: a folder of this repository whose package.json pins what is installed; the path is that of the folder with it.
+ * `pip`: Python packages of pinned versions; the path is that of the folder with them, for PYTHONPATH.
+ * `maven`: a jar.
  * `python`: the modules that a Python must have, and the Debian packages that give them to /usr/bin/python3.
  */
 const judges = {
@@ -53,6 +57,19 @@ const judges = {
       "protoc-gen-grpc-gateway": ["module=gateway-peer"],
     },
   },
+  "traces-peer-go": { goFolder: "conformance/traces/peers/go" },
+  "traces-peer-js": { npm: "conformance/traces/peers/js" },
+  "traces-peer-python": {
+    pip: [
+      "grpcio==1.85.1",
+      "opentelemetry-sdk==1.45.2",
+      "opentelemetry-exporter-otlp-proto-http==1.45.2",
+      "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
+    ],
+  },
+  // Its go.mod replaces modules, which go install refuses; five minutes on two cores.
+  jaeger: { goModule: "github.com/jaegertracing/jaeger", version: "v1.76.0", command: "./cmd/jaeger" },
+  zipkin: { maven: "io.zipkin:zipkin-server:3.6.1:jar:exec" },
   "python-grpc": { python: ["grpc", "google.protobuf"], apt: ["python3-grpcio", "python3-protobuf"] },
 };
 
@@ -68,6 +85,10 @@ export function installJudges(...names) {
       const judge = judges[name];
       if (judge === undefined) throw new Error(`no judge "${name}"; there are ${Object.keys(judges).join(", ")}`);
       if (judge.goFolder !== undefined) return [name, buildGo(name, judge)];
+      if (judge.goModule !== undefined) return [name, buildGoModule(name, judge)];
+      if (judge.npm !== undefined) return [name, installNpm(name, judge)];
+      if (judge.pip !== undefined) return [name, installPip(name, judge)];
+      if (judge.maven !== undefined) return [name, installMaven(name, judge)];
       return [name, judge.go === undefined ? installPython(name, judge) : installGo(name, judge)];
     }),
   );
@@ -115,6 +136,69 @@ function buildGo(name, { goFolder, proto, plugins = {} }) {
       runGo(name, ["build", "-buildvcs=false", "-o", `${build}/${name}`, "."], { cwd: build });
     });
     renameSync(join(build, name), path);
+    writeFileSync(versionPath, version);
+  } finally {
+    rmSync(build, { recursive: true, force: true });
+  }
+  return path;
+}
+
+/** Builds a command of a module in a copy of its sources, as its own go.mod and go.sum say. */
+function buildGoModule(name, { goModule, version, command }) {
+  return installOnce(name, version, (build) => {
+    const told = execFileSync("go", ["mod", "download", "-json", `${goModule}@${version}`], { encoding: "utf8" });
+    const sources = join(build, "sources");
+    // The copy is as read-only as the module cache is.
+    cpSync(JSON.parse(told).Dir, sources, { recursive: true });
+    execFileSync("chmod", ["-R", "u+w", sources]);
+    const env = { ...process.env, GOFLAGS: "-mod=mod" };
+    runGo(name, ["build", "-buildvcs=false", "-o", join(build, name), command], { cwd: sources, env });
+    return name;
+  });
+}
+
+function installNpm(name, { npm }) {
+  const hash = createHash("sha256");
+  for (const file of readdirSync(join(root, npm))) hash.update(`${file}\n`).update(readFileSync(join(root, npm, file)));
+  return installOnce(name, hash.digest("hex"), (build) => {
+    cpSync(join(root, npm), join(build, name), { recursive: true });
+    const args = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+    execFileSync("npm", args, { cwd: join(build, name), stdio: ["ignore", "ignore", "inherit"] });
+    return name;
+  });
+}
+
+function installPip(name, { pip }) {
+  return installOnce(name, pip.join("\n"), (build) => {
+    const args = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"];
+    execFileSync("python3", [...args, "--target", join(build, name), ...pip], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    return name;
+  });
+}
+
+function installMaven(name, { maven }) {
+  return installOnce(name, maven, (build) => {
+    const args = ["-q", "-B", "dependency:copy", `-Dartifact=${maven}`, `-DoutputDirectory=${build}`];
+    execFileSync("mvn", args, { stdio: ["ignore", "inherit", "inherit"] });
+    return readdirSync(build)[0];
+  });
+}
+
+/** Makes what `install` makes in the folder it is given, and whose name there it returns, unless this version is there already. */
+function installOnce(name, version, install) {
+  const path = join(bin, name);
+  const versionPath = `${path}.version`;
+  if (existsSync(path) && existsSync(versionPath) && readFileSync(versionPath, "utf8") === version) return path;
+  const build = join(bin, `.build-${name}-${process.pid}`);
+  mkdirSync(build, { recursive: true });
+  try {
+    announce(name, version, () => {
+      const made = install(build);
+      rmSync(path, { recursive: true, force: true });
+      renameSync(join(build, made), path);
+    });
     writeFileSync(versionPath, version);
   } finally {
     rmSync(build, { recursive: true, force: true });
