@@ -37,6 +37,7 @@ export class Attempt extends Call {
       this.metadata.set("grpc-previous-rpc-attempts", String(this.#resends));
     }
     this.#release = call.onCancel((reason) => this.cancel(reason));
+    this.onPeer((sent) => call.passPeer(sent));
   }
 
   // A balancer sends the next try to another node.

@@ -47,16 +47,21 @@ export function tracing(options: TracingOptions = {}): Middleware {
   const tracerName = options.tracerName ?? "clew";
   const propagator = options.propagator ?? propagation;
   let tracer: Tracer | undefined;
+  let namesPeer = false;
   // Asked for at the first call: the global provider may be registered after the middleware was made.
   const getTracer = (): Tracer => {
-    tracer ??= (options.tracerProvider ?? trace).getTracer(tracerName);
+    if (tracer === undefined) {
+      tracer = (options.tracerProvider ?? trace).getTracer(tracerName);
+      // SkyWalking's header names whom it is sent to, and that is known when a node was picked.
+      namesPeer = propagator.fields().includes("sw8");
+    }
     return tracer;
   };
   return (next) => (call) => {
     const span =
       call.side === "server"
         ? startServerSpan(getTracer(), propagator, call)
-        : startClientSpan(getTracer(), propagator, call);
+        : startClientSpan(getTracer(), propagator, call, namesPeer);
     return span.isRecording() ? watchCall(call, next, (thrown) => endSpan(span, call, thrown)) : next(call);
   };
 }
@@ -82,11 +87,22 @@ function startServerSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "ex
   return span;
 }
 
-function startClientSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "inject">, call: Call): Span {
+function startClientSpan(
+  tracer: Tracer,
+  propagator: Pick<TextMapPropagator, "inject">,
+  call: Call,
+  namesPeer: boolean,
+): Span {
   const span = tracer.startSpan(call.operation, { kind: SpanKind.CLIENT }, call.context);
   call.context = trace.setSpan(call.context, span) as Context;
   propagator.inject(call.context, call.metadata, setter);
   if (span.isRecording()) setCallAttributes(span, call);
+  if (namesPeer) {
+    call.onPeer((sent) => {
+      setAddress(span, sent.peer.address, SERVER_ADDRESS, SERVER_PORT);
+      propagator.inject(call.context, sent.metadata, setter);
+    });
+  }
   return span;
 }
 

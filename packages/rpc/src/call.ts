@@ -64,12 +64,13 @@ export abstract class Call implements Holder {
   readonly method: Method;
   /** When the call began, in milliseconds on the clock of `performance.now()`: read once, for whoever measures it. */
   readonly startMs: number = performance.now();
-  peer: Peer;
   /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
   waitsForReady = false;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 
+  #peer: Peer;
+  #onPeer: ((sent: Call) => void) | undefined;
   #deadline: Deadline | undefined;
   #metadata: Metadata | undefined;
   // Made at the first look: most calls have neither.
@@ -85,9 +86,38 @@ export abstract class Call implements Holder {
   constructor(init: CallInit) {
     this.method = init.method;
     this.#metadata = init.metadata;
-    this.peer = init.peer;
+    this.#peer = init.peer;
     this.context = init.context;
     if (init.deadline !== undefined) this.#limit(init.deadline, init.deadline - this.startMs);
+  }
+
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  set peer(peer: Peer) {
+    this.#peer = peer;
+    this.#onPeer?.(this);
+  }
+
+  /**
+   * Calls `listener` when a client's transport knows whom it calls, before it writes the headers: what is set in the metadata of
+   * `sent`, this call or a try of it, still goes. It comes again when the call is sent again.
+   */
+  onPeer(listener: (sent: Call) => void): void {
+    const before = this.#onPeer;
+    this.#onPeer =
+      before === undefined
+        ? listener
+        : (sent) => {
+            before(sent);
+            listener(sent);
+          };
+  }
+
+  /** Tells those who listen that `sent`, a try of this call, has its peer. */
+  passPeer(sent: Call): void {
+    this.#onPeer?.(sent);
   }
 
   /** The moment by which the reply is due; undefined when there is none. Calls made while serving this one inherit it. */
