@@ -126,7 +126,7 @@ function detectKubernetes({ env, readFile }: Surroundings): DetectedAttributes {
   return {
     "k8s.pod.name": read("K8S_POD_NAME", "POD_NAME", "HOSTNAME") ?? hostname(),
     "k8s.pod.uid": read("K8S_POD_UID", "POD_UID") ?? uid,
-    "k8s.namespace.name": read("K8S_NAMESPACE_NAME", "K8S_NAMESPACE", "POD_NAMESPACE") ?? namespace,
+    "k8s.namespace.name": read("K8S_POD_NAMESPACE", "K8S_NAMESPACE_NAME", "POD_NAMESPACE") ?? namespace,
     "k8s.node.name": read("K8S_NODE_NAME", "NODE_NAME"),
     "k8s.container.name": read("K8S_CONTAINER_NAME", "CONTAINER_NAME"),
     "k8s.deployment.name": read("K8S_DEPLOYMENT_NAME", "DEPLOYMENT_NAME"),
