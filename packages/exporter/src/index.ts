@@ -2,6 +2,8 @@ export { ConsoleExporter, type ConsoleExporterOptions } from "./console.ts";
 export type { DeliveryStats } from "./delivery.ts";
 export { FileExporter, type FileOptions, type FileStats } from "./file.ts";
 export { OtlpExporter } from "./otlp.ts";
+export { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats } from "./otlp-logs.ts";
+export { OtlpMetricsExporter } from "./otlp-metrics.ts";
 export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { SkyWalkingExporter, type SkyWalkingExporterStats } from "./skywalking.ts";

@@ -1,12 +1,16 @@
 export { MeterProvider, type MeterProviderOptions, type MeterProviderStats } from "./meter-provider.ts";
 export { PeriodicReader, type PeriodicReaderOptions, type PeriodicReaderStats } from "./periodic-reader.ts";
 export { type MetricsRoute, type PrometheusRouteOptions, prometheusRoute } from "./prometheus-route.ts";
+export { type RuntimeMetricsOptions, runtimeMetrics } from "./runtime-metrics.ts";
+export { type SpanMetricsOptions, spanMetrics } from "./span-metrics.ts";
+export { type TraceMetricsOptions, traceMetrics } from "./trace-metrics.ts";
 export type { InstrumentKind, View } from "./view.ts";
 
 // For library authors: what readers, encoders and exporters are made of.
 
 export { DeltaMemory } from "./delta-memory.ts";
 export { encodeMetrics } from "./encode.ts";
+export { encodeMetricsAsJson } from "./encode-json.ts";
 export type { Meter } from "./meter.ts";
 export type {
   Exemplar,

@@ -32,7 +32,8 @@ export function encodeRequestAsJson(spans: readonly SpanData[]): string {
   return `{"resourceSpans":[${groups}]}`;
 }
 
-function toScope({ name, version }: Scope): string {
+/** An InstrumentationScope. */
+export function toScope({ name, version }: Scope): string {
   return `{"name":${toText(name)}${toField("version", version)}}`;
 }
 
@@ -72,7 +73,8 @@ function toFlags(traceFlags: number, isRemote: boolean): number {
   return (traceFlags & 0xff) | 0x100 | (isRemote ? 0x200 : 0);
 }
 
-function toAttributes(attributes: FlatAttributes): string {
+/** Attributes as a list of KeyValue. */
+export function toAttributes(attributes: FlatAttributes): string {
   let text = "[";
   for (let index = 0; index < attributes.length; index += 2) {
     if (index > 0) text += ",";
@@ -82,7 +84,7 @@ function toAttributes(attributes: FlatAttributes): string {
 }
 
 /** An AnyValue. */
-function toValue(value: AttributeValue): string {
+export function toValue(value: AttributeValue): string {
   switch (typeof value) {
     case "string":
       return `{"stringValue":${toText(value)}}`;
@@ -104,11 +106,13 @@ function toValue(value: AttributeValue): string {
 // What JSON.stringify would escape: then it does.
 const special = /["\\]|[^\u0020-\ud7ff\ue000-\uffff]/;
 
-function toText(text: string): string {
+/** A text with its quotes. */
+export function toText(text: string): string {
   return special.test(text) ? JSON.stringify(text.toWellFormed()) : `"${text}"`;
 }
 
-function toField(name: string, text: string): string {
+/** A field behind others, for a text that is not empty. */
+export function toField(name: string, text: string): string {
   return text === "" ? "" : `,"${name}":${toText(text)}`;
 }
 
@@ -117,7 +121,7 @@ function toCount(name: string, count: number): string {
 }
 
 /** Microseconds, a double, as the digits of nanoseconds. In two halves: together they are beyond 2^53. */
-function toNanos(us: number): string {
+export function toNanos(us: number): string {
   const whole = Math.floor(us);
   const nanos = Math.round((us - whole) * 1000);
   return nanos === 1000 ? `${whole + 1}000` : `${whole}${String(nanos).padStart(3, "0")}`;

@@ -14,6 +14,14 @@ import {
   writeVarint,
 } from "./proto-writer.ts";
 
+export {
+  toAttributes as attributesAsJson,
+  toField as fieldAsJson,
+  toNanos as nanosAsJson,
+  toScope as scopeAsJson,
+  toText as textAsJson,
+  toValue as valueAsJson,
+} from "./encode-json.ts";
 // What spans, metrics and logs have in common in OTLP v1.11: opentelemetry/proto/common/v1/common.proto and resource.proto.
 // The door of whoever writes another kind of OTLP; what writes the bytes comes along.
 export * from "./proto-writer.ts";

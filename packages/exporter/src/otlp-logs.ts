@@ -1,0 +1,106 @@
+import { current } from "@clew/context";
+import type { LineWriter } from "@clew/log";
+import { BatchQueue, type BatchQueueStats, createResource, isTracingSuppressed, type Resource } from "@clew/trace";
+import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
+import { encodeLogs, encodeLogsAsJson, type LogRecord } from "./otlp-logs-encode.ts";
+import { type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+
+export interface OtlpLogsOptions extends OtlpOptions {
+  /** What writes the lines: this process. Default: {@link createResource}'s, which asks the environment. */
+  resource?: Resource;
+  /** Lines kept while they wait. Default: OTEL_BLRP_MAX_QUEUE_SIZE, or 8_192. */
+  capacity?: number;
+  /** Lines exported at once; as soon as so many wait, they go. Default: OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, or 512. */
+  batchSize?: number;
+  /** How long a line waits for others to go with. Default: OTEL_BLRP_SCHEDULE_DELAY, or 1_000. */
+  delayMs?: number;
+  /** How long one export may take before it counts as failed. Default: OTEL_BLRP_EXPORT_TIMEOUT, or 60_000. */
+  exportTimeoutMs?: number;
+  /** How long {@link OtlpLogs.shutdown} may take; what is left then is dropped. Default: 2_000, for a stop must end soon. */
+  shutdownTimeoutMs?: number;
+}
+
+/** What became of the lines so far, and what sending took. */
+export interface OtlpLogsStats extends BatchQueueStats {
+  readonly delivery: DeliveryStats;
+}
+
+/**
+ * Sends log lines to whatever takes OTLP, with the ids of their spans, as spans are sent: see OtlpExporter. Lines wait in a ring of
+ * fixed size; when there is no more space, new ones are dropped and counted.
+ *
+ *     const logs = new OtlpLogs();
+ *     const logger = createLogger({ also: [logs.write] });      and at the end: await logs.shutdown()
+ */
+export class OtlpLogs {
+  readonly #settings: OtlpSettings;
+  readonly #resource: Resource;
+  readonly #delivery: Delivery;
+  readonly #queue: BatchQueue<LogRecord>;
+
+  /** @throws as {@link resolveOtlpOptions} does */
+  constructor(options: OtlpLogsOptions = {}) {
+    const env = options.env ?? process.env;
+    this.#settings = resolveOtlpOptions("logs", options);
+    this.#resource = options.resource ?? createResource({ env });
+    this.#delivery = createOtlpDelivery(this.#settings);
+    const capacity = options.capacity ?? countFrom(env.OTEL_BLRP_MAX_QUEUE_SIZE) ?? 8192;
+    const destination = {
+      export: (records: readonly LogRecord[]) => this.#export(records),
+      shutdown: () => this.#delivery.shutdown(),
+    };
+    this.#queue = new BatchQueue(destination, {
+      capacity,
+      batchSize: Math.min(capacity, options.batchSize ?? countFrom(env.OTEL_BLRP_MAX_EXPORT_BATCH_SIZE) ?? 512),
+      delayMs: options.delayMs ?? countFrom(env.OTEL_BLRP_SCHEDULE_DELAY) ?? 1000,
+      exportTimeoutMs: options.exportTimeoutMs ?? countFrom(env.OTEL_BLRP_EXPORT_TIMEOUT) ?? 60_000,
+      shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
+    });
+  }
+
+  /** Where the lines go; of gRPC's only host and port count. */
+  get url(): URL {
+    return this.#settings.url;
+  }
+
+  /** Takes one line: for a logger's `also`. What telemetry itself logs while it exports is left out, or it would never end. */
+  readonly write: LineWriter = (level, message, fields, span) => {
+    if (isTracingSuppressed(current())) return;
+    const { trace_id, span_id, ...others } = fields;
+    this.#queue.push({
+      timeUs: Date.now() * 1000,
+      level,
+      message,
+      // Without a span these are the app's own.
+      fields: span === undefined ? fields : others,
+      traceId: span?.traceId ?? "",
+      spanId: span?.spanId ?? "",
+      traceFlags: span?.traceFlags ?? 0,
+    });
+  };
+
+  stats(): OtlpLogsStats {
+    return { ...this.#queue.stats(), delivery: this.#delivery.stats() };
+  }
+
+  /** Resolves once the lines that wait now are exported or given up, or the destination turns out to be away. Never rejects. */
+  forceFlush(): Promise<void> {
+    return this.#queue.forceFlush();
+  }
+
+  /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest and closes the connections. Never rejects. */
+  shutdown(): Promise<void> {
+    return this.#queue.shutdown();
+  }
+
+  #export(records: readonly LogRecord[]) {
+    const encode = this.#settings.protocol === "http/json" ? encodeLogsAsJson : encodeLogs;
+    return this.#delivery.deliver(records.length, () => toOtlpBody(encode(this.#resource, records), this.#settings));
+  }
+}
+
+function countFrom(text: string | undefined): number | undefined {
+  const count = Number(text);
+  return text !== undefined && Number.isInteger(count) && count > 0 ? count : undefined;
+}

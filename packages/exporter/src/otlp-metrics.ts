@@ -1,0 +1,46 @@
+import { encodeMetrics, encodeMetricsAsJson, type MetricsData, type MetricsExporter } from "@clew/metrics";
+import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
+import { type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+
+/**
+ * Sends metrics to whatever takes OTLP, as spans are sent: see OtlpExporter. It counts points. Hand it to a PeriodicReader, or let
+ * startMetrics do it.
+ */
+export class OtlpMetricsExporter implements MetricsExporter {
+  readonly #settings: OtlpSettings;
+  readonly #delivery: Delivery;
+
+  /** @throws as {@link resolveOtlpOptions} does */
+  constructor(options?: OtlpOptions) {
+    this.#settings = resolveOtlpOptions("metrics", options);
+    this.#delivery = createOtlpDelivery(this.#settings);
+  }
+
+  /** Where the metrics go; of gRPC's only host and port count. */
+  get url(): URL {
+    return this.#settings.url;
+  }
+
+  stats(): DeliveryStats {
+    return this.#delivery.stats();
+  }
+
+  async export(data: MetricsData): Promise<boolean> {
+    const encode = this.#settings.protocol === "http/json" ? encodeMetricsAsJson : encodeMetrics;
+    const body = (): Buffer | Promise<Buffer> => toOtlpBody(encode(data), this.#settings);
+    const { outcome } = await this.#delivery.deliver(countPoints(data), body);
+    return outcome === "exported";
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  shutdown(): Promise<void> {
+    return this.#delivery.shutdown();
+  }
+}
+
+function countPoints({ scopes }: MetricsData): number {
+  let count = 0;
+  for (const { metrics } of scopes) for (const { points } of metrics) count += points.length;
+  return count;
+}
