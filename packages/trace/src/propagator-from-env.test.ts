@@ -23,6 +23,7 @@ test("every propagator named writes its headers", () => {
     "uber-trace-id",
   ]);
   assert.deepEqual(sentWith("grpc-trace-bin"), ["grpc-trace-bin"]);
+  assert.deepEqual(sentWith("tracecontext,sw8"), ["traceparent", "sw8"]);
   assert.deepEqual(sentWith("none"), []);
 });
 

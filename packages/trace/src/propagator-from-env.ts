@@ -3,11 +3,12 @@ import { type Environment, readWords, warnOfVariable } from "./environment.ts";
 import { JaegerPropagator } from "./jaeger/propagator.ts";
 import { GrpcTraceBinPropagator } from "./opencensus/propagator.ts";
 import { BaggagePropagator, CompositePropagator, createPropagator, TraceContextPropagator } from "./otel/propagator.ts";
+import { SkyWalkingPropagator } from "./skywalking/propagator.ts";
 import { XRayPropagator } from "./xray/propagator.ts";
 import { B3Propagator } from "./zipkin/propagator.ts";
 
 /** By the words of OTEL_PROPAGATORS. */
-const makers: Readonly<Record<string, () => TextMapPropagator>> = {
+const makers: Readonly<Record<string, (env: Environment) => TextMapPropagator>> = {
   tracecontext: () => new TraceContextPropagator(),
   baggage: () => new BaggagePropagator(),
   b3: () => new B3Propagator(),
@@ -15,6 +16,8 @@ const makers: Readonly<Record<string, () => TextMapPropagator>> = {
   jaeger: () => new JaegerPropagator(),
   xray: () => new XRayPropagator(),
   "grpc-trace-bin": () => new GrpcTraceBinPropagator(),
+  // Behind W3C's, where both are named: it adds to that parent what SkyWalking tells of it.
+  sw8: (env) => new SkyWalkingPropagator({ env }),
 };
 
 /**
@@ -31,5 +34,5 @@ export function propagatorFromEnv(env: Environment = process.env): TextMapPropag
     const accepted = `${Object.keys(makers).join(", ")}, or none alone`;
     warnOfVariable("OTEL_PROPAGATORS", env.OTEL_PROPAGATORS ?? "", accepted, held);
   }
-  return known.length === 0 ? createPropagator() : new CompositePropagator(known.map((word) => makers[word]!()));
+  return known.length === 0 ? createPropagator() : new CompositePropagator(known.map((word) => makers[word]!(env)));
 }

@@ -75,6 +75,7 @@ export class TracerProvider implements OtelTracerProvider {
   readonly #contextManager = new ContextManager();
   readonly #counters: TraceCounters = createCounters();
   #isRegistered = false;
+  #isShutDown = false;
 
   constructor(options: TracerProviderOptions = {}) {
     this.#settings = resolveTracerProviderOptions(options);
@@ -86,7 +87,9 @@ export class TracerProvider implements OtelTracerProvider {
 
   /** The tracer of a library or a part of the app; the same for the same arguments. */
   getTracer(name: string, version = "", options?: TracerOptions): OtelTracer {
-    if (this.#settings.isDisabled) return new ProxyTracerProvider().getTracer(name, version, options);
+    // OpenTelemetry's own, which makes no spans.
+    if (this.#settings.isDisabled || this.#isShutDown)
+      return new ProxyTracerProvider().getTracer(name, version, options);
     const schemaUrl = options?.schemaUrl ?? "";
     // Most know only their name, and then it is the key as it is.
     const key = version === "" && schemaUrl === "" ? name : `${name}\n${version}\n${schemaUrl}`;
@@ -140,6 +143,7 @@ export class TracerProvider implements OtelTracerProvider {
   /** Unregisters, exports what has ended within the processor's deadline, and records nothing more. Never rejects. */
   async shutdown(): Promise<void> {
     this.unregister();
+    this.#isShutDown = true;
     await this.#settings.processor.shutdown();
   }
 }

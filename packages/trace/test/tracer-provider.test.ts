@@ -93,6 +93,7 @@ test("after a shutdown nothing is recorded, and another provider may register", 
   const second = register();
   withSpan("work", () => {});
   assert.equal(first.processor.spans.length, 0);
+  assert.equal(first.provider.getTracer("late").startSpan("late").isRecording(), false);
   assert.equal(second.processor.spans.length, 1);
 });
 
