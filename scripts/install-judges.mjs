@@ -59,6 +59,7 @@ const judges = {
   },
   "traces-peer-go": { goFolder: "conformance/traces/peers/go" },
   "traces-peer-js": { npm: "conformance/traces/peers/js" },
+  "skywalking-peer-js": { npm: "conformance/skywalking/peers/js" },
   "traces-peer-python": {
     pip: [
       "grpcio==1.85.1",

@@ -1,0 +1,49 @@
+// A service of Clew's that passes calls on; see ../../traces/proto/relay/v1/relay.proto. PEER says which family it speaks:
+// "sw8", "w3c", or "both".
+import { type StartTracingOptions, startTracing } from "@clew/exporter";
+import { recovery, tracing } from "@clew/middleware";
+import { service } from "@clew/rpc";
+import { createPropagator } from "@clew/trace/otel";
+import { type IdForm, SkyWalkingPropagator } from "@clew/trace/skywalking";
+import { createClient, GrpcServer, HttpServer } from "@clew/transport";
+import { Relay } from "../../traces/gen/relay/v1/relay_pb.ts";
+
+const { PEER = "both", IDS = "plain", SW_AGENT_NAME: me = "clew" } = process.env;
+const propagators: Record<string, () => StartTracingOptions> = {
+  sw8: () => ({ propagator: new SkyWalkingPropagator() }),
+  w3c: () => ({ propagator: createPropagator() }),
+  both: () => ({}),
+};
+const { shutdown } = startTracing({
+  exporter: [],
+  skywalking: { ids: IDS as IdForm, delayMs: 50 },
+  ...propagators[PEER]!(),
+});
+
+const relay = service(Relay, {
+  async pass({ route }) {
+    if (route === "") return { hops: me };
+    const [next = "", ...rest] = route.split(",");
+    const [protocol, address] = next.split("=");
+    const client = createClient(Relay, { endpoint: `${protocol}://${address}`, middleware: [tracing()] });
+    try {
+      const { hops } = await client.pass({ route: rest.join(",") }, { timeoutMs: 10_000 });
+      return { hops: `${hops} ${me}` };
+    } finally {
+      await client[Symbol.asyncDispose]();
+    }
+  },
+});
+
+const init = { address: "127.0.0.1:0", middleware: [tracing(), recovery()], services: [relay], timeoutMs: 10_000 };
+const servers = [new HttpServer(init), new GrpcServer(init)] as const;
+for (const server of servers) await server.start();
+const [http, grpc] = servers.map((server) => server.endpoint().host);
+console.log(JSON.stringify({ http, grpc }));
+
+// Whoever started it ends it by closing its input.
+process.stdin.resume().on("end", async () => {
+  for (const server of servers) await server.stop(AbortSignal.abort());
+  await shutdown();
+  process.exit();
+});

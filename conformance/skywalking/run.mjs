@@ -1,0 +1,109 @@
+// Traces between Clew and services with SkyWalking's agent for Node, over HTTP and gRPC, all of them in segments; compares what
+// failed with known-failures.txt.
+//
+//     node conformance/skywalking/run.mjs               everything
+//     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { startCollector } from "../../packages/exporter/test/skywalking-collector.ts";
+import { installJudges } from "../../scripts/install-judges.mjs";
+import { relayCases } from "./relays.ts";
+
+const here = import.meta.dirname;
+const closers = [];
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} finally {
+  for (const close of closers.reverse()) await close();
+}
+
+async function main(words) {
+  const start = performance.now();
+  const judges = installJudges("skywalking-peer-js");
+  const collector = await startCollector();
+  closers.push(() => collector.stop());
+  const agent = join(judges["skywalking-peer-js"], "peer.js");
+  const clew = join(here, "peers/clew.ts");
+  const programs = [
+    ["js", agent, "agent", {}],
+    ["clew-sw8", clew, "sw8", {}],
+    ["clew-w3c", clew, "w3c", {}],
+    ["clew-both", clew, "both", {}],
+    ["clew-go", clew, "both", { IDS: "go" }],
+  ];
+  const peers = Object.fromEntries(
+    await Promise.all(
+      programs.map(async ([name, path, family, env]) => {
+        const addresses = await startPeer(name, path, { PEER: family, ...env }, collector.address);
+        return [name, { name, family, ...addresses }];
+      }),
+    ),
+  );
+  const cases = relayCases(peers, collector.segments).filter(({ name }) => words.every((word) => name.includes(word)));
+  if (cases.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
+  const results = [];
+  for (const { name, run } of cases) {
+    const failure = await run().then(
+      () => undefined,
+      (error) =>
+        String(error.message ?? error)
+          .replaceAll(/\s+/g, " ")
+          .slice(0, 600),
+    );
+    results.push({ name, failure });
+    console.log(failure === undefined ? `ok      ${name}` : `FAILED  ${name}`);
+  }
+  console.log(`${results.length} cases in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return compare(results, words.length === 0) ? 0 : 1;
+}
+
+async function startPeer(name, path, env, backend) {
+  const child = spawn(process.execPath, [path], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: {
+      ...process.env,
+      ...env,
+      SW_AGENT_NAME: name,
+      SW_AGENT_INSTANCE: `${name}@here`,
+      SW_AGENT_COLLECTOR_BACKEND_SERVICES: backend,
+    },
+  });
+  const exited = once(child, "exit");
+  closers.push(async () => {
+    child.stdin.end();
+    const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+    await exited;
+    clearTimeout(timer);
+  });
+  const line = await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
+    exited.then(() => {
+      throw new Error(`${name} does not start`);
+    }),
+  ]);
+  return JSON.parse(line[0]);
+}
+
+function compare(results, isWhole) {
+  const known = new Set(
+    readFileSync(join(here, "known-failures.txt"), "utf8")
+      .split("\n")
+      .map((line) => line.replace(/#.*/, "").trim())
+      .filter((line) => line !== ""),
+  );
+  let isAsClaimed = true;
+  const complain = (text) => {
+    isAsClaimed = false;
+    console.error(text);
+  };
+  for (const { name, failure } of results) {
+    if (failure !== undefined && !known.has(name)) complain(`${name}: ${failure}`);
+    if (failure === undefined && known.has(name)) complain(`${name} passes: take it out of known-failures.txt`);
+  }
+  const names = new Set(results.map(({ name }) => name));
+  for (const name of known) if (isWhole && !names.has(name)) complain(`there is no case "${name}"`);
+  return isAsClaimed;
+}
