@@ -43,6 +43,7 @@ const targets = [
   { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
   { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
   { input: "packages/metrics/test/proto", out: "packages/metrics/test/gen", imports: true },
+  { input: "packages/exporter/test/proto", out: "packages/exporter/test/gen", imports: true },
   { input: "packages/config/test/proto", out: "packages/config/test/gen", imports: false },
   { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },

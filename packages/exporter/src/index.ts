@@ -8,6 +8,7 @@ export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { SkyWalkingExporter, type SkyWalkingExporterStats } from "./skywalking.ts";
 export type { SkyWalkingOptions } from "./skywalking-options.ts";
+export { type Metrics, type StartMetricsOptions, startMetrics } from "./start-metrics.ts";
 export {
   type SkyWalkingTracingOptions,
   type StartTracingOptions,

@@ -2,6 +2,7 @@ import { Context } from "@clew/context";
 import { type AttributeValue, findAttribute, type SpanData, type SpanProcessor, serviceNameOf } from "@clew/trace";
 import {
   type Attributes,
+  type Counter,
   type Histogram,
   type MeterProvider,
   metrics,
@@ -27,6 +28,11 @@ export interface SpanMetricsOptions {
 /** In seconds. */
 const durationBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+interface Instruments {
+  readonly duration: Histogram;
+  readonly calls: Counter;
+}
+
 const allBorders = [SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER];
 
 /**
@@ -43,14 +49,12 @@ export function spanMetrics(options: SpanMetricsOptions = {}): SpanProcessor {
   const perUnit = unit === "s" ? 1e6 : 1e3;
   const boundaries = options.boundaries ?? durationBoundaries.map((seconds) => (seconds * 1e6) / perUnit);
   const measured = new Set(kinds);
-  let instruments: {
-    duration: Histogram;
-    calls: { add(value: number, attributes: Attributes, context: Context): void };
-  };
+  let instruments: Instruments | undefined;
   // Asked for at the first span: the global provider may be registered after this was made.
-  const getInstruments = (): typeof instruments => {
+  const getInstruments = (): Instruments => {
+    if (instruments !== undefined) return instruments;
     const meter = (options.meterProvider ?? metrics).getMeter("@clew/metrics/spans");
-    instruments ??= {
+    instruments = {
       duration: meter.createHistogram("traces.span.metrics.duration", {
         description: "How long spans took.",
         unit,
