@@ -35,6 +35,7 @@ import {
 } from "@clew/trace/skywalking";
 import { ConsoleExporter } from "./console.ts";
 import { FileExporter } from "./file.ts";
+import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
 import { SkyWalkingExporter } from "./skywalking.ts";
 import type { SkyWalkingOptions } from "./skywalking-options.ts";
@@ -52,6 +53,8 @@ export interface StartTracingOptions {
   service?: string;
   /** The version of it. Default: none. */
   version?: string;
+  /** More about it, by the names of OpenTelemetry's conventions. Default: none. */
+  attributes?: Readonly<Record<string, unknown>>;
   /** The OTLP collector, `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
   endpoint?: string;
   /** Which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all whose parent is, and all without a parent. */
@@ -83,6 +86,11 @@ export interface StartTracingOptions {
   continueFrom?: CarriedContext | "environment";
   /** Looks for lost contexts and spans that never end; costs about 1 us a span. Default: false. */
   doctor?: DoctorOptions | boolean;
+  /**
+   * What waits goes out before one of these signals ends the process, within two seconds; the app's own listeners are not held up,
+   * and what a signal does stays what it was. Default: SIGTERM.
+   */
+  signals?: readonly NodeJS.Signals[];
   /** Told when spans cannot be exported. Default: nobody. */
   logger?: Logger;
   /** Where the OTEL_ variables are read. Default: process.env. */
@@ -92,6 +100,8 @@ export interface StartTracingOptions {
 /** Tracing that runs. */
 export interface Tracing {
   readonly provider: TracerProvider;
+  /** Exports what has ended. Never rejects. */
+  flush(): Promise<void>;
   /** Exports what has ended, within two seconds, and takes tracing out of the process. Never rejects. */
   shutdown(): Promise<void>;
   /** What became of the spans so far; with several exporters the sum, each counting for itself. */
@@ -124,6 +134,7 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
       env,
       ...(options.service === undefined ? {} : { service: options.service }),
       ...(options.version === undefined ? {} : { version: options.version }),
+      ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
     }),
     sampler: options.sampler ?? samplerFromEnv(env),
     processor: tail ?? collected,
@@ -141,14 +152,15 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
         }),
   }).register();
 
-  const flushAtExit = (): void => void shutdown();
   const shutdown = (): Promise<void> => {
-    process.off("beforeExit", flushAtExit);
+    release();
     return provider.shutdown();
   };
-  process.once("beforeExit", flushAtExit);
+  const flush = (): Promise<void> => provider.forceFlush();
+  const release = flushAtEnd({ flush, shutdown }, options.signals ?? ["SIGTERM"]);
   return {
     provider,
+    flush,
     shutdown,
     stats: () => sumOf(batches.map((batch) => batch.stats())),
     tailStats: () => tail?.stats(),
