@@ -11,6 +11,7 @@ export { composeProcessors } from "./compose-processors.ts";
 export { Doctor, type DoctorOptions, type Finding } from "./doctor.ts";
 export { propagatorFromEnv } from "./propagator-from-env.ts";
 export { createResource, type Resource, type ResourceOptions } from "./resource.ts";
+export { type DetectedAttributes, detectWithin } from "./resource-detectors.ts";
 export {
   alwaysOff,
   alwaysOn,

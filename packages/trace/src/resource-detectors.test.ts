@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { test } from "node:test";
-import { detectAttributes } from "./resource-detectors.ts";
+import { detectAttributes, detectWithin } from "./resource-detectors.ts";
 
 const id = "4f1b2c3d".repeat(8);
 const uid = "0a1b2c3d-1111-2222-3333-0123456789ab";
@@ -61,4 +61,25 @@ test("OTEL_NODE_RESOURCE_DETECTORS chooses", () => {
   assert.deepEqual(keys("env,host"), ["host.name", "host.arch"]);
   assert.ok(keys("all").includes("process.pid"));
   assert.deepEqual(keys("gcp,toString,os"), ["os.type", "os.name", "os.version", "os.description"]);
+});
+
+test("slow detectors have a limit, and those that fail cost nothing", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const signals: AbortSignal[] = [];
+  const found = detectWithin(
+    [
+      async () => ({ "cloud.region": "eu" }),
+      async () => {
+        throw new Error("broken");
+      },
+      (signal) => {
+        signals.push(signal);
+        return new Promise(() => {});
+      },
+    ],
+    500,
+  );
+  t.mock.timers.tick(500);
+  assert.deepEqual(await found, { "cloud.region": "eu" });
+  assert.equal(signals[0]!.aborted, true);
 });

@@ -48,6 +48,35 @@ export function detectAttributes(env: Environment, readFile: Surroundings["readF
   return found;
 }
 
+/**
+ * What slow detectors find within `timeoutMs`: a cloud's metadata server, a file on the network. They run side by side; one that
+ * fails or takes longer counts for nothing. For the `attributes` of a resource, before tracing starts:
+ *
+ *     startTracing({ attributes: await detectWithin([() => askTheCloud()]) });
+ */
+export async function detectWithin(
+  detectors: readonly ((signal: AbortSignal) => Promise<DetectedAttributes>)[],
+  timeoutMs = 1000,
+): Promise<DetectedAttributes> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const timeIsUp = new Promise<DetectedAttributes>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, {});
+  });
+  const all = await Promise.all(
+    detectors.map(async (detect) => {
+      try {
+        return await Promise.race([detect(controller.signal), timeIsUp]);
+      } catch {
+        return {};
+      }
+    }),
+  );
+  clearTimeout(timer);
+  controller.abort();
+  return Object.assign({}, ...all) as DetectedAttributes;
+}
+
 function chosenDetectors(env: Environment): string[] {
   const all = Object.keys(detectors);
   const words = readWords(env, "OTEL_NODE_RESOURCE_DETECTORS");
