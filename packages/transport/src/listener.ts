@@ -5,6 +5,7 @@ import { alpnProtocol, isHttp2Preface } from "@clew/http2";
 import { type Logger, silentLogger } from "@clew/log";
 import { type Address, endpointOf, listen, listenOnDescriptor, parseAddress } from "./address.ts";
 import { optionInvalid, serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
+import { peerOf } from "./peer.ts";
 
 /** What every server has: where it listens, and what a connection may cost. */
 export interface ListenerOptions {
@@ -256,6 +257,8 @@ export class Listener {
 
   #welcome(socket: Socket, http2: Protocol | undefined): void {
     const { http1 } = this.#init;
+    // Its socket does not know.
+    if (typeof this.#bound === "string") peerOf(socket, this.#bound);
     if (this.#isDeaf) socket.destroy();
     else if (http1 === undefined) http2!.add(socket, undefined);
     else if ((socket as Partial<TLSSocket>).alpnProtocol === alpnProtocol) http2!.add(socket, undefined);

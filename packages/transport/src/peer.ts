@@ -5,11 +5,15 @@ import type { Peer } from "@clew/rpc";
 
 const peers = new WeakMap<Socket, Peer>();
 
-/** Who is at the other end of a socket; the same object for every call that comes over it. */
-export function peerOf(socket: Socket): Peer {
+/**
+ * Who is at the other end of a socket; the same object for every call that comes over it.
+ *
+ * @param path of the unix socket that it came over: asked for once, it is its address from then on
+ */
+export function peerOf(socket: Socket, path = ""): Peer {
   let peer = peers.get(socket);
   if (peer === undefined) {
-    peer = new SocketPeer(socket);
+    peer = new SocketPeer(socket, path);
     peers.set(socket, peer);
   }
   return peer;
@@ -25,14 +29,14 @@ class SocketPeer implements Peer {
   readonly #socket: Socket;
   #certificate: X509Certificate | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, path: string) {
     const { remoteAddress = "", remotePort = 0, remoteFamily } = socket;
     const host = remoteAddress.startsWith("::ffff:")
       ? remoteAddress.slice(7)
       : remoteFamily === "IPv6"
         ? `[${remoteAddress}]`
         : remoteAddress;
-    this.address = host === "" ? "" : `${host}:${remotePort}`;
+    this.address = host === "" ? path : `${host}:${remotePort}`;
     this.#socket = socket;
   }
 

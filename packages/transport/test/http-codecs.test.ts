@@ -1,7 +1,19 @@
 // Every codec through a real server and client, over HTTP/1.1.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { type Codec, createServiceClient, jsonCodec, protoCodec, ServiceError, service } from "@clew/rpc";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import {
+  type Codec,
+  createServiceClient,
+  ErrorStatusSchema,
+  jsonCodec,
+  protoCodec,
+  ServiceError,
+  service,
+} from "@clew/rpc";
 import { msgpackCodec } from "@clew/rpc/msgpack";
 import { xmlCodec } from "@clew/rpc/xml";
 import { yamlCodec } from "@clew/rpc/yaml";
@@ -14,7 +26,8 @@ const codecs: readonly Codec[] = [jsonCodec, protoCodec, formCodec, xmlCodec, ya
 async function withServer<R>(use: (endpoint: URL) => Promise<R>): Promise<R> {
   const echo = service(Echo, {
     unary: (request) => {
-      if (request.text === "fail") throw new ServiceError(409, "BUSY", "later");
+      if (request.text === "fail") throw new ServiceError(409, "BUSY", "later", { metadata: { "a<b": "ü" } });
+      if (request.text === "fail badly") throw new ServiceError(409, "BUSY", "\u0000");
       return request;
     },
     async *serverStream() {},
@@ -30,14 +43,18 @@ async function withServer<R>(use: (endpoint: URL) => Promise<R>): Promise<R> {
   }
 }
 
-test("a client writes and reads in any codec, and errors are JSON in each", async () => {
+test("a client writes and reads in any codec, errors too", async () => {
   await withServer(async (endpoint) => {
     for (const codec of codecs) {
       const client = createServiceClient(Echo, new HttpClient({ endpoint, codec }));
       try {
         const reply = await client.unary({ text: "<é> & 7", count: -5, payload: Uint8Array.of(0, 255) });
         assert.deepEqual([reply.text, reply.count, [...reply.payload]], ["<é> & 7", -5, [0, 255]], codec.name);
-        await assert.rejects(client.unary({ text: "fail" }), { code: 409, reason: "BUSY" }, codec.name);
+        await assert.rejects(
+          client.unary({ text: "fail" }),
+          { code: 409, reason: "BUSY", message: "later", metadata: { "a<b": "ü" } },
+          codec.name,
+        );
       } finally {
         await client[Symbol.asyncDispose]();
       }
@@ -82,4 +99,64 @@ test("other names of a media type mean the same, and a bad body is 400 CODEC tha
       assert.match(message, /count/, type);
     }
   });
+});
+
+test("an error goes in the codec that the caller accepts, in JSON where it accepts none", async () => {
+  await withServer(async (endpoint) => {
+    const ask = async (path: string, text: string, accept: string | undefined): Promise<[string | null, Buffer]> => {
+      const headers = { "content-type": "application/json", ...(accept !== undefined && { accept }) };
+      const reply = await fetch(new URL(path, endpoint), { method: "POST", headers, body: JSON.stringify({ text }) });
+      return [reply.headers.get("content-type"), Buffer.from(await reply.arrayBuffer())];
+    };
+    const unary = `/${Echo.typeName}/Unary`;
+    const json = '{"code":409,"reason":"BUSY","message":"later","metadata":{"a<b":"ü"}}';
+    for (const [accept, contentType, body] of [
+      [undefined, "application/json", json],
+      ["*/*", "application/json", json],
+      ["text/html", "application/json", json],
+      ["application/protojson", "application/protojson", json],
+      ["application/yaml;q=0.5, application/json", "application/json", json],
+      [
+        "application/xml",
+        "application/xml",
+        "<Status><code>409</code><reason>BUSY</reason><message>later</message>" +
+          "<metadata><key>a&lt;b</key><value>ü</value></metadata></Status>",
+      ],
+      [
+        "text/html, application/yaml",
+        "application/yaml",
+        "code: 409\nreason: BUSY\nmessage: later\nmetadata:\n  a<b: ü\n",
+      ],
+    ] as const) {
+      const [given, bytes] = await ask(unary, "fail", accept);
+      assert.deepEqual([given, bytes.toString()], [contentType, body], accept);
+    }
+    const [type, proto] = await ask(unary, "fail", "application/x-protobuf");
+    assert.equal(type, "application/x-protobuf");
+    assert.deepEqual(fromBinary(ErrorStatusSchema, proto), create(ErrorStatusSchema, JSON.parse(json) as object));
+    // XML has no character U+0000.
+    const [fallback, badly] = await ask(unary, "fail badly", "application/xml");
+    assert.deepEqual([fallback, JSON.parse(badly.toString()).message], ["application/json", "\u0000"]);
+    const [lost, nowhere] = await ask("/nowhere", "", "application/xml");
+    assert.deepEqual([lost, /<reason>NOT_FOUND<\/reason>/.test(nowhere.toString())], ["application/xml", true]);
+  });
+});
+
+test("a reply that says it is an error in protobuf or XML, and is none, is told by its beginning", async () => {
+  const broken = createServer((request, response) => {
+    request.resume();
+    response.writeHead(502, { "content-type": request.headers.accept }).end("<html>nginx");
+  }).listen(0, "127.0.0.1");
+  await once(broken, "listening");
+  try {
+    for (const codec of codecs) {
+      const { port } = broken.address() as AddressInfo;
+      const client = createServiceClient(Echo, new HttpClient({ endpoint: `http://127.0.0.1:${port}`, codec }));
+      const told = { code: 502, reason: "", message: "<html>nginx" };
+      await assert.rejects(client.unary({}), told, codec.name);
+      await client[Symbol.asyncDispose]();
+    }
+  } finally {
+    broken.close();
+  }
 });

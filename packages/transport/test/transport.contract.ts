@@ -91,6 +91,17 @@ export function testTransport(name: string, transport: TransportUnderTest): void
       });
     });
 
+    test("each end knows where the other is", async () => {
+      const addresses: string[] = [];
+      const tell: Middleware = (next) => (call) => next(call).finally(() => addresses.push(call.peer.address));
+      await withEcho({ middleware: [tell], clientMiddleware: [tell] }, async (client) => {
+        await client.unary({});
+        const known = transport.isForeign ? addresses.slice(0, 1) : addresses;
+        assert.ok(known.length > 0);
+        for (const address of known) assert.match(address, /^(?:memory|127\.0\.0\.1:\d+|\/.+)$/);
+      });
+    });
+
     test("many calls at a time get their own replies", async () => {
       const methods = { unary: async (request: EchoInit) => request } as Implementations;
       await withEcho({ methods }, async (client) => {

@@ -1,8 +1,22 @@
 // The contract, on every transport there is.
+
+import { mkdtempSync, rmSync } from "node:fs";
 import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
 import { fromJsonString, type Message, toJsonString } from "@bufbuild/protobuf";
-import { type Call, type Client, type Handler, jsonCodec, Metadata, type Method, ServiceError } from "@clew/rpc";
+import {
+  type Call,
+  type Client,
+  type Handler,
+  jsonCodec,
+  Metadata,
+  type Method,
+  protoCodec,
+  ServiceError,
+} from "@clew/rpc";
 import { GrpcServer, HttpServer, MemoryClient, MemoryServer, Server, type ServerOptions } from "@clew/transport";
 import { ConnectClient } from "@clew/transport/connect";
 import { GrpcClient } from "@clew/transport/grpc";
@@ -101,6 +115,15 @@ class Http2RestClient implements Client {
   }
 }
 
+const folder = mkdtempSync(join(tmpdir(), "clew unix:"));
+after(() => rmSync(folder, { recursive: true }));
+let sockets = 0;
+
+/** A socket of its own for each server; what is in its path are the characters that make trouble. */
+function unixAddress(): string {
+  return `unix:${join(folder, `a b%20:${++sockets}`)}`;
+}
+
 function grpcOf(server: Server): URL {
   return server.endpoints().find((endpoint) => endpoint.protocol.startsWith("grpc"))!;
 }
@@ -121,6 +144,43 @@ testTransport("in memory", {
 testTransport("HTTP/1.1", {
   streams: true,
   connect: over(httpServer, (endpoint) => new HttpClient({ endpoint })),
+});
+
+testTransport("HTTP/1.1 in protobuf", {
+  streams: true,
+  connect: over(httpServer, (endpoint) => new HttpClient({ endpoint, codec: protoCodec })),
+});
+
+testTransport("HTTP/1.1 over a unix socket", {
+  streams: true,
+  connect: over(
+    (options) => new HttpServer({ ...options, address: unixAddress() }),
+    (endpoint) => new HttpClient({ endpoint }),
+  ),
+});
+
+testTransport("HTTP/1.1 over a unix socket and TLS", {
+  streams: true,
+  connect: over(
+    (options) => new Server({ ...options, address: unixAddress(), tls: certificate }),
+    (endpoint) => new HttpClient({ endpoint, tls: { ca }, http2: false }),
+  ),
+});
+
+testTransport("HTTP/2 over a unix socket", {
+  streams: true,
+  connect: over(
+    (options) => new HttpServer({ ...options, address: unixAddress() }),
+    (endpoint) => new HttpClient({ endpoint, http2: true }),
+  ),
+});
+
+testTransport("gRPC over a unix socket", {
+  streams: true,
+  connect: over(
+    (options) => new GrpcServer({ ...options, address: unixAddress() }),
+    (endpoint) => new GrpcClient({ endpoint }),
+  ),
 });
 
 testTransport("HTTP/1.1 on a server of all protocols, over TLS", {

@@ -123,7 +123,7 @@ function toText(bytes: Uint8Array): string {
 }
 
 /** The codec for a body of this content type; `application/vnd.shop+json` is read as JSON (RFC 6838 section 4.2.8). */
-export function findCodec(codecs: BodyCodecs, contentType: string): BodyCodec | undefined {
+export function findCodec<T>(codecs: ReadonlyMap<string, T>, contentType: string): T | undefined {
   const subtype = subtypeOf(contentType);
   return codecs.get(subtype) ?? codecs.get(subtype.slice(subtype.lastIndexOf("+") + 1));
 }
@@ -154,7 +154,10 @@ interface MediaRange {
  * it names first, and the first where it does not care. For each codec the most specific range counts: `application/json;q=0, *\/*`
  * is anything but JSON. A caller that takes none of them gets the first as well, as in Kratos: an answer it can look at beats a 406.
  */
-export function negotiate(codecs: BodyCodecs, accept: string | undefined): BodyCodec {
+export function negotiate<T extends { readonly contentType: string }>(
+  codecs: ReadonlyMap<string, T>,
+  accept: string | undefined,
+): T {
   const first = codecs.values().next().value!;
   if (accept === undefined || accept === "*/*" || accept === first.contentType) return first;
   const ranges = accept.split(",").map(parseRange);

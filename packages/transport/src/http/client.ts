@@ -92,7 +92,7 @@ export class HttpClient implements Client {
       const response = await exchange(this.#sender, call, { verb, target, headers, body }, bodyLimitBytes);
       call.passMessage("sent", message);
       call.replyMetadata = Metadata.adopt(response.headers);
-      if (response.status < 200 || response.status > 299) throw decodeError(response);
+      if (response.status < 200 || response.status > 299) throw decodeError(response, this.#options.codec);
       const reply = reader.read(response);
       call.passMessage("received", reply);
       return reply;

@@ -17,6 +17,7 @@ import type { StreamHandler } from "../http2/server-connections.ts";
 import { OpenSet } from "../open-set.ts";
 import { sendContinue } from "./body.ts";
 import { HttpServerCall } from "./call.ts";
+import { ErrorWriter } from "./error-body.ts";
 import type { GuestProtocol } from "./guest-protocol.ts";
 import {
   type HttpHandlerOptions,
@@ -27,7 +28,7 @@ import { Http2Exchange } from "./http2-exchange.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { RawCall, type RawTarget } from "./raw-call.ts";
 import { Redirect } from "./redirect.ts";
-import { createErrorReply, createFields, createRefusal } from "./reply.ts";
+import { createErrorReply, createFields, createRefusal, type HttpReply } from "./reply.ts";
 import type { RawHandler, RouteInfo } from "./route.ts";
 import type { Router } from "./router.ts";
 import { type CompiledRoute, registerRoutes } from "./routes.ts";
@@ -50,6 +51,7 @@ export class HttpHandler implements StreamHandler {
   readonly #callsHaveDeadline: boolean;
   readonly #guest: GuestProtocol | undefined;
   readonly #streamHost: StreamHost;
+  readonly #errorWriter: ErrorWriter;
   /** The filters around {@link #dispatch}; null without any. */
   readonly #filtered: RawHandler | null;
   /** What every call's context begins with: that of whoever started the server, an App for one. */
@@ -64,6 +66,8 @@ export class HttpHandler implements StreamHandler {
     this.#options = resolveHttpHandlerOptions(options);
     this.#guest = guest;
     this.health = health ?? new Health(this.#options.services.map(({ desc }) => desc.typeName));
+    const { codecs, methods } = this.#options;
+    this.#errorWriter = new ErrorWriter([...codecs, ...Object.values(methods).flatMap((one) => one.codecs ?? [])]);
     this.#streamHost = {
       events: this.#options.events,
       webSocket: new WebSocketUpgrader(this.#options.webSocket),
@@ -165,7 +169,7 @@ export class HttpHandler implements StreamHandler {
     const variables = captures.length === 0 ? noVariables : decodeVariables(template, captures);
     if (variables === undefined) {
       const problem = "the path is not percent-encoded text without . and .. segments";
-      exchange.reply(createErrorReply(new ServiceError(400, "CODEC", problem)));
+      exchange.reply(this.#createErrorReply(new ServiceError(400, "CODEC", problem), exchange));
       return undefined;
     }
     const pair = exchange.open();
@@ -251,12 +255,21 @@ export class HttpHandler implements StreamHandler {
     }
     const bodyLimitBytes = call.cancelled === undefined ? this.#options.bodyLimitBytes : 0;
     try {
-      exchange.reply(createErrorReply(error, { metadata: call.givenReplyMetadata, bodyLimitBytes }));
+      exchange.reply(this.#createErrorReply(error, exchange, { metadata: call.givenReplyMetadata, bodyLimitBytes }));
     } catch (thrown) {
       // The metadata cannot be headers; the error goes without it.
       this.#options.logger.error(`${call.operation}: the reply's metadata cannot be sent`, { error: thrown });
-      exchange.reply(createErrorReply(error, { bodyLimitBytes }));
+      exchange.reply(this.#createErrorReply(error, exchange, { bodyLimitBytes }));
     }
+  }
+
+  /** In the form that the caller accepts. */
+  #createErrorReply(
+    error: ServiceError,
+    { headers }: ServerExchange,
+    rest: Parameters<typeof createErrorReply>[1] = {},
+  ): HttpReply {
+    return createErrorReply(error, rest, this.#errorWriter.write(error, headers.accept));
   }
 
   /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
@@ -282,7 +295,7 @@ export class HttpHandler implements StreamHandler {
         return this.#runRaw(methodNotAllowed, pair, noVariables);
       }
       const error = new ServiceError(405, "METHOD_NOT_ALLOWED", `${verb} is not allowed here; ${allow} would work`);
-      exchange.reply(createErrorReply(error, { headers: { allow }, bodyLimitBytes }));
+      exchange.reply(this.#createErrorReply(error, exchange, { headers: { allow }, bodyLimitBytes }));
     } else {
       const other = this.#findOtherSlash(verb, path);
       if (other !== undefined) {
@@ -291,7 +304,7 @@ export class HttpHandler implements StreamHandler {
         return this.#runRaw(notFound, exchange.open(), noVariables);
       } else {
         const error = new ServiceError(404, "NOT_FOUND", `no route for ${verb} ${path.slice(0, 200)}`);
-        exchange.reply(createErrorReply(error, { bodyLimitBytes }));
+        exchange.reply(this.#createErrorReply(error, exchange, { bodyLimitBytes }));
       }
     }
     return undefined;
@@ -317,7 +330,10 @@ export class HttpHandler implements StreamHandler {
         this.#options.logger.error(`${request.method} ${request.url} failed`, { error: thrown });
       }
       if (response.headersSent) response.destroy();
-      else new NodeExchange(request, response).reply(createErrorReply(ServiceError.from(thrown)));
+      else {
+        const exchange = new NodeExchange(request, response);
+        exchange.reply(this.#createErrorReply(ServiceError.from(thrown), exchange));
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Codec, jsonCodec, type Method, ServiceError } from "@clew/rpc";
 import { type BodyCodec, type BodyCodecs, compileBodyCodecs, defaultCodecs, subtypeOf } from "./body-codec.ts";
+import { readError } from "./error-body.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { compileHttpBody, type HttpBodyCodec } from "./http-body.ts";
 import { problemOf } from "./request-writer.ts";
@@ -64,19 +65,18 @@ export class ReplyReader {
 /**
  * The error a reply tells. The HTTP status is its code whatever the body says: proxies on the way speak only that. A body in no
  * error's shape leaves the reason empty, as in Kratos, and its beginning is the message.
+ *
+ * @param codec the client's
  */
-export function decodeError(response: HttpResponse): ServiceError {
+export function decodeError(response: HttpResponse, codec: Codec): ServiceError {
   const { status, body } = response;
-  let told: unknown;
-  let cause: unknown;
+  let cause: unknown = new Error("the body is no error");
   try {
-    told = JSON.parse(toText(body));
+    const error = readError(body, headerOf(response, "content-type"), status, codec);
+    if (error !== undefined) return error;
   } catch (error) {
     cause = error;
   }
-  const error = ServiceError.fromJson(told, status);
-  if (error !== undefined) return error;
-  cause ??= new Error("the body is JSON, and no error");
   if (status >= 300 && status <= 399) {
     const location = headerOf(response, "location");
     return new ServiceError(status, "", `HTTP status ${status}: redirects are not followed (location: ${location})`, {

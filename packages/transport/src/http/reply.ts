@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { type Metadata, ServiceError } from "@clew/rpc";
+import { type ErrorText, writeJson } from "./error-body.ts";
 import { Redirect } from "./redirect.ts";
 
 /** Names that frame a reply or belong to its body: not for a handler to set. */
@@ -55,16 +56,20 @@ export function addMetadata(response: ServerResponse, metadata: Metadata): void 
   }
 }
 
-/** An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`. */
+/**
+ * An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`, or what `text` says of
+ * it to a caller that wants another form.
+ */
 export function createErrorReply(
   error: ServiceError,
   rest: Pick<HttpReply, "metadata" | "headers" | "bodyLimitBytes"> = {},
+  text: ErrorText = writeJson(error),
 ): HttpReply {
   if (error instanceof Redirect) {
     const headers = { ...rest.headers, location: error.location };
     return { ...rest, status: error.code, contentType: undefined, body: "", headers };
   }
-  return { ...rest, status: toStatus(error.code), contentType: "application/json", body: JSON.stringify(error) };
+  return { ...rest, status: toStatus(error.code), ...text };
 }
 
 /** What a peer is told whose request never got as far as a route. */

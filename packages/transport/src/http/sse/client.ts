@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
-import { type Call, callCancelled, type Handler, jsonCodec, Metadata, ServiceError } from "@clew/rpc";
+import { type Call, type Codec, callCancelled, type Handler, jsonCodec, Metadata, ServiceError } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../../channels.ts";
 import { type BodyCodec, compileBodyCodecs, subtypeOf } from "../body-codec.ts";
 import { Inbox } from "../inbox.ts";
@@ -65,6 +65,7 @@ export function createEventHandler({ method, options, sender, peer, createHeader
       sender,
       request,
       codec,
+      errorCodec: options.codec,
       limitBytes: bodyLimitBytes,
       resumes: resumeStreams,
     });
@@ -77,6 +78,8 @@ interface EventReaderInit {
   readonly sender: HttpSender;
   readonly request: HttpRequest;
   readonly codec: BodyCodec;
+  /** What a refusal may come in. */
+  readonly errorCodec: Codec;
   readonly limitBytes: number;
   /** Whether a stream that broke off is asked for again. */
   readonly resumes: boolean;
@@ -118,9 +121,9 @@ class EventReader {
   }
 
   #send(): void {
-    const { call, sender, request, limitBytes } = this.#init;
+    const { call, sender, request, limitBytes, errorCodec } = this.#init;
     const headers = this.#lastId === "" ? request.headers : { ...request.headers, "last-event-id": this.#lastId };
-    const attempt = new Attempt(limitBytes, {
+    const attempt = new Attempt(limitBytes, errorCodec, {
       onBegin: (head) => this.#begin(head),
       onEvent: (event) => this.#take(event),
       onOver: (error, trailers) => this.#end(error, trailers),
@@ -218,6 +221,7 @@ interface AttemptListener {
 /** One request, and the events that come for it. */
 class Attempt implements ResponseListener {
   readonly #limitBytes: number;
+  readonly #errorCodec: Codec;
   readonly #listener: AttemptListener;
   readonly #parser: EventParser;
   #operation = "";
@@ -232,8 +236,9 @@ class Attempt implements ResponseListener {
   readonly #chunks: Buffer[] = [];
   #length = 0;
 
-  constructor(limitBytes: number, listener: AttemptListener) {
+  constructor(limitBytes: number, errorCodec: Codec, listener: AttemptListener) {
     this.#limitBytes = limitBytes;
+    this.#errorCodec = errorCodec;
     this.#listener = listener;
     this.#parser = new EventParser(limitBytes, (event) => this.#onEvent(event));
   }
@@ -289,7 +294,7 @@ class Attempt implements ResponseListener {
     }
     const body = Buffer.concat(this.#chunks, this.#length);
     if (this.#status < 200 || this.#status > 299) {
-      const error = decodeError({ status: this.#status, headers: this.#head, body });
+      const error = decodeError({ status: this.#status, headers: this.#head, body }, this.#errorCodec);
       this.#listener.onOver({ error, mayPass: isPassing(error) }, trailers);
       return;
     }

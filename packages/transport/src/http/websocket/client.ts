@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectSecure } from "node:tls";
 import type { Message } from "@bufbuild/protobuf";
 import {
   type Call,
+  type Codec,
   callCancelled,
   type Handler,
   hasReplyStream,
@@ -108,16 +111,17 @@ class WebSocketRequest {
   #open(target: string): Promise<void> {
     const { options, headers } = this.#init;
     const { scheme, socketPath, bodyLimitBytes, connectTimeoutMs, tls } = options;
-    const origin =
-      socketPath === undefined
-        ? `${scheme === "https" ? "wss" : "ws"}://${authorityOf({ ...options, authority: undefined })}`
-        : `ws+unix:${socketPath}:`;
+    const origin = `${scheme === "https" ? "wss" : "ws"}://${authorityOf({ ...options, authority: undefined })}`;
+    // What `ws` makes of the URL of a unix socket takes no blank in its path, no colon and no TLS.
+    const connect = (path: string): Socket =>
+      scheme === "https" ? connectSecure({ servername: options.host, ...tls, path }) : connectPlain({ path });
     return new Promise((resolve, reject) => {
       const { WebSocket } = loadWebSocket();
       let socket: WebSocket;
       try {
         socket = new WebSocket(origin + target, {
           ...tls,
+          ...(socketPath !== undefined && { createConnection: () => connect(socketPath) }),
           headers: { host: authorityOf(options), ...headers },
           maxPayload: bodyLimitBytes,
           perMessageDeflate: false,
@@ -139,7 +143,7 @@ class WebSocketRequest {
       });
       socket.on("unexpected-response", (_request, response) => {
         this.#call.replyMetadata = Metadata.adopt(response.headers);
-        readRefusal(response, bodyLimitBytes).then((error) => {
+        readRefusal(response, bodyLimitBytes, options.codec).then((error) => {
           reject(error);
           this.#fail(error);
         }, reject);
@@ -259,7 +263,7 @@ class WebSocketRequest {
 const nothing = {} as Message;
 
 /** Why a server did not let the call in. */
-async function readRefusal(response: IncomingMessage, limitBytes: number): Promise<ServiceError> {
+async function readRefusal(response: IncomingMessage, limitBytes: number, codec: Codec): Promise<ServiceError> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -272,7 +276,7 @@ async function readRefusal(response: IncomingMessage, limitBytes: number): Promi
     // What came of it tells enough.
   }
   const status = response.statusCode === 200 ? 502 : response.statusCode!;
-  return decodeError({ status, headers: response.headers, body: Buffer.concat(chunks) });
+  return decodeError({ status, headers: response.headers, body: Buffer.concat(chunks) }, codec);
 }
 
 function closeToError(call: Call, code: number, reason: string): ServiceError | undefined {
