@@ -224,7 +224,7 @@ export class Doctor implements SpanProcessor {
 const advice: Readonly<Record<Group["what"], { detail: string; help: string }>> = {
   "context lost": {
     detail: "it began a trace of its own while requests were being served",
-    help: "where a pool or a queue calls back later, wrap the callback in bind() of @clew/context; for work of its own, start the span with root: true in a CONSUMER or SERVER span",
+    help: "where a pool or a queue calls back later, wrap the callback in bind() of @clew/context; work of its own, such as a scheduled job, begins with a CONSUMER span",
   },
   "late span": {
     detail: "it started after its parent and the request had ended",

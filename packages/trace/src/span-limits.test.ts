@@ -64,3 +64,19 @@ test("what is over in a span shows in the provider's counters", () => {
   const { droppedAttributes, droppedEvents, droppedLinks } = provider.stats();
   assert.deepEqual([droppedAttributes, droppedEvents, droppedLinks], [3, 1, 1]);
 });
+
+test("a timer that was started in a request does not come to the limit of the request", () => {
+  const processor = keepSpans();
+  const tracer = new TracerProvider({ processor, limits: { spans: 2 }, env: {} }).getTracer("test");
+  const root = tracer.startSpan("root");
+  const within = trace.setSpan(ROOT_CONTEXT, root);
+  const kept = tracer.startSpan("child", {}, within);
+  const dropped = tracer.startSpan("dropped", {}, within);
+  for (const span of [kept, dropped, root]) span.end();
+  for (let tick = 0; tick < 5; tick++) {
+    for (const around of [root, dropped]) tracer.startSpan("tick", {}, trace.setSpan(ROOT_CONTEXT, around)).end();
+  }
+  const ticks = processor.spans.filter((span) => span.name === "tick");
+  assert.equal(ticks.length, 10);
+  assert.ok(ticks.every((span) => span.parentSpanId === root.spanContext().spanId));
+});

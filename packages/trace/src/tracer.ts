@@ -54,6 +54,9 @@ export class Tracer implements OtelTracer {
       return unsampledSpan(parent, around, begun ?? { traceId });
     }
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
+    const isLate = segment?.hasEnded === true && !around!.isRecording();
+    // What was started in a request and works on for ever, such as a timer, must not come to its limit one day.
+    if (isLate) segment!.spans = 0;
     if (segment !== undefined && segment.spans >= maker.limits.spans) {
       segment.droppedSpans++;
       maker.counters.droppedSpans++;
@@ -85,7 +88,7 @@ export class Tracer implements OtelTracer {
       if (options.attributes !== undefined) span.setAttributes(options.attributes);
       if (options.links !== undefined) span.addLinks(options.links);
     }
-    if (segment.hasEnded && around instanceof Span && !around.isRecording()) {
+    if (isLate) {
       maker.counters.lateSpans++;
       span.setAttribute("clew.late", true);
     }
