@@ -42,7 +42,8 @@ export class FakeClock implements Disposable {
   readonly #immediates: Set<NodeJS.Immediate> = new Set();
   readonly #originals: (() => void)[] = [];
   #dateMs: number;
-  #monotonicMs: number = performance.now();
+  // A whole number: sums of it are exact.
+  #monotonicMs: number = Math.ceil(performance.now());
   #lastId = 0;
   #isDisposed = false;
 
