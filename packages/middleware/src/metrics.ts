@@ -1,6 +1,7 @@
 import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { optionInvalid } from "./errors.ts";
+import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 import {
   ERROR_TYPE,
@@ -24,10 +25,13 @@ export interface MetricsOptions {
   meterName?: string;
   /** "semconv" for OpenTelemetry's stable semantic conventions, "kratos" for the names and labels of Kratos v3. Default: "semconv". */
   names?: "semconv" | "kratos";
+  /** Whether the size of each message is measured, as protobuf: it is encoded once more for that. Default: false. */
+  messageSizes?: boolean;
 }
 
 /**
- * Measures each call: how long it took, how it ended, and how many are in flight. A stream counts until its end.
+ * Measures each call: how long it took, how it ended, and how many are in flight. A stream counts until its end, and so do its
+ * messages: `rpc.{server,client}.{requests,responses}_per_rpc`, and on request `.{request,response}.size`.
  *
  * | names   | instruments                                                                                          |
  * | ------- | ---------------------------------------------------------------------------------------------------- |
@@ -36,18 +40,24 @@ export interface MetricsOptions {
  * | kratos  | `{server,client}_requests_code_total`, `_requests_seconds`, `_requests_in_flight`                    |
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  const { meterName = "clew", names = "semconv" } = options;
+  const { meterName = "clew", names = "semconv", messageSizes = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;
-  let recorder: Recorder | undefined;
+  let recorders: { readonly calls: Recorder; readonly messages: MessageRecorder } | undefined;
   // Asked for at the first call: the global provider may be registered after the middleware was made.
-  const getRecorder = (): Recorder => {
-    recorder ??= createRecorder((options.meterProvider ?? metricsApi).getMeter(meterName));
-    return recorder;
+  const getRecorders = (): typeof recorders & {} => {
+    if (recorders === undefined) {
+      const meter = (options.meterProvider ?? metricsApi).getMeter(meterName);
+      recorders = { calls: createRecorder(meter), messages: createMessageRecorder(meter, messageSizes) };
+    }
+    return recorders;
   };
   return (next) => (call) => {
-    const end = getRecorder()(call);
+    const { calls, messages } = getRecorders();
+    const end = calls(call);
+    const endMessages = messages(call);
     return watchCall(call, next, (thrown) => {
+      endMessages?.();
       end((performance.now() - call.startMs) / 1000, codeOf(call, thrown), failureOf(call, thrown));
     });
   };
@@ -111,7 +121,7 @@ interface KnownAttributes {
 
 /**
  * The attributes of an operation's last call serve the next one when it came the same way, as nearly all do: two objects and a
- * string less for each call (0.1 us).
+ * string less for each call (0.1 us). They are frozen, so that a provider may know them again by what they are.
  */
 function keepAttributes(): (call: Call) => KnownAttributes {
   const known = new Map<string, KnownAttributes>();
@@ -127,9 +137,10 @@ function keepAttributes(): (call: Call) => KnownAttributes {
     ) {
       return last;
     }
-    const active = activeAttributes(call);
+    const active = Object.freeze(activeAttributes(call));
     const { verb, route, scheme } = http ?? {};
-    const made = { transport, verb, route, scheme, active, succeeded: endAttributes(active, call, 200, undefined) };
+    const succeeded = Object.freeze(endAttributes(active, call, 200, undefined));
+    const made = { transport, verb, route, scheme, active, succeeded };
     known.set(operation, made);
     return made;
   };
