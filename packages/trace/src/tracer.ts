@@ -8,11 +8,11 @@ import {
   SpanKind,
   type SpanOptions,
   TraceFlags,
+  type TraceState,
   trace,
 } from "@opentelemetry/api";
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
-import type { NewTrace } from "./id-source.ts";
 import { createSpanId, createTraceId } from "./ids.ts";
 import { stateWithThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
@@ -51,7 +51,7 @@ export class Tracer implements OtelTracer {
     const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
     if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
       maker.counters.unsampled++;
-      return unsampledSpan(parent, around, begun ?? { traceId });
+      return unsampledSpan(parent, around, traceId, begun?.traceState);
     }
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
     const isLate = segment?.hasEnded === true && !around!.isRecording();
@@ -165,13 +165,23 @@ function validContext(span: OtelSpan): SpanContext | undefined {
 }
 
 // Below a parent that is not recorded the parent itself serves: what is not recorded needs no id of its own.
-function unsampledSpan(parent: SpanContext | undefined, around: OtelSpan | undefined, trace: NewTrace): OtelSpan {
-  if (parent === undefined) return new UnsampledSpan({ ...trace, spanId: createSpanId(), traceFlags: randomFlag });
+function unsampledSpan(
+  parent: SpanContext | undefined,
+  around: OtelSpan | undefined,
+  traceId: string,
+  traceState: TraceState | undefined,
+): OtelSpan {
+  if (parent === undefined) {
+    // Field by field: spreading took 1.5 us, all the rest takes 0.1.
+    const begun: SpanContext = { traceId, spanId: createSpanId(), traceFlags: randomFlag };
+    if (traceState !== undefined) begun.traceState = traceState;
+    return new UnsampledSpan(begun);
+  }
   const wasUndecided = isSamplingDeferred(parent);
   if (around !== undefined && !around.isRecording() && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && !wasUndecided)
     return around;
   const context: SpanContext = {
-    traceId: trace.traceId,
+    traceId,
     spanId: parent.spanId,
     traceFlags: parent.traceFlags & randomFlag,
   };
