@@ -68,8 +68,14 @@ export class HttpSender implements Sender {
         resolve(attempt);
       };
       request.on("error", (error) => settle(noAnswer(error)));
+      let hasResponse = false;
+      // Without an error: a server that switches to another protocol.
+      request.on("close", () => {
+        if (!hasResponse) settle(noAnswer(new Error("the connection was closed without a reply")));
+      });
       request.on("socket", (socket) => socket.unref());
       request.on("response", (response) => {
+        hasResponse = true;
         readReply(response).then(
           (reply) => settle(this.#toAttempt(response, reply)),
           (error: unknown) => settle(noAnswer(error)),
