@@ -1,8 +1,11 @@
+export { DynamicSampler, type DynamicSamplerOptions } from "./dynamic-sampler.ts";
 export type { Identity, IdentityOptions } from "./identity.ts";
 export type { IdForm } from "./ids.ts";
 export { SkyWalkingPropagator, type SkyWalkingPropagatorOptions, setTargetAddress } from "./propagator.ts";
 export { SegmentProcessor, type SegmentProcessorOptions, type SegmentStats } from "./segment-processor.ts";
 export {
+  type ActivePlace,
+  activePlace,
   addLog,
   type Captured,
   captureContext,
@@ -11,6 +14,7 @@ export {
   createExitSpan,
   createLocalSpan,
   type Extractor,
+  formatLogContext,
   getCorrelation,
   getSegmentId,
   getSpanId,

@@ -12,6 +12,7 @@ import {
 import { toClewContext } from "../context-manager.ts";
 import { Span } from "../span.ts";
 import { correlationOf, setCorrelation as withCorrelation } from "./correlation.ts";
+import type { Identity } from "./identity.ts";
 import { foreignTraceId } from "./ids.ts";
 import { setTargetAddress } from "./propagator.ts";
 import { segmentBookOf } from "./segment-book.ts";
@@ -163,6 +164,25 @@ export function continueContext<R>(captured: Captured, fn: () => R): R {
   return captured(fn);
 }
 
+/** Where the running work is, in SkyWalking's words. */
+export interface ActivePlace {
+  readonly traceId: string;
+  readonly segmentId: string;
+  /** The number of the active span in its segment. */
+  readonly spanId: number;
+  /** The operation with which the segment began. */
+  readonly endpoint: string;
+}
+
+/** The span of a segment that is active; undefined outside of any, and where the trace is not recorded. */
+export function activePlace(): ActivePlace | undefined {
+  const span = trace.getSpan(current());
+  const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
+  if (span === undefined || book === undefined) return undefined;
+  const { traceId, segmentId, number, endpoint } = book.place(span.spanContext().spanId, "");
+  return { traceId, segmentId, spanId: number, endpoint };
+}
+
 /** The trace id as SkyWalking shows it; "N/A" outside of any trace. */
 export function getTraceId(): string {
   const context = trace.getSpanContext(current());
@@ -171,16 +191,18 @@ export function getTraceId(): string {
 
 /** The id of the segment that the running work belongs to; "N/A" where it belongs to none. */
 export function getSegmentId(): string {
-  const span = trace.getSpan(current());
-  const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
-  return span === undefined || book === undefined ? none : book.find(span.spanContext().spanId).part.segmentId;
+  return activePlace()?.segmentId ?? none;
 }
 
 /** The number of the active span in its segment; -1 where there is none. */
 export function getSpanId(): number {
-  const span = trace.getSpan(current());
-  const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
-  return span === undefined || book === undefined ? -1 : book.find(span.spanContext().spanId).number;
+  return activePlace()?.spanId ?? -1;
+}
+
+/** What agents write into log lines under `SW_CTX`: `[service,instance,trace id,segment id,span id]`. */
+export function formatLogContext({ service, instance }: Identity): string {
+  const place = activePlace();
+  return `[${service},${instance},${place?.traceId ?? none},${place?.segmentId ?? none},${place?.spanId ?? -1}]`;
 }
 
 const none = "N/A";
