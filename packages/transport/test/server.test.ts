@@ -440,3 +440,31 @@ test("HttpServer speaks TLS as well", async () => {
     await server.stop(AbortSignal.abort());
   }
 });
+
+test("a stream is limited by an entry of its own, not by its service's or the server's, over every protocol", async () => {
+  const deadlines = new Map<string, boolean>();
+  const note: Middleware = (next) => (call) => {
+    deadlines.set(call.operation, call.deadline !== undefined);
+    return next(call);
+  };
+  const methods = { "/test.v1.Echo/*": { timeoutMs: 50 }, "/test.v1.Echo/BidiStream": { timeoutMs: 60 } };
+  const server = await startServer({ methods, middleware: [note], timeoutMs: 40 });
+  for (const endpoint of [server.endpoint(), grpcEndpoint(server)]) {
+    const client = open(Echo, { endpoint });
+    await collect(client.serverStream({ text: "a", count: 1 }));
+    await client.clientStream(texts("a"));
+    const error = await failureOf(collect(client.bidiStream(forever())));
+    assert.equal(error.code, 504, endpoint.href);
+    assert.deepEqual(Object.fromEntries(deadlines), {
+      "/test.v1.Echo/ServerStream": false,
+      "/test.v1.Echo/ClientStream": false,
+      "/test.v1.Echo/BidiStream": true,
+    });
+    deadlines.clear();
+  }
+});
+
+/** Messages that never come. */
+async function* forever(): AsyncGenerator<never> {
+  await new Promise(() => {});
+}

@@ -40,7 +40,7 @@ export interface GrpcHandlerOptions {
   services?: readonly Service[];
   /** Wrapped around every call, the first outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
+  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. A stream has none but that of its own entry in `methods`. Default: 1000. */
   timeoutMs?: number;
   /** Other timeouts, by operation (`"/shop.Orders/Place"`) or for all unary methods of a service (`"/shop.Orders/*"`). Default: none. */
   methods?: MethodEntries<{ timeoutMs?: number }>;
@@ -241,7 +241,9 @@ function createRoutes(options: ResolvedOptions, ownServices: readonly Service[])
       timeoutMs = entry.timeoutMs ?? timeoutMs;
       if (!(timeoutMs >= 0)) throw optionInvalid(`methods["${key}"].timeoutMs`, timeoutMs, "a number of milliseconds");
     }
-    return method.kind === "unary" && timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+    // A stream may take as long as it likes, unless its own entry says otherwise.
+    if (method.kind !== "unary") timeoutMs = options.methods[method.operation]?.timeoutMs ?? 0;
+    return timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
   };
   const routes = new Map<string, GrpcRoute>();
   const add = (method: Method, handler: Handler): void => {

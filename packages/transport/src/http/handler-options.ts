@@ -44,7 +44,7 @@ export interface HttpHandlerOptions {
    * `prefix` and have no middleware; filters see them. Default: false.
    */
   health?: boolean | HealthRouteOptions;
-  /** How long a call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
+  /** How long a unary call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
   timeoutMs?: number;
   /** The longest body a call may send, or message over a WebSocket, in bytes, also after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;

@@ -5,7 +5,10 @@ import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
 
 /** What a method may have other than its server. */
 export interface HttpMethodOptions {
-  /** How long a call may take, in milliseconds; 0 for no end. Then the caller gets 504 and `call.signal` aborts. Default: the server's. */
+  /**
+   * How long a call may take, in milliseconds; 0 for no end. Then the caller gets 504 and `call.signal` aborts. A stream is limited
+   * only by the entry of its own operation, not by that of its service. Default: the server's; none for streams.
+   */
   timeoutMs?: number;
   /** The longest body a call may send, in bytes, also after decompression. Default: the server's. */
   bodyLimitBytes?: number;
