@@ -1,17 +1,21 @@
 // Every way of Node's to run code later finds the context it was started in. The table is the list of them.
 import assert from "node:assert/strict";
 import { AsyncResource } from "node:async_hooks";
+import { execFile, spawn } from "node:child_process";
+import { pbkdf2 } from "node:crypto";
+import { lookup } from "node:dns";
 import { EventEmitter, on, once } from "node:events";
 import { readFile, stat } from "node:fs";
 import { readFile as readFileLater } from "node:fs/promises";
 import { Agent, createServer, get, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
+import { createInterface } from "node:readline";
 import { PassThrough, Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { setInterval as intervals, setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { MessageChannel } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { gzip } from "node:zlib";
 import { bind, Context, createKey, current, run, snapshot } from "./context.ts";
 
@@ -95,7 +99,7 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
     for await (const _ of on(emitter, "event")) break;
     return see();
   },
-  "an EventTarget": async () => {
+  "an EventTarget, with bind": async () => {
     const target = new EventTarget();
     const seen = new Promise<Seen>((resolve) =>
       target.addEventListener(
@@ -106,7 +110,7 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
     run(Context.root, () => target.dispatchEvent(new Event("event")));
     return seen;
   },
-  "a signal that aborts after a time": () =>
+  "a signal that aborts after a time, with bind": () =>
     new Promise((resolve) => {
       const alive = setTimeout(() => {}, 10_000);
       AbortSignal.timeout(1).addEventListener(
@@ -177,7 +181,46 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
   "fs with promises": () => readFileLater(import.meta.filename).then(see),
   "a promisified callback": () => promisify(gzip)("x").then(see),
   "zlib on the thread pool": () => new Promise((resolve) => gzip("x", () => resolve(see()))),
-  "a MessagePort": () =>
+  "dns.lookup": () => new Promise((resolve) => lookup("127.0.0.1", () => resolve(see()))),
+  "work on the thread pool": () => new Promise((resolve) => pbkdf2("x", "y", 1, 8, "sha256", () => resolve(see()))),
+  "a socket": async () => {
+    // The server's side runs where listen() was called.
+    const server = createTcpServer((socket) => socket.end("x"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const seen = await new Promise<Seen[]>((resolve) => {
+      const all: Seen[] = [];
+      const socket = connect(port, "127.0.0.1", () => all.push(see()));
+      socket.on("data", () => all.push(see()));
+      socket.on("close", () => resolve([...all, see()]));
+    });
+    server.close();
+    return seen;
+  },
+  "lines of a stream": async () => {
+    const seen: Seen[] = [];
+    for await (const _ of createInterface({ input: Readable.from(["a\nb\n"]) })) seen.push(see());
+    return seen;
+  },
+  "a child process, by callback": () =>
+    new Promise((resolve) => execFile(process.execPath, ["-v"], () => resolve(see()))),
+  "a child process, by events": () =>
+    new Promise((resolve) => {
+      const seen: Seen[] = [];
+      const child = spawn(process.execPath, ["-v"]);
+      child.stdout.on("data", () => seen.push(see()));
+      child.on("exit", () => seen.push(see()));
+      child.on("close", () => resolve([...seen, see()]));
+    }),
+  "a worker's messages, with bind": () =>
+    new Promise((resolve) => {
+      const worker = new Worker("require('node:worker_threads').parentPort.postMessage(1)", { eval: true });
+      worker.on(
+        "message",
+        bind(() => resolve(see())),
+      );
+    }),
+  "a MessagePort, with bind": () =>
     new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel();
       port1.on(
