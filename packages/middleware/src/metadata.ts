@@ -34,8 +34,9 @@ export function metadata(options: MetadataOptions = {}): Middleware {
 }
 
 function keep(call: Call, prefixes: readonly string[], constants: readonly [string, string][]): void {
+  if (constants.length === 0 && !prefixes.some((prefix) => call.metadata.hasPrefix(prefix))) return;
   let kept: Metadata | undefined;
-  // Every header of every call passes here: a plain loop over the record costs a fifth of the iterator.
+  // A plain loop over the record costs a fifth of the iterator.
   const { record } = call.metadata;
   for (const name in record) {
     if (!beginsWithOne(name, prefixes)) continue;

@@ -50,6 +50,7 @@ export { http as httpRule } from "./gen/google/api/annotations_pb.ts";
 export type { HttpRule } from "./gen/google/api/http_pb.ts";
 export { StatusSchema as GrpcStatusSchema } from "./gen/google/rpc/status_pb.ts";
 export { MessageStream } from "./message-stream.ts";
+export { indexOfHeader, type RawHeaders } from "./metadata.ts";
 export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
 export { isStream, watchReply } from "./middleware.ts";
 export { placeInProto } from "./proto-place.ts";

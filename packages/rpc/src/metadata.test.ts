@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { Metadata } from "./metadata.ts";
 
 test("names are found in any case and kept in lower case", () => {
@@ -49,4 +49,49 @@ test("names of Object.prototype are no headers", () => {
   assert.equal(new Metadata().get("constructor"), undefined);
   assert.equal(new Metadata().has("__proto__"), false);
   assert.equal(Metadata.adopt({}).get("constructor"), undefined);
+});
+
+describe("headers as they came", () => {
+  const pairs = ["Accept", "*/*", "X-Md-Global-Color", "red", "ACCEPT", "text/html"];
+  const record = { accept: "*/*, text/html", "x-md-global-color": "red" };
+  let made = 0;
+  const toRecord = () => {
+    made++;
+    return { ...record };
+  };
+
+  test("are looked at by name without making an object of them", () => {
+    made = 0;
+    const metadata = Metadata.lazily({ pairs, toRecord });
+    assert.equal(metadata.get("X-MD-global-color"), "red");
+    assert.equal(metadata.get("x-md-local"), undefined);
+    assert.equal(metadata.has("host"), false);
+    assert.deepEqual(metadata.getAll("host"), []);
+    assert.deepEqual([metadata.hasPrefix("x-md-"), metadata.hasPrefix("x-me-")], [true, false]);
+    assert.equal(made, 0);
+  });
+
+  test("of which there are several, are joined by who knows how", () => {
+    made = 0;
+    const metadata = Metadata.lazily({ pairs, toRecord });
+    assert.equal(metadata.get("accept"), "*/*, text/html");
+    assert.equal(made, 1);
+    assert.deepEqual(metadata.getAll("accept"), ["*/*, text/html"]);
+    assert.equal(made, 1);
+  });
+
+  test("become an object for who wants them all, or changes one", () => {
+    made = 0;
+    const metadata = Metadata.lazily({ pairs, toRecord });
+    metadata.set("accept", "text/plain");
+    assert.deepEqual(
+      [...metadata],
+      [
+        ["accept", "text/plain"],
+        ["x-md-global-color", "red"],
+      ],
+    );
+    assert.equal(metadata.hasPrefix("x-md-"), true);
+    assert.equal(made, 1);
+  });
 });

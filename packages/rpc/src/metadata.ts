@@ -12,11 +12,11 @@ Object.setPrototypeOf(Values.prototype, null);
  * Binary values (`-bin` names in gRPC) are base64 text here, as they are on the wire.
  */
 export class Metadata implements Iterable<[string, string]> {
-  /** Name to value or values: the live object behind this one, for a transport that writes it out. */
-  readonly record: Record<string, string | string[] | undefined>;
+  #record: Record<string, string | string[] | undefined> | undefined;
+  /** Headers as they came, until somebody asks for more than one of them. */
+  #raw: RawHeaders | undefined;
 
   constructor(init?: MetadataInit) {
-    this.record = new Values();
     if (init === undefined) return;
     if (Symbol.iterator in init) {
       for (const [name, value] of init) this.append(name, value);
@@ -30,14 +30,40 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** Takes over an object that already has lower-case names, such as `IncomingMessage.headers`, without copying it. */
   static adopt(headers: Record<string, string | string[] | undefined>): Metadata {
-    const metadata = Object.create(Metadata.prototype) as { record: typeof headers };
-    metadata.record = headers;
-    return metadata as Metadata;
+    const metadata = new Metadata();
+    metadata.#record = headers;
+    return metadata;
+  }
+
+  /**
+   * Takes headers as they came, and makes an object of them only for who wants them all or changes one: of most requests somebody
+   * looks at two or three by name, and making the object costs more than that (0.7 us).
+   */
+  static lazily(raw: RawHeaders): Metadata {
+    const metadata = new Metadata();
+    metadata.#raw = raw;
+    return metadata;
+  }
+
+  /** Name to value or values: the live object behind this one, for a transport that writes it out. */
+  get record(): Record<string, string | string[] | undefined> {
+    if (this.#record === undefined) {
+      this.#record = this.#raw === undefined ? new Values() : this.#raw.toRecord();
+      this.#raw = undefined;
+    }
+    return this.#record;
   }
 
   /** The first value of a name. */
   get(name: string): string | undefined {
-    const value = this.record[name.toLowerCase()];
+    const key = name.toLowerCase();
+    if (this.#raw !== undefined) {
+      const at = indexOfHeader(this.#raw.pairs, key);
+      if (at === -1) return undefined;
+      // Several of a name are for those to join who know how.
+      if (indexOfHeader(this.#raw.pairs, key, at + 2) === -1) return this.#raw.pairs[at + 1];
+    }
+    const value = this.record[key];
     if (typeof value === "string") return value;
     // An adopted object has a prototype: what is neither text nor a list is no header.
     return Array.isArray(value) ? value[0] : undefined;
@@ -45,7 +71,9 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** All values of a name, in order; empty when there is none. */
   getAll(name: string): string[] {
-    const value = this.record[name.toLowerCase()];
+    const key = name.toLowerCase();
+    if (this.#raw !== undefined && indexOfHeader(this.#raw.pairs, key) === -1) return [];
+    const value = this.record[key];
     if (typeof value === "string") return [value];
     return Array.isArray(value) ? [...value] : [];
   }
@@ -71,6 +99,22 @@ export class Metadata implements Iterable<[string, string]> {
     delete this.record[name.toLowerCase()];
   }
 
+  /** Whether a name begins with `prefix`, which is in lower case. */
+  hasPrefix(prefix: string): boolean {
+    if (this.#raw === undefined) {
+      for (const name in this.record) if (name.startsWith(prefix)) return true;
+      return false;
+    }
+    const { pairs } = this.#raw;
+    const first = prefix.charCodeAt(0);
+    for (let at = 0; at < pairs.length; at += 2) {
+      const name = pairs[at]!;
+      // Letters differ by one bit from their capitals.
+      if ((name.charCodeAt(0) | 0x20) === (first | 0x20) && name.toLowerCase().startsWith(prefix)) return true;
+    }
+    return false;
+  }
+
   /** The names that have a value. */
   keys(): string[] {
     return Object.keys(this.record).filter((name) => this.record[name] !== undefined);
@@ -84,4 +128,22 @@ export class Metadata implements Iterable<[string, string]> {
       else if (Array.isArray(value)) for (const one of value) yield [name, one];
     }
   }
+}
+
+/** Headers as they came over the wire. */
+export interface RawHeaders {
+  /** Names and values in turn. */
+  readonly pairs: readonly string[];
+  /** All of them by their lower-case names. */
+  toRecord(): Record<string, string | string[] | undefined>;
+}
+
+/** Where the first header of this lower-case name is among names and values in turn, from `from` on; -1 when there is none. */
+export function indexOfHeader(pairs: readonly string[], name: string, from = 0): number {
+  const { length } = name;
+  for (let at = from; at < pairs.length; at += 2) {
+    const other = pairs[at]!;
+    if (other.length === length && (other === name || other.toLowerCase() === name)) return at;
+  }
+  return -1;
 }

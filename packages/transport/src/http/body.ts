@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { callCancelled, ServiceError } from "@clew/rpc";
+import { callCancelled, indexOfHeader, ServiceError } from "@clew/rpc";
 
 /** Responses whose caller waits for a 100 before it sends its body (RFC 9110 section 10.1.1). */
 const awaitingContinue = new WeakSet<ServerResponse>();
@@ -18,10 +18,11 @@ export function sendContinue(response: ServerResponse): void {
 export function hasBody(request: IncomingMessage): boolean {
   // Over HTTP/2 a body need not say so (RFC 9113 section 8.1): what did not end with its headers has one.
   if (request.httpVersionMajor >= 2) return !request.complete;
-  const { headers } = request;
-  if (headers["transfer-encoding"] !== undefined) return true;
-  const length = headers["content-length"];
-  return length !== undefined && length !== "0";
+  // Most requests have none, and their headers are then nobody's by name.
+  const { rawHeaders } = request;
+  if (indexOfHeader(rawHeaders, "transfer-encoding") !== -1) return true;
+  const at = indexOfHeader(rawHeaders, "content-length");
+  return at !== -1 && rawHeaders[at + 1] !== "0";
 }
 
 /** How much of a body nobody read is let pass, so that the connection can be kept. */

@@ -13,7 +13,6 @@ import { type BindVariables, bindQuery } from "./binding.ts";
 import { type BodyCodecs, charsetOf, findCodec, negotiate } from "./body-codec.ts";
 import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpBodyCodec } from "./http-body.ts";
-import { readMetadata } from "./metadata.ts";
 import type { MultipartBody } from "./multipart-body.ts";
 import { isMultipart } from "./multipart-parser.ts";
 import { type HttpReply, hasReplyBody } from "./reply.ts";
@@ -66,7 +65,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   constructor({ route, exchange, path, query, captures, context }: HttpCallInit) {
     super({
       method: route.method,
-      metadata: readMetadata(exchange.headers, exchange.rawHeaders),
+      metadata: exchange.metadata(),
       peer: exchange.peer,
       deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
       context,
@@ -114,7 +113,7 @@ export class HttpServerCall extends Call implements HttpInfo {
       const { contentType, bytes } = replyHttpBody.encode(message);
       return { status, contentType, body: bytes, metadata, bodyLimitBytes };
     }
-    const codec = negotiate(replyCodecs, this.#exchange.headers.accept);
+    const codec = negotiate(replyCodecs, this.#exchange.header("accept"));
     const body = codec.encodeText?.(message) ?? codec.encode(message);
     return { status, contentType: codec.contentType, body, metadata, bodyLimitBytes };
   }
@@ -132,7 +131,7 @@ export class HttpServerCall extends Call implements HttpInfo {
 
   async #decodeBody(): Promise<Message> {
     const { requestCodecs, requestHttpBody, requestMultipart } = this.#route;
-    const contentType = this.#exchange.headers["content-type"];
+    const contentType = this.#exchange.header("content-type");
     if (requestHttpBody !== undefined) return requestHttpBody.decode(await this.#readBody(), contentType ?? "");
     if (requestMultipart !== undefined && isMultipart(contentType)) {
       return requestMultipart.decode(await this.#readBody(), contentType!);
@@ -165,7 +164,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   /** The body without its content encoding. */
   async #readBody(): Promise<Uint8Array> {
     const { bodyLimitBytes } = this.#route;
-    const encoding = this.#exchange.headers["content-encoding"];
+    const encoding = this.#exchange.header("content-encoding");
     if (encoding === undefined) return this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
     if (!canDecodeContent(encoding)) {
       // What would work belongs in this header (RFC 9110 section 15.5.16).

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
-import { callCancelled, type Peer, ServiceError } from "@clew/rpc";
+import { callCancelled, Metadata, type Peer, ServiceError } from "@clew/rpc";
 import { socketOf } from "../peer.ts";
 import { awaitContinue, bodyTooLarge } from "./body.ts";
 import { httpDate } from "./date.ts";
 import { Http2Request, readRequestHead } from "./http2-request.ts";
 import { Http2Response } from "./http2-response.ts";
+import { toRecord } from "./metadata.ts";
 import { createErrorReply, createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
 
@@ -80,6 +81,15 @@ export class Http2Exchange implements ServerExchange, StreamListener {
 
   get isAnswered(): boolean {
     return this.#isAnswered;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  metadata(): Metadata {
+    return Metadata.adopt(toRecord(this));
   }
 
   hasBody(): boolean {

@@ -1,6 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Metadata } from "@clew/rpc";
 
+/** The headers of a request, by name and as they came: what a request and an exchange have in common. */
+export interface RequestHeaders {
+  /** By lower-case name, as node:http has them. */
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[];
+}
+
 /** What travels from service to service as metadata begins so, in Kratos and here. */
 const prefix = "x-md-";
 
@@ -8,18 +16,23 @@ const prefix = "x-md-";
  * Headers as the metadata of a call. Several values of a name are one list to HTTP (RFC 9110 section 5.3), and node:http hands
  * them on joined; those of metadata stay apart, so that what comes from a gRPC call arrives at the next one as it left.
  *
- * @param raw the names and values as they came, in turn
+ * It looks at the headers when somebody wants them all: node:http makes them by name at the first look, for 0.7 us.
  */
-export function readMetadata(headers: IncomingHttpHeaders, raw: readonly string[]): Metadata {
+export function readMetadata(request: RequestHeaders): Metadata {
+  return Metadata.lazily({ pairs: request.rawHeaders, toRecord: () => toRecord(request) });
+}
+
+/** {@link readMetadata} as an object, by name. */
+export function toRecord({ headers, rawHeaders }: RequestHeaders): IncomingHttpHeaders {
   for (const name in headers) {
     if (name.charCodeAt(0) !== 0x78 || !name.startsWith(prefix)) continue;
     const value = headers[name];
-    if (typeof value === "string" && value.includes(", ")) return separate(headers, raw);
+    if (typeof value === "string" && value.includes(", ")) return separate(headers, rawHeaders);
   }
-  return Metadata.adopt(headers);
+  return headers;
 }
 
-function separate(headers: IncomingHttpHeaders, raw: readonly string[]): Metadata {
+function separate(headers: IncomingHttpHeaders, raw: readonly string[]): IncomingHttpHeaders {
   // The headers are those of the request as well, where raw handlers and filters look.
   const metadata = Metadata.adopt({ ...headers });
   for (const name of metadata.keys()) if (name.startsWith(prefix)) metadata.delete(name);
@@ -27,5 +40,5 @@ function separate(headers: IncomingHttpHeaders, raw: readonly string[]): Metadat
     const name = raw[at]!.toLowerCase();
     if (name.startsWith(prefix)) metadata.append(name, raw[at + 1]!);
   }
-  return metadata;
+  return metadata.record;
 }

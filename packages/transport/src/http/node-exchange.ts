@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { Peer } from "@clew/rpc";
+import { indexOfHeader, type Metadata, type Peer } from "@clew/rpc";
 import { peerOf } from "../peer.ts";
 import { hasBody, isBodyLeft, readBody } from "./body.ts";
+import { readMetadata } from "./metadata.ts";
 import { createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
 
@@ -33,6 +34,20 @@ export class NodeExchange implements ServerExchange {
 
   get rawHeaders(): readonly string[] {
     return this.#request.rawHeaders;
+  }
+
+  header(name: string): string | undefined {
+    const { rawHeaders } = this.#request;
+    const at = indexOfHeader(rawHeaders, name);
+    if (at === -1) return undefined;
+    if (indexOfHeader(rawHeaders, name, at + 2) === -1) return rawHeaders[at + 1];
+    // Several of a name: node:http knows which of them are one list.
+    const value = this.#request.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  metadata(): Metadata {
+    return readMetadata(this.#request);
   }
 
   get scheme(): "http" | "https" {

@@ -60,7 +60,7 @@ export class RawCall extends Call implements HttpInfo {
     const { target, exchange, request, context } = init;
     super({
       method: target.method,
-      metadata: readMetadata(request.headers, request.rawHeaders),
+      metadata: readMetadata(request),
       peer: exchange.peer,
       deadline: target.timeoutMs > 0 ? deadlineIn(target.timeoutMs) : undefined,
       context,

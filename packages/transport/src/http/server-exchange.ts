@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { Peer } from "@clew/rpc";
+import type { Metadata, Peer } from "@clew/rpc";
 import type { HttpReply } from "./reply.ts";
 
 /** A request, and the place for its one reply, whichever version of HTTP carries them. */
@@ -11,6 +11,10 @@ export interface ServerExchange {
   readonly headers: IncomingHttpHeaders;
   /** The names and values of the headers as they came, in turn. */
   readonly rawHeaders: readonly string[];
+  /** A header by its lower-case name. It costs less than {@link headers}, which are made when somebody looks at them. */
+  header(name: string): string | undefined;
+  /** The headers as the metadata of a call. */
+  metadata(): Metadata;
   readonly scheme: "http" | "https";
   readonly peer: Peer;
   /** Whether a reply began. */
