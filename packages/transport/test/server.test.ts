@@ -95,7 +95,7 @@ test("the content type tells gRPC, on one connection", async () => {
     assert.deepEqual([answer.status, answer.trailers["grpc-status"]], [200, "0"], contentType);
   }
   for (const contentType of ["text/plain", "application/grpcx"]) {
-    assert.equal((await ask(session, { ...unary, "content-type": contentType }, frame)).status, 415, contentType);
+    assert.equal((await ask(session, { ...unary, "content-type": contentType }, frame)).status, 400, contentType);
   }
   const long = await ask(
     session,
