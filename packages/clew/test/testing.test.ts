@@ -124,7 +124,7 @@ test("spans are exported when the delay of their batch has passed", async () => 
     {
       export: async (spans) => {
         exported.push(...spans);
-        return {};
+        return { outcome: "exported" };
       },
       shutdown: async () => {},
     },

@@ -17,8 +17,6 @@ import {
   type Schema,
 } from "@clew/transport/openapi";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import addFormats from "ajv-formats";
 import { parse } from "yaml";
 import { Catalog } from "./gen/test/v1/catalog_pb.ts";
 import { Files } from "./gen/test/v1/files_pb.ts";
@@ -27,6 +25,7 @@ import { Shop, ShopErrorSchema } from "./gen/test/v1/shop_pb.ts";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
 import { Topics } from "./gen/test/v1/topics_pb.ts";
 import { echo, shelves } from "./http-shelves.ts";
+import { schemaChecker } from "./openapi-checker.ts";
 import { shop } from "./shop.ts";
 
 const golden = join(import.meta.dirname, "golden/shop.openapi.json");
@@ -53,20 +52,6 @@ function operationOf(document: OpenApiDocument, path: string, verb: string): Ope
   return (item[verb] ?? (item["x-oai-additionalOperations"] as Record<string, unknown>)[verb]) as Operation;
 }
 
-/** What checks a schema of a document. */
-function checker(document: OpenApiDocument): (schema: Schema, value: unknown) => void {
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
-  // A CommonJS module that is its own default.
-  (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
-  for (const format of ["uint32", "uint64"]) ajv.addFormat(format, true);
-  ajv.addSchema({ $id: "https://api.test/openapi.json", components: document.components });
-  return (schema, value) => {
-    const text = JSON.stringify(schema).replaceAll('"#/', '"https://api.test/openapi.json#/');
-    const check = ajv.compile(JSON.parse(text));
-    assert.ok(check(value), `${JSON.stringify(value)} against ${text}: ${ajv.errorsText(check.errors)}`);
-  };
-}
-
 test("documents are OpenAPI 3.1 to a validator of others", async () => {
   const documents = [
     describeShop({ source, servers: [{ url: "https://api.example.com" }] }),
@@ -91,7 +76,7 @@ test("the document of the shop", () => {
 
 test("every schema of a document compiles, and takes and refuses what the rules do", () => {
   const document = describeShop();
-  const check = checker(document);
+  const check = schemaChecker(document);
   const order = { $ref: "#/components/schemas/test.v1.Order" };
   const good = { email: "ann@example.com", lines: [{ product: "tea", count: 1 }] };
   check(order, good);
@@ -236,7 +221,7 @@ test("a server answers as its document says", async () => {
     const document = (await (await fetch(`${origin}/openapi.json`)).json()) as OpenApiDocument;
     assert.deepEqual(document, JSON.parse(JSON.stringify(createOpenApi(options))));
     assert.deepEqual(parse(await (await fetch(`${origin}/openapi.yaml`)).text()), document);
-    const check = checker(document);
+    const check = schemaChecker(document);
     let count = 0;
     for (const [path, item] of Object.entries(document.paths)) {
       const { "x-oai-additionalOperations": others, ...known } = item;

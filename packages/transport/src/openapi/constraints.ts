@@ -120,7 +120,14 @@ function byType(rules: FieldRules, field: DescField, form: ValueForm): Constrain
     case "timestamp":
       return { keywords: {}, notes: describe(set) };
     default:
-      return { keywords: { ...constrainChoice(set, (value) => [value]).keywords, ...boundsOf(set) }, notes: [] };
+      return {
+        keywords: {
+          ...(set.finite === true && { type: "number" }),
+          ...constrainChoice(set, (value) => [value]).keywords,
+          ...boundsOf(set),
+        },
+        notes: [],
+      };
   }
 }
 

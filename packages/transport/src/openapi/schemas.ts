@@ -242,8 +242,9 @@ function constrain(schema: Schema, { keywords }: Constraint): Schema {
   const [number, text] = Array.isArray(schema.anyOf) ? (schema.anyOf as Schema[]) : [];
   // A number with rules is a number: NaN passes none.
   const base = number !== undefined && text !== undefined ? number : schema;
+  const own = Object.fromEntries(Object.entries(keywords).filter(([name, value]) => base[name] !== value));
   // Both have their say where they have the same keyword.
-  return Object.keys(keywords).some((name) => name in base) ? { ...base, allOf: [keywords] } : { ...base, ...keywords };
+  return Object.keys(own).some((name) => name in base) ? { ...base, allOf: [own] } : { ...base, ...own };
 }
 
 /** At most one of these properties, or exactly one. */
