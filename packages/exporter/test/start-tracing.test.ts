@@ -12,6 +12,7 @@ import {
   withCarriedContext,
   withSpan,
 } from "@clew/trace";
+import { context, trace } from "@opentelemetry/api";
 import { startSink, until } from "./sink.ts";
 
 const run = promisify(execFile);
@@ -151,12 +152,15 @@ test("with a tail, what went wrong is exported though nobody sampled it", async 
     }),
   );
   assert.match(tracing.report() ?? "", /nothing to report/);
+  const late = withSpan("over", (span) => span);
+  context.with(trace.setSpan(context.active(), late), () => withSpan("late", () => {}));
+  assert.match(tracing.report() ?? "", /late span: late/, "the doctor sees what is forgotten");
   await tracing.shutdown();
   assert.deepEqual(
     kept.map((span) => span.name),
     ["failing"],
   );
-  assert.deepEqual([tracing.tailStats()?.kept, tracing.tailStats()?.forgotten], [1, 1]);
+  assert.deepEqual([tracing.tailStats()?.kept, tracing.tailStats()?.forgotten], [1, 3]);
   assert.equal(tracing.stats().started, 1);
 });
 
