@@ -27,6 +27,8 @@ import {
 } from "@clew/trace";
 import { CompositePropagator } from "@clew/trace/otel";
 import {
+  DynamicSampler,
+  type DynamicSamplerOptions,
   SegmentProcessor,
   type SegmentProcessorOptions,
   type SegmentStats,
@@ -38,7 +40,10 @@ import { FileExporter } from "./file.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
 import { SkyWalkingExporter } from "./skywalking.ts";
+import { DynamicConfiguration } from "./skywalking-configuration.ts";
+import { RuntimeMeters } from "./skywalking-meters.ts";
 import type { SkyWalkingOptions } from "./skywalking-options.ts";
+import { TraceProfiler } from "./skywalking-profiler.ts";
 import { StoreExporter } from "./store.ts";
 import { ZipkinExporter } from "./zipkin.ts";
 
@@ -46,7 +51,17 @@ import { ZipkinExporter } from "./zipkin.ts";
 export interface SkyWalkingTracingOptions
   extends SkyWalkingOptions,
     SegmentProcessorOptions,
-    SkyWalkingPropagatorOptions {}
+    SkyWalkingPropagatorOptions {
+  /**
+   * What the collector may change while this process runs, and what the SW_AGENT_ variables say of sampling; used where there is
+   * neither a `sampler` nor OTEL_TRACES_SAMPLER. `false` asks the collector for nothing. Default: see {@link DynamicSamplerOptions}.
+   */
+  sampling?: DynamicSamplerOptions | false;
+  /** Whether Node itself is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or true over gRPC. */
+  runtimeMeters?: boolean;
+  /** Whether the collector may ask for profiles of requests. Default: false. */
+  profiling?: boolean;
+}
 
 export interface StartTracingOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -84,7 +99,7 @@ export interface StartTracingOptions {
    * `contextEnvironment()` wrote for this process. Default: none; each begins its own.
    */
   continueFrom?: CarriedContext | "environment";
-  /** Looks for lost contexts and spans that never end; costs about 1 us a span. Default: false. */
+  /** Looks for lost contexts and spans that never end; costs 0.3 us a span. Default: false. */
   doctor?: DoctorOptions | boolean;
   /**
    * What waits goes out before one of these signals ends the process, within two seconds; the app's own listeners are not held up,
@@ -108,6 +123,8 @@ export interface Tracing {
   stats(): BatchStats;
   /** What became of the spans that the sampler did not want. Undefined without `tail`. */
   tailStats(): TailStats | undefined;
+  /** The way to SkyWalking's collector, for logs and meters. Undefined without `skywalking`. */
+  readonly skywalking: SkyWalkingExporter | undefined;
   /** What became of SkyWalking's segments. Undefined without `skywalking`. */
   segmentStats(): SegmentStats | undefined;
   /** What is wrong with the tracing of this process, as text. Undefined without `doctor`. */
@@ -124,7 +141,11 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
   const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));
   const doctor = createDoctor(options, exporters, batches, () => provider.stats());
   const skywalking = createSkyWalking(options, env);
-  const all = [...batches, ...(options.processors ?? []), ...[skywalking?.processor, doctor].filter(isGiven)];
+  const all = [
+    ...batches,
+    ...(options.processors ?? []),
+    ...[skywalking?.profiler, skywalking?.processor, doctor].filter(isGiven),
+  ];
   const collected = all.length === 1 ? all[0]! : composeProcessors(...all);
   const tail = options.tail ? new TailProcessor(collected, options.tail === true ? {} : options.tail) : undefined;
   const propagator = options.propagator ?? createPropagator(skywalking?.propagator, env);
@@ -136,8 +157,9 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
       ...(options.version === undefined ? {} : { version: options.version }),
       ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
     }),
-    sampler: options.sampler ?? samplerFromEnv(env),
-    processor: tail ?? collected,
+    sampler: options.sampler ?? skywalking?.sampler ?? samplerFromEnv(env),
+    // The doctor looks at every span, also at those that are forgotten.
+    processor: doctor === undefined ? (tail ?? collected) : composeProcessors(tail ?? collected, doctor),
     propagator,
     env,
     ...(skywalking === undefined ? {} : { ids: skywalking.processor }),
@@ -164,14 +186,19 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
     shutdown,
     stats: () => sumOf(batches.map((batch) => batch.stats())),
     tailStats: () => tail?.stats(),
+    skywalking: skywalking?.exporter,
     segmentStats: () => skywalking?.processor.stats(),
     report: () => doctor?.report(),
   };
 }
 
 interface SkyWalking {
+  readonly exporter: SkyWalkingExporter;
   readonly processor: SegmentProcessor;
   readonly propagator: SkyWalkingPropagator;
+  readonly profiler: TraceProfiler | undefined;
+  readonly sampler: DynamicSampler | undefined;
+  stop(): void;
 }
 
 function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWalking | undefined {
@@ -185,7 +212,25 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
   };
   const exporter = new SkyWalkingExporter(given);
   exporter.start();
-  return { processor: new SegmentProcessor(exporter, given), propagator: new SkyWalkingPropagator(given) };
+  // Over HTTP the collector takes neither.
+  const isGrpc = exporter.settings.protocol === "grpc";
+  const isMeasured = given.runtimeMeters ?? env.SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE !== "false";
+  const meters = isGrpc && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
+  const isSampling = given.sampling !== false && options.sampler === undefined && !env.OTEL_TRACES_SAMPLER;
+  const sampler = isSampling ? new DynamicSampler({ env, ...given.sampling }) : undefined;
+  const configuration =
+    isGrpc && sampler !== undefined ? new DynamicConfiguration(exporter, [sampler], { env }) : undefined;
+  return {
+    exporter,
+    processor: new SegmentProcessor(exporter, given),
+    propagator: new SkyWalkingPropagator(given),
+    profiler: given.profiling && isGrpc ? new TraceProfiler(exporter, { env }) : undefined,
+    sampler,
+    stop: () => {
+      meters?.stop();
+      configuration?.stop();
+    },
+  };
 }
 
 /** Behind the others: what `sw8` tells of W3C's parent is added to it. */

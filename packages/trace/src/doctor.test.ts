@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ROOT_CONTEXT, type SpanContext, SpanKind, trace } from "@opentelemetry/api";
+import { keepSpans } from "../test/keep-spans.ts";
+import { composeProcessors } from "./compose-processors.ts";
 import { Doctor, type DoctorOptions, type Finding } from "./doctor.ts";
+import { alwaysOff } from "./sampler.ts";
 import { TracerProvider } from "./tracer-provider.ts";
 
 function setUp(options: DoctorOptions = {}) {
@@ -92,4 +95,19 @@ test("it watches so many spans and no more", () => {
   for (let count = 0; count < 100; count++) tracer.startSpan("leak");
   now = 10;
   assert.equal(find("span never ended")?.count, 10);
+});
+
+test("it sees spans that nobody samples, and the others beside it do not", () => {
+  const doctor = new Doctor();
+  const plain = keepSpans();
+  const tracer = new TracerProvider({
+    sampler: alwaysOff,
+    processor: composeProcessors(plain, doctor),
+    env: {},
+  }).getTracer("db");
+  const server = tracer.startSpan("GET /", { kind: SpanKind.SERVER });
+  tracer.startSpan("query", { kind: SpanKind.CLIENT }).end();
+  server.end();
+  assert.equal(doctor.findings()[0]?.what, "context lost");
+  assert.deepEqual([plain.started, plain.spans.length], [0, 0]);
 });

@@ -76,10 +76,12 @@ const maxGroups = 200;
 
 /**
  * Watches spans start and end, and says what is wrong with them: where the context was lost, what was never ended, what cannot be
- * exported. Put it beside the exporters with `composeProcessors`; it costs about 1 us a span, so it is for finding out, not for
+ * exported. Put it beside the exporters with `composeProcessors`; it costs 0.3 us a span and an entry in a table, so it is for finding out, not for
  * every day.
  */
 export class Doctor implements SpanProcessor {
+  /** A context is lost whether the trace is sampled or not. */
+  readonly recordsUnsampled = true;
   readonly #settings: DoctorSettings;
   readonly #live = new Map<string, Watched>();
   // Two generations of what ended: the older is let go when the younger is full.
