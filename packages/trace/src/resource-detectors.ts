@@ -12,7 +12,7 @@ export interface Surroundings {
 /** What a detector found, by the names of OpenTelemetry's conventions; undefined is nothing. */
 export type DetectedAttributes = Readonly<Record<string, unknown>>;
 
-/** The detectors by their words in OTEL_NODE_RESOURCE_DETECTORS. All of them together take less than a millisecond. */
+/** The detectors by their words in OTEL_NODE_RESOURCE_DETECTORS. All of them together take two milliseconds at the start. */
 const detectors: Readonly<Record<string, (around: Surroundings) => DetectedAttributes>> = {
   host: detectHost,
   os: detectOs,

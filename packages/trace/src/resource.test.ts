@@ -15,6 +15,7 @@ test("a resource tells who this process is", () => {
   assert.equal(typeof host, "string");
   assert.equal(sdk, "clew");
   assert.match(String(instance), /^[0-9a-f-]{36}$/);
+  assert.deepEqual(read({}, "service.instance.id"), [instance], "the same for traces, metrics and logs");
 });
 
 test("the code wins over OTEL_SERVICE_NAME, that over OTEL_RESOURCE_ATTRIBUTES, that over the default", () => {

@@ -21,7 +21,7 @@ export interface ResourceOptions {
   service?: string;
   /** `service.version`. Default: what OTEL_RESOURCE_ATTRIBUTES says, or none. */
   version?: string;
-  /** `service.instance.id`. Default: what OTEL_RESOURCE_ATTRIBUTES says, or a random UUID. */
+  /** `service.instance.id`. Default: what OTEL_RESOURCE_ATTRIBUTES says, or a random UUID, the same for the whole process. */
   instanceId?: string;
   /** More of them; they win over what is found out. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
@@ -32,12 +32,15 @@ export interface ResourceOptions {
 /** The version of this package, told as `telemetry.sdk.version`. A test holds it to package.json. */
 export const sdkVersion = "0.1.0";
 
-/** The resource of this process; it looks around in it (see `detectAttributes`) and takes less than a millisecond. What the code says wins over the environment, the environment over what is found out. */
+// Once for the process: its traces, metrics and logs are of one instance.
+const instanceId = randomUUID();
+
+/** The resource of this process. It looks around (see `detectAttributes`), which takes two milliseconds. What the code says wins over the environment, the environment over what is found out. */
 export function createResource(options: ResourceOptions = {}): Resource {
   const env = options.env ?? process.env;
   const found = new Map<string, AttributeValue>([
     ["service.name", "unknown_service:node"],
-    ["service.instance.id", randomUUID()],
+    ["service.instance.id", instanceId],
     ["telemetry.sdk.name", "clew"],
     ["telemetry.sdk.language", "nodejs"],
     ["telemetry.sdk.version", sdkVersion],
