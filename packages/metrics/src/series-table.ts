@@ -60,7 +60,10 @@ export class SeriesTable<S extends Series> {
     const known = this.#byObject.get(attributes);
     if (known !== undefined) return known;
     try {
-      return this.#findPlace(attributes)?.series ?? this.#add(attributes);
+      const found = this.#findPlace(attributes)?.series;
+      if (found === undefined) return this.#add(attributes);
+      if (Object.isFrozen(attributes)) this.#byObject.set(attributes, found);
+      return found;
     } catch {
       return this.#root.series ?? this.#add({});
     }
@@ -101,9 +104,8 @@ export class SeriesTable<S extends Series> {
   #remember(attributes: Attributes, series: S): void {
     const { keeps } = this.#settings;
     const kept = Object.entries(attributes).filter(([name]) => keeps === undefined || keeps(name));
-    // Two lists are never the same object, so a tree would only grow with them; and a frozen object may hold one that is not.
+    // Two lists are never the same object, so a tree would only grow with them.
     if (kept.some(([, value]) => typeof value === "object" && value !== null)) return;
-    if (Object.isFrozen(attributes)) this.#byObject.set(attributes, series);
     let place = this.#root;
     for (const [name, value] of kept) {
       let branch = place.branch;
