@@ -7,7 +7,23 @@ export { OtlpMetricsExporter } from "./otlp-metrics.ts";
 export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { SkyWalkingExporter, type SkyWalkingExporterStats } from "./skywalking.ts";
+export {
+  type Configurable,
+  DynamicConfiguration,
+  type DynamicConfigurationOptions,
+} from "./skywalking-configuration.ts";
+export {
+  type KafkaMessage,
+  KafkaMessages,
+  type KafkaOptions,
+  type KafkaProducer,
+  type KafkaTopics,
+  SkyWalkingKafkaExporter,
+} from "./skywalking-kafka.ts";
+export { SkyWalkingLogs, type SkyWalkingLogsOptions } from "./skywalking-logs.ts";
+export { RuntimeMeters, type RuntimeMetersOptions, SkyWalkingMetricsExporter } from "./skywalking-meters.ts";
 export type { SkyWalkingOptions } from "./skywalking-options.ts";
+export { TraceProfiler, type TraceProfilerOptions } from "./skywalking-profiler.ts";
 export { type Metrics, type StartMetricsOptions, startMetrics } from "./start-metrics.ts";
 export {
   type SkyWalkingTracingOptions,

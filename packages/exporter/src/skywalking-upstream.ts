@@ -1,5 +1,5 @@
 import { Context, run } from "@clew/context";
-import { suppressTracing } from "@clew/trace";
+import { type BatchResult, suppressTracing } from "@clew/trace";
 import { type Attempt, noAnswer } from "./delivery.ts";
 import { HttpSender } from "./http-sender.ts";
 import { backOffMs } from "./retry.ts";
@@ -48,7 +48,8 @@ export class Upstream {
   #line: Line | undefined;
   #isAway = false;
   #failures = 0;
-  #quietUntilMs = 0;
+  /** What was refused, and told of. */
+  readonly #refused = new Set<string>();
 
   constructor(settings: SkyWalkingSettings) {
     this.#settings = settings;
@@ -124,10 +125,10 @@ export class Upstream {
       this.#isAway = false;
       logger?.info("SkyWalking's collector is back", { backend: this.backend });
     }
-    const nowMs = performance.now();
-    if (outcome === "taken" || nowMs < this.#quietUntilMs) return;
-    // Who refuses one refuses them all; a line a minute says it.
-    this.#quietUntilMs = nowMs + 60_000;
+    // A collector without a service refuses it again and again; one line says it.
+    if (outcome === "taken") this.#refused.delete(what);
+    if (outcome === "taken" || this.#refused.has(what)) return;
+    this.#refused.add(what);
     logger?.error(`SkyWalking's collector refused ${what}`, { backend: this.backend, reason: error?.message });
   }
 }
@@ -182,8 +183,14 @@ class HttpLine implements Line {
   }
 }
 
+/** What became of a report, for the queue that it came from. */
+export function toBatchResult({ outcome, retryAfterMs }: Attempt): BatchResult {
+  if (outcome !== "busy") return { outcome: outcome === "taken" ? "exported" : "failed" };
+  return retryAfterMs === undefined ? { outcome: "unavailable" } : { outcome: "unavailable", retryAfterMs };
+}
+
 /** What never can be sent in this way. */
-export function unsupported(error: Error): Attempt {
+function unsupported(error: Error): Attempt {
   return { ...noAnswer(error), outcome: "refused" };
 }
 

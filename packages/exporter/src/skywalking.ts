@@ -12,7 +12,7 @@ import {
   segmentToJson,
 } from "@clew/trace/skywalking";
 import { resolveSkyWalkingOptions, type SkyWalkingOptions, type SkyWalkingSettings } from "./skywalking-options.ts";
-import { type Report, Upstream } from "./skywalking-upstream.ts";
+import { type Report, toBatchResult, Upstream } from "./skywalking-upstream.ts";
 
 /** What became of the segments handed over so far. */
 export interface SkyWalkingExporterStats {
@@ -69,17 +69,12 @@ export class SkyWalkingExporter implements SegmentExporter {
       return { outcome: "failed" };
     }
     this.start();
-    const { outcome, retryAfterMs, error } = await this.upstream.send(segmentReport(segments));
-    this.#lastError = error?.message;
-    if (outcome === "taken") {
-      this.#exported += segments.length;
-      return { outcome: "exported" };
-    }
-    if (outcome === "busy" && !this.#isStopped) {
-      return retryAfterMs === undefined ? { outcome: "unavailable" } : { outcome: "unavailable", retryAfterMs };
-    }
-    this.#failed += segments.length;
-    return { outcome: "failed" };
+    const attempt = await this.upstream.send(segmentReport(segments));
+    this.#lastError = attempt.error?.message;
+    const result = toBatchResult(attempt);
+    if (result.outcome === "exported") this.#exported += segments.length;
+    if (result.outcome === "failed") this.#failed += segments.length;
+    return result;
   }
 
   stats(): SkyWalkingExporterStats {

@@ -176,6 +176,7 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
 
   const shutdown = (): Promise<void> => {
     release();
+    skywalking?.stop();
     return provider.shutdown();
   };
   const flush = (): Promise<void> => provider.forceFlush();

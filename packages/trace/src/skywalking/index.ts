@@ -58,6 +58,7 @@ export {
 export { ipv4Addresses, resolveIdentity } from "./identity.ts";
 export { foreignTraceId, IdGenerator, type IdGeneratorOptions, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
 export { pairsToJson, segmentFromJson, segmentToJson } from "./json.ts";
+export { operationOf } from "./operation.ts";
 export type {
   Command,
   InstanceData,
@@ -78,3 +79,4 @@ export {
 } from "./segment-data.ts";
 export type { SegmentExporter } from "./segment-processor.ts";
 export { segmentToSpans } from "./to-spans.ts";
+export { placeOf } from "./toolkit.ts";

@@ -176,7 +176,11 @@ export interface ActivePlace {
 
 /** The span of a segment that is active; undefined outside of any, and where the trace is not recorded. */
 export function activePlace(): ActivePlace | undefined {
-  const span = trace.getSpan(current());
+  return placeOf(trace.getSpan(current()));
+}
+
+/** The same for a span of ours. */
+export function placeOf(span: OtelSpan | undefined): ActivePlace | undefined {
   const book = span instanceof Span ? segmentBookOf(span.segment) : undefined;
   if (span === undefined || book === undefined) return undefined;
   const { traceId, segmentId, number, endpoint } = book.place(span.spanContext().spanId, "");

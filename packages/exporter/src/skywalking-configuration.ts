@@ -1,0 +1,72 @@
+import { Context, run } from "@clew/context";
+import { suppressTracing } from "@clew/trace";
+import { decodeCommands, encodeConfigurationRequest } from "@clew/trace/skywalking";
+import type { SkyWalkingExporter } from "./skywalking.ts";
+
+/** Whatever can be told how to work while it does: a `DynamicSampler`. */
+export interface Configurable {
+  /** By the names of SkyWalking's agents (`agent.sample_rate`); what is missing is as it was at the start. */
+  configure(wishes: ReadonlyMap<string, string>): void;
+}
+
+export interface DynamicConfigurationOptions {
+  /** Between two looks, in milliseconds. Default: SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL (seconds), or 20_000; 0 for none. */
+  intervalMs?: number;
+  /** Where the variable is read. Default: process.env. */
+  env?: Readonly<Record<string, string | undefined>>;
+}
+
+const untraced = suppressTracing(Context.root);
+
+/**
+ * Asks SkyWalking's collector again and again how this service should be traced, and tells it to those who can be told. A collector
+ * that has no such service, or is away, changes nothing. Its timer does not keep the process alive.
+ */
+export class DynamicConfiguration {
+  readonly #exporter: SkyWalkingExporter;
+  readonly #targets: readonly Configurable[];
+  readonly #timer: NodeJS.Timeout | undefined;
+  #uuid = "";
+
+  constructor(
+    exporter: SkyWalkingExporter,
+    targets: readonly Configurable[],
+    options: DynamicConfigurationOptions = {},
+  ) {
+    const env = options.env ?? process.env;
+    const given = Number(env.SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL?.trim() || 20) * 1000;
+    const intervalMs = options.intervalMs ?? (given >= 0 && given < 2 ** 31 ? given : 20_000);
+    this.#exporter = exporter;
+    this.#targets = targets;
+    if (intervalMs > 0) this.#timer = run(untraced, () => setInterval(() => void this.fetch(), intervalMs)).unref();
+  }
+
+  /** Asks now. Whether there was something new. Never rejects. */
+  async fetch(): Promise<boolean> {
+    const { upstream, settings } = this.#exporter;
+    const { outcome, reply } = await upstream.send({
+      what: "questions for the configuration",
+      service: "ConfigurationDiscoveryService",
+      method: "fetchConfigurations",
+      messages: () => [encodeConfigurationRequest(settings.identity.service, this.#uuid)],
+    });
+    if (outcome !== "taken") return false;
+    let isNew = false;
+    try {
+      for (const { name, args } of decodeCommands(reply)) {
+        const uuid = args.get("UUID") ?? "";
+        if (name !== "ConfigurationDiscoveryCommand" || uuid === this.#uuid) continue;
+        this.#uuid = uuid;
+        isNew = true;
+        for (const target of this.#targets) target.configure(args);
+      }
+    } catch (error) {
+      settings.logger?.warn("SkyWalking's configuration is not understood", { err: error });
+    }
+    return isNew;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
