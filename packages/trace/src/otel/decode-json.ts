@@ -1,4 +1,4 @@
-import { MalformedError } from "./proto-reader.ts";
+import { MalformedError } from "../proto-reader.ts";
 
 /**
  * Turns an OTLP/JSON request into the protobuf bytes that say the same, so that everything behind has one form to read. The

@@ -1,4 +1,4 @@
-import { FIXED32, FIXED64, LENGTH, MalformedError, ProtoReader, VARINT } from "./proto-reader.ts";
+import { FIXED32, FIXED64, LENGTH, MalformedError, ProtoReader, VARINT } from "../proto-reader.ts";
 import { locateSpans, type RawSpan, type SpanPlace, sliceSpans } from "./raw-span.ts";
 
 /**

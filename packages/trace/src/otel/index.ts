@@ -10,6 +10,7 @@ export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type P
 
 // For stores and collectors: reading OTLP.
 
+export { MalformedError } from "../proto-reader.ts";
 export {
   type DecodedAttribute,
   type DecodedEvent,
@@ -22,5 +23,4 @@ export {
   type RawBatch,
 } from "./decode.ts";
 export { encodeJsonRequest } from "./decode-json.ts";
-export { MalformedError } from "./proto-reader.ts";
 export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";

@@ -1,6 +1,4 @@
 import type { AttributeValue, FlatAttributes } from "../attributes.ts";
-import type { Resource } from "../resource.ts";
-import type { Scope } from "../span-data.ts";
 import {
   bytes,
   closeMessage,
@@ -12,8 +10,13 @@ import {
   writeInt64,
   writeString,
   writeVarint,
-} from "./proto-writer.ts";
+} from "../proto-writer.ts";
+import type { Resource } from "../resource.ts";
+import type { Scope } from "../span-data.ts";
 
+// What spans, metrics and logs have in common in OTLP v1.11: opentelemetry/proto/common/v1/common.proto and resource.proto.
+// The door of whoever writes another kind of OTLP; what writes the bytes comes along.
+export * from "../proto-writer.ts";
 export {
   toAttributes as attributesAsJson,
   toField as fieldAsJson,
@@ -22,9 +25,6 @@ export {
   toText as textAsJson,
   toValue as valueAsJson,
 } from "./encode-json.ts";
-// What spans, metrics and logs have in common in OTLP v1.11: opentelemetry/proto/common/v1/common.proto and resource.proto.
-// The door of whoever writes another kind of OTLP; what writes the bytes comes along.
-export * from "./proto-writer.ts";
 
 // Resources and scopes live as long as the process, and so do their bytes.
 const resourceBytes = new WeakMap<Resource, Uint8Array>();

@@ -1,5 +1,5 @@
-import { LENGTH, ProtoReader } from "./proto-reader.ts";
-import { batchRoom, closeMessage, openMessage, takeBytes, writeBytes } from "./proto-writer.ts";
+import { LENGTH, ProtoReader } from "../proto-reader.ts";
+import { batchRoom, closeMessage, openMessage, takeBytes, writeBytes } from "../proto-writer.ts";
 
 /** One span as it came, with what it shares with its neighbours. The bytes are views into the request. */
 export interface RawSpan {

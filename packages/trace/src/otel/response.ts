@@ -1,4 +1,4 @@
-import { LENGTH, ProtoReader, VARINT } from "./proto-reader.ts";
+import { LENGTH, ProtoReader, VARINT } from "../proto-reader.ts";
 import {
   closeMessage,
   openMessage,
@@ -7,7 +7,7 @@ import {
   writeInt64,
   writeString,
   writeVarint,
-} from "./proto-writer.ts";
+} from "../proto-writer.ts";
 
 /** What a receiver says about a request it took, but not the whole of it; with no rejected span it is a warning. */
 export interface PartialSuccess {

@@ -1,4 +1,4 @@
-import { LENGTH, ProtoReader } from "../otel/proto-reader.ts";
+import { LENGTH, ProtoReader } from "../proto-reader.ts";
 import { readPair } from "./decode.ts";
 import type { Command } from "./report-data.ts";
 

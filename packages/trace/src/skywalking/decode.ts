@@ -1,4 +1,4 @@
-import { LENGTH, ProtoReader, VARINT } from "../otel/proto-reader.ts";
+import { LENGTH, ProtoReader, VARINT } from "../proto-reader.ts";
 import type {
   LogEntry,
   ReferenceData,

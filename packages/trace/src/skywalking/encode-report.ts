@@ -8,7 +8,7 @@ import {
   spanRoom,
   takeBytes,
   writeDouble,
-} from "../otel/proto-writer.ts";
+} from "../proto-writer.ts";
 import { writeNumber, writePairs, writeText } from "./encode.ts";
 import type { Identity } from "./identity.ts";
 import type { InstanceData, LogData, MeterBucket, MeterData, StackSnapshot } from "./report-data.ts";

@@ -9,7 +9,7 @@ import {
   takeBytes,
   writeInt64,
   writeString,
-} from "../otel/proto-writer.ts";
+} from "../proto-writer.ts";
 import type { LogEntry, ReferenceData, SegmentData, SegmentSpan } from "./segment-data.ts";
 
 // SegmentObject of skywalking-data-collect-protocol, language-agent/Tracing.proto.
