@@ -18,9 +18,11 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import {
+  App,
   type Call,
   circuitBreaker,
   createClient,
+  createLogger,
   GrpcServer,
   HttpServer,
   jwt,
@@ -67,9 +69,6 @@ const { provider, shutdown } = startTracing({
   },
 });
 
-// What Kratos's propagator tells of the caller; ours leaves it to a constant.
-const ownMetadata = metadata({ constants: { "x-md-service-name": name } });
-
 const echoRequest = (request: Request): Request => request;
 const echoTypes = (request: Types): Types => request;
 const rules = service(Rules, {
@@ -102,7 +101,7 @@ const behaviour = service(Behaviour, {
   async chain({ endpoints: [next, ...endpoints] }, call) {
     const hops = [observe(call)];
     if (next === undefined) return { hops };
-    const client = createClient(Behaviour, { endpoint: next, middleware: [tracing(), ownMetadata] });
+    const client = createClient(Behaviour, { endpoint: next, middleware: [tracing(), metadata()] });
     try {
       const rest = await client.chain({ endpoints });
       return { hops: [...hops, ...rest.hops] };
@@ -182,7 +181,6 @@ const middleware: Middleware[] = [
 const options = { address: "127.0.0.1:0", middleware, timeoutMs: 0 };
 const http = new HttpServer({ ...options, services: [rules, behaviour] });
 const grpc = new GrpcServer({ ...options, services: [rules, behaviour, streams] });
-await Promise.all([http.start(), grpc.start()]);
 
 interface Command {
   readonly id: number;
@@ -227,7 +225,7 @@ type AnyFunction = (request: unknown, options: object) => PromiseLike<object> | 
 async function call(command: Command, replies: JsonValue[]): Promise<void> {
   const desc = serviceOf(command.service);
   const method = desc.methods.find((one) => one.name === command.method)!;
-  const own: Middleware[] = [tracing(), ownMetadata];
+  const own: Middleware[] = [tracing(), metadata()];
   if (command.secret !== undefined) {
     own.push(jwtClient({ key: command.secret, claims: { sub: command.subject ?? "" } }));
   }
@@ -293,6 +291,20 @@ async function readSpans(traceId: string): Promise<object[]> {
 }
 
 const write = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
-write({ endpoints: [http.endpoint().origin, `grpc://${grpc.endpoint().host}`] });
-for await (const line of createInterface({ input: process.stdin })) void run(JSON.parse(line) as Command).then(write);
-await Promise.all([http.stop(AbortSignal.timeout(1000)), grpc.stop(AbortSignal.timeout(1000)), shutdown()]);
+const app = new App({
+  name,
+  servers: [http, grpc],
+  logger: createLogger({ destination: process.stderr }),
+  signals: [],
+  stopTimeoutMs: 1000,
+  // What is called from here on knows whose calls they are.
+  afterStart: [() => void drive()],
+  afterStop: [() => shutdown()],
+});
+await app.run();
+
+async function drive(): Promise<void> {
+  write({ endpoints: [http.endpoint().origin, `grpc://${grpc.endpoint().host}`] });
+  for await (const line of createInterface({ input: process.stdin })) void run(JSON.parse(line) as Command).then(write);
+  await app.stop();
+}

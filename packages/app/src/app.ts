@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { current, run } from "@clew/context";
 import { createLogger, type Logger } from "@clew/log";
 import { createInstance, type Instance, type Registrar } from "@clew/registry";
+import { serviceNameKey } from "@clew/rpc";
 import { readAdvertise } from "./advertise.ts";
 import { type AppInfo, appKey } from "./app-info.ts";
 import { loadCluster } from "./cluster.ts";
@@ -230,7 +231,10 @@ export class App implements AppInfo {
    */
   async run(): Promise<void> {
     if (this.#running !== undefined) throw appUsed(this.name);
-    this.#running = run(current().setValue(appKey, this), () => this.#runUnderSignals());
+    let context = current().setValue(appKey, this);
+    // What others hear of it is a header, over gRPC as well.
+    if (/^[\x21-\x7e]+$/.test(this.name)) context = context.setValue(serviceNameKey, this.name);
+    this.#running = run(context, () => this.#runUnderSignals());
     return this.#running;
   }
 

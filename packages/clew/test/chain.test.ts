@@ -20,9 +20,10 @@ import {
   service,
   tracing,
 } from "clew";
+import { Context, run } from "clew/context";
 import { currentMetadata } from "clew/middleware";
 import { MemoryRegistry } from "clew/registry";
-import { type SpanData, TracerProvider } from "clew/trace";
+import { findAttribute, type SpanData, TracerProvider } from "clew/trace";
 import { ErrorReasonSchema, Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 
 const { USER_NOT_FOUND } = errorsOf(ErrorReasonSchema);
@@ -230,4 +231,50 @@ test("a client finds its service by name: it registers with its app, calls go to
   assert.deepEqual(await seen(), ["b"]);
   await client[Symbol.asyncDispose]();
   await b.stop();
+});
+
+test("a call says which App makes it, by tracing or by metadata, and the span of who is called knows", async () => {
+  const seen: (string | undefined)[] = [];
+  back = (_request, call) => {
+    seen.push(call.metadata.get("x-md-service-name"));
+    return {};
+  };
+  const last = service(Greeter, { ...rest, sayHello: (request, call) => back(request, call) });
+  const called = new HttpServer({ address: "127.0.0.1:0", middleware, services: [last] });
+  await called.start();
+  const callers = [tracing(), metadata()].map((one) =>
+    createClient(Greeter, { endpoint: called.endpoint(), middleware: [one] }),
+  );
+  const asking = service(Greeter, {
+    ...rest,
+    async sayHello(request) {
+      for (const caller of callers) await caller.sayHello(request);
+      return {};
+    },
+  });
+  const server = new HttpServer({ address: "127.0.0.1:0", services: [asking] });
+  const ask = async (): Promise<void> => {
+    const client = createClient(Greeter, { endpoint: server.endpoint() });
+    await client.sayHello({ name: "ann" }, { metadata: { "x-md-service-name": "somebody else" } });
+    await client[Symbol.asyncDispose]();
+    // Outside of any App there is nobody to name; what a caller says itself stays.
+    await run(Context.root, () => callers[0]!.sayHello({}));
+    await callers[1]!.sayHello({}, { metadata: { "x-md-service-name": "own" } });
+  };
+  spans.length = 0;
+  const app: App = new App({
+    name: "shop",
+    servers: [server],
+    signals: [],
+    logger,
+    afterStart: [async () => void ask().finally(() => app.stop())],
+  });
+  await app.run();
+  assert.deepEqual(seen, ["shop", "shop", undefined, "own"]);
+  const peers = spans
+    .filter(({ kind }) => kind === 1)
+    .map((span) => findAttribute(span.attributes, "service.peer.name"));
+  assert.deepEqual(peers, seen);
+  for (const caller of callers) await caller[Symbol.asyncDispose]();
+  await called.stop(AbortSignal.timeout(2000));
 });

@@ -1,5 +1,5 @@
 import { createKey, current, type Key } from "@clew/context";
-import { type Call, Metadata, type MetadataInit, type Middleware } from "@clew/rpc";
+import { type Call, Metadata, type MetadataInit, type Middleware, serviceNameHeader, serviceNameKey } from "@clew/rpc";
 
 export interface MetadataOptions {
   /** Headers that every call has beside its own. Default: none. */
@@ -20,8 +20,8 @@ export function currentMetadata(): Metadata | undefined {
 
 /**
  * Carries metadata through a chain of services (names and prefixes are those of Kratos). On a server it keeps the caller's
- * `x-md-` headers for the work below; on a client it sends the constants and every kept header that begins with
- * `x-md-global-`, with all its values. A header the call already has is left as it is.
+ * `x-md-` headers for the work below; on a client it sends the constants, every kept header that begins with `x-md-global-`, with
+ * all its values, and the App's name as `x-md-service-name`. A header the call already has is left as it is.
  */
 export function metadata(options: MetadataOptions = {}): Middleware {
   const constants = [...new Metadata(options.constants)];
@@ -64,4 +64,12 @@ function send(call: Call, constants: readonly [string, string][]): void {
     }
   }
   for (const [name, value] of constants) if (!own.has(name)) call.metadata.append(name, value);
+  tellServiceName(call);
+}
+
+/** Says in a client's call who makes it, unless it says so already. */
+export function tellServiceName(call: Call): void {
+  const name = call.context.getValue(serviceNameKey);
+  if (name === undefined || call.metadata.has(serviceNameHeader)) return;
+  call.metadata.set(serviceNameHeader, name);
 }

@@ -15,5 +15,7 @@ export const RPC_STATUS_CODE = "rpc.status_code";
 export const RPC_SYSTEM_NAME = "rpc.system.name";
 export const SERVER_ADDRESS = "server.address";
 export const SERVER_PORT = "server.port";
+// Not stable yet; `peer.service`, which it replaces, is deprecated.
+export const SERVICE_PEER_NAME = "service.peer.name";
 export const URL_PATH = "url.path";
 export const URL_SCHEME = "url.scheme";

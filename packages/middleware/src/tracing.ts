@@ -1,5 +1,5 @@
 import type { Context } from "@clew/context";
-import { type Call, GrpcCode, type Metadata, type Middleware, toGrpcCode } from "@clew/rpc";
+import { type Call, GrpcCode, type Metadata, type Middleware, serviceNameHeader, toGrpcCode } from "@clew/rpc";
 import {
   propagation,
   type Span,
@@ -12,6 +12,7 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
+import { tellServiceName } from "./metadata.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 import {
   ERROR_TYPE,
@@ -26,6 +27,7 @@ import {
   RPC_SYSTEM_NAME,
   SERVER_ADDRESS,
   SERVER_PORT,
+  SERVICE_PEER_NAME,
   URL_PATH,
 } from "./semantic-conventions.ts";
 import { watchCall } from "./watch-call.ts";
@@ -41,7 +43,8 @@ export interface TracingOptions {
 
 /**
  * One span for each call, named by its operation. On a server it continues the caller's trace and becomes the active span
- * of everything the handler does; on a client it is a child of the active span and goes out with the call's metadata.
+ * of everything the handler does; on a client it is a child of the active span and goes out with the call's metadata. So does the
+ * App's name, as `x-md-service-name`, which on the server is the span's `service.peer.name`.
  */
 export function tracing(options: TracingOptions = {}): Middleware {
   const tracerName = options.tracerName ?? "clew";
@@ -83,6 +86,8 @@ function startServerSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "ex
   if (span.isRecording()) {
     setCallAttributes(span, call);
     setAddress(span, call.peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
+    const caller = call.metadata.get(serviceNameHeader);
+    if (caller !== undefined) span.setAttribute(SERVICE_PEER_NAME, caller);
   }
   return span;
 }
@@ -96,6 +101,7 @@ function startClientSpan(
   const span = tracer.startSpan(call.operation, { kind: SpanKind.CLIENT }, call.context);
   call.context = trace.setSpan(call.context, span) as Context;
   propagator.inject(call.context, call.metadata, setter);
+  tellServiceName(call);
   if (span.isRecording()) setCallAttributes(span, call);
   if (namesPeer) {
     call.onPeer((sent) => {

@@ -56,3 +56,4 @@ export { isStream, watchReply } from "./middleware.ts";
 export { placeInProto } from "./proto-place.ts";
 export type { MethodImplementation, ServiceMethod } from "./service.ts";
 export { callCancelled, deadlineExceeded } from "./service-error.ts";
+export { serviceNameHeader, serviceNameKey } from "./service-name.ts";

@@ -178,7 +178,7 @@ testTransport("HTTP/2 over a unix socket", {
 testTransport("gRPC over a unix socket", {
   streams: true,
   connect: over(
-    (options) => new GrpcServer({ ...options, address: unixAddress() }),
+    (options) => grpcServer({ ...options, address: unixAddress() }),
     (endpoint) => new GrpcClient({ endpoint }),
   ),
 });
