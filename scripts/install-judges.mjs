@@ -71,6 +71,8 @@ const judges = {
   // Its go.mod replaces modules, which go install refuses; five minutes on two cores.
   jaeger: { goModule: "github.com/jaegertracing/jaeger", version: "v1.76.0", command: "./cmd/jaeger" },
   zipkin: { maven: "io.zipkin:zipkin-server:3.6.1:jar:exec" },
+  prometheus: { program: "prometheus", apt: ["prometheus"] },
+  promtool: { program: "promtool", apt: ["prometheus"] },
   "python-grpc": { python: ["grpc", "google.protobuf"], apt: ["python3-grpcio", "python3-protobuf"] },
 };
 
@@ -89,6 +91,7 @@ export function installJudges(...names) {
       if (judge.goModule !== undefined) return [name, buildGoModule(name, judge)];
       if (judge.npm !== undefined) return [name, installNpm(name, judge)];
       if (judge.pip !== undefined) return [name, installPip(name, judge)];
+      if (judge.program !== undefined) return [name, installDebian(name, judge)];
       if (judge.maven !== undefined) return [name, installMaven(name, judge)];
       return [name, judge.go === undefined ? installPython(name, judge) : installGo(name, judge)];
     }),
@@ -167,6 +170,19 @@ function installNpm(name, { npm }) {
     execFileSync("npm", args, { cwd: join(build, name), stdio: ["ignore", "ignore", "inherit"] });
     return name;
   });
+}
+
+/** A program of a Debian package, wherever it is in the path; as root it is installed. */
+function installDebian(name, { program, apt }) {
+  const find = () => spawnSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).stdout.trim();
+  const install = ["install", "-y", "--no-install-recommends", ...apt];
+  if (find() === "" && process.getuid?.() === 0) {
+    for (const args of [["update"], install])
+      execFileSync("apt-get", ["-q", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  }
+  const path = find();
+  if (path === "") throw new Error(`${name} is missing: as root, apt-get ${install.join(" ")}`);
+  return path;
 }
 
 function installPip(name, { pip }) {

@@ -67,8 +67,8 @@ test("the ids of the trace are shown, the span's is not", () => {
 
 test("colours are written when asked for, and only then", () => {
   const lines: string[] = [];
-  createPrettyWriter({ write: (line) => lines.push(line) }, true)("error", "m", { a: 1 });
-  createPrettyWriter({ write: (line) => lines.push(line) }, false)("error", "m", { a: 1 });
+  createPrettyWriter({ write: (line) => lines.push(line) }, true)("error", "m", { a: 1 }, undefined);
+  createPrettyWriter({ write: (line) => lines.push(line) }, false)("error", "m", { a: 1 }, undefined);
   assert.ok(lines[0]!.includes("\x1b[31mERROR\x1b[0m"));
   assert.ok(!lines[1]!.includes("\x1b"));
 });
