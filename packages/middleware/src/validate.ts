@@ -63,7 +63,18 @@ export function validate(options: ValidateOptions = {}): Validation {
     }
     return next(call);
   };
-  const middleware: Middleware = (next) => (call) => (isRuled(call) ? checkAndPassOn(call, next) : next(call));
+  /** The same where nobody has to wait, without a promise. */
+  const checkNow = (call: Call, next: Handler): Promise<Reply> => {
+    try {
+      const message = check === undefined ? undefined : call.receiveNow();
+      if (message === undefined) return checkAndPassOn(call, next);
+      const error = check!(call.method.desc.input, message);
+      return error === undefined ? next(call) : Promise.reject(error);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+  };
+  const middleware: Middleware = (next) => (call) => (isRuled(call) ? checkNow(call, next) : next(call));
   return Object.assign(middleware, { ready });
 }
 

@@ -201,6 +201,16 @@ export abstract class Call implements Holder {
    */
   abstract receive(): Promise<Message>;
 
+  /**
+   * {@link receive} without waiting: the request message if it can be had at once, undefined where one has to wait for it. It saves
+   * the turns of a promise, which are a tenth of a small call.
+   *
+   * @throws ServiceError as {@link receive} rejects
+   */
+  receiveNow(): Message | undefined {
+    return undefined;
+  }
+
   /** The messages the caller sends, for a method that takes a stream; it can be read once. */
   abstract messages(): AsyncIterable<Message>;
 

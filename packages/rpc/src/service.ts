@@ -79,12 +79,16 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
   switch (method.kind) {
     case "unary":
       return async (call) => {
-        const reply = functions[name]!(await call.receive(), call) as PromiseLike<object> | object;
+        const reply = functions[name]!(call.receiveNow() ?? (await call.receive()), call) as
+          | PromiseLike<object>
+          | object;
         return toMessage(output, isThenable(reply) ? await call.orCancelled(reply) : reply);
       };
     case "server_streaming":
-      return async (call) =>
-        new MessageStream(output, call, functions[name]!(await call.receive(), call) as AsyncIterable<object>);
+      return async (call) => {
+        const request = call.receiveNow() ?? (await call.receive());
+        return new MessageStream(output, call, functions[name]!(request, call) as AsyncIterable<object>);
+      };
     case "client_streaming":
       return async (call) =>
         toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));

@@ -61,6 +61,8 @@ export class HttpServerCall extends Call implements HttpInfo {
   readonly #query: string;
   readonly #captures: readonly string[];
   #message: Promise<Message> | undefined;
+  /** What {@link #message} resolves to, once it is decoded. */
+  #decoded: Message | undefined;
 
   constructor({ route, exchange, path, query, captures, context }: HttpCallInit) {
     super({
@@ -99,6 +101,13 @@ export class HttpServerCall extends Call implements HttpInfo {
     return this.#message;
   }
 
+  override receiveNow(): Message | undefined {
+    if (this.#decoded === undefined && this.#message === undefined && !this.#hasBody()) {
+      this.#bind(create(this.method.desc.input));
+    }
+    return this.#decoded;
+  }
+
   override messages(): AsyncIterable<Message> {
     throw callReceivesMessage(this.operation);
   }
@@ -118,13 +127,21 @@ export class HttpServerCall extends Call implements HttpInfo {
     return { status, contentType: codec.contentType, body, metadata, bodyLimitBytes };
   }
 
+  #hasBody(): boolean {
+    return this.#route.rule.body !== undefined && this.#exchange.hasBody();
+  }
+
   async #decode(): Promise<Message> {
-    const { rule, method, bindVariables } = this.#route;
-    const input = method.desc.input;
-    const message = rule.body === undefined || !this.#exchange.hasBody() ? create(input) : await this.#decodeBody();
+    return this.#decoded ?? this.#bind(this.#hasBody() ? await this.#decodeBody() : create(this.method.desc.input));
+  }
+
+  /** Puts into the message what the query and the path hold. */
+  #bind(message: Message): Message {
+    const { rule, bindVariables } = this.#route;
     // With body "*" everything that the path does not hold is in the body.
-    if (this.#query !== "" && rule.body !== "*") bindQuery(input, message, this.#query);
+    if (this.#query !== "" && rule.body !== "*") bindQuery(this.method.desc.input, message, this.#query);
     bindVariables?.(message, this.#captures);
+    this.#decoded = message;
     this.passMessage("received", message);
     return message;
   }
