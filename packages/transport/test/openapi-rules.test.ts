@@ -143,7 +143,7 @@ for (const desc of everyType) {
     for (const json of policies) {
       const service = {
         ...ConstraintsTaker,
-        methods: ConstraintsTaker.methods.map((method) => ({ ...method, input: desc, output: desc })),
+        methods: ConstraintsTaker.methods.slice(0, 1).map((method) => ({ ...method, input: desc, output: desc })),
       };
       const document = createOpenApi({ services: [service as typeof ConstraintsTaker], json });
       const checkAll = schemaCompiler(document)({ $ref: `#/components/schemas/${desc.typeName}` });

@@ -19,6 +19,7 @@ import {
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { parse } from "yaml";
 import { Catalog } from "./gen/test/v1/catalog_pb.ts";
+import { ConstraintsTaker } from "./gen/test/v1/constraints_pb.ts";
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Shop, ShopErrorSchema } from "./gen/test/v1/shop_pb.ts";
@@ -134,7 +135,7 @@ test("every rule is an operation", () => {
   assert.deepEqual(told.sort(), [
     "PURGE /api/v1/kinds/{int32_value} Rules_Purge",
     "delete /api/v1/shelves/{shelf}/books/{book.id} Shelves_DeleteBook",
-    "get /api/v1/any/{enum_value} Rules_Purge_2",
+    "get /api/v1/any/{enum_value} Rules_Purge_3",
     "get /api/v1/books/{book.id} Shelves_GetBook_2",
     "get /api/v1/books:search Shelves_SearchBooks",
     "get /api/v1/files/{path} Shelves_GetFile",
@@ -144,7 +145,7 @@ test("every rule is an operation", () => {
     "get /api/v1/topics/{topic}/notes Topics_Watch",
     "get /api/v1/topics/{topic}/upload Topics_Upload",
     "patch /api/v1/kinds/{int32_value} Rules_Patch",
-    "post /api/v1/kinds/{string_value}:purge Rules_Purge_3",
+    "post /api/v1/kinds/{string_value}:purge Rules_Purge_2",
     "post /api/v1/kinds:bare Rules_Bare",
     "post /api/v1/shelves/{shelf}/books Shelves_CreateBook",
     "post /api/v1/shelves/{shelvesId}/books/{booksId}/{timestamp_value}:move Rules_Move",
@@ -163,6 +164,16 @@ test("every rule is an operation", () => {
   );
   const body = update.requestBody!.content["application/json"]!.schema!;
   assert.ok(!("id" in (body.properties as object)), "what the path holds is not in the body as well");
+});
+
+test("rules of one place have an operation each, whatever they are called", () => {
+  const { paths } = createOpenApi({ services: [ConstraintsTaker], defaultRoutes: false });
+  const verbs = Object.entries(paths).map(([path, item]) => [path, Object.keys(item)]);
+  assert.deepEqual(verbs, [
+    ["/v1/things/{needed}", ["get", "delete"]],
+    ["/v1/things/{needed_}", ["get"]],
+    ["/v1/things", ["post", "put"]],
+  ]);
 });
 
 test("a query has every field that a text can tell", () => {
@@ -208,6 +219,7 @@ test("errors belong to all services, or to those that are named", () => {
 
 test("what cannot work is an error at once", () => {
   assert.throws(() => createOpenApi({ services: [] }), { code: "CLEW_TRANSPORT_OPTION" });
+  assert.throws(() => openApiRoutes({ services: [Shop], path: "/docs/" }), { code: "CLEW_TRANSPORT_OPTION" });
   assert.throws(() => describeShop({ source: Buffer.from("no descriptors") }), { code: "CLEW_TRANSPORT_OPTION" });
 });
 

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
+import { anyVerb } from "../http/router.ts";
 import { hasRule, readRules } from "../http/rule.ts";
 import { Comments } from "./comments.ts";
 import type { OpenApiDocument, OpenApiInfo, OpenApiServer } from "./document.ts";
@@ -68,10 +69,11 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const schemas = new Schemas(comments, rest.json);
   const errors = new ErrorResponses(rest.errors, services, comments, schemas);
   const paths = new Paths({ schemas, comments, errors });
-  for (const method of services.flatMap(methodsOf)) {
-    if (!rest.defaultRoutes && !hasRule(method)) continue;
-    for (const rule of readRules(method, prefix)) paths.add(method, rule);
-  }
+  const methods = services.flatMap(methodsOf).filter((method) => rest.defaultRoutes || hasRule(method));
+  const rules = methods.flatMap((method) => readRules(method, prefix).map((rule) => ({ method, rule })));
+  // Rules for any verb come last: they are told by a verb that no other has.
+  for (const { method, rule } of rules) if (rule.verb !== anyVerb) paths.add(method, rule);
+  for (const { method, rule } of rules) if (rule.verb === anyVerb) paths.add(method, rule);
   const schemeNames = Object.keys(securitySchemes);
   return {
     openapi: "3.1.1",

@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { hasReplyStream, hasRequestStream, type Method } from "@clew/rpc";
+import { anyVerb } from "../http/router.ts";
 import type { Rule } from "../http/rule.ts";
 import type { Comments } from "./comments.ts";
 import type { Content, OpenApiResponse, Operation, Parameter, PathItem, Schema } from "./document.ts";
@@ -36,17 +37,17 @@ export class Paths {
   /** Adds one rule of a method. */
   add(method: Method, rule: Rule): void {
     const isHandshake = hasRequestStream(method);
-    const anyVerb = rule.verb === "*" ? (rule.body === undefined ? "GET" : "POST") : rule.verb;
-    const verb = isHandshake ? "GET" : anyVerb;
-    const path = this.#place(toOpenApiPath(rule.template), verb);
+    const wanted = toOpenApiPath(rule.template);
+    const verb = isHandshake ? "GET" : rule.verb === anyVerb ? this.#pickVerb(wanted, rule) : rule.verb;
+    const path = this.#place(wanted, verb);
     const operation: Operation = {
       operationId: this.#createId(method),
       ...createOperation(method, rule, path, this.#context),
-      ...(rule.verb === "*" && !isHandshake && { "x-any-verb": true }),
+      ...(rule.verb === anyVerb && !isHandshake && { "x-any-verb": true }),
     };
     const item = this.#items.get(path.text) ?? new Map<string, Operation>();
     this.#items.set(path.text, item);
-    if (!item.has(verb)) item.set(verb, operation);
+    item.set(verb, operation);
   }
 
   /** All of them, in the order they came. */
@@ -54,19 +55,27 @@ export class Paths {
     return Object.fromEntries([...this.#items].map(([path, operations]) => [path, toItem(operations)]));
   }
 
+  /** One verb to stand for all: of those that no other rule has here, the one that does most. */
+  #pickVerb(path: OpenApiPath, { body }: Rule): string {
+    const first = this.#byShape.get(shapeOf(path));
+    const taken = first && this.#items.get(first.text);
+    const verbs = body === undefined ? ["GET", "DELETE", "POST"] : ["POST", "PUT", "PATCH"];
+    return verbs.find((verb) => !taken?.has(verb)) ?? anyVerb;
+  }
+
   #place(path: OpenApiPath, verb: string): OpenApiPath {
-    const shape = path.text.replace(/\{[^{}]+\}/g, "{}");
-    const first = this.#byShape.get(shape);
+    const first = this.#byShape.get(shapeOf(path));
     if (first === undefined) {
-      this.#byShape.set(shape, path);
+      this.#byShape.set(shapeOf(path), path);
       return path;
     }
-    // `*` and `**` at one place are two routes to the server. As long as their names differ nobody confuses them.
-    if (this.#items.get(first.text)?.has(verb)) return path;
-    return renameCaptures(
-      path,
-      first.captures.map(({ name }) => name),
-    );
+    const isFree = !this.#items.get(first.text)?.has(verb);
+    // Two rules of one literal path are none that a server takes.
+    if (isFree || path.captures.length === 0) return renameCaptures(path, namesOf(first));
+    // `*` and `**` at one place are two routes to the server; to OpenAPI they differ by nothing but their names.
+    let names = namesOf(path);
+    while (this.#items.get(renameCaptures(path, names).text)?.has(verb)) names = names.map((name) => `${name}_`);
+    return renameCaptures(path, names);
   }
 
   /** `Greeter_SayHello`; a second one of that name has a number. */
@@ -77,6 +86,14 @@ export class Paths {
     this.#ids.add(id);
     return id;
   }
+}
+
+function shapeOf({ text }: OpenApiPath): string {
+  return text.replace(/\{[^{}]+\}/g, "{}");
+}
+
+function namesOf({ captures }: OpenApiPath): string[] {
+  return captures.map(({ name }) => name);
 }
 
 function toItem(operations: ReadonlyMap<string, Operation>): PathItem {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { optionInvalid } from "../errors.ts";
 import type { Route } from "../http/route.ts";
 import { createOpenApi, type OpenApiOptions } from "./create-open-api.ts";
 import { readPage } from "./page.ts";
@@ -16,10 +17,12 @@ export interface OpenApiRouteOptions extends OpenApiOptions {
 /**
  * Routes that serve the document of services, and a page to read it and try it on: `routes: openApiRoutes({ services })`.
  *
- * @throws as {@link createOpenApi}
+ * @throws CLEW_TRANSPORT_OPTION, and as {@link createOpenApi}
  */
 export function openApiRoutes(options: OpenApiRouteOptions): Route[] {
   const { path = "/openapi", page = true, middleware, ...rest } = options;
+  if (!/^\/.*[^/]$/.test(path))
+    throw optionInvalid("path", `"${path}"`, 'a path without a slash at its end, like "/openapi"');
   const document = createOpenApi(rest);
   const json = Buffer.from(JSON.stringify(document));
   let yaml: Promise<Buffer> | undefined;
