@@ -11,7 +11,7 @@ import { activeSpan, type Valuer } from "./valuers.ts";
 
 /**
  * What a line tells beside its message. Anything may be given: what cannot be written is replaced, and nothing throws. A function
- * is called for each line that is written, and its result is the value.
+ * among the fields of a logger, not of a line, is a {@link Valuer}: it is called for each line that is written.
  */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -212,7 +212,7 @@ class LineLogger implements Logger {
     const budget: Budget = { left: maxLineChars - this.#bound.chars };
     const line: PlainFields = Object.assign(Object.create(null), this.#bound.plain);
     const message = plainText(toText(given), redaction, budget);
-    for (const [key, valuer] of this.#bound.valuers) putField(line, key, valuer, redaction, budget);
+    for (const [key, valuer] of this.#bound.valuers) putField(line, key, evaluate(valuer), redaction, budget);
     const span = activeSpan();
     if (span !== undefined) {
       line.trace_id = span.traceId;
@@ -282,7 +282,7 @@ function putField(line: PlainFields, key: string, given: unknown, redaction: Red
     line["[more]"] = "left out";
     return;
   }
-  const value = toPlain(typeof given === "function" ? evaluate(given as Valuer) : given, key, redaction, budget);
+  const value = toPlain(given, key, redaction, budget);
   if (value !== undefined) line[nameOf(cutKey(key))] = value;
 }
 
