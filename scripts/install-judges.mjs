@@ -22,6 +22,7 @@ const grpcGo = "v1.76.0";
  * `npm`: a folder of this repository whose package.json pins what is installed; the path is that of the folder with it.
  * `pip`: Python packages of pinned versions; the path is that of the folder with them, for PYTHONPATH.
  * `maven`: a jar.
+ * `mavenFolder`: a folder of this repository whose pom.xml pins what is needed; the path is that of the folder with the jars.
  * `python`: the modules that a Python must have, and the Debian packages that give them to /usr/bin/python3.
  */
 const judges = {
@@ -59,6 +60,7 @@ const judges = {
   },
   "traces-peer-go": { goFolder: "conformance/traces/peers/go" },
   "traces-peer-js": { npm: "conformance/traces/peers/js" },
+  "skywalking-oap": { mavenFolder: "conformance/skywalking/oap" },
   "skywalking-peer-js": { npm: "conformance/skywalking/peers/js" },
   "traces-peer-python": {
     pip: [
@@ -92,6 +94,7 @@ export function installJudges(...names) {
       if (judge.npm !== undefined) return [name, installNpm(name, judge)];
       if (judge.pip !== undefined) return [name, installPip(name, judge)];
       if (judge.program !== undefined) return [name, installDebian(name, judge)];
+      if (judge.mavenFolder !== undefined) return [name, installMavenFolder(name, judge)];
       if (judge.maven !== undefined) return [name, installMaven(name, judge)];
       return [name, judge.go === undefined ? installPython(name, judge) : installGo(name, judge)];
     }),
@@ -200,6 +203,16 @@ function installMaven(name, { maven }) {
     const args = ["-q", "-B", "dependency:copy", `-Dartifact=${maven}`, `-DoutputDirectory=${build}`];
     execFileSync("mvn", args, { stdio: ["ignore", "inherit", "inherit"] });
     return readdirSync(build)[0];
+  });
+}
+
+function installMavenFolder(name, { mavenFolder }) {
+  const pom = join(root, mavenFolder, "pom.xml");
+  const version = createHash("sha256").update(readFileSync(pom)).digest("hex");
+  return installOnce(name, version, (build) => {
+    const args = ["-q", "-B", "-f", pom, "dependency:copy-dependencies", `-DoutputDirectory=${join(build, name)}`];
+    execFileSync("mvn", args, { stdio: ["ignore", "inherit", "inherit"] });
+    return name;
   });
 }
 

@@ -1,5 +1,5 @@
-// Traces between Clew and services with SkyWalking's agent for Node, over HTTP and gRPC, all of them in segments; compares what
-// failed with known-failures.txt.
+// Traces between Clew and services with SkyWalking's agent for Node, over HTTP and gRPC, all of them in segments, in a collector of
+// the test's and in SkyWalking's own; compares what failed with known-failures.txt.
 //
 //     node conformance/skywalking/run.mjs               everything
 //     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCollector } from "../../packages/exporter/test/skywalking-collector.ts";
 import { installJudges } from "../../scripts/install-judges.mjs";
+import { startOap } from "./oap.mjs";
+import { oapCases } from "./oap-cases.ts";
 import { relayCases } from "./relays.ts";
 
 const here = import.meta.dirname;
@@ -22,9 +24,11 @@ try {
 
 async function main(words) {
   const start = performance.now();
-  const judges = installJudges("skywalking-peer-js");
+  const judges = installJudges("skywalking-peer-js", "skywalking-oap");
+  const oap = await startOap(judges["skywalking-oap"], closers);
   const collector = await startCollector();
   closers.push(() => collector.stop());
+  console.log(`started in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   const agent = join(judges["skywalking-peer-js"], "peer.js");
   const clew = join(here, "peers/clew.ts");
   const programs = [
@@ -34,15 +38,19 @@ async function main(words) {
     ["clew-both", clew, "both", {}],
     ["clew-go", clew, "both", { IDS: "go" }],
   ];
-  const peers = Object.fromEntries(
-    await Promise.all(
-      programs.map(async ([name, path, family, env]) => {
-        const addresses = await startPeer(name, path, { PEER: family, ...env }, collector.address);
-        return [name, { name, family, ...addresses }];
-      }),
-    ),
-  );
-  const cases = relayCases(peers, collector.segments).filter(({ name }) => words.every((word) => name.includes(word)));
+  const startPeers = async (backend) =>
+    Object.fromEntries(
+      await Promise.all(
+        programs.map(async ([name, path, family, env]) => {
+          const addresses = await startPeer(name, path, { PEER: family, ...env }, backend);
+          return [name, { name, family, ...addresses }];
+        }),
+      ),
+    );
+  const cases = [
+    ...relayCases(await startPeers(collector.address), collector.segments),
+    ...oapCases(await startPeers(oap.address), oap.graphql),
+  ].filter(({ name }) => words.every((word) => name.includes(word)));
   if (cases.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
   const results = [];
   for (const { name, run } of cases) {
