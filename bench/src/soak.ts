@@ -21,10 +21,12 @@ type Mode = (typeof modes)[number];
 /** Requests a second to each app, and spans inside each. */
 const rate = 200;
 const spansInside = 20;
-/** How much over the memory of its first half a process may have at its end. */
+/** How much more than in its first half a process may hold at its end: live heap, after a collection. */
 const growthLimit = 1.15;
 
 interface AppStats {
+  /** What is alive in the heap, with buffers. */
+  readonly liveMiB: number;
   readonly rssMiB: number;
   readonly unhandled: readonly string[];
   readonly spans: BatchStats | undefined;
@@ -89,15 +91,17 @@ async function runApp(endpoint: string): Promise<void> {
   process.on("uncaughtException", (error) => unhandled.push(String(error)));
   process.on("message", async (told) => {
     if (told === "stop") await traces?.shutdown();
-    const stats: AppStats = { rssMiB: process.memoryUsage().rss / 1024 / 1024, unhandled, spans: traces?.stats() };
-    process.send!(stats);
+    globalThis.gc!();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const [liveMiB, rssMiB] = [heapUsed + external, rss].map((bytes) => bytes / 1024 / 1024) as [number, number];
+    process.send!({ liveMiB, rssMiB, unhandled, spans: traces?.stats() } satisfies AppStats);
   });
   process.on("disconnect", () => process.exit());
   process.send!(Number(server.endpoint().port));
 }
 
 async function start(...args: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(import.meta.filename, args);
+  const child = fork(import.meta.filename, args, { execArgv: ["--expose-gc"] });
   const [port] = (await once(child, "message")) as [number];
   return { child, port };
 }
@@ -141,13 +145,13 @@ async function soak(minutes: number): Promise<void> {
     call(count % 2);
     call((count + 1) % 2);
   }, 1000 / rate);
-  const memory: number[][] = [[], []];
+  const memory: AppStats[][] = [[], []];
   const unhandled: string[] = [];
   for (let phase = 0; performance.now() < endMs - phaseMs / 2; phase++) {
     mode = modes[phase % modes.length]!;
     sink.child.send(mode);
     await wait(phaseMs);
-    for (const [index, { child }] of apps.entries()) memory[index]!.push((await ask(child, "tell")).rssMiB);
+    for (const [index, { child }] of apps.entries()) memory[index]!.push(await ask(child, "tell"));
   }
   mode = "well";
   sink.child.send(mode);
@@ -171,9 +175,13 @@ async function soak(minutes: number): Promise<void> {
   }
   for (const [index, name] of ["traced", "bare"].entries()) {
     const half = memory[index]!.slice(0, Math.ceil(memory[index]!.length / 2));
-    const early = Math.max(...half);
-    const late = ends[index]!.rssMiB;
-    console.log(`\n${name}: ${early.toFixed(0)} MiB at most in the first half, ${late.toFixed(0)} MiB at the end`);
+    const early = Math.max(...half.map(({ liveMiB }) => liveMiB));
+    const { liveMiB: late, rssMiB } = ends[index]!;
+    const resident = Math.max(...memory[index]!.map((one) => one.rssMiB), rssMiB);
+    const at = `${late.toFixed(1)} MiB at the end, ${resident.toFixed(0)} MiB resident at most`;
+    console.log(
+      `${index === 0 ? "\n" : ""}${name.padEnd(7)} ${early.toFixed(1)} MiB alive at most in the first half, ${at}`,
+    );
     if (late > early * growthLimit) problems.push(`${name} grows`);
   }
   const { started, exported, rejected, dropped, failed, waiting } = ends[0]!.spans!;

@@ -82,7 +82,7 @@ test("every kind of value, in every place, says what protobuf says", () => {
     makeSpan({
       events: [
         { name: "one", timeUs: 1_700_000_000_000_000.5, attributes, droppedAttributes: 1 },
-        { name: "", timeUs: 1_699_999_999_999_999.9999, attributes: noAttributes, droppedAttributes: 0 },
+        { name: "", timeUs: 1_700_000_000_000_000 - 0.25, attributes: noAttributes, droppedAttributes: 0 },
       ],
       links: [
         {

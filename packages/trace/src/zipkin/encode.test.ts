@@ -15,7 +15,7 @@ function makeSpan(init: Partial<SpanData> = {}): SpanData {
     traceState: "",
     name: "GET /cart",
     kind: SpanKind.SERVER,
-    startUs: 1_700_000_000_000_000.75,
+    startUs: 1_700_000_000_000_000.5,
     endUs: 1_700_000_000_001_234.5,
     statusCode: SpanStatusCode.UNSET,
     statusMessage: "",
@@ -40,7 +40,7 @@ test("a plain span has nothing that is empty", () => {
       name: "GET /cart",
       kind: "SERVER",
       timestamp: 1_700_000_000_000_000,
-      duration: 1233,
+      duration: 1234,
       localEndpoint: { serviceName: "shop" },
     },
   ]);
@@ -48,7 +48,7 @@ test("a plain span has nothing that is empty", () => {
 
 test("a root has no parent, an internal span no kind, and what took no time took a microsecond", () => {
   const { parentId, kind, duration } = toZipkinSpan(
-    makeSpan({ parentSpanId: "", kind: SpanKind.INTERNAL, endUs: 1_700_000_000_000_000.75 }),
+    makeSpan({ parentSpanId: "", kind: SpanKind.INTERNAL, endUs: 1_700_000_000_000_000.5 }),
   );
   assert.deepEqual([parentId, kind, duration], [undefined, undefined, 1]);
   assert.deepEqual(
