@@ -12,7 +12,7 @@ import {
 } from "./gen/skywalking/v3/agent_pb.ts";
 import { type RawMessage, rawCodec, toRawMessage } from "./otlp-service.ts";
 import type { SkyWalkingSettings } from "./skywalking-options.ts";
-import type { Report, ReportService } from "./skywalking-upstream.ts";
+import type { Report, ReportService } from "./skywalking-report.ts";
 
 const services: Readonly<Record<ReportService, DescService>> = {
   TraceSegmentReportService,

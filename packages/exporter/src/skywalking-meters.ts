@@ -5,7 +5,7 @@ import type { MetricData, MetricsData, MetricsExporter } from "@clew/metrics";
 import { type FlatAttributes, suppressTracing } from "@clew/trace";
 import { encodeMeters, type MeterBucket, type MeterData } from "@clew/trace/skywalking";
 import type { SkyWalkingExporter } from "./skywalking.ts";
-import type { Report } from "./skywalking-upstream.ts";
+import type { Report } from "./skywalking-report.ts";
 
 /**
  * Sends metrics as SkyWalking's meters, over the connection of an exporter: for `startMetrics({ exporter })`. Dots of names become

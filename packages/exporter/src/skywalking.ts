@@ -12,7 +12,8 @@ import {
   segmentToJson,
 } from "@clew/trace/skywalking";
 import { resolveSkyWalkingOptions, type SkyWalkingOptions, type SkyWalkingSettings } from "./skywalking-options.ts";
-import { type Report, toBatchResult, Upstream } from "./skywalking-upstream.ts";
+import type { Report } from "./skywalking-report.ts";
+import { toBatchResult, Upstream } from "./skywalking-upstream.ts";
 
 /** What became of the segments handed over so far. */
 export interface SkyWalkingExporterStats {

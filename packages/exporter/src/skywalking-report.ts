@@ -1,0 +1,21 @@
+/** One thing to tell the collector, or to ask it. */
+export interface Report {
+  /** What it is, for the log: "segments". */
+  readonly what: string;
+  /** The service and the method of gRPC. */
+  readonly service: ReportService;
+  readonly method: string;
+  /** Protobuf; several where the method takes a stream. */
+  readonly messages: () => readonly Uint8Array[];
+  /** The path over HTTP, and the JSON to post there; undefined where it goes over gRPC only. */
+  readonly path?: string;
+  readonly json?: () => unknown;
+}
+
+export type ReportService =
+  | "TraceSegmentReportService"
+  | "ManagementService"
+  | "LogReportService"
+  | "MeterReportService"
+  | "ConfigurationDiscoveryService"
+  | "ProfileTask";
