@@ -23,15 +23,39 @@ export interface Case {
   readonly messages?: number;
 }
 
-const node = (name: string, file: string): Peer => ({
+const node = (name: string, file: string, ...args: string[]): Peer => ({
   name,
-  command: () => [process.execPath, new URL(`servers/${file}`, import.meta.url).pathname],
+  command: () => [process.execPath, new URL(`servers/${file}`, import.meta.url).pathname, ...args],
 });
 const http = [
   node("node:http, bare", "http-node.ts"),
   node("Fastify", "http-fastify.ts"),
   node("Clew", "http-clew.ts"),
   node("Clew, every request traced", "http-clew-traced.ts"),
+];
+
+/** Servers without tracing, and the same with it: what the second costs more is the price of a traced request. */
+export const tracingPeers: readonly { readonly name: string; readonly plain: Peer; readonly traced: Peer }[] = [
+  {
+    name: "OpenTelemetry SDK on node:http, every request sampled",
+    plain: node("node:http", "http-node.ts"),
+    traced: node("node:http and OpenTelemetry", "http-node-otel.ts"),
+  },
+  {
+    name: "Clew, every request sampled",
+    plain: node("Clew", "http-clew.ts"),
+    traced: node("Clew, traced", "http-clew-traced.ts"),
+  },
+  {
+    name: "OpenTelemetry SDK on node:http, none sampled",
+    plain: node("node:http", "http-node.ts"),
+    traced: node("node:http and OpenTelemetry, off", "http-node-otel.ts", "off"),
+  },
+  {
+    name: "Clew, none sampled",
+    plain: node("Clew", "http-clew.ts"),
+    traced: node("Clew, not sampled", "http-clew-traced.ts", "off"),
+  },
 ];
 export const grpcPeers: readonly Peer[] = [
   node("grpc-js", "grpc-js.ts"),

@@ -112,7 +112,8 @@ for (let round = 0; round < rounds; round++) {
   for (const [name, run] of Object.entries(chains)) costs.get(name)!.push(await measure(run));
 }
 const bare = median(costs.get("no middleware")!);
+console.log("| chain | us a call | us for the middleware |\n| --- | ---: | ---: |");
 for (const [name, values] of costs) {
   const us = median(values);
-  console.log(`${us.toFixed(3)} us a call, ${(us - bare).toFixed(3)} for the middleware: ${name}`);
+  console.log(`| ${name} | ${us.toFixed(3)} | ${(us - bare).toFixed(3)} |`);
 }

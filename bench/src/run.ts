@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type Case, cases, grpcClients, grpcPeers } from "./cases.ts";
+import { type Case, cases, grpcClients, grpcPeers, tracingPeers } from "./cases.ts";
 import { measureClient } from "./client-process.ts";
 import { buildGoPeer } from "./go-peer.ts";
 import { measure, median, openConnections, requireLoadTool } from "./load.ts";
@@ -104,21 +104,64 @@ async function runClients(): Promise<string> {
   }
 }
 
+/** What tracing adds to a request, ours and OpenTelemetry's, each over the same server without it. */
+async function runTracing(): Promise<string> {
+  const [one] = cases;
+  const servers: (readonly [ServerProcess, ServerProcess])[] = [];
+  try {
+    for (const { plain, traced } of tracingPeers) {
+      servers.push([
+        await startServerProcess(plain.name, plain.command()),
+        await startServerProcess(traced.name, traced.command()),
+      ]);
+    }
+    for (const server of servers.flat()) measure(one!, server, 2 * one!.requests);
+    const added = servers.map((): number[] => []);
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, [plain, traced]] of servers.entries()) {
+        added[i]!.push(-measure(one!, plain, one!.requests) + measure(one!, traced, one!.requests));
+      }
+    }
+    const lines = tracingPeers.map(({ name }, i) => {
+      // Every second pair is ours, after OpenTelemetry's.
+      const theirs = median(added[i - (i % 2)]!);
+      const ours = median(added[i]!);
+      return `| ${name} | ${ours.toFixed(1)} | ${(ours / theirs).toFixed(2)} | ${servers[i]![1].peakMemory().toFixed(0)} |`;
+    });
+    return [
+      `## ${tracingName}`,
+      "",
+      "| tracing | CPU us it adds to a request | / OpenTelemetry | peak MiB |",
+      "| --- | ---: | ---: | ---: |",
+      ...lines,
+      "",
+    ].join("\n");
+  } finally {
+    for (const server of servers.flat()) await server.stop();
+  }
+}
+
 /** Runs a benchmark that is a program of its own and prints a table. */
 function runProgram(file: string): string {
   return execFileSync(process.execPath, [join(import.meta.dirname, file)], { encoding: "utf8" });
 }
 
+const tracingName = "Tracing, OTLP to a sink";
 const idleName = "gRPC idle connections";
 const codecName = "Codecs, 1.8 KB order and hello";
+const coldStartName = "Cold start";
+const chainName = "Chains of middleware";
 const clientName = "gRPC client, hello, 16 calls at a time";
 
 requireLoadTool();
 const wanted = process.argv[2]?.toLowerCase() ?? "";
 const all: readonly { readonly name: string; readonly run: () => Promise<string> }[] = [
   ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
+  { name: tracingName, run: runTracing },
   { name: clientName, run: runClients },
   { name: idleName, run: runIdleConnections },
+  { name: coldStartName, run: async () => `## ${coldStartName}\n\n${runProgram("cold-start.ts")}` },
+  { name: chainName, run: async () => `## ${chainName}\n\n${runProgram("chain.ts")}` },
   { name: codecName, run: async () => `## ${codecName}\n\n${runProgram("codec.ts")}` },
 ];
 const chosen = all.filter(({ name }) => name.toLowerCase().includes(wanted));
