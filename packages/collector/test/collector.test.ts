@@ -7,7 +7,10 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Collector, type CollectorOptions } from "@clew/collector";
-import { encodeJsonRequest } from "@clew/trace/otel";
+import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exporter/otlp-service";
+import { createServiceClient } from "@clew/rpc";
+import { decodePartialSuccess, encodeJsonRequest } from "@clew/trace/otel";
+import { GrpcClient } from "@clew/transport/grpc";
 
 const T0_MS = 1_700_000_000_000;
 
@@ -634,3 +637,29 @@ test("a start that fails leaves nothing open", () =>
       assert.throws(() => new Collector({ bodyLimitBytes: 0 }), { code: "CLEW_COLLECTOR_OPTION" });
     }),
   ));
+
+test("OTLP over gRPC: spans are taken, bad ones refused in part, and what is no request for good", async () => {
+  await withCollector(
+    async (collector) => {
+      const endpoint = collector.otlpGrpcEndpoint()!.href;
+      const client = new GrpcClient({ endpoint, codec: rawCodec });
+      const { export: call, [Symbol.asyncDispose]: close } = createServiceClient(TraceService, client);
+      const request = (bytes: Uint8Array) => toRawMessage(TraceService.method.export.input, bytes);
+      try {
+        const reply = await call(request(protobufOf({ trace: 1, id: 1 })));
+        assert.equal((reply as unknown as RawMessage).bytes.length, 0);
+        const partial = await call(request(protobufOf({ trace: 2, id: 1 }, { trace: 0, id: 2 })));
+        assert.equal(decodePartialSuccess((partial as unknown as RawMessage).bytes)?.rejectedSpans, 1);
+        await assert.rejects(Promise.resolve(call(request(Buffer.from([0x0a, 0xff])))), {
+          code: 400,
+          message: /malformed/,
+        });
+      } finally {
+        await close();
+      }
+      const { body } = await send(`${collector.endpoint().origin}/api/services`);
+      assert.deepEqual((JSON.parse(body.toString()) as { data: unknown }).data, ["user"]);
+    },
+    { otlpGrpcAddress: "127.0.0.1:0" },
+  );
+});

@@ -1,6 +1,7 @@
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
 import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
+import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { type OtlpOptions, type OtlpProtocol, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
 
@@ -37,9 +38,10 @@ export class OtlpExporter implements SpanExporter {
   }
 
   async export(spans: readonly SpanData[]): Promise<ExportResult> {
-    const { protocol } = this.#settings;
-    const encode = protocol === "http/json" ? encodeRequestAsJson : encodeRequest;
-    const result = await this.#delivery.deliver(spans.length, () => toOtlpBody(encode(spans), this.#settings));
+    const encode = this.#settings.protocol === "http/json" ? encodeJson : encodeProtobuf;
+    const result = await this.#delivery.deliver(spans.length, async () =>
+      toOtlpBody(await encode(spans), this.#settings),
+    );
     return toExportResult(result);
   }
 
@@ -48,3 +50,18 @@ export class OtlpExporter implements SpanExporter {
     return this.#delivery.shutdown();
   }
 }
+
+function encodeProtobuf(spans: readonly SpanData[]): Promise<Buffer> {
+  // Messages one after another are one message, with the elements of all.
+  return encodeInTurns<Buffer>(spans, encodeRequest, (pieces) => Buffer.concat(pieces));
+}
+
+function encodeJson(spans: readonly SpanData[]): Promise<string> {
+  return encodeInTurns(spans, encodeRequestAsJson, (pieces) => {
+    const groups = pieces.map((piece) => piece.slice(head.length, -tail.length));
+    return `${head}${groups.join(",")}${tail}`;
+  });
+}
+
+const head = '{"resourceSpans":[';
+const tail = "]}";

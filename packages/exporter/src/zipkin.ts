@@ -2,6 +2,7 @@ import type { Logger } from "@clew/log";
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeSpans } from "@clew/trace/zipkin";
 import { Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
+import { encodeInTurns } from "./encode-in-turns.ts";
 import { compressionUnknown, endpointInvalid, timeoutInvalid } from "./errors.ts";
 import { gzip, HttpSender } from "./http-sender.ts";
 import { isLoopback } from "./otlp-options.ts";
@@ -95,8 +96,8 @@ export class ZipkinExporter implements SpanExporter {
   }
 
   async export(spans: readonly SpanData[]): Promise<ExportResult> {
-    const result = await this.#delivery.deliver(spans.length, () => {
-      const body = Buffer.from(encodeSpans(spans));
+    const result = await this.#delivery.deliver(spans.length, async () => {
+      const body = Buffer.from(await encodeInTurns(spans, encodeSpans, joinArrays));
       return this.#settings.isCompressed ? gzip(body) : body;
     });
     return toExportResult(result);
@@ -106,4 +107,8 @@ export class ZipkinExporter implements SpanExporter {
   shutdown(): Promise<void> {
     return this.#delivery.shutdown();
   }
+}
+
+function joinArrays(arrays: string[]): string {
+  return `[${arrays.map((array) => array.slice(1, -1)).join(",")}]`;
 }

@@ -89,6 +89,19 @@ test("compression can be turned off, and a base path stays", async () => {
   assert.equal(collector.requests[0]!.path, "/base/v1/traces");
 });
 
+for (const protocol of ["http/protobuf", "http/json"] as const) {
+  test(`a large batch is encoded in turns, and comes as one, by ${protocol}`, async () => {
+    const collector = await sink();
+    const spans = makeSpans(1300);
+    assert.equal((await exporterTo(collector.endpoint, { protocol }).export(spans)).outcome, "exported");
+    assert.equal(collector.requests.length, 1);
+    assert.deepEqual(
+      collector.requests[0]!.spans.map(({ spanId, service }) => [spanId, service]),
+      spans.map(({ spanId }) => [spanId, "user"]),
+    );
+  });
+}
+
 test("requests share one connection", async () => {
   const collector = await sink();
   const exporter = exporterTo(collector.endpoint);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
-import { type DecodedSpan, decodeSpans } from "@clew/trace/otel";
+import { type DecodedSpan, decodeSpans, encodeJsonRequest } from "@clew/trace/otel";
 
 export interface SinkRequest {
   readonly method: string;
@@ -42,7 +42,9 @@ export async function startSink(answer: Answer = (response) => response.end(), p
         path: request.url ?? "",
         headers: request.headers,
         size: body.length,
-        spans: decodeSpans(message),
+        spans: decodeSpans(
+          request.headers["content-type"] === "application/json" ? encodeJsonRequest(message.toString()) : message,
+        ),
         atMs: performance.now(),
       });
       answer(response, requests.length - 1);

@@ -8,7 +8,7 @@ import { ZipkinExporter } from "@clew/exporter";
 import { makeSpans } from "./make-spans.ts";
 
 test("spans arrive as Zipkin's JSON, where the environment says; busy is tried again, a refusal is final", async (t) => {
-  const statuses = [429, 202, 400];
+  const statuses = [429, 202, 400, 202];
   const requests: { url: string; type: string; spans: { id: string; localEndpoint: unknown }[] }[] = [];
   const server = createServer(async (request: IncomingMessage, response) => {
     const chunks: Buffer[] = [];
@@ -43,8 +43,11 @@ test("spans arrive as Zipkin's JSON, where the environment says; busy is tried a
     [1, 2, 3].map(() => ["/zipkin/api/v2/spans", "application/json", 3]),
   );
   assert.deepEqual(requests[0]!.spans[0]!.localEndpoint, { serviceName: "user" });
+  // In turns, and as one.
+  assert.equal((await exporter.export(makeSpans(600))).outcome, "exported");
+  assert.equal(requests[3]!.spans.length, 600);
   const { exported, failed, retries } = exporter.stats();
-  assert.deepEqual([exported, failed, retries], [3, 3, 1]);
+  assert.deepEqual([exported, failed, retries], [603, 3, 1]);
 });
 
 test("without an endpoint it is Zipkin's port on this machine; what is no URL is refused", () => {
