@@ -5,7 +5,7 @@ export { type LogLevels, logLevels } from "./log-levels.ts";
 export { createLogger, type Fields, type Logger, type LoggerOptions, silentLogger } from "./logger.ts";
 export { type PinoLike, type PinoLogger, type PinoMethod, pinoWriter, toPino } from "./pino.ts";
 export { flushLogs } from "./stdout.ts";
-export { type CallerOptions, caller, spanId, timestamp, traceId, type Valuer } from "./valuers.ts";
+export { type CallerOptions, caller, spanId, timestamp, traceFlags, traceId, type Valuer } from "./valuers.ts";
 
 // For library authors.
 

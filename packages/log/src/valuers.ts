@@ -22,6 +22,11 @@ export function spanId(): Valuer {
   return () => activeSpan()?.spanId;
 }
 
+/** The active span's trace flags as W3C writes them, `01` for a trace that is sampled; see {@link traceId}. */
+export function traceFlags(): Valuer {
+  return () => activeSpan()?.traceFlags.toString(16).padStart(2, "0");
+}
+
 /**
  * The moment of the line in a form of its own, beside `time`: "iso" in UTC to the millisecond, "unix" in seconds, "unixms" and
  * "unixns" as a text of digits; or what a function makes of the Date.

@@ -27,6 +27,10 @@ export interface HttpInfo {
   readonly route: string;
   /** `http` or `https`. */
   readonly scheme?: string;
+  /** What follows the path and its question mark; empty when there is none. */
+  readonly query?: string;
+  /** The version of HTTP that carried it: `1.1`, `2`. */
+  readonly version?: string;
   /** The status of the reply, unless that is an error: 200, or what a handler has set. Default: 200. */
   readonly status?: number;
 }
@@ -183,6 +187,11 @@ export abstract class Call implements Holder {
   /** The call that this one is a try of, where a middleware sends one several times; undefined for any other. */
   get tryOf(): Call | undefined {
     return undefined;
+  }
+
+  /** On a server, whom the caller asked for: `shop.example:8443`. Undefined where it did not say. */
+  get authority(): string | undefined {
+    return this.side === "server" ? this.metadata.get("host") : undefined;
   }
 
   /** How often this call was sent before, where it is one of several tries; 0 for the first. */

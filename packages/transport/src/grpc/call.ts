@@ -88,6 +88,15 @@ export class GrpcCall extends Call implements StreamListener {
     return this.#init.timeoutMs <= 0;
   }
 
+  /** Metadata has no pseudo-headers; what was translated to gRPC may have come with a host. */
+  override get authority(): string | undefined {
+    const { headers } = this.#init;
+    for (let at = 0; at < headers.length; at += 2) {
+      if (headers[at] === ":authority" || headers[at] === "host") return headers[at + 1];
+    }
+    return undefined;
+  }
+
   protected override readMetadata(): Metadata {
     return readMetadata(this.#init.headers) ?? new Metadata();
   }

@@ -96,6 +96,14 @@ export class HttpServerCall extends Call implements HttpInfo {
     return this.#exchange.scheme;
   }
 
+  get query(): string {
+    return this.#query;
+  }
+
+  get version(): string {
+    return this.#exchange.version;
+  }
+
   override receive(): Promise<Message> {
     this.#message ??= this.#decode();
     return this.#message;

@@ -79,6 +79,10 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     return "encrypted" in socketOf(this.peer) ? "https" : "http";
   }
 
+  get version(): string {
+    return "2";
+  }
+
   get isAnswered(): boolean {
     return this.#isAnswered;
   }

@@ -54,6 +54,10 @@ export class NodeExchange implements ServerExchange {
     return "encrypted" in this.#request.socket ? "https" : "http";
   }
 
+  get version(): string {
+    return this.#request.httpVersion;
+  }
+
   get peer(): Peer {
     return peerOf(this.#request.socket);
   }

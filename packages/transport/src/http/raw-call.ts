@@ -87,6 +87,14 @@ export class RawCall extends Call implements HttpInfo {
     return this.#init.exchange.scheme;
   }
 
+  get query(): string {
+    return this.#init.exchange.target.slice(this.path.length + 1);
+  }
+
+  get version(): string {
+    return this.#init.exchange.version;
+  }
+
   get status(): number {
     return this.#init.response.statusCode;
   }

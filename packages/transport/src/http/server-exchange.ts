@@ -16,6 +16,8 @@ export interface ServerExchange {
   /** The headers as the metadata of a call. */
   metadata(): Metadata;
   readonly scheme: "http" | "https";
+  /** The version of HTTP: `1.1`, `2`. */
+  readonly version: string;
   readonly peer: Peer;
   /** Whether a reply began. */
   readonly isAnswered: boolean;
