@@ -12,6 +12,7 @@ import {
   type DoctorOptions,
   type Environment,
   propagatorFromEnv,
+  readBoolean,
   readWords,
   type Sampler,
   type SpanExporter,
@@ -83,7 +84,7 @@ export interface StartTracingOptions {
   exporter?: SpanExporter | readonly SpanExporter[];
   /**
    * Sends SkyWalking's segments as well, of the same spans, and speaks `sw8` beside W3C; `true` for what the SW_AGENT_ variables
-   * say. For segments alone set `exporter: []`. Default: false.
+   * say. For segments alone set `exporter: []`. SW_DISABLE turns it off. Default: false.
    */
   skywalking?: SkyWalkingTracingOptions | boolean;
   /** What else is handed every span: metrics. Default: none. */
@@ -203,7 +204,7 @@ interface SkyWalking {
 }
 
 function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWalking | undefined {
-  if (!options.skywalking) return undefined;
+  if (!options.skywalking || readBoolean(env, "SW_DISABLE")) return undefined;
   const { service, logger } = options;
   const given: SkyWalkingTracingOptions = {
     env,

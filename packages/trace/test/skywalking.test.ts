@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BatchResult, composeProcessors, TracerProvider } from "@clew/trace";
+import { alwaysOff, type BatchResult, composeProcessors, TailProcessor, TracerProvider } from "@clew/trace";
 import { BaggagePropagator, CompositePropagator, TraceContextPropagator } from "@clew/trace/otel";
 import {
   decodeSegment,
@@ -422,6 +422,29 @@ test("300 spans are kept, the rest is told of, and a call made by one of them co
   assert.equal(segment!.spans.length, 300);
   assert.equal(segment!.isSizeLimited, true);
   assert.equal(processor.stats().hiddenSpans, 1);
+});
+
+test("behind a tail, what nobody sampled and turned out an error leaves as a segment; the rest is forgotten", async () => {
+  const { processor, segments } = world();
+  const tail = new TailProcessor(processor, { slowMs: 60_000 });
+  const tracer = new TracerProvider({ processor: tail, ids: processor, sampler: alwaysOff, env: {} }).getTracer("test");
+  for (const code of [SpanStatusCode.UNSET, SpanStatusCode.ERROR]) {
+    const root = tracer.startSpan("a", { kind: SpanKind.SERVER });
+    const child = tracer.startSpan("b", {}, under(root));
+    assert.equal(parseSw8(send(under(child)).sw8!)!.isSampled, undefined);
+    child.end();
+    root.setStatus({ code });
+    root.end();
+  }
+  await processor.forceFlush();
+  assert.equal(segments.length, 1);
+  assert.deepEqual(
+    segments[0]!.spans.map(({ operation, parentSpanId }) => [operation, parentSpanId]),
+    [
+      ["a", -1],
+      ["b", 0],
+    ],
+  );
 });
 
 test("the correlation travels in sw8-correlation and, marked, in baggage; keys on request become tags", async () => {

@@ -73,6 +73,22 @@ export class SegmentPart {
   }
 }
 
+/** A span, found by its id. */
+export interface Found {
+  readonly part: SegmentPart;
+  readonly number: number;
+  /** Undefined when its part has left. */
+  readonly entry: Entry | undefined;
+}
+
+function findIn(part: SegmentPart, spanId: string): Found | undefined {
+  const key = part.spanIds.numberOf(spanId);
+  if (key === undefined || (key >= part.nextNumber && (key < hiddenFrom || key >= part.nextHidden))) return undefined;
+  const entry = part.entries.get(key);
+  if (entry !== undefined) return { part, number: entry.isHidden ? 0 : entry.number, entry };
+  return { part, number: key >= hiddenFrom ? 0 : key, entry: undefined };
+}
+
 /** What SkyWalking needs to know of one of our segments: kept in it, found through its spans. */
 export class SegmentBook {
   /** The trace id as SkyWalking knows it. */
@@ -98,17 +114,12 @@ export class SegmentBook {
   }
 
   /** The part and the number, merged ones resolved, of a span; the first span of the newest part when it is not known. */
-  find(spanId: string): { readonly part: SegmentPart; readonly number: number; readonly entry: Entry | undefined } {
-    for (const part of [this.part, ...this.earlier]) {
-      const number = part.spanIds.numberOf(spanId);
-      if (number === undefined || (number >= part.nextNumber && (number < hiddenFrom || number >= part.nextHidden))) {
-        continue;
-      }
-      const entry = part.entries.get(number);
-      if (entry !== undefined) return { part, number: entry.isHidden ? 0 : entry.number, entry };
-      return { part, number: number >= hiddenFrom ? 0 : number, entry: undefined };
+  find(spanId: string): Found {
+    let found = findIn(this.part, spanId);
+    for (let index = 0; found === undefined && index < this.earlier.length; index++) {
+      found = findIn(this.earlier[index]!, spanId);
     }
-    return { part: this.part, number: 0, entry: this.part.entries.get(0) };
+    return found ?? { part: this.part, number: 0, entry: this.part.entries.get(0) };
   }
 
   /** Where a call comes from that is made by this span, to `address` if that is known. */

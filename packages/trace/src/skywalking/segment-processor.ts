@@ -289,6 +289,8 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
 
   #wait(book: SegmentBook, part: SegmentPart): void {
     const { lateTimeoutMs, maxWaiting } = this.#settings;
+    // Most late spans are not very late.
+    while (this.#waiting[0]?.part.hasLeft === true) this.#waiting.shift();
     this.#waiting.push({ book, part, untilMs: performance.now() + lateTimeoutMs });
     if (this.#waiting.length > maxWaiting) {
       const first = this.#waiting.shift()!;
