@@ -104,19 +104,18 @@ export class HttpSender implements Sender {
   }
 }
 
-// A reply is a few bytes, and the specification lets no one send more than 4 MiB: what is beyond 64 KiB is read and forgotten, and
-// beyond the 4 MiB nobody reads on. The status has said already what became of the request.
+// A reply is a few bytes. Beyond this nobody reads on, and the connection is closed: the status has said already what became of the
+// request.
 const maxReplyBytes = 65_536;
-const maxReadBytes = 4 * 1024 * 1024;
 
 async function readReply(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size <= maxReplyBytes) chunks.push(chunk);
     // Leaving the loop destroys the response, and the connection with it.
-    else if (size > maxReadBytes) break;
+    if (size > maxReplyBytes) return noBytes;
+    chunks.push(chunk);
   }
-  return size > maxReplyBytes ? noBytes : Buffer.concat(chunks);
+  return Buffer.concat(chunks);
 }
