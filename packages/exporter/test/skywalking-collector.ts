@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Call, type Service, service } from "@clew/rpc";
 import { decodeSegment, type SegmentData } from "@clew/trace/skywalking";
-import { GrpcServer } from "@clew/transport/grpc";
+import { GrpcServer, type GrpcServerOptions } from "@clew/transport/grpc";
 import {
   CommandsSchema,
   ConfigurationDiscoveryService,
@@ -41,6 +41,8 @@ export interface Collector {
 
 export interface CollectorOptions {
   readonly port?: number;
+  /** What TLS shows and asks for. Default: no TLS. */
+  readonly tls?: GrpcServerOptions["tls"] & {};
   /** Called with every call; what it throws is the answer. */
   readonly refuse?: (call: Call) => void;
   /** Only these services are there. Default: all. */
@@ -144,6 +146,7 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     services: names.map((name) => all[name]!),
     health: false,
     reflection: false,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   });
   await server.start();
   const port = Number(server.endpoint().port);

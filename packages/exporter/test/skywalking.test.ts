@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, test } from "node:test";
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { SkyWalkingExporter, type SkyWalkingTracingOptions, startTracing } from "@clew/exporter";
@@ -256,6 +260,42 @@ test("over HTTP segments, properties and heartbeats are JSON", async () => {
   assert.deepEqual(segmentFromJson((sent.body as unknown[])[0]), segment);
   assert.equal(sent.token, "t");
   assert.ok(posts.some(({ url }) => url === "/v3/management/reportProperties"));
+});
+
+test("over mutual TLS, by the variables of Go's agent; a stranger is not spoken to, unless nobody is checked", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "skywalking-tls-"));
+  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const at = (name: string): string => join(folder, name);
+  for (const name of ["server", "client"]) {
+    const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
+    const files = ["-keyout", at(`${name}.key`), "-out", at(`${name}.crt`)];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    execFileSync("openssl", ["req", "-x509", ...key, ...files, "-days", "2", ...subject], { stdio: "ignore" });
+  }
+  const read = (name: string): Buffer => readFileSync(at(name));
+  const { address, segments } = await collector({
+    tls: {
+      cert: read("server.crt"),
+      key: read("server.key"),
+      ca: read("client.crt"),
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+  });
+  const shown = {
+    SW_AGENT_REPORTER_GRPC_TLS_ENABLE: "true",
+    SW_AGENT_REPORTER_GRPC_TLS_CLIENT_CERT_CHAIN_PATH: at("client.crt"),
+    SW_AGENT_REPORTER_GRPC_TLS_CLIENT_KEY_PATH: at("client.key"),
+  };
+  const trusting = exporterTo([address], { env: { ...shown, SW_AGENT_REPORTER_GRPC_TLS_CA_PATH: at("server.crt") } });
+  assert.equal((await trusting.export([segment])).outcome, "exported");
+  const suspicious = exporterTo([address], { env: shown });
+  assert.equal((await suspicious.export([segment])).outcome, "unavailable");
+  const careless = exporterTo([address], {
+    env: { ...shown, SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY: "true" },
+  });
+  assert.equal((await careless.export([segment])).outcome, "exported");
+  assert.equal(segments.length, 2);
 });
 
 test("the variables of both agents are read; nonsense is named", () => {
