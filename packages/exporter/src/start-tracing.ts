@@ -219,12 +219,15 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
   const isMeasured = given.runtimeMeters ?? env.SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE !== "false";
   const meters = isGrpc && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
   const isSampling = given.sampling !== false && options.sampler === undefined && !env.OTEL_TRACES_SAMPLER;
+  const processor = new SegmentProcessor(exporter, given);
   const sampler = isSampling ? new DynamicSampler({ env, ...given.sampling }) : undefined;
   const configuration =
-    isGrpc && sampler !== undefined ? new DynamicConfiguration(exporter, [sampler], { env }) : undefined;
+    isGrpc && given.sampling !== false
+      ? new DynamicConfiguration(exporter, [processor, ...[sampler].filter(isGiven)], { env })
+      : undefined;
   return {
     exporter,
-    processor: new SegmentProcessor(exporter, given),
+    processor,
     propagator: new SkyWalkingPropagator(given),
     profiler: given.profiling && isGrpc ? new TraceProfiler(exporter, { env }) : undefined,
     sampler,

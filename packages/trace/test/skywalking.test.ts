@@ -424,6 +424,27 @@ test("300 spans are kept, the rest is told of, and a call made by one of them co
   assert.equal(processor.stats().hiddenSpans, 1);
 });
 
+test("the collector sets how many spans a segment has, and takes it back", async () => {
+  const { tracer, processor, segments } = world();
+  const record = (): void => {
+    const root = tracer.startSpan("a");
+    for (let index = 0; index < 5; index++) tracer.startSpan("b", {}, under(root)).end();
+    root.end();
+  };
+  for (const wishes of [[["agent.span_limit_per_segment", "3"]], [["agent.span_limit_per_segment", "x"]]] as const) {
+    processor.configure(new Map(wishes));
+    record();
+  }
+  await processor.forceFlush();
+  assert.deepEqual(
+    segments.map(({ spans, isSizeLimited }) => [spans.length, isSizeLimited]),
+    [
+      [3, true],
+      [6, false],
+    ],
+  );
+});
+
 test("behind a tail, what nobody sampled and turned out an error leaves as a segment; the rest is forgotten", async () => {
   const { processor, segments } = world();
   const tail = new TailProcessor(processor, { slowMs: 60_000 });

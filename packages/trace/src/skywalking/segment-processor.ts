@@ -112,6 +112,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
   readonly #settings: SegmentProcessorSettings;
   readonly #generator: IdGenerator;
   readonly #queue: BatchQueue<FinishedSegment>;
+  #maxSpans: number;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #finished = 0;
@@ -120,7 +121,8 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
 
   constructor(exporter: SegmentExporter, options?: SegmentProcessorOptions) {
     this.#settings = resolveSegmentProcessorOptions(options);
-    const { ids, identity } = this.#settings;
+    const { ids, identity, maxSpans } = this.#settings;
+    this.#maxSpans = maxSpans;
     this.#generator = new IdGenerator({ form: ids });
     this.#queue = new BatchQueue<FinishedSegment>(
       {
@@ -129,6 +131,11 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
       },
       this.#settings,
     );
+  }
+
+  /** Takes the collector's wish for the number of spans; what is missing, or no number, is as it was at the start. */
+  configure(wishes: ReadonlyMap<string, string>): void {
+    this.#maxSpans = countFrom(wishes.get("agent.span_limit_per_segment")) ?? this.#settings.maxSpans;
   }
 
   createTrace(): NewTrace {
@@ -254,7 +261,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
     // Java's rule: an entry inside an entry, and an exit inside an exit, are one span.
     const isMerged = above !== undefined && !above.hasEnded && type !== SpanType.LOCAL && above.type === type;
     const whole = isMerged ? (above.whole ?? above) : undefined;
-    const isHidden = whole === undefined ? part.nextNumber >= this.#settings.maxSpans : whole.isHidden;
+    const isHidden = whole === undefined ? part.nextNumber >= this.#maxSpans : whole.isHidden;
     const key = whole === undefined && !isHidden ? part.nextNumber++ : part.nextHidden++;
     if (isHidden && whole === undefined) {
       part.isSizeLimited = true;
