@@ -88,6 +88,8 @@ test("the mapping of trace ids: golden values", () => {
 test("the mapping of spans: golden values, neighbours, and the span that is its own segment", () => {
   assert.equal(toSpanId(`${processPart}.131.39166202646740004`, 2), "abd3ee42b911f564");
   assert.equal(toSpanId("s.1.1", 0), "53a866fc14553cff");
+  assert.equal(toSpanId("1e7c204a7bf711eab858acde48001122", 3), "1e7c204a7bf711ed");
+  assert.equal(toSpanId("fffffffffffffffe0000000000000000", 3), "0000000000000001");
   const ids = new SegmentSpanIds("s.1.1");
   assert.equal(BigInt(`0x${ids.of(300)}`) - BigInt(`0x${ids.of(0)}`), 300n);
   const trace = createTraceId();
