@@ -1,6 +1,6 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { type Call, hasReplyStream, hasRequestStream, protoCodec } from "@clew/rpc";
+import { type Call, hasReplyStream, hasRequestStream } from "@clew/rpc";
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
+import { sizeOf } from "./message-size.ts";
 import { RPC_METHOD, RPC_SYSTEM_NAME } from "./semantic-conventions.ts";
 
 /** Watches the messages of a call; returns what to call at its end. Undefined when there is nothing to watch. */
@@ -82,13 +82,4 @@ function keepMessageAttributes(): (call: Call) => Attributes {
     }
     return attributes;
   };
-}
-
-function sizeOf(desc: DescMessage, message: Message): number | undefined {
-  try {
-    return protoCodec.compile(desc).encode(message).length;
-  } catch {
-    // A message that cannot be written: whoever sends it learns that.
-    return undefined;
-  }
 }

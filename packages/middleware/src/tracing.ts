@@ -1,10 +1,11 @@
 import type { Context } from "@clew/context";
-import { type Call, GrpcCode, type Metadata, type Middleware, serviceNameHeader, toGrpcCode } from "@clew/rpc";
+import type { Call, Handler, Metadata, Method, Middleware } from "@clew/rpc";
 import {
+  isValidTraceId,
   propagation,
   type Span,
   SpanKind,
-  SpanStatusCode,
+  type SpanOptions,
   type TextMapGetter,
   type TextMapPropagator,
   type TextMapSetter,
@@ -12,24 +13,14 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
+import { optionInvalid } from "./errors.ts";
+import { kratosSpan } from "./kratos-span.ts";
 import { tellServiceName } from "./metadata.ts";
 import { codeOf, failureOf } from "./outcome.ts";
-import {
-  ERROR_TYPE,
-  HTTP_REQUEST_METHOD,
-  HTTP_REQUEST_RESEND_COUNT,
-  HTTP_RESPONSE_STATUS_CODE,
-  HTTP_ROUTE,
-  NETWORK_PEER_ADDRESS,
-  NETWORK_PEER_PORT,
-  RPC_METHOD,
-  RPC_STATUS_CODE,
-  RPC_SYSTEM_NAME,
-  SERVER_ADDRESS,
-  SERVER_PORT,
-  SERVICE_PEER_NAME,
-  URL_PATH,
-} from "./semantic-conventions.ts";
+import { SERVER_ADDRESS, SERVER_PORT } from "./semantic-conventions.ts";
+import { nameBySemconv, semconvSpan } from "./semconv-span.ts";
+import { SpanMessages, type SpanMessagesOptions } from "./span-messages.ts";
+import { type SpanWriter, setAddress } from "./span-writer.ts";
 import { watchCall } from "./watch-call.ts";
 
 export interface TracingOptions {
@@ -39,34 +30,127 @@ export interface TracingOptions {
   propagator?: TextMapPropagator;
   /** The instrumentation scope of the spans. Default: "clew". */
   tracerName?: string;
+  /**
+   * "semconv" for attributes and statuses by OpenTelemetry's stable semantic conventions, "kratos" for those of Kratos v3.
+   * Default: "semconv".
+   */
+  names?: "semconv" | "kratos";
+  /**
+   * How spans are named: "operation" for `/package.Service/Method` as Kratos does, "semconv" for `GET /v1/books/{id}` on a server of
+   * HTTP/JSON and `package.Service/Method` else. Default: "operation".
+   */
+  spanNames?: "operation" | "semconv";
+  /** The header of a server's reply that has the trace id, also where that is an error; true for `x-trace-id`. Default: none. */
+  traceHeader?: boolean | string;
+  /** Whether each message of a stream is an event of the span: `rpc.message` with type and id. Default: false. */
+  messageEvents?: boolean;
+  /**
+   * Whether spans and their events tell the size of messages in bytes, as protobuf: each is encoded once more for that. Default: false.
+   */
+  messageSizes?: boolean;
 }
 
 /**
  * One span for each call, named by its operation. On a server it continues the caller's trace and becomes the active span
  * of everything the handler does; on a client it is a child of the active span and goes out with the call's metadata. So does the
- * App's name, as `x-md-service-name`, which on the server is the span's `service.peer.name`.
+ * App's name, as `x-md-service-name`, which on the server is the span's `service.peer.name`. The span of a stream ends with the stream.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function tracing(options: TracingOptions = {}): Middleware {
-  const tracerName = options.tracerName ?? "clew";
-  const propagator = options.propagator ?? propagation;
+  const { tracerProvider, tracerName, propagator, writer, nameOf, traceHeader, messages } =
+    resolveTracingOptions(options);
   let tracer: Tracer | undefined;
   let namesPeer = false;
   // Asked for at the first call: the global provider may be registered after the middleware was made.
   const getTracer = (): Tracer => {
     if (tracer === undefined) {
-      tracer = (options.tracerProvider ?? trace).getTracer(tracerName);
+      tracer = tracerProvider.getTracer(tracerName);
       // SkyWalking's header names whom it is sent to, and that is known when a node was picked.
       namesPeer = propagator.fields().includes("sw8");
     }
     return tracer;
   };
-  return (next) => (call) => {
-    const span =
-      call.side === "server"
-        ? startServerSpan(getTracer(), propagator, call)
-        : startClientSpan(getTracer(), propagator, call, namesPeer);
-    return span.isRecording() ? watchCall(call, next, (thrown) => endSpan(span, call, thrown)) : next(call);
+  return (next) => {
+    // A chain is made for each method: the way the last call came is that of nearly every other.
+    let way: CallWay | undefined;
+    return (call) => {
+      if (way === undefined || !isSameWay(way, call)) way = createWay(call, nameOf, writer);
+      const span =
+        call.side === "server"
+          ? startServerSpan(getTracer(), propagator, call, way)
+          : startClientSpan(getTracer(), propagator, call, way, namesPeer);
+      if (traceHeader !== undefined && call.side === "server") tellTrace(call, span, traceHeader);
+      if (!span.isRecording()) return next(call);
+      writer.start(span, call);
+      if (messages !== undefined && call.operation.startsWith("/")) {
+        return watchWithMessages(call, next, span, writer, messages);
+      }
+      return watchCall(call, next, (thrown) => endSpan(span, call, writer, thrown));
+    };
   };
+}
+
+interface ResolvedTracingOptions {
+  readonly tracerProvider: Pick<TracerProvider, "getTracer">;
+  readonly propagator: Pick<TextMapPropagator, "inject" | "extract" | "fields">;
+  readonly tracerName: string;
+  readonly writer: SpanWriter;
+  readonly nameOf: (call: Call) => string;
+  readonly traceHeader: string | undefined;
+  /** Undefined when nobody asked for any. */
+  readonly messages: SpanMessagesOptions | undefined;
+}
+
+function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
+  const { names = "semconv", spanNames = "operation", traceHeader = false } = options;
+  if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
+  if (spanNames !== "operation" && spanNames !== "semconv") {
+    throw optionInvalid("spanNames", spanNames, '"operation" or "semconv"');
+  }
+  const header = traceHeader === true ? "x-trace-id" : traceHeader;
+  // A token of RFC 9110 section 5.6.2, as a name of a header is.
+  if (header !== false && !/^[\w!#$%&'*+.^`|~-]+$/.test(header)) {
+    throw optionInvalid("traceHeader", traceHeader, "true or the name of a header");
+  }
+  const { messageEvents: hasEvents = false, messageSizes: hasSizes = false } = options;
+  return {
+    tracerProvider: options.tracerProvider ?? trace,
+    propagator: options.propagator ?? propagation,
+    tracerName: options.tracerName ?? "clew",
+    writer: names === "kratos" ? kratosSpan : semconvSpan,
+    nameOf: spanNames === "semconv" ? nameBySemconv : (call) => call.operation,
+    traceHeader: header === false ? undefined : header.toLowerCase(),
+    messages: hasEvents || hasSizes ? { hasEvents, hasSizes } : undefined,
+  };
+}
+
+/** A method and how calls come to it, with what is the same for all their spans: made once, and handed to each. */
+interface CallWay {
+  readonly method: Method;
+  readonly side: Call["side"];
+  readonly transport: string;
+  readonly verb: string | undefined;
+  readonly route: string | undefined;
+  readonly name: string;
+  readonly options: SpanOptions;
+}
+
+function isSameWay(way: CallWay, { method, side, transport, http }: Call): boolean {
+  return (
+    way.method === method &&
+    way.transport === transport &&
+    way.side === side &&
+    way.verb === http?.verb &&
+    way.route === http?.route
+  );
+}
+
+function createWay(call: Call, nameOf: (call: Call) => string, writer: SpanWriter): CallWay {
+  const { method, side, transport, http } = call;
+  const kind = side === "server" ? SpanKind.SERVER : SpanKind.CLIENT;
+  const options = Object.freeze({ kind, attributes: Object.freeze(writer.describe(call)) });
+  return { method, side, transport, verb: http?.verb, route: http?.route, name: nameOf(call), options };
 }
 
 // What passes a trace through a call's metadata. A header sent twice counts as one list (RFC 9110 section 5.3).
@@ -79,16 +163,15 @@ const getter: TextMapGetter<Metadata> = {
 };
 const setter: TextMapSetter<Metadata> = { set: (metadata, name, value) => metadata.set(name, value) };
 
-function startServerSpan(tracer: Tracer, propagator: Pick<TextMapPropagator, "extract">, call: Call): Span {
+function startServerSpan(
+  tracer: Tracer,
+  propagator: Pick<TextMapPropagator, "extract">,
+  call: Call,
+  { name, options }: CallWay,
+): Span {
   const parent = propagator.extract(call.context, call.metadata, getter);
-  const span = tracer.startSpan(call.operation, { kind: SpanKind.SERVER }, parent);
+  const span = tracer.startSpan(name, options, parent);
   call.context = trace.setSpan(parent, span) as Context;
-  if (span.isRecording()) {
-    setCallAttributes(span, call);
-    setAddress(span, call.peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
-    const caller = call.metadata.get(serviceNameHeader);
-    if (caller !== undefined) span.setAttribute(SERVICE_PEER_NAME, caller);
-  }
   return span;
 }
 
@@ -96,13 +179,13 @@ function startClientSpan(
   tracer: Tracer,
   propagator: Pick<TextMapPropagator, "inject">,
   call: Call,
+  { name, options }: CallWay,
   namesPeer: boolean,
 ): Span {
-  const span = tracer.startSpan(call.operation, { kind: SpanKind.CLIENT }, call.context);
+  const span = tracer.startSpan(name, options, call.context);
   call.context = trace.setSpan(call.context, span) as Context;
   propagator.inject(call.context, call.metadata, setter);
   tellServiceName(call);
-  if (span.isRecording()) setCallAttributes(span, call);
   if (namesPeer) {
     call.onPeer((sent) => {
       setAddress(span, sent.peer.address, SERVER_ADDRESS, SERVER_PORT);
@@ -112,51 +195,33 @@ function startClientSpan(
   return span;
 }
 
-function setCallAttributes(span: Span, call: Call): void {
-  // The name without the leading slash is OpenTelemetry's form of the method; a raw HTTP route has another, and is no RPC.
-  if (call.operation.startsWith("/")) {
-    span.setAttribute(RPC_METHOD, call.operation.slice(1));
-    span.setAttribute(RPC_SYSTEM_NAME, call.transport);
-  }
-  // The name is for HTTP; the conventions have none for a call, whatever carries it.
-  if (call.resends > 0) span.setAttribute(HTTP_REQUEST_RESEND_COUNT, call.resends);
-  const { http } = call;
-  if (http === undefined) return;
-  span.setAttribute(HTTP_REQUEST_METHOD, http.verb);
-  span.setAttribute(HTTP_ROUTE, http.route);
-  span.setAttribute(URL_PATH, http.path);
+/** Says in the reply which trace it belongs to, recorded or not: who complains has something to name. */
+function tellTrace(call: Call, span: Span, header: string): void {
+  const { traceId } = span.spanContext();
+  if (isValidTraceId(traceId)) call.replyMetadata.set(header, traceId);
 }
 
-/** `10.0.0.5:9000` and `[::1]:9000` as two attributes. */
-function setAddress(span: Span, address: string, addressName: string, portName: string): void {
-  if (address === "") return;
-  const colon = address.lastIndexOf(":");
-  const port = Number(address.slice(colon + 1));
-  if (colon < 1 || !Number.isInteger(port)) {
-    span.setAttribute(addressName, address);
-    return;
-  }
-  span.setAttribute(
-    addressName,
-    address.slice(address.startsWith("[") ? 1 : 0, address.startsWith("[") ? colon - 1 : colon),
-  );
-  span.setAttribute(portName, port);
+function watchWithMessages(
+  call: Call,
+  next: Handler,
+  span: Span,
+  writer: SpanWriter,
+  options: SpanMessagesOptions,
+): ReturnType<Handler> {
+  const messages = new SpanMessages(span, call, options);
+  const watched: Handler = async (served) => {
+    const reply = await next(served);
+    messages.passReply(reply);
+    return reply;
+  };
+  return watchCall(call, watched, (thrown) => {
+    const { received, sent } = messages.sizes;
+    if (options.hasSizes) writer.writeSizes(span, call, received, sent);
+    endSpan(span, call, writer, thrown);
+  });
 }
 
-const grpcNames: readonly string[] = Object.keys(GrpcCode);
-
-function endSpan(span: Span, call: Call, thrown: unknown): void {
-  const error = failureOf(call, thrown);
-  const code = codeOf(call, thrown);
-  if (call.side === "client") setAddress(span, call.peer.address, SERVER_ADDRESS, SERVER_PORT);
-  if (call.http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
-  else span.setAttribute(RPC_STATUS_CODE, grpcNames[toGrpcCode(code)] ?? "UNKNOWN");
-  if (error !== undefined) {
-    span.setAttribute(ERROR_TYPE, error.reason || String(code));
-    // The cause is what a developer looks for; it is in the trace and never on the wire.
-    const { name, message, stack } = error.cause instanceof Error ? error.cause : error;
-    span.recordException({ name, message, ...(stack !== undefined && { stack }) });
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-  }
+function endSpan(span: Span, call: Call, writer: SpanWriter, thrown: unknown): void {
+  writer.end(span, call, codeOf(call, thrown), failureOf(call, thrown));
   span.end();
 }

@@ -33,6 +33,7 @@ export function createConnectHandler(grpc: GrpcHandler): StreamAcceptor {
       const encoding = (isStream ? head.messageEncoding : form.compression) ?? "identity";
       const accepted = isStream ? head.acceptMessageEncoding : head.acceptEncoding;
       const translated = [":method", "POST", ":path", head.path, "content-type", `application/grpc+${codec}`];
+      if (head.authority !== undefined) translated.push(":authority", head.authority);
       if (encoding !== "identity") translated.push("grpc-encoding", encoding);
       if (accepted !== undefined) translated.push("grpc-accept-encoding", accepted);
       // gRPC's eight digits of milliseconds are a day; who allows more allows no less.

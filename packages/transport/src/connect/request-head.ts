@@ -5,6 +5,8 @@ import { isProtocolName } from "./names.ts";
 export interface RequestHead {
   verb: string;
   path: string;
+  /** Whom the caller asked for. */
+  authority: string | undefined;
   /** Without its question mark. */
   query: string;
   contentType: string | undefined;
@@ -24,6 +26,7 @@ export function readRequestHead(fields: HeaderFields): RequestHead {
   const head: RequestHead = {
     verb: "",
     path: "",
+    authority: undefined,
     query: "",
     contentType: undefined,
     contentLength: undefined,
@@ -48,6 +51,10 @@ export function readRequestHead(fields: HeaderFields): RequestHead {
         if (mark !== -1) head.query = value.slice(mark + 1);
         break;
       }
+      case ":authority":
+      case "host":
+        head.authority ??= value;
+        break;
       case "content-type":
         head.contentType ??= value;
         break;

@@ -88,7 +88,7 @@ export class GrpcCall extends Call implements StreamListener {
     return this.#init.timeoutMs <= 0;
   }
 
-  /** Metadata has no pseudo-headers; what was translated to gRPC may have come with a host. */
+  // Metadata has no pseudo-headers; gRPC-Web may have come over HTTP/1.1, with a host.
   override get authority(): string | undefined {
     const { headers } = this.#init;
     for (let at = 0; at < headers.length; at += 2) {

@@ -1,0 +1,58 @@
+import { type Call, isStream, type MessageListener, type Reply } from "@clew/rpc";
+import type { Attributes, Span } from "@opentelemetry/api";
+import { sizeOf } from "./message-size.ts";
+import {
+  EVENT_RPC_MESSAGE,
+  RPC_MESSAGE_ID,
+  RPC_MESSAGE_TYPE,
+  RPC_MESSAGE_UNCOMPRESSED_SIZE,
+} from "./semantic-conventions.ts";
+
+/** What of a call's messages its span tells. */
+export interface SpanMessagesOptions {
+  readonly hasEvents: boolean;
+  readonly hasSizes: boolean;
+}
+
+/** The messages of one call, for its span. */
+export class SpanMessages {
+  /** How many bytes they were together; undefined while there was none. */
+  readonly sizes: { received: number | undefined; sent: number | undefined } = { received: undefined, sent: undefined };
+  readonly #span: Span;
+  readonly #call: Call;
+  readonly #hasEvents: boolean;
+  readonly #hasSizes: boolean;
+  readonly #counts = { received: 0, sent: 0 };
+
+  constructor(span: Span, call: Call, { hasEvents, hasSizes }: SpanMessagesOptions) {
+    this.#span = span;
+    this.#call = call;
+    // The events are for streams: of a single message the span itself says all there is.
+    this.#hasEvents = hasEvents && call.method.kind !== "unary";
+    this.#hasSizes = hasSizes;
+    call.onMessage(this.#pass);
+  }
+
+  /** A server sends a single message after the chain has answered: the span takes it as it leaves the handler. */
+  passReply(reply: Reply): void {
+    if (this.#call.side === "server" && !isStream(reply)) this.#pass("sent", reply);
+  }
+
+  readonly #pass: MessageListener = (direction, message) => {
+    // What a transport tells after the end was told by the reply.
+    if (!this.#span.isRecording()) return;
+    const attributes: Attributes = {};
+    attributes[RPC_MESSAGE_TYPE] = direction === "sent" ? "SENT" : "RECEIVED";
+    attributes[RPC_MESSAGE_ID] = ++this.#counts[direction];
+    if (this.#hasSizes) {
+      const { side, method } = this.#call;
+      const isRequest = (direction === "received") === (side === "server");
+      const size = sizeOf(isRequest ? method.desc.input : method.desc.output, message);
+      if (size !== undefined) {
+        this.sizes[direction] = (this.sizes[direction] ?? 0) + size;
+        attributes[RPC_MESSAGE_UNCOMPRESSED_SIZE] = size;
+      }
+    }
+    if (this.#hasEvents) this.#span.addEvent(EVENT_RPC_MESSAGE, attributes);
+  };
+}
