@@ -159,3 +159,16 @@ test("who asks after its end how a stream of replies ended is told the error it 
   });
   assert.equal(told, failed);
 });
+
+test("who listens for the peer is told of each time it is known, and of tries of the call", () => {
+  const call = new ServerCall();
+  const attempt = new ServerCall();
+  const seen: string[] = [];
+  call.onPeer((sent) => seen.push(`a ${sent === call} ${sent.peer.address}`));
+  call.onPeer(({ peer }) => seen.push(`b ${peer.address}`));
+  attempt.onPeer((sent) => call.passPeer(sent));
+  call.peer = { address: "10.0.0.1:1" };
+  attempt.peer = { address: "10.0.0.2:1" };
+  assert.deepEqual(seen, ["a true 10.0.0.1:1", "b 10.0.0.1:1", "a false 10.0.0.2:1", "b 10.0.0.2:1"]);
+  assert.equal(call.peer.address, "10.0.0.1:1");
+});
