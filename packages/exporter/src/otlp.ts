@@ -1,5 +1,5 @@
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
-import { encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
+import { encodeEarly, encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
 import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
@@ -35,6 +35,10 @@ export class OtlpExporter implements SpanExporter {
 
   stats(): DeliveryStats {
     return this.#delivery.stats();
+  }
+
+  onEnd(span: SpanData): void {
+    if (this.#settings.protocol !== "http/json") encodeEarly(span);
   }
 
   async export(spans: readonly SpanData[]): Promise<ExportResult> {

@@ -75,15 +75,16 @@ export class BatchQueue<T> {
     this.#ring = new RingBuffer(settings.capacity);
   }
 
-  /** Takes one item, unless `limit` wait already. Default of `limit`: the capacity. */
-  push(item: T, limit?: number): void {
+  /** Takes one item, unless `limit` wait already; whether it did. Default of `limit`: the capacity. */
+  push(item: T, limit?: number): boolean {
     if (this.#shutdown !== undefined) {
       this.#late++;
-      return;
+      return false;
     }
-    if (!this.#ring.push(item, limit)) return;
+    if (!this.#ring.push(item, limit)) return false;
     const phase = this.#phase;
     if (phase === "idle" || (phase === "timed" && this.#ring.size >= this.#settings.batchSize)) this.#schedule();
+    return true;
   }
 
   stats(): BatchQueueStats {

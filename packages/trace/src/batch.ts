@@ -63,6 +63,7 @@ export class BatchProcessor implements SpanProcessor {
   // The last eighth is for errors and slow spans: the ones somebody will look for.
   readonly #ordinaryCapacity: number;
   readonly #slowUs: number;
+  readonly #exporter: SpanExporter;
   #started = 0;
 
   constructor(exporter: SpanExporter, options?: BatchOptions) {
@@ -71,6 +72,7 @@ export class BatchProcessor implements SpanProcessor {
     this.#capacity = settings.capacity;
     this.#ordinaryCapacity = Math.ceil((settings.capacity * 7) / 8);
     this.#slowUs = settings.slowMs * 1000;
+    this.#exporter = exporter;
   }
 
   onStart(_span: Span): void {
@@ -79,7 +81,8 @@ export class BatchProcessor implements SpanProcessor {
 
   onEnd(span: SpanData): void {
     const isWanted = span.statusCode === SpanStatusCode.ERROR || span.endUs - span.startUs >= this.#slowUs;
-    this.#queue.push(span, isWanted ? this.#capacity : this.#ordinaryCapacity);
+    const waits = this.#queue.push(span, isWanted ? this.#capacity : this.#ordinaryCapacity);
+    if (waits) this.#exporter.onEnd?.(span);
   }
 
   stats(): BatchStats {

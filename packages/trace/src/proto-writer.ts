@@ -152,6 +152,13 @@ export function writeBytes(at: number, tag: number, content: Uint8Array): number
   return place + content.length;
 }
 
+/** Writes bytes that are whole fields. */
+export function writeRaw(at: number, fields: Uint8Array): number {
+  ensureRoom(at, fields.length);
+  bytes.set(fields, at);
+  return at + fields.length;
+}
+
 // The value of each hex digit, by its character code.
 const digits = new Uint8Array(128);
 for (let value = 0; value < 16; value++) {

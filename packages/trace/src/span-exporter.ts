@@ -17,6 +17,8 @@ export interface ExportResult {
 
 /** Brings finished spans somewhere. */
 export interface SpanExporter {
+  /** Called when a span has ended and before it waits, for work that is cheaper while the span is fresh. It must be short. */
+  onEnd?(span: SpanData): void;
   /** Called with one batch at a time; resolves when its fate is known. It should not reject, and a rejection counts as "failed". */
   export(spans: readonly SpanData[]): Promise<ExportResult>;
   /** Cuts off what is under way and lets go of sockets and files. */

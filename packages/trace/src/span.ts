@@ -64,6 +64,7 @@ class SpanRecord implements SpanData {
   readonly scope: Scope;
   readonly resource: Resource;
   readonly segment: Segment;
+  otlp: Uint8Array<ArrayBuffer> | undefined = undefined;
 
   constructor(
     context: SpanContext,

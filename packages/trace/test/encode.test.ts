@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type AttributeValue, emptyResource, noAttributes, type SpanData, toAttributeValue } from "@clew/trace";
-import { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, encodeRequest } from "@clew/trace/otel";
+import { decodePartialSuccess, decodeStatusMessage, encodeEarly, encodePartialSuccess, encodeRequest } from "@clew/trace/otel";
 import {
   type AnyValue,
   ExportTraceServiceRequestSchema,
@@ -294,4 +294,33 @@ test("the message of a refusal is read, and anything else is survived", () => {
   assert.equal(decodeStatusMessage(new Uint8Array([0x08, 3, 0x12, 3, 0x62, 0x61, 0x64])), "bad");
   assert.equal(decodeStatusMessage(new Uint8Array([0x08, 3])), "");
   assert.equal(decodeStatusMessage(Buffer.from("<html>busy</html>")), "");
+});
+
+test("spans written when they ended make the same request as those written with it, in any mixture", () => {
+  const scopes = [scope, { name: "other", version: "", schemaUrl: "" }];
+  const make = (): SpanData[] =>
+    Array.from({ length: 60 }, (_, index) =>
+      spanData({
+        spanId: (index + 1).toString(16).padStart(16, "0"),
+        scope: scopes[index % 7 === 3 ? 1 : 0]!,
+        // One is larger than the piece of memory that spans share.
+        attributes: ["text", "x".repeat(index === 20 ? 100_000 : index * 40), "number", index],
+      }),
+    );
+  const expected = encodeRequest(make());
+  for (const isEarly of [() => true, (index: number) => index % 3 !== 0, (index: number) => index > 30]) {
+    const spans = make();
+    for (const [index, span] of spans.entries()) if (isEarly(index)) encodeEarly(span);
+    assert.ok(encodeRequest(spans).equals(expected));
+    assert.ok(encodeRequest(spans).equals(expected), "and again, as a retry has it");
+  }
+});
+
+test("a span that was changed after it was written is written anew by who hands it on", () => {
+  const span = spanData();
+  encodeEarly(span);
+  const changed = { ...span, name: "kept" };
+  encodeEarly(changed);
+  assert.ok(encodeRequest([changed]).equals(encodeRequest([spanData({ name: "kept" })])));
+  assert.ok(encodeRequest([span]).equals(encodeRequest([spanData()])));
 });

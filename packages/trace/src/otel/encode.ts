@@ -11,6 +11,7 @@ import {
   writeFixed32,
   writeHex,
   writeNanos,
+  writeRaw,
 } from "../proto-writer.ts";
 import type { Resource } from "../resource.ts";
 import type { EventData, LinkData, Scope, SpanData } from "../span-data.ts";
@@ -76,8 +77,42 @@ function writeResourceSpans(at: number, group: ResourceGroup): number {
 function writeScopeSpans(at: number, group: ScopeGroup): number {
   const start = openMessage(at, 0x12, batchRoom);
   let place = writeBytes(start, 0x0a, group.scope);
-  for (const span of group.spans) place = writeSpan(place, span);
+  const { spans } = group;
+  for (let index = 0; index < spans.length; ) {
+    const { otlp } = spans[index]!;
+    if (otlp === undefined) place = writeSpan(place, spans[index++]!);
+    else {
+      // What was written at the end of spans, one behind the other, is one piece.
+      let end = otlp.byteOffset + otlp.length;
+      let next = spans[++index]?.otlp;
+      while (next !== undefined && next.buffer === otlp.buffer && next.byteOffset === end) {
+        end += next.length;
+        next = spans[++index]?.otlp;
+      }
+      place = writeRaw(place, new Uint8Array(otlp.buffer, otlp.byteOffset, end - otlp.byteOffset));
+    }
+  }
   return closeMessage(start, writeText(place, 0x1a, group.schemaUrl), batchRoom);
+}
+
+/** Where spans are written when they end. With the last of them in it, each is let go. */
+let slab: Buffer<ArrayBuffer> = Buffer.alloc(0);
+let slabUsed = 0;
+const slabBytes = 65_536;
+
+/**
+ * Writes a span now, for {@link encodeRequest} to find. A span that just ended is in the processor's caches, and writing it takes
+ * 0.6 us; half a thousand requests later it takes 3.5, for waiting on memory.
+ */
+export function encodeEarly(span: SpanData): void {
+  const end = writeSpan(0, span);
+  if (slabUsed + end > slab.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, end));
+    slabUsed = 0;
+  }
+  bytes.copy(slab, slabUsed, 0, end);
+  (span as { otlp?: Uint8Array<ArrayBuffer> }).otlp = slab.subarray(slabUsed, slabUsed + end);
+  slabUsed += end;
 }
 
 function writeSpan(at: number, span: SpanData): number {
