@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type AttributeValue, emptyResource, noAttributes, type SpanData, toAttributeValue } from "@clew/trace";
-import { decodePartialSuccess, decodeStatusMessage, encodeEarly, encodePartialSuccess, encodeRequest } from "@clew/trace/otel";
+import {
+  decodePartialSuccess,
+  decodeStatusMessage,
+  encodeEarly,
+  encodePartialSuccess,
+  encodeRequest,
+} from "@clew/trace/otel";
 import {
   type AnyValue,
   ExportTraceServiceRequestSchema,
