@@ -1,6 +1,7 @@
 import { type Call, type ServiceError, serviceNameHeader } from "@clew/rpc";
 import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
-import { recordError, type SpanWriter, setAddress } from "./span-writer.ts";
+import { setAddress } from "./address.ts";
+import { recordError, type SpanWriter } from "./span-writer.ts";
 
 /**
  * Spans as Kratos v3 writes them: the names are those of OpenTelemetry's conventions of 2021, a status code is the number of a

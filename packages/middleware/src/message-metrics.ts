@@ -1,6 +1,7 @@
 import { type Call, hasReplyStream, hasRequestStream } from "@clew/rpc";
 import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
 import { sizeOf } from "./message-size.ts";
+import { rpcSystemOf } from "./rpc-system.ts";
 import { RPC_METHOD, RPC_SYSTEM_NAME } from "./semantic-conventions.ts";
 
 /** Watches the messages of a call; returns what to call at its end. Undefined when there is nothing to watch. */
@@ -77,7 +78,7 @@ function keepMessageAttributes(): (call: Call) => Attributes {
     const key = `${transport} ${operation}`;
     let attributes = known.get(key);
     if (attributes === undefined) {
-      attributes = Object.freeze({ [RPC_SYSTEM_NAME]: transport, [RPC_METHOD]: operation.slice(1) });
+      attributes = Object.freeze({ [RPC_SYSTEM_NAME]: rpcSystemOf(transport), [RPC_METHOD]: operation.slice(1) });
       known.set(key, attributes);
     }
     return attributes;

@@ -3,6 +3,7 @@ import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi 
 import { optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, failureOf } from "./outcome.ts";
+import { rpcSystemOf } from "./rpc-system.ts";
 import {
   ERROR_TYPE,
   HTTP_REQUEST_METHOD,
@@ -147,7 +148,7 @@ function keepAttributes(): (call: Call) => KnownAttributes {
 }
 
 function activeAttributes({ http, operation, transport }: Call): Attributes {
-  if (http === undefined) return { [RPC_SYSTEM_NAME]: transport, [RPC_METHOD]: operation.slice(1) };
+  if (http === undefined) return { [RPC_SYSTEM_NAME]: rpcSystemOf(transport), [RPC_METHOD]: operation.slice(1) };
   return { [HTTP_REQUEST_METHOD]: http.verb, [URL_SCHEME]: http.scheme ?? "http" };
 }
 

@@ -1,5 +1,7 @@
 import { type Call, GrpcCode, type HttpInfo, type ServiceError, serviceNameHeader, toGrpcCode } from "@clew/rpc";
 import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
+import { parseAddress, setAddress } from "./address.ts";
+import { rpcSystemOf } from "./rpc-system.ts";
 import {
   CLIENT_ADDRESS,
   ERROR_TYPE,
@@ -23,7 +25,7 @@ import {
   URL_SCHEME,
   USER_AGENT_ORIGINAL,
 } from "./semantic-conventions.ts";
-import { recordError, type SpanWriter, setAddress } from "./span-writer.ts";
+import { recordError, type SpanWriter } from "./span-writer.ts";
 
 /** Spans by OpenTelemetry's stable semantic conventions for HTTP and RPC. */
 export const semconvSpan: SpanWriter = { describe, start, writeSizes, end };
@@ -38,15 +40,12 @@ const knownVerbs: ReadonlySet<string> = new Set(
   "CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(" "),
 );
 
-// gRPC-Web is gRPC in other frames. What is not listed has no name in the conventions and keeps its own.
-const systemNames: Readonly<Record<string, string>> = { connect: "connectrpc", "grpc-web": "grpc" };
-
 function describe({ http, operation, transport }: Call): Attributes {
   const attributes: Attributes = {};
   // The name without the leading slash is OpenTelemetry's form of the method; a raw HTTP route has another, and is no RPC.
   if (operation.startsWith("/")) {
     attributes[RPC_METHOD] = operation.slice(1);
-    attributes[RPC_SYSTEM_NAME] = systemNames[transport] ?? transport;
+    attributes[RPC_SYSTEM_NAME] = rpcSystemOf(transport);
   }
   if (http === undefined) return attributes;
   const isKnown = knownVerbs.has(http.verb);
@@ -66,7 +65,7 @@ function start(span: Span, call: Call): void {
   if (authority !== undefined) setAddress(span, authority, SERVER_ADDRESS, SERVER_PORT);
   setAddress(span, call.peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
   const client = originOf(call);
-  if (client !== undefined) span.setAttribute(CLIENT_ADDRESS, client);
+  if (client !== "") span.setAttribute(CLIENT_ADDRESS, client);
   const caller = metadata.get(serviceNameHeader);
   if (caller !== undefined) span.setAttribute(SERVICE_PEER_NAME, caller);
 }
@@ -88,21 +87,13 @@ function redactQuery(query: string): string {
 }
 
 /** Where a call began, as far as proxies tell: `Forwarded` (RFC 7239), `X-Forwarded-For`, or else who is at the other end. */
-function originOf({ metadata, peer }: Call): string | undefined {
+function originOf({ metadata, peer }: Call): string {
   const forwarded = metadata.get("forwarded");
   const first =
     forwarded === undefined
       ? metadata.get("x-forwarded-for")?.split(",", 1)[0]
       : /(?:^|;)\s*for="?([^";]+)/i.exec(forwarded.split(",", 1)[0]!)?.[1];
-  return withoutPort(first?.trim() ?? "") ?? withoutPort(peer.address);
-}
-
-function withoutPort(address: string): string | undefined {
-  if (address.startsWith("[")) return address.slice(1, address.indexOf("]"));
-  const colon = address.indexOf(":");
-  // With more than one colon it is a bare IPv6 address.
-  const host = colon === -1 || colon !== address.lastIndexOf(":") ? address : address.slice(0, colon);
-  return host === "" ? undefined : host;
+  return parseAddress(first?.trim() || peer.address).host;
 }
 
 // The body as it was sent, where that is known beforehand, and the messages as protobuf. The conventions have no name for those.

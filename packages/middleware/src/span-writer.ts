@@ -11,17 +11,6 @@ export interface SpanWriter {
   end(span: Span, call: Call, code: number, error: ServiceError | undefined): void;
 }
 
-/** `10.0.0.5:9000` and `[::1]:9000` as two attributes. */
-export function setAddress(span: Span, address: string, addressName: string, portName: string): void {
-  if (address === "") return;
-  const colon = address.lastIndexOf(":");
-  // No port follows the address in `[::1]`.
-  const port = colon < 1 || address.endsWith("]") ? Number.NaN : Number(address.slice(colon + 1));
-  const host = Number.isInteger(port) ? address.slice(0, colon) : address;
-  span.setAttribute(addressName, host.startsWith("[") ? host.slice(1, -1) : host);
-  if (host !== address) span.setAttribute(portName, port);
-}
-
 /** The cause is what a developer looks for; it is in the trace and never on the wire. */
 export function recordError(span: Span, error: ServiceError): void {
   const { name, message, stack } = error.cause instanceof Error ? error.cause : error;

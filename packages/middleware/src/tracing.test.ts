@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";
 import { current, runHolder } from "@clew/context";
-import { type Call, type Handler, type HttpInfo, type Reply, ServiceError } from "@clew/rpc";
+import { type Call, type Handler, type HttpInfo, ServiceError } from "@clew/rpc";
 import { alwaysOff, findAttribute, type SpanData, TracerProvider, type TracerProviderOptions } from "@clew/trace";
 import { createPropagator } from "@clew/trace/otel";
 import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
-import { answer, drain, fail, hello } from "../test/invoke.ts";
+import { answer, drain, fail, hello, stream } from "../test/invoke.ts";
 import { TestCall } from "../test/test-call.ts";
 import { retry } from "./retry.ts";
 import { type TracingOptions, tracing } from "./tracing.ts";
@@ -160,11 +160,7 @@ test("what the caller did wrong is an error of the client's span and not of the 
 
 test("a stream's span ends with the stream, with the error that ended it", async () => {
   const { spans, middleware } = createTracing();
-  async function* stream(): AsyncIterable<Message> {
-    yield hello;
-    throw new ServiceError(503, "GONE", "gone");
-  }
-  const reply: Reply = await middleware(async () => stream())(new TestCall("server"));
+  const reply = await middleware(async () => stream(new ServiceError(503, "GONE", "gone")))(new TestCall("server"));
   assert.equal(spans.length, 0);
   await assert.rejects(drain(reply));
   assert.equal(spans.length, 1);

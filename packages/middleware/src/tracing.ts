@@ -13,6 +13,7 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
+import { setAddress } from "./address.ts";
 import { optionInvalid } from "./errors.ts";
 import { kratosSpan } from "./kratos-span.ts";
 import { tellServiceName } from "./metadata.ts";
@@ -20,7 +21,7 @@ import { codeOf, failureOf } from "./outcome.ts";
 import { SERVER_ADDRESS, SERVER_PORT } from "./semantic-conventions.ts";
 import { nameBySemconv, semconvSpan } from "./semconv-span.ts";
 import { SpanMessages, type SpanMessagesOptions } from "./span-messages.ts";
-import { type SpanWriter, setAddress } from "./span-writer.ts";
+import type { SpanWriter } from "./span-writer.ts";
 import { watchCall } from "./watch-call.ts";
 
 export interface TracingOptions {
