@@ -8,7 +8,6 @@ tools="$PWD/.tools/bin"
 export PATH="$PWD/node_modules/.bin:$PATH"
 
 node scripts/install-judges.mjs h2spec
-tsc -b packages/http2
 
 work=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT

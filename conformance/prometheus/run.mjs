@@ -8,12 +8,11 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installJudges } from "../../scripts/install-judges.mjs";
 
 const { prometheus, promtool } = installJudges("prometheus", "promtool");
-execFileSync("tsc", ["-b", "packages/clew"], { cwd: resolve(import.meta.dirname, "../.."), stdio: "inherit" });
 
 const { HttpServer } = await import("clew/http");
 const { MeterProvider, prometheusRoute, runtimeMetrics } = await import("clew/metrics");
