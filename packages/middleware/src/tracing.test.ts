@@ -3,7 +3,14 @@ import { test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";
 import { current, runHolder } from "@clew/context";
 import { type Call, type Handler, type HttpInfo, ServiceError } from "@clew/rpc";
-import { alwaysOff, findAttribute, type SpanData, TracerProvider, type TracerProviderOptions } from "@clew/trace";
+import {
+  alwaysOff,
+  findAttribute,
+  type Sampler,
+  type SpanData,
+  TracerProvider,
+  type TracerProviderOptions,
+} from "@clew/trace";
 import { createPropagator } from "@clew/trace/otel";
 import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
@@ -357,4 +364,26 @@ test("an option that does not work is told", () => {
   for (const options of [{ names: "old" }, { spanNames: "http" }, { traceHeader: "trace id" }, { traceHeader: "" }]) {
     assert.throws(() => tracing(options as TracingOptions), { code: "CLEW_MIDDLEWARE_OPTION" });
   }
+});
+
+test("a sampler sees what is the same for every call of a method", async () => {
+  const seen: unknown[] = [];
+  const sampler: Sampler = {
+    shouldSample(_parent, _traceId, name, kind, attributes) {
+      seen.push([name, kind, attributes]);
+      return false;
+    },
+  };
+  const { middleware } = createTracing({ sampler });
+  const call = new TestCall("server");
+  call.httpInfo = { verb: "GET", path: "/v1/books/7", route: "/v1/books/{id}" };
+  await middleware(answer)(call);
+  const { operation } = call;
+  const attributes = {
+    "rpc.method": operation.slice(1),
+    "rpc.system.name": "memory",
+    "http.request.method": "GET",
+    "http.route": "/v1/books/{id}",
+  };
+  assert.deepEqual(seen, [[operation, SpanKind.SERVER, attributes]]);
 });

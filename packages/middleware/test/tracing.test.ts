@@ -63,9 +63,10 @@ const greeter = service(Greeter, {
     return { name: `${count}` };
   },
   async *repeat({ name }) {
-    for (let count = 0; count < 3; count++) {
+    for (let count = 0; count < 3 || name === "forever"; count++) {
       logger.info("message");
       yield { name };
+      if (name === "forever") await wait(1);
     }
     if (name === "nobody") throw new ServiceError(409, "TAKEN", "taken");
   },
@@ -281,6 +282,19 @@ for (const transport of transports) {
     for (const span of spans) assert.equal(span.events.filter(({ name }) => name === "rpc.message").length, 4);
   });
 
+  test(`${transport}: a stream that its reader leaves ends its spans, and is no error of the server`, async () => {
+    const { spans, tracerProvider } = createProvider();
+    await between(
+      transport,
+      async ({ greeter: client }) => {
+        for await (const _ of client.repeat({ name: "forever" })) break;
+      },
+      { tracerProvider },
+    );
+    assert.equal(find(spans, SpanKind.SERVER).statusCode, SpanStatusCode.UNSET);
+    assert.equal(find(spans, SpanKind.CLIENT).statusCode, SpanStatusCode.UNSET);
+  });
+
   test(`${transport}: messages are events of a stream, with their size`, async () => {
     const { spans, tracerProvider } = createProvider();
     await between(
@@ -321,11 +335,12 @@ for (const transport of transports) {
         await client.sayHello({ name: "ann" }, { onHeaders });
         await assert.rejects(client.sayHello({ name: "nobody" }, { onHeaders }));
         await drain(client.repeat({ name: "ann" }, { onHeaders }));
+        await client.sayAll(names("a"), { onHeaders });
       },
       { tracerProvider, traceHeader: true },
     );
     const traces = spans.filter(({ kind }) => kind === SpanKind.SERVER).map(({ traceId }) => traceId);
-    assert.equal(new Set(traces).size, 3);
+    assert.equal(new Set(traces).size, 4);
     assert.deepEqual(told, traces);
   });
 
