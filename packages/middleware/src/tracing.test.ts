@@ -35,7 +35,7 @@ const traceparent = `00-${traceId}-${parentId}-01`;
 
 test("a server's span continues the caller's trace and is active in the handler", async () => {
   const { spans, middleware } = createTracing();
-  const call = new TestCall("server", { traceparent });
+  const call = new TestCall("server", { traceparent, "x-md-service-name": "orders" });
   let active = "";
   const handler: Handler = async () => {
     await null;
@@ -55,6 +55,7 @@ test("a server's span continues the caller's trace and is active in the handler"
   assert.equal(findAttribute(span.attributes, "rpc.status_code"), "OK");
   assert.equal(findAttribute(span.attributes, "network.peer.address"), "10.0.0.5");
   assert.equal(findAttribute(span.attributes, "network.peer.port"), 9000);
+  assert.equal(findAttribute(span.attributes, "service.peer.name"), "orders");
 });
 
 test("inside of a retry every try is a span, which tells how many came before", async () => {
@@ -334,7 +335,7 @@ test("one middleware serves methods and transports in turn, each with its own at
   for (const [side, method] of [
     ["server", Greeter.method.sayHello],
     ["server", Greeter.method.repeat],
-    ["client", Greeter.method.repeat],
+    ["client", Greeter.method.sayAll],
     ["server", Greeter.method.sayHello],
   ] as const) {
     const call = new TestCall(side, {}, undefined, method);

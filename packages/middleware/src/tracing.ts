@@ -121,7 +121,7 @@ function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions 
     tracerName: options.tracerName ?? "clew",
     writer: names === "kratos" ? kratosSpan : semconvSpan,
     nameOf: spanNames === "semconv" ? nameBySemconv : (call) => call.operation,
-    traceHeader: header === false ? undefined : header.toLowerCase(),
+    traceHeader: header === false ? undefined : header,
     messages: hasEvents || hasSizes ? { hasEvents, hasSizes } : undefined,
   };
 }
@@ -129,7 +129,6 @@ function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions 
 /** A method and how calls come to it, with what is the same for all their spans: made once, and handed to each. */
 interface CallWay {
   readonly method: Method;
-  readonly side: Call["side"];
   readonly transport: string;
   readonly verb: string | undefined;
   readonly route: string | undefined;
@@ -137,21 +136,15 @@ interface CallWay {
   readonly options: SpanOptions;
 }
 
-function isSameWay(way: CallWay, { method, side, transport, http }: Call): boolean {
-  return (
-    way.method === method &&
-    way.transport === transport &&
-    way.side === side &&
-    way.verb === http?.verb &&
-    way.route === http?.route
-  );
+function isSameWay(way: CallWay, { method, transport, http }: Call): boolean {
+  return way.method === method && way.transport === transport && way.verb === http?.verb && way.route === http?.route;
 }
 
 function createWay(call: Call, nameOf: (call: Call) => string, writer: SpanWriter): CallWay {
-  const { method, side, transport, http } = call;
-  const kind = side === "server" ? SpanKind.SERVER : SpanKind.CLIENT;
+  const { method, transport, http } = call;
+  const kind = call.side === "server" ? SpanKind.SERVER : SpanKind.CLIENT;
   const options = Object.freeze({ kind, attributes: Object.freeze(writer.describe(call)) });
-  return { method, side, transport, verb: http?.verb, route: http?.route, name: nameOf(call), options };
+  return { method, transport, verb: http?.verb, route: http?.route, name: nameOf(call), options };
 }
 
 // What passes a trace through a call's metadata. A header sent twice counts as one list (RFC 9110 section 5.3).
