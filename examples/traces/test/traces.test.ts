@@ -275,7 +275,7 @@ test("an unknown option is one line that names it and what would work", async ()
 test("a configuration that is missing or wrong, and a port in use, are one line and exit code 1", async () => {
   for (const [args, extra, pattern] of [
     [["--config", "/nowhere.yaml"], {}, /^config \/nowhere\.yaml does not exist.*\n$/],
-    [[], { DEMO_USER_ADRESS: ":1" }, /^.*adress.* is unknown; known here: address, endpoint\n$/],
+    [[], { DEMO_USER_ADRESS: ":1" }, /^.*adress.* is unknown; did you mean address\? known here: address, endpoint\n$/],
     [[], {}, /^collector: port \d+ on 127\.0\.0\.1 is in use by another process: .*\n$/],
   ] as const) {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", start, ...args], {

@@ -50,8 +50,9 @@ export interface CallerOptions {
   skip?: RegExp;
 }
 
-// This package's own folder: what is written from in here was asked for from somewhere else.
-const ownFolder = new URL("./", import.meta.url).pathname;
+// This package's own folders, of what runs and, where source maps are on, of what it was made from: what is written from in here was
+// asked for from somewhere else.
+const ownFolders = ["../dist/", "../src/"].map((folder) => new URL(folder, import.meta.url).pathname);
 
 /**
  * Where the line is written: `src/user.ts:42`, from the working directory where that is above it. Finding out costs some 10 us a
@@ -67,7 +68,7 @@ export function caller(options: CallerOptions = {}): Valuer {
     for (const frame of stack.split("\n").slice(1)) {
       const [, place, line] = /\(?((?:file:\/\/)?[^\s()]+):(\d+):\d+\)?$/.exec(frame) ?? [];
       if (place === undefined || place.startsWith("node:")) continue;
-      const isOwn = place.includes(ownFolder) && !/\.test\.[jt]s$/.test(place);
+      const isOwn = ownFolders.some((folder) => place.includes(folder)) && !/\.test\.[jt]s$/.test(place);
       if (isOwn || skip?.test(place) === true) continue;
       return `${shorten(place)}:${line}`;
     }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { type Span as OtelSpan, SpanKind } from "@opentelemetry/api";
 import { findAttribute } from "./attributes.ts";
 import type { BatchStats } from "./batch.ts";
@@ -242,16 +243,22 @@ function nameOf(name: string, scope: string): string {
   return scope === "" ? name : `${name} (${scope})`;
 }
 
+// What runs, and, where source maps are on, what it was made from.
+const ownFolders = ["../dist/", "../src/"].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
+
 /** The lines of the app: without ours, OpenTelemetry's and Node's. */
 function appStack(): string[] {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 30;
   const lines = (new Error().stack ?? "").split("\n").slice(1);
   Error.stackTraceLimit = stackTraceLimit;
-  const ours = import.meta.dirname;
   return lines
     .map((line) => line.trim())
-    .filter((line) => !line.includes(ours) && !/node:|[\\/]@opentelemetry[\\/]|[\\/]@clew[\\/]/.test(line))
+    .filter(
+      (line) =>
+        !ownFolders.some((folder) => line.includes(folder)) &&
+        !/node:|[\\/]@opentelemetry[\\/]|[\\/]@clew[\\/]/.test(line),
+    )
     .slice(0, 5);
 }
 
