@@ -18,6 +18,7 @@ export const RPC_STATUS_CODE = "rpc.status_code";
 export const RPC_SYSTEM_NAME = "rpc.system.name";
 export const SERVER_ADDRESS = "server.address";
 export const SERVER_PORT = "server.port";
+export const URL_FULL = "url.full";
 export const URL_PATH = "url.path";
 export const URL_QUERY = "url.query";
 export const URL_SCHEME = "url.scheme";

@@ -20,6 +20,7 @@ import {
   SERVER_ADDRESS,
   SERVER_PORT,
   SERVICE_PEER_NAME,
+  URL_FULL,
   URL_PATH,
   URL_QUERY,
   URL_SCHEME,
@@ -80,10 +81,11 @@ function startHttp(span: Span, { metadata }: Call, { path, query, scheme, versio
 }
 
 // What the conventions name, and the token of RFC 6750 section 2.3.
-const secretParameters = /(^|&)(AWSAccessKeyId|Signature|sig|X-Goog-Signature|access_token)=[^&]*/gi;
+const secretParameters = /(^|[?&])(AWSAccessKeyId|Signature|sig|X-Goog-Signature|access_token)=[^&]*/gi;
 
-function redactQuery(query: string): string {
-  return query.replace(secretParameters, "$1$2=REDACTED");
+/** A query, or a URL with one. */
+function redactQuery(text: string): string {
+  return text.replace(secretParameters, "$1$2=REDACTED");
 }
 
 /** Where a call began, as far as proxies tell: `Forwarded` (RFC 7239), `X-Forwarded-For`, or else who is at the other end. */
@@ -107,12 +109,20 @@ function writeSizes(span: Span, call: Call, received: number | undefined, sent: 
   if (response !== undefined) span.setAttribute("rpc.response.size", response);
 }
 
+function endClient(span: Span, { peer, sentHttp }: Call): void {
+  setAddress(span, peer.address, SERVER_ADDRESS, SERVER_PORT);
+  if (sentHttp === undefined) return;
+  span.setAttribute(HTTP_REQUEST_METHOD, sentHttp.verb);
+  span.setAttribute(URL_FULL, redactQuery(sentHttp.url));
+  if (sentHttp.status !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, sentHttp.status);
+}
+
 const grpcNames: readonly string[] = Object.keys(GrpcCode);
 
 function end(span: Span, call: Call, code: number, error: ServiceError | undefined): void {
   const { http } = call;
   const isClient = call.side === "client";
-  if (isClient) setAddress(span, call.peer.address, SERVER_ADDRESS, SERVER_PORT);
+  if (isClient) endClient(span, call);
   const grpcCode = toGrpcCode(code);
   if (http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
   else span.setAttribute(RPC_STATUS_CODE, grpcNames[grpcCode] ?? "UNKNOWN");

@@ -388,3 +388,17 @@ test("a sampler sees what is the same for every call of a method", async () => {
   };
   assert.deepEqual(seen, [[operation, SpanKind.SERVER, attributes]]);
 });
+
+test("a client over HTTP tells what it sent, without what is secret in it, and the status where one came", async () => {
+  for (const status of [200, undefined]) {
+    const { spans, middleware } = createTracing();
+    await middleware(async (call) => {
+      call.sentHttp = { verb: "GET", url: "https://shop.example/v1/books?sig=0123&page=2", status };
+      return hello;
+    })(new TestCall("client"));
+    const found = attributesOf(spans[0]);
+    assert.equal(found["http.request.method"], "GET");
+    assert.equal(found["url.full"], "https://shop.example/v1/books?sig=REDACTED&page=2");
+    assert.equal(found["http.response.status_code"], status);
+  }
+});

@@ -35,6 +35,14 @@ export interface HttpInfo {
   readonly status?: number;
 }
 
+/** The request of HTTP that a client's call became. */
+export interface SentHttp {
+  readonly verb: string;
+  readonly url: string;
+  /** Undefined until the reply began. */
+  status: number | undefined;
+}
+
 export interface CallInit {
   readonly method: Method;
   /** Without it, {@link Call.readMetadata} is asked at the first look. */
@@ -70,6 +78,8 @@ export abstract class Call implements Holder {
   readonly startMs: number = performance.now();
   /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
   waitsForReady = false;
+  /** A client's transport over HTTP/JSON tells here what it sent; undefined before, and for every other transport. */
+  sentHttp: SentHttp | undefined = undefined;
   /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
   context: Context;
 

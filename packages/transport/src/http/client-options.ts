@@ -126,6 +126,11 @@ function parseEndpoint(text: string): Endpoint {
   };
 }
 
+/** What the URL of a request begins with, before its path. */
+export function originOf(options: ResolvedHttpClientOptions): string {
+  return `${options.scheme}://${authorityOf(options)}`;
+}
+
 /** `host:port` as others write it: without a port that the scheme implies. */
 export function authorityOf({ scheme, host, port, socketPath, authority }: ResolvedHttpClientOptions): string {
   if (authority !== undefined) return authority;

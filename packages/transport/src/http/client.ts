@@ -7,6 +7,7 @@ import {
   hasRequestStream,
   Metadata,
   type Method,
+  type SentHttp,
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
@@ -14,6 +15,7 @@ import { addressOf } from "../http2/connect.ts";
 import {
   authorityOf,
   type HttpClientOptions,
+  originOf,
   type ResolvedHttpClientOptions,
   resolveHttpClientOptions,
 } from "./client-options.ts";
@@ -74,6 +76,7 @@ export class HttpClient implements Client {
     const writeTarget = compileTarget(rule, method.desc.input, basePath);
     const writer = rule.body === undefined ? undefined : new RequestWriter(method, rule, codec);
     const reader = new ReplyReader(method, rule, codec);
+    const origin = originOf(this.#options);
 
     const send = async (call: Call): Promise<Message> => {
       const message = await call.receive();
@@ -89,7 +92,10 @@ export class HttpClient implements Client {
         }
       }
       const target = writeTarget(message);
+      const sent: SentHttp = { verb, url: origin + target, status: undefined };
+      call.sentHttp = sent;
       const response = await exchange(this.#sender, call, { verb, target, headers, body }, bodyLimitBytes);
+      sent.status = response.status;
       call.passMessage("sent", message);
       call.replyMetadata = Metadata.adopt(response.headers);
       if (response.status < 200 || response.status > 299) throw decodeError(response, this.#options.codec);

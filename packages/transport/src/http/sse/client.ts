@@ -1,8 +1,18 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
-import { type Call, type Codec, callCancelled, type Handler, jsonCodec, Metadata, ServiceError } from "@clew/rpc";
+import {
+  type Call,
+  type Codec,
+  callCancelled,
+  type Handler,
+  jsonCodec,
+  Metadata,
+  type SentHttp,
+  ServiceError,
+} from "@clew/rpc";
 import { announceBegin, announceEnd } from "../../channels.ts";
 import { type BodyCodec, compileBodyCodecs, subtypeOf } from "../body-codec.ts";
+import { originOf } from "../client-options.ts";
 import { Inbox } from "../inbox.ts";
 import { decodeError } from "../reply-reader.ts";
 import { problemOf, RequestWriter } from "../request-writer.ts";
@@ -26,6 +36,7 @@ export function createEventHandler({ method, options, sender, peer, createHeader
   const { basePath, bodyLimitBytes, resumeStreams } = options;
   const rule = readRules(method)[0]!;
   const verb = rule.verb === anyVerb ? "POST" : rule.verb;
+  const origin = originOf(options);
   const writeTarget = compileTarget(rule, method.desc.input, basePath);
   const writer = rule.body === undefined ? undefined : new RequestWriter(method, rule, options.codec);
   // Events hold text.
@@ -55,6 +66,7 @@ export function createEventHandler({ method, options, sender, peer, createHeader
     try {
       message = await call.receive();
       request = write(call, message);
+      call.sentHttp = { verb, url: origin + request.target, status: undefined };
     } catch (thrown) {
       const error = ServiceError.from(thrown);
       announceEnd(call, error);
@@ -129,7 +141,7 @@ class EventReader {
       onOver: (error, trailers) => this.#end(error, trailers),
     });
     this.#attempt = attempt;
-    attempt.send(sender.send(call, { ...request, headers }, attempt), call.operation);
+    attempt.send(sender.send(call, { ...request, headers }, attempt), call);
     if (this.#inbox.isPaused) attempt.pause();
   }
 
@@ -225,6 +237,7 @@ class Attempt implements ResponseListener {
   readonly #listener: AttemptListener;
   readonly #parser: EventParser;
   #operation = "";
+  #sentHttp: SentHttp | undefined;
   #sent: SentRequest | undefined;
   #status = 0;
   #head: IncomingHttpHeaders = {};
@@ -247,9 +260,10 @@ class Attempt implements ResponseListener {
     return this.#parser.retryMs;
   }
 
-  send(sent: SentRequest, operation: string): void {
+  send(sent: SentRequest, { operation, sentHttp }: Call): void {
     this.#sent = sent;
     this.#operation = operation;
+    this.#sentHttp = sentHttp;
   }
 
   abort(reason: ServiceError): void {
@@ -267,6 +281,7 @@ class Attempt implements ResponseListener {
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
+    if (this.#sentHttp !== undefined) this.#sentHttp.status = status;
     this.#head = headers;
     const encoding = headers["content-encoding"] ?? "identity";
     this.#isEvents =

@@ -11,6 +11,7 @@ import {
   jsonCodec,
   Metadata,
   type Reply,
+  type SentHttp,
   ServiceError,
 } from "@clew/rpc";
 import type { WebSocket } from "ws";
@@ -18,7 +19,7 @@ import { announceBegin, announceEnd } from "../../channels.ts";
 import { loadWebSocket } from "../../lazy-modules.ts";
 import { Turn } from "../../turn.ts";
 import { type BodyCodec, compileBodyCodecs } from "../body-codec.ts";
-import { authorityOf, type ResolvedHttpClientOptions } from "../client-options.ts";
+import { authorityOf, originOf, type ResolvedHttpClientOptions } from "../client-options.ts";
 import { Inbox } from "../inbox.ts";
 import { decodeError } from "../reply-reader.ts";
 import { problemOf } from "../request-writer.ts";
@@ -111,6 +112,8 @@ class WebSocketRequest {
   #open(target: string): Promise<void> {
     const { options, headers } = this.#init;
     const { scheme, socketPath, bodyLimitBytes, connectTimeoutMs, tls } = options;
+    const sent: SentHttp = { verb: "GET", url: originOf(options) + target, status: undefined };
+    this.#call.sentHttp = sent;
     const origin = `${scheme === "https" ? "wss" : "ws"}://${authorityOf({ ...options, authority: undefined })}`;
     // What `ws` makes of the URL of a unix socket takes no blank in its path, no colon and no TLS.
     const connect = (path: string): Socket =>
@@ -136,12 +139,14 @@ class WebSocketRequest {
       let head: IncomingHttpHeaders = {};
       socket.once("upgrade", (response) => {
         head = response.headers;
+        sent.status = response.statusCode;
       });
       socket.once("open", () => {
         this.#call.replyMetadata = Metadata.adopt(head);
         resolve();
       });
       socket.on("unexpected-response", (_request, response) => {
+        sent.status = response.statusCode;
         this.#call.replyMetadata = Metadata.adopt(response.headers);
         readRefusal(response, bodyLimitBytes, options.codec).then((error) => {
           reject(error);
