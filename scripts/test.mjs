@@ -27,7 +27,11 @@ const node = values.node === undefined ? process.execPath : installNode(values.n
 const result = spawnSync(
   node,
   ["--enable-source-maps", "--test", "--test-concurrency=2", "--test-timeout=120000", ...files],
-  { stdio: "inherit", env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` } },
+  {
+    stdio: "inherit",
+    // The Node under test first, then the tools that tests call by name, as npm has them there.
+    env: { ...process.env, PATH: [dirname(node), resolve("node_modules/.bin"), process.env.PATH].join(delimiter) },
+  },
 );
 process.exitCode = result.status ?? 1;
 
