@@ -30,6 +30,7 @@ import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 
 const lines: Record<string, unknown>[] = [];
 const logger = createLogger({
+  level: "info",
   destination: { write: (line) => lines.push(JSON.parse(line)) },
   pretty: false,
   fields: { trace_flags: traceFlags() },
