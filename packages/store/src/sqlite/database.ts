@@ -1,11 +1,12 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileForeign, fileNotOpened, fileVersion } from "../errors.ts";
 
 // "Clew", in the header of the file, where `file` and others look.
 const APPLICATION_ID = 0x436c6577;
-const VERSION = 1;
+/** Goes up with every change of the schema. */
+const VERSION = 2;
 
 /**
  *     chunk      the bytes of what was written at once, compressed: an ExportTraceServiceRequest
@@ -72,12 +73,16 @@ const SQLITE_NOTADB = 26;
 // How long to wait for another process that has the file locked.
 const BUSY_MS = 5000;
 
-/** Opens the file to write, making it and its folder when they are not there. Refuses a file of somebody else. */
+/**
+ * Opens the file to write, making it and its folder when they are not there. Refuses a file of somebody else. One of an older layout
+ * is put aside, as `<file>.layout-1`: traces are kept for days, not converted.
+ */
 export function openToWrite(file: string): DatabaseSync {
   const deadline = performance.now() + BUSY_MS;
   for (;;) {
     try {
       mkdirSync(dirname(file), { recursive: true });
+      putAsideOlder(file);
       return openPrepared(file);
     } catch (error) {
       const { code, errcode } = error as { code?: string; errcode?: number };
@@ -88,6 +93,20 @@ export function openToWrite(file: string): DatabaseSync {
       pause(10);
     }
   }
+}
+
+function putAsideOlder(file: string): void {
+  if (!existsSync(file)) return;
+  const database = new DatabaseSync(file);
+  let version: number;
+  try {
+    if (pragma(database, "application_id") !== APPLICATION_ID) return;
+    version = pragma(database, "user_version");
+  } finally {
+    // The last one to close a file brings all of its log into it.
+    database.close();
+  }
+  if (version > 0 && version < VERSION) renameSync(file, `${file}.layout-${version}`);
 }
 
 function openPrepared(file: string): DatabaseSync {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -223,10 +224,27 @@ test("refuses a file that is not its own, and leaves it as it was", () =>
     ours.close();
     await assert.rejects(openSqliteStore({ file: newer }), {
       code: "CLEW_STORE_VERSION",
-      message: /newer\.db has layout 99, and this version of Clew knows layouts up to 1/,
+      message: /newer\.db has layout 99, and this version of Clew knows layouts up to 2/,
     });
     await assert.rejects(openSqliteStore({ file: folder }), { code: "CLEW_STORE_OPEN" });
     await assert.rejects(openSqliteStore({ file: join(text, "below.db") }), { code: "CLEW_STORE_OPEN" });
+  }));
+
+test("puts a file of an older layout aside and begins a new one", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "traces.db");
+    const older = new DatabaseSync(file);
+    older.exec("CREATE TABLE trace (id BLOB); PRAGMA application_id = 0x436c6577; PRAGMA user_version = 1");
+    older.close();
+    const store = await openSqliteStore({ file });
+    assert.equal((await store.stats()).spans, 0);
+    await store.close();
+    const aside = new DatabaseSync(`${file}.layout-1`, { readOnly: true });
+    assert.equal(aside.prepare("SELECT count(*) AS count FROM trace").get()!.count, 0);
+    aside.close();
+    // The one of today stays where it is.
+    await (await openSqliteStore({ file })).close();
+    assert.equal(existsSync(`${file}.layout-2`), false);
   }));
 
 test("refuses options that cannot work", async () => {
