@@ -1,8 +1,7 @@
-import { type Middleware, ServiceError } from "@clew/rpc";
+import { type Middleware, ServiceError, watcher } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 import { RollingWindow } from "./rolling-window.ts";
-import { watchCall } from "./watch-call.ts";
 
 /** Decides whether calls may go out, from how those before them ended. */
 export interface Breaker {
@@ -43,18 +42,18 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware 
   const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(options) } = options;
   resolveSreBreakerOptions(options);
   const breakerOf = perMethod(({ operation }) => createBreaker(operation));
-  return (next) => (call) => {
+  return watcher(() => (call) => {
     const breaker = breakerOf(call);
     if (!breaker.allow()) {
       // A rejected call is one that was wanted and not accepted: without it, fewer and fewer would be rejected.
       breaker.markFailed();
-      return Promise.reject(new ServiceError(503, "CIRCUITBREAKER", "request failed due to circuit breaker triggered"));
+      throw new ServiceError(503, "CIRCUITBREAKER", "request failed due to circuit breaker triggered");
     }
-    return watchCall(call, next, (thrown) => {
+    return (thrown) => {
       if (thrown !== undefined && isFailure(ServiceError.from(thrown))) breaker.markFailed();
       else breaker.markSuccess();
-    });
-  };
+    };
+  });
 }
 
 function isServerFailure({ code }: ServiceError): boolean {

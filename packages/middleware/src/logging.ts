@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, type Handler, hasRequestStream, type Middleware, type Reply } from "@clew/rpc";
+import { type Call, hasRequestStream, type Middleware, watcher } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
@@ -32,16 +32,17 @@ export interface LoggingOptions {
  */
 export function logging(options: LoggingOptions = {}): Middleware {
   const { logger, args, maxArgsChars, successRatio, random } = resolveLoggingOptions(options);
-  const log = (call: Call, next: Handler, readRequest: () => Message | undefined): Promise<Reply> =>
-    watchCall(call, next, (thrown) => {
-      if (failureOf(call, thrown) === undefined && successRatio < 1 && random() >= successRatio) return;
-      const request = readRequest();
-      const text = request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars);
-      writeLine(logger, call, thrown, text);
-    });
-  return args
-    ? (next) => async (call) => log(call, next, await watchRequest(call))
-    : (next) => (call) => log(call, next, noRequest);
+  const log = (call: Call, readRequest: () => Message | undefined, thrown: unknown): void => {
+    if (failureOf(call, thrown) === undefined && successRatio < 1 && random() >= successRatio) return;
+    const request = readRequest();
+    const text = request && formatMessage(reflect(call.method.desc.input, request), maxArgsChars);
+    writeLine(logger, call, thrown, text);
+  };
+  if (!args) return watcher(() => (call) => (thrown) => log(call, noRequest, thrown));
+  return (next) => async (call) => {
+    const readRequest = await watchRequest(call);
+    return watchCall(call, next, (thrown) => log(call, readRequest, thrown));
+  };
 }
 
 const noRequest = (): undefined => undefined;

@@ -1,5 +1,13 @@
 import { createKey, current, type Key } from "@clew/context";
-import { type Call, Metadata, type MetadataInit, type Middleware, serviceNameHeader, serviceNameKey } from "@clew/rpc";
+import {
+  type Call,
+  Metadata,
+  type MetadataInit,
+  type Middleware,
+  serviceNameHeader,
+  serviceNameKey,
+  watcher,
+} from "@clew/rpc";
 
 export interface MetadataOptions {
   /** Headers that every call has beside its own. Default: none. */
@@ -26,11 +34,11 @@ export function currentMetadata(): Metadata | undefined {
 export function metadata(options: MetadataOptions = {}): Middleware {
   const constants = [...new Metadata(options.constants)];
   const prefixes = options.prefixes ?? ["x-md-"];
-  return (next) => (call) => {
+  return watcher(() => (call) => {
     if (call.side === "server") keep(call, prefixes, constants);
     else send(call, constants);
-    return next(call);
-  };
+    return undefined;
+  });
 }
 
 function keep(call: Call, prefixes: readonly string[], constants: readonly [string, string][]): void {

@@ -1,4 +1,4 @@
-import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode } from "@clew/rpc";
+import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, watcher } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
@@ -17,7 +17,6 @@ import {
   RPC_SYSTEM_NAME,
   URL_SCHEME,
 } from "./semantic-conventions.ts";
-import { watchCall } from "./watch-call.ts";
 
 export interface MetricsOptions {
   /** Where instruments come from: any provider of OpenTelemetry's API. Default: the global one. */
@@ -53,15 +52,15 @@ export function metrics(options: MetricsOptions = {}): Middleware {
     }
     return recorders;
   };
-  return (next) => (call) => {
+  return watcher(() => (call) => {
     const { calls, messages } = getRecorders();
     const end = calls(call);
     const endMessages = messages(call);
-    return watchCall(call, next, (thrown) => {
+    return (thrown) => {
       endMessages?.();
       end((performance.now() - call.startMs) / 1000, codeOf(call, thrown), failureOf(call, thrown));
-    });
-  };
+    };
+  });
 }
 
 /** The instruments of one set of names: called when a call begins, returns what to call at its end. */

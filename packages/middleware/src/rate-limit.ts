@@ -1,7 +1,6 @@
-import type { Middleware } from "@clew/rpc";
+import { type Middleware, watcher } from "@clew/rpc";
 import { BbrLimiter } from "./bbr-limiter.ts";
 import { type Limiter, rateLimitExceeded } from "./limiter.ts";
-import { watchCall } from "./watch-call.ts";
 
 export interface RateLimitOptions {
   /** What decides. Default: a {@link BbrLimiter}, which watches the CPU of this process. */
@@ -11,8 +10,9 @@ export interface RateLimitOptions {
 /** For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until its end. */
 export function rateLimit(options: RateLimitOptions = {}): Middleware {
   const limiter = options.limiter ?? new BbrLimiter();
-  return (next) => (call) => {
+  return watcher(() => () => {
     const done = limiter.allow();
-    return done === undefined ? Promise.reject(rateLimitExceeded()) : watchCall(call, next, done);
-  };
+    if (done === undefined) throw rateLimitExceeded();
+    return () => done();
+  });
 }

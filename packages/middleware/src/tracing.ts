@@ -1,5 +1,5 @@
 import type { Context } from "@clew/context";
-import type { Call, Handler, Metadata, Method, Middleware } from "@clew/rpc";
+import { type Call, type Handler, type Metadata, type Method, type Middleware, watcher } from "@clew/rpc";
 import {
   isValidTraceId,
   propagation,
@@ -72,7 +72,8 @@ export function tracing(options: TracingOptions = {}): Middleware {
     }
     return tracer;
   };
-  return (next) => {
+  /** Makes what starts the span of a call; undefined for one that nobody records. */
+  const makeStart = (): ((call: Call) => Span | undefined) => {
     // A chain is made for each method: the way the last call came is that of nearly every other.
     let way: CallWay | undefined;
     return (call) => {
@@ -82,11 +83,26 @@ export function tracing(options: TracingOptions = {}): Middleware {
           ? startServerSpan(getTracer(), propagator, call, way)
           : startClientSpan(getTracer(), propagator, call, way, namesPeer);
       if (traceHeader !== undefined && call.side === "server") tellTrace(call, span, traceHeader);
-      if (!span.isRecording()) return next(call);
+      if (!span.isRecording()) return undefined;
       writer.start(span, call);
-      if (messages !== undefined && call.operation.startsWith("/")) {
-        return watchWithMessages(call, next, span, writer, messages);
-      }
+      return span;
+    };
+  };
+  if (messages === undefined) {
+    return watcher(() => {
+      const start = makeStart();
+      return (call) => {
+        const span = start(call);
+        return span && ((thrown) => endSpan(span, call, writer, thrown));
+      };
+    });
+  }
+  return (next) => {
+    const start = makeStart();
+    return (call) => {
+      const span = start(call);
+      if (span === undefined) return next(call);
+      if (call.operation.startsWith("/")) return watchWithMessages(call, next, span, writer, messages);
       return watchCall(call, next, (thrown) => endSpan(span, call, writer, thrown));
     };
   };

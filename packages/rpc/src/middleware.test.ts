@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Message } from "@bufbuild/protobuf";
+import type { Call } from "./call.ts";
+import { chain, type Handler, isStream, type Middleware, watcher } from "./middleware.ts";
+
+const reply = { $typeName: "test" } as Message;
+const call = {} as Call;
+
+/** A watcher and a middleware of the usual form that tell what happens to them. */
+function tellers(told: string[]): Record<"watch" | "wrap", (name: string) => Middleware> {
+  return {
+    watch: (name) =>
+      watcher(() => () => {
+        told.push(`${name} begins`);
+        return (thrown) => told.push(`${name} ends${thrown === undefined ? "" : ` with ${thrown}`}`);
+      }),
+    wrap: (name) => (next) => async (given) => {
+      told.push(`${name} begins`);
+      try {
+        return await next(given);
+      } finally {
+        told.push(`${name} ends`);
+      }
+    },
+  };
+}
+
+test("watchers begin from outside to inside and end from inside to outside, among others and alone", async () => {
+  const told: string[] = [];
+  const { watch, wrap } = tellers(told);
+  const handler: Handler = async () => {
+    told.push("handler");
+    return reply;
+  };
+  assert.equal(await chain(watch("a"), watch("b"), wrap("c"), watch("d"))(handler)(call), reply);
+  const inner = ["d begins", "handler", "d ends"];
+  assert.deepEqual(told, ["a begins", "b begins", "c begins", ...inner, "c ends", "b ends", "a ends"]);
+  told.length = 0;
+  assert.equal(await watch("d")(handler)(call), reply);
+  assert.deepEqual(told, inner);
+});
+
+test("what a handler throws, at once or later, is told and thrown on", async () => {
+  for (const handler of [() => Promise.reject("late"), () => assert.fail("now")] as Handler[]) {
+    const told: string[] = [];
+    const { watch } = tellers(told);
+    const thrown = await chain(watch("a"), watch("b"))(handler)(call).catch((error: unknown) => error);
+    assert.deepEqual(told, ["a begins", "b begins", `b ends with ${thrown}`, `a ends with ${thrown}`]);
+  }
+});
+
+test("a watcher that throws refuses the call: those outside of it are told, the others never see it", async () => {
+  const told: string[] = [];
+  const { watch } = tellers(told);
+  const refuse = watcher(() => () => {
+    throw "no";
+  });
+  const handler: Handler = async () => assert.fail("it is never called");
+  await assert.rejects(
+    () => chain(watch("a"), refuse, watch("b"))(handler)(call),
+    (thrown) => thrown === "no",
+  );
+  assert.deepEqual(told, ["a begins", "a ends with no"]);
+});
+
+test("a stream is over at its end, or with what ends it; a watcher without an end waits for nothing", async () => {
+  for (const fails of [false, true]) {
+    const told: string[] = [];
+    const { watch } = tellers(told);
+    const handler: Handler = async () =>
+      (async function* () {
+        yield reply;
+        if (fails) throw "broken";
+      })();
+    const stream = await chain(
+      watch("a"),
+      watcher(() => () => undefined),
+      watch("b"),
+    )(handler)(call);
+    assert.ok(isStream(stream));
+    assert.deepEqual(told, ["a begins", "b begins"]);
+    const messages: Message[] = [];
+    const end = await (async () => {
+      for await (const message of stream) messages.push(message);
+      return "";
+    })().catch((thrown: unknown) => ` with ${thrown}`);
+    assert.deepEqual([messages.length, end], [1, fails ? " with broken" : ""]);
+    assert.deepEqual(told.slice(2), [`b ends${end}`, `a ends${end}`]);
+  }
+});
+
+test("each chain has watches of its own", async () => {
+  let made = 0;
+  const counted = watcher(() => {
+    made++;
+    return () => undefined;
+  });
+  const both = chain(counted, counted);
+  both(async () => reply);
+  both(async () => reply);
+  assert.equal(made, 4);
+});
