@@ -57,7 +57,7 @@ const cases = {
       'message {"text":"fail","number":"0","topic":"t"}',
       `error ${JSON.stringify(noTopic())}`,
     ]);
-    assert.deepEqual(await ask("watch", "/v1/topics/t/notes?text=fail"), ["404 application/json"]);
+    assert.deepEqual(await ask("watch", "/v1/topics/t/notes?text=fail"), ["404 application/protojson"]);
   },
   async "go>clew: messages both ways, half close, and one reply"() {
     const chat = await ask("talk", "/v1/topics/t/chat", '{"note":{"text":"1"}}', '{"note":{"text":"2"}}');
