@@ -338,7 +338,7 @@ test("pipelined requests are answered in their order", async () => {
 });
 
 test("what is not HTTP is refused in the error shape, and the connection ends", async () => {
-  await withServer({ services: [echo()], headerLimitBytes: 2000, headerTimeoutMs: 100 }, async (url) => {
+  await withServer({ services: [echo()], headerLimitBytes: 2000, headerTimeoutMs: 500 }, async (url) => {
     const cases: [request: string, status: number, reason: string][] = [
       ["hello\r\n\r\n", 400, "BAD_REQUEST"],
       ["GET / HTTP/1.1\r\n\r\n", 400, ""],

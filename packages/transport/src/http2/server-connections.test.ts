@@ -83,7 +83,7 @@ test("a listener that throws costs its stream, is told in the log, and the conne
 });
 
 test("headerLimitBytes, headerTimeoutMs and maxConcurrentCalls are the session's limits", async (t) => {
-  const url = await listen(t, { headerLimitBytes: 1000, headerTimeoutMs: 30, maxConcurrentCalls: 7 });
+  const url = await listen(t, { headerLimitBytes: 1000, headerTimeoutMs: 500, maxConcurrentCalls: 7 });
   const { session } = open(t, url);
   const [settings] = (await once(session, "remoteSettings")) as [{ maxConcurrentStreams: number }];
   assert.equal(settings.maxConcurrentStreams, 7);
