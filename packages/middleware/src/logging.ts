@@ -1,11 +1,10 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, hasRequestStream, type Middleware, watcher } from "@clew/rpc";
+import { type Call, hasRequestStream, type Middleware, watchCall, watcher } from "@clew/rpc";
 import { optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
-import { watchCall } from "./watch-call.ts";
 
 export interface LoggingOptions {
   /** Where the lines go. Default: a logger of its own, to standard output. */

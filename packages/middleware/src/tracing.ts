@@ -1,5 +1,5 @@
 import type { Context } from "@clew/context";
-import { type Call, type Handler, type Metadata, type Method, type Middleware, watcher } from "@clew/rpc";
+import { type Call, type Handler, type Metadata, type Method, type Middleware, watchCall, watcher } from "@clew/rpc";
 import {
   isValidTraceId,
   propagation,
@@ -22,7 +22,6 @@ import { SERVER_ADDRESS, SERVER_PORT } from "./semantic-conventions.ts";
 import { nameBySemconv, semconvSpan } from "./semconv-span.ts";
 import { SpanMessages, type SpanMessagesOptions } from "./span-messages.ts";
 import type { SpanWriter } from "./span-writer.ts";
-import { watchCall } from "./watch-call.ts";
 
 export interface TracingOptions {
   /** Where spans come from: Clew's provider or any other of OpenTelemetry's API. Default: the global one. */

@@ -61,27 +61,36 @@ function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {
     const end = (thrown?: unknown): void => {
       for (let i = ends.length - 1; i >= 0; i--) ends[i]!(thrown);
     };
-    let reply: Promise<Reply>;
     try {
       for (let i = 0; i < watching.length; i++) {
         const onEnd = watching[i]!(call);
         if (onEnd !== undefined) ends.push(onEnd);
       }
-      reply = next(call);
     } catch (thrown) {
-      // A middleware that is no async function throws right here.
       end(thrown);
       return Promise.reject(thrown);
     }
-    if (ends.length === 0) return reply;
-    return reply.then(
-      (answer) => watchReply(answer, end),
-      (thrown: unknown) => {
-        end(thrown);
-        throw thrown;
-      },
-    );
+    return ends.length === 0 ? next(call) : watchCall(call, next, end);
   };
+}
+
+/** Passes the call on, and calls `onEnd` once when it is over: with a reply, at the end of a stream, or with what was thrown. */
+export function watchCall(call: Call, next: Handler, onEnd: (thrown?: unknown) => void): Promise<Reply> {
+  let reply: Promise<Reply>;
+  try {
+    reply = next(call);
+  } catch (thrown) {
+    // A middleware that is no async function throws right here.
+    onEnd(thrown);
+    return Promise.reject(thrown);
+  }
+  return reply.then(
+    (answer) => watchReply(answer, onEnd),
+    (thrown: unknown) => {
+      onEnd(thrown);
+      throw thrown;
+    },
+  );
 }
 
 /** Whether a reply is a stream. */
