@@ -24,6 +24,7 @@ export { SkyWalkingLogs, type SkyWalkingLogsOptions } from "./skywalking-logs.ts
 export { RuntimeMeters, type RuntimeMetersOptions, SkyWalkingMetricsExporter } from "./skywalking-meters.ts";
 export type { SkyWalkingOptions } from "./skywalking-options.ts";
 export { TraceProfiler, type TraceProfilerOptions } from "./skywalking-profiler.ts";
+export { type Logs, type StartLogsOptions, startLogs } from "./start-logs.ts";
 export { type Metrics, type StartMetricsOptions, startMetrics } from "./start-metrics.ts";
 export {
   type SkyWalkingTracingOptions,

@@ -9,6 +9,7 @@ import {
   runtimeMetrics,
 } from "@clew/metrics";
 import { createResource, type Environment, readWords, warnOfVariable } from "@clew/trace";
+import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpMetricsExporter } from "./otlp-metrics.ts";
 
 export interface StartMetricsOptions {
@@ -29,6 +30,8 @@ export interface StartMetricsOptions {
   provider?: Omit<MeterProviderOptions, "resource" | "env">;
   /** Whether Node itself is measured, see {@link runtimeMetrics}. Default: false. */
   runtime?: boolean;
+  /** What was measured goes out before one of these signals ends the process, as with traces. Default: SIGTERM. */
+  signals?: readonly NodeJS.Signals[];
   /** Told when metrics cannot be exported. Default: nobody. */
   logger?: Logger;
   /** Where the OTEL_ variables are read. Default: process.env. */
@@ -39,6 +42,8 @@ export interface StartMetricsOptions {
 export interface Metrics {
   /** For instruments, and for prometheusRoute. */
   readonly provider: MeterProvider;
+  /** Exports what was measured until now. Never rejects. */
+  flush(): Promise<void>;
   /** Exports a last time, within two seconds, and takes metrics out of the process. Never rejects. */
   shutdown(): Promise<void>;
   /** How often metrics were exported; undefined when they are only scraped. */
@@ -47,7 +52,7 @@ export interface Metrics {
 
 /**
  * Measures this process: makes a provider, registers it for the whole process, and sends what it measures to a collector. Call it
- * once, before anything else, and shut it down last. A process that runs out of work on its own exports first.
+ * once, before anything else, and shut it down last. A process that runs out of work on its own, or is told to end, exports first.
  */
 export function startMetrics(options: StartMetricsOptions = {}): Metrics {
   const { service, version, env = process.env } = options;
@@ -64,15 +69,15 @@ export function startMetrics(options: StartMetricsOptions = {}): Metrics {
   const reader = exporter && new PeriodicReader(provider, exporter, { env, ...options.reader });
   const stopRuntime = options.runtime ? runtimeMetrics({ meterProvider: provider }) : undefined;
 
-  const flushAtExit = (): void => void shutdown();
+  const flush = async (): Promise<void> => reader?.forceFlush();
   const shutdown = async (): Promise<void> => {
-    process.off("beforeExit", flushAtExit);
+    release();
     await reader?.shutdown();
     stopRuntime?.();
     provider.unregister();
   };
-  process.once("beforeExit", flushAtExit);
-  return { provider, shutdown, stats: () => reader?.stats() };
+  const release = flushAtEnd({ flush, shutdown }, options.signals ?? ["SIGTERM"]);
+  return { provider, flush, shutdown, stats: () => reader?.stats() };
 }
 
 function createExporter(options: StartMetricsOptions, env: Environment): MetricsExporter | undefined {

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import { startLogs } from "@clew/exporter";
+import { createLogger } from "@clew/log";
+import { startRawSink } from "./raw-sink.ts";
 import { type Answer, type Sink, startSink } from "./sink.ts";
 
 interface End {
@@ -11,7 +14,7 @@ interface End {
 }
 
 /** A process that makes a span, says "ready", and is then sent a signal; how it ended. */
-async function runAndSignal(sink: Sink, rest: string, ...signals: NodeJS.Signals[]): Promise<End> {
+function runAndSignal(sink: Sink, rest: string, ...signals: NodeJS.Signals[]): Promise<End> {
   const program = `
     import { startTracing } from "@clew/exporter";
     import { withSpan } from "@clew/trace";
@@ -22,6 +25,11 @@ async function runAndSignal(sink: Sink, rest: string, ...signals: NodeJS.Signals
     ${rest}
     console.log("ready");
   `;
+  return signalProgram(program, ...signals);
+}
+
+/** Runs a program, and sends it the signals when it says "ready"; how it ended. */
+async function signalProgram(program: string, ...signals: NodeJS.Signals[]): Promise<End> {
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
@@ -140,4 +148,53 @@ test("by hand", async () => {
     assert.equal((await runAndSignal(sink, app, "SIGKILL")).stdout, "1\n");
     assert.deepEqual(spansOf(sink), ["work"]);
   });
+});
+
+const others = {
+  metrics: `
+    import { startMetrics } from "@clew/exporter";
+    import { metrics } from "@opentelemetry/api";
+    const running = startMetrics({ endpoint, env: {}, reader: { intervalMs: 60_000 } });
+    metrics.getMeter("library").createCounter("work").add(1);`,
+  logs: `
+    import { startLogs } from "@clew/exporter";
+    import { createLogger } from "@clew/log";
+    const running = startLogs({ endpoint, env: {}, delayMs: 60_000 });
+    createLogger({ also: [running.write], destination: { write() {} } }).info("work");`,
+};
+
+for (const [signal, start] of Object.entries(others)) {
+  const program = (endpoint: string, rest: string): string =>
+    `const endpoint = "${endpoint}"; ${start}\n${rest}\nconsole.log("ready");`;
+
+  test(`${signal} go out on SIGTERM, when the process runs out of work, and by hand`, async () => {
+    const stay = "setInterval(() => {}, 1000);";
+    const cases: [rest: string, sent: NodeJS.Signals[], end: Partial<End>][] = [
+      [stay, ["SIGTERM"], { signal: "SIGTERM" }],
+      ["", [], { code: 0 }],
+      [`await running.flush(); ${stay}`, ["SIGKILL"], { signal: "SIGKILL" }],
+      [`await running.shutdown(); console.log(process.listenerCount("SIGTERM"));`, [], { code: 0, stdout: "0\n" }],
+    ];
+    for (const [rest, sent, expected] of cases) {
+      const sink = await startRawSink();
+      try {
+        const end = await signalProgram(program(sink.endpoint, rest), ...sent);
+        assert.deepEqual({ ...end, ...expected }, end, rest);
+        assert.deepEqual(
+          sink.requests.map(({ path, body }) => [path, body.includes("work")]),
+          [[`/v1/${signal}`, true]],
+          rest,
+        );
+      } finally {
+        await sink.stop();
+      }
+    }
+  });
+}
+
+test("OTEL_LOGS_EXPORTER=none: lines go nowhere", async () => {
+  const logs = startLogs({ env: { OTEL_LOGS_EXPORTER: "none" } });
+  createLogger({ also: [logs.write], destination: { write() {} } }).info("work");
+  await logs.shutdown();
+  assert.equal(logs.stats(), undefined);
 });
