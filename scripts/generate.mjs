@@ -2,21 +2,28 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
+/** Where the code of a definition is that more than one folder imports: one copy, generated there or shipped by a package. */
+const homes = {
+  "buf/validate/validate": "@bufbuild/protovalidate/gen",
+  "errors/errors": "packages/rpc/src/gen",
+  "google/api/annotations": "packages/rpc/src/gen",
+  "google/api/field_behavior": "packages/transport/src/gen",
+  "google/api/httpbody": "packages/transport/src/gen",
+  "otlp-metrics": "packages/metrics/test/gen",
+};
 const httpBody = "proto/google/api/httpbody.proto";
 const fieldBehavior = "proto/google/api/field_behavior.proto";
 
 /**
- * Each input folder, where its code goes, and whether the files it imports are generated beside it; `paths` and `exclude` say
- * which of its files are meant, where not all are.
+ * Each input folder and where its code goes; `paths` and `exclude` say which of its files are meant, where not all are. With
+ * `imports` the files it imports are generated beside it, as in the folder of an app, and not taken from their homes.
  */
 const targets = [
-  { input: "packages/rpc/test/proto", out: "packages/rpc/test/gen", imports: true },
   {
     input: "proto",
     out: "packages/rpc/src/gen",
-    imports: false,
     exclude: [
       "proto/grpc",
       "proto/kratos",
@@ -31,40 +38,45 @@ const targets = [
   {
     input: "proto",
     out: "packages/transport/src/gen",
-    imports: false,
-    paths: ["proto/grpc", "proto/kratos", "proto/clew", "proto/buf", httpBody, fieldBehavior],
+    paths: ["proto/grpc", "proto/kratos", "proto/clew", httpBody, fieldBehavior],
   },
-  {
-    input: "proto",
-    out: "packages/exporter/src/gen",
-    imports: false,
-    paths: ["proto/opentelemetry", "proto/skywalking"],
-  },
-  { input: "packages/transport/test/proto", out: "packages/transport/test/gen", imports: true },
-  { input: "packages/trace/test/proto", out: "packages/trace/test/gen", imports: true },
-  { input: "packages/metrics/test/proto", out: "packages/metrics/test/gen", imports: true },
-  { input: "packages/exporter/test/proto", out: "packages/exporter/test/gen", imports: true },
-  { input: "packages/config/test/proto", out: "packages/config/test/gen", imports: false },
-  { input: "packages/middleware/test/proto", out: "packages/middleware/test/gen", imports: true },
+  { input: "proto", out: "packages/exporter/src/gen", paths: ["proto/opentelemetry", "proto/skywalking"] },
+  ...["config", "exporter", "metrics", "middleware", "rpc", "trace", "transport"].map((name) => ({
+    input: `packages/${name}/test/proto`,
+    out: `packages/${name}/test/gen`,
+  })),
+  ...["gateway", "interop", "kratos", "protobuf", "traces"].map((name) => ({
+    input: `conformance/${name}/proto`,
+    out: `conformance/${name}/gen`,
+  })),
+  { input: "bench/proto", out: "bench/src/gen" },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
-  { input: "bench/proto", out: "bench/src/gen", imports: true },
-  { input: "conformance/interop/proto", out: "conformance/interop/gen", imports: true },
-  { input: "conformance/protobuf/proto", out: "conformance/protobuf/gen", imports: true },
-  { input: "conformance/kratos/proto", out: "conformance/kratos/gen", imports: true },
-  { input: "conformance/traces/proto", out: "conformance/traces/gen", imports: true },
-  { input: "conformance/gateway/proto", out: "conformance/gateway/gen", imports: true },
 ];
+
+/** The options for protoc-gen-es by which code in `out` imports what has its home elsewhere. */
+function importsFromHomes(out) {
+  return Object.entries(homes)
+    .filter(([, home]) => home !== out)
+    .map(([name, home]) => `rewrite_imports=./${name}_pb.js:${home.startsWith("@") ? home : relative(out, home)}`);
+}
+
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
 
-for (const { input, out, imports, paths = [], exclude = [] } of targets) {
+for (const { input, out, imports = false, paths = [], exclude = [] } of targets) {
   const template = {
     version: "v2",
     plugins: [
       {
         local: "protoc-gen-es",
         out: join(base, out),
-        opt: ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=true"],
+        opt: [
+          "target=ts",
+          "import_extension=ts",
+          "erasable_syntax=true",
+          "json_types=true",
+          ...(imports ? [] : importsFromHomes(out)),
+        ],
         include_imports: imports,
       },
     ],

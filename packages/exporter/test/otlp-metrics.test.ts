@@ -12,7 +12,7 @@ import { createResource } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
 import { metrics } from "@opentelemetry/api";
-import { ExportMetricsServiceRequestSchema } from "./gen/otlp-metrics_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../../metrics/test/gen/otlp-metrics_pb.ts";
 import { type RawRequest, type RawSink, startRawSink } from "./raw-sink.ts";
 import { until } from "./sink.ts";
 

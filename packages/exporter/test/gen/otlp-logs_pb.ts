@@ -6,8 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AnyValue, AnyValueJson, InstrumentationScope, InstrumentationScopeJson, KeyValue, KeyValueJson, Resource, ResourceJson } from "./otlp-metrics_pb.ts";
-import { file_otlp_metrics } from "./otlp-metrics_pb.ts";
+import type { AnyValue, AnyValueJson, InstrumentationScope, InstrumentationScopeJson, KeyValue, KeyValueJson, Resource, ResourceJson } from "../../../metrics/test/gen/otlp-metrics_pb.ts";
+import { file_otlp_metrics } from "../../../metrics/test/gen/otlp-metrics_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_errors_errors } from "./errors/errors_pb.ts";
+import { file_errors_errors } from "../../src/gen/errors/errors_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**

@@ -8,8 +8,8 @@ import {
   MethodOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
 import { createMethod, type Method, service } from "@clew/rpc";
-import { http } from "../../test/gen/google/api/annotations_pb.ts";
-import type { HttpRuleSchema } from "../../test/gen/google/api/http_pb.ts";
+import { http } from "../../../rpc/src/gen/google/api/annotations_pb.ts";
+import type { HttpRuleSchema } from "../../../rpc/src/gen/google/api/http_pb.ts";
 import { file_test_v1_kinds, type KindsSchema, Rules } from "../../test/gen/test/v1/kinds_pb.ts";
 import { ownerOf, type Rule, readRules } from "./rule.ts";
 import { compileTarget } from "./target.ts";

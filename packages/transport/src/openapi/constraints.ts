@@ -12,7 +12,7 @@ import {
   message as messageOption,
   oneof as oneofOption,
   type Rule,
-} from "../gen/buf/validate/validate_pb.ts";
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Schema } from "./document.ts";
 
 // The rules of buf.validate as keywords of JSON Schema. What has no keyword is said in words.

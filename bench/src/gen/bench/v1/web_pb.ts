@@ -6,8 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { HelloReplySchema } from "./bench_pb.ts";
 import { file_bench_v1_bench } from "./bench_pb.ts";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_annotations } from "../../../../../packages/rpc/src/gen/google/api/annotations_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

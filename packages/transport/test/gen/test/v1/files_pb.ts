@@ -6,9 +6,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import type { HttpBody, HttpBodyJson, HttpBodySchema } from "../../google/api/httpbody_pb.ts";
-import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
+import { file_google_api_annotations } from "../../../../../rpc/src/gen/google/api/annotations_pb.ts";
+import type { HttpBody, HttpBodyJson, HttpBodySchema } from "../../../../src/gen/google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../../src/gen/google/api/httpbody_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

@@ -6,12 +6,12 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import { file_errors_errors } from "../../errors/errors_pb.ts";
-import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
-import type { HttpBody, HttpBodyJson, HttpBodySchema } from "../../google/api/httpbody_pb.ts";
-import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_errors_errors } from "../../../../../rpc/src/gen/errors/errors_pb.ts";
+import { file_google_api_annotations } from "../../../../../rpc/src/gen/google/api/annotations_pb.ts";
+import { file_google_api_field_behavior } from "../../../../src/gen/google/api/field_behavior_pb.ts";
+import type { HttpBody, HttpBodyJson, HttpBodySchema } from "../../../../src/gen/google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../../src/gen/google/api/httpbody_pb.ts";
 import type { BoolValueJson, Duration, DurationJson, Int32ValueJson, Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";

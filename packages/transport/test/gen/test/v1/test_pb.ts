@@ -6,8 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_errors_errors } from "../../errors/errors_pb.ts";
-import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
+import { file_errors_errors } from "../../../../../rpc/src/gen/errors/errors_pb.ts";
+import { file_google_api_annotations } from "../../../../../rpc/src/gen/google/api/annotations_pb.ts";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
