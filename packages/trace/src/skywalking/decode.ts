@@ -19,15 +19,15 @@ export function decodeSegment(bytes: Uint8Array): SegmentData {
   return readSegment(new ProtoReader(bytes));
 }
 
-/** Reads a SegmentCollection. @throws MalformedError when it is none. */
-export function decodeSegments(bytes: Uint8Array): SegmentData[] {
+/** Splits a SegmentCollection into its SegmentObjects, which may be malformed one by one. @throws MalformedError when it is none. */
+export function sliceSegments(bytes: Uint8Array): Uint8Array[] {
   const reader = new ProtoReader(bytes);
-  const segments: SegmentData[] = [];
+  const slices: Uint8Array[] = [];
   while (reader.next()) {
-    if (reader.tag === length(1)) segments.push(readMessage(reader, readSegment));
+    if (reader.tag === length(1)) slices.push(reader.slice());
     else reader.skip();
   }
-  return segments;
+  return slices;
 }
 
 function readMessage<T>(reader: ProtoReader, read: (reader: ProtoReader) => T): T {

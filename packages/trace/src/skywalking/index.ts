@@ -29,7 +29,7 @@ export {
 // For library authors: the mapping of ids, and segments and headers one by one.
 
 export { correlationOf, setCorrelation } from "./correlation.ts";
-export { decodeSegment, decodeSegments } from "./decode.ts";
+export { decodeSegment, sliceSegments } from "./decode.ts";
 export { decodeCommands } from "./decode-commands.ts";
 export { encodeSegment, encodeSegments } from "./encode.ts";
 export {

@@ -10,7 +10,10 @@ const addressNames = [
   ["messaging.url", ""],
 ] as const;
 
-/** `host:port` of the other end, as a client's span tells of it; empty when it does not. */
+/**
+ * `host:port` of the other end, as a client's span tells of it; without an address the name of the service there, and empty without
+ * one. SkyWalking draws no line to an exit without a peer.
+ */
 export function peerOf(attributes: FlatAttributes): string {
   for (const [addressName, portName] of addressNames) {
     const address = findAttribute(attributes, addressName);
@@ -23,6 +26,10 @@ export function peerOf(attributes: FlatAttributes): string {
     if (typeof url !== "string" || !URL.canParse(url)) continue;
     const { hostname, port, protocol } = new URL(url);
     if (hostname !== "") return cut(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`, maxPeerLength);
+  }
+  for (const name of ["service.peer.name", "peer.service"]) {
+    const service = findAttribute(attributes, name);
+    if (typeof service === "string" && service !== "") return cut(service, maxPeerLength);
   }
   return "";
 }

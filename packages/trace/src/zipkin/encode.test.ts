@@ -122,8 +122,11 @@ test("the remote endpoint is the best that the attributes name, for who calls or
     "s",
     "peer.service",
     "p",
+    "service.peer.name",
+    "q",
   ];
-  assert.deepEqual(remote(all), { serviceName: "p" });
+  assert.deepEqual(remote(all), { serviceName: "q" });
+  assert.deepEqual(remote(all.slice(0, 8)), { serviceName: "p" });
   assert.deepEqual(remote(all.slice(0, 6)), { serviceName: "s" });
   assert.deepEqual(remote(all.slice(0, 4)), { ipv4: "10.0.0.5" });
   assert.deepEqual(remote(all.slice(0, 2)), { serviceName: "d" });

@@ -69,6 +69,7 @@ export function toZipkinSpan(span: SpanData): ZipkinSpan {
 
 /** The attributes that may name the other side, the best first, each with that of its port where it is an address. */
 const remoteNames: readonly (readonly [name: string, port?: string])[] = [
+  ["service.peer.name"],
   ["peer.service"],
   ["server.address"],
   ["net.peer.name"],
@@ -82,7 +83,8 @@ const remoteNames: readonly (readonly [name: string, port?: string])[] = [
   ["db.name"],
 ];
 
-function findRemoteEndpoint(attributes: FlatAttributes): ZipkinEndpoint | undefined {
+/** Who is at the other end, as the attributes say. */
+export function findRemoteEndpoint(attributes: FlatAttributes): ZipkinEndpoint | undefined {
   for (const [name, portName] of remoteNames) {
     const found = findAttribute(attributes, name);
     if (typeof found !== "string" || found === "") continue;
