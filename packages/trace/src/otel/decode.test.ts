@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeRequest, decodeSpan, decodeSpans } from "./decode.ts";
+import { decodeRequest } from "./decode.ts";
 import { encodeJsonRequest } from "./decode-json.ts";
+import { decodeSpan, decodeSpans } from "./decode-span.ts";
 import { joinSpans, sliceSpans } from "./raw-span.ts";
 
 // Bytes by hand, from the field table of OTLP v1.11.

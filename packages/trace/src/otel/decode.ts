@@ -2,7 +2,6 @@ import { MalformedError, ProtoReader } from "../proto-reader.ts";
 import { locateSpans, type SpanPlace, sliceSpans } from "./raw-span.ts";
 import {
   ATTRIBUTES_OF_RESOURCE,
-  field,
   KEY,
   SPAN_ATTRIBUTES,
   SPAN_END,

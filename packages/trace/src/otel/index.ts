@@ -11,16 +11,15 @@ export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type P
 // For stores and collectors: reading OTLP.
 
 export { MalformedError } from "../proto-reader.ts";
+export { decodeRequest, type RawBatch } from "./decode.ts";
+export { encodeJsonRequest } from "./decode-json.ts";
 export {
   type DecodedAttribute,
   type DecodedEvent,
   type DecodedLink,
   type DecodedSpan,
   type DecodedValue,
-  decodeRequest,
   decodeSpan,
   decodeSpans,
-  type RawBatch,
-} from "./decode.ts";
-export { encodeJsonRequest } from "./decode-json.ts";
+} from "./decode-span.ts";
 export { joinSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
