@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Context } from "@clew/context";
-import { ServiceError } from "@clew/rpc";
-import { type Attributes, createNoopMeter, type MeterProvider, type MetricOptions } from "@opentelemetry/api";
+import { type HttpInfo, ServiceError } from "@clew/rpc";
+import { findAttribute, type SpanData, TracerProvider } from "@clew/trace";
+import {
+  type Attributes,
+  createNoopMeter,
+  type MeterProvider,
+  type MetricOptions,
+  SpanStatusCode,
+} from "@opentelemetry/api";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 import { answer, drain, fail, hello, invoke, stream } from "../test/invoke.ts";
 import { TestCall } from "../test/test-call.ts";
 import { type MetricsOptions, metrics } from "./metrics.ts";
+import { tracing } from "./tracing.ts";
 
 interface Measurement {
   name: string;
@@ -55,7 +63,7 @@ test("a server's call is an rpc.server.call.duration in seconds, by method and s
   const common = { "rpc.system.name": "memory", "rpc.method": "rpc.test.Greeter/SayHello" };
   assert.deepEqual(take("rpc.server.call.duration"), [
     { ...common, "rpc.status_code": "OK" },
-    { ...common, "rpc.status_code": "NOT_FOUND", "error.type": "USER_NOT_FOUND" },
+    { ...common, "rpc.status_code": "NOT_FOUND" },
   ]);
   assert.equal(instruments.get("rpc.server.call.duration")?.unit, "s");
   assert.equal(instruments.get("rpc.server.call.duration")?.advice?.explicitBucketBoundaries?.length, 14);
@@ -127,9 +135,7 @@ test("a stream is in flight until its end", async () => {
     [1, attributes],
     [-1, attributes],
   ]);
-  assert.deepEqual(take("rpc.server.call.duration"), [
-    { ...attributes, "rpc.status_code": "ABORTED", "error.type": "TAKEN" },
-  ]);
+  assert.deepEqual(take("rpc.server.call.duration"), [{ ...attributes, "rpc.status_code": "ABORTED" }]);
 });
 
 test("with Kratos's names, its labels and buckets", async () => {
@@ -161,4 +167,41 @@ test("without a provider nothing is measured and calls pass", async () => {
 
 test("names that are not known are an error", () => {
   assert.throws(() => metrics({ names: "prometheus" as "kratos" }), { code: "CLEW_MIDDLEWARE_OPTION" });
+});
+
+test("what is an error of this side is one for the metric and for the span alike", async () => {
+  const http = { verb: "GET", path: "/", route: "/" };
+  const cases: [side: "server" | "client", http: HttpInfo | undefined, thrown: ServiceError | undefined][] = [];
+  for (const code of [400, 404, 418, 429, 499, 500, 501, 503, 504]) {
+    for (const reason of ["", "REASON"]) {
+      const error = new ServiceError(code, reason, "no");
+      cases.push(["client", undefined, error], ["server", undefined, error], ["server", http, error]);
+    }
+  }
+  // A handler that answers so, and throws nothing.
+  cases.push(["server", { ...http, status: 503 }, undefined], ["server", { ...http, status: 404 }, undefined]);
+  cases.push(["server", http, new ServiceError(302, "", "elsewhere")]);
+  let errors = 0;
+  for (const [side, httpInfo, thrown] of cases) {
+    const { middleware, measurements } = createMetrics();
+    const ended: SpanData[] = [];
+    const processor = {
+      onStart() {},
+      onEnd: (span: SpanData) => void ended.push(span),
+      forceFlush: async () => {},
+      shutdown: async () => {},
+    };
+    const traced = tracing({ tracerProvider: new TracerProvider({ processor, env: {} }) });
+    const call = new TestCall(side);
+    call.httpInfo = httpInfo;
+    const handler = thrown === undefined ? answer : fail(thrown);
+    await invoke((next) => traced(middleware(next)), handler, call).catch(() => {});
+    const told = measurements.find(({ name }) => name.endsWith(".duration"))?.attributes?.["error.type"];
+    const message = `${side} ${httpInfo === undefined ? "rpc" : "http"} ${thrown?.code ?? httpInfo?.status}`;
+    assert.equal(told, findAttribute(ended[0]!.attributes, "error.type"), message);
+    assert.equal(ended[0]!.statusCode === SpanStatusCode.ERROR, told !== undefined, message);
+    if (told !== undefined) errors++;
+  }
+  // All 18 of the client, UNKNOWN and 500 and above of the server, and one that was only answered.
+  assert.equal(errors, 18 + 2 * 5 + 2 * 4 + 1);
 });

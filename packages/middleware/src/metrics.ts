@@ -2,7 +2,7 @@ import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, wa
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
-import { codeOf, failureOf } from "./outcome.ts";
+import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
 import {
   ERROR_TYPE,
@@ -157,7 +157,8 @@ function endAttributes(active: Attributes, call: Call, code: number, error: Serv
     attributes[HTTP_ROUTE] = call.http.route;
     attributes[HTTP_RESPONSE_STATUS_CODE] = code;
   } else attributes[RPC_STATUS_CODE] = grpcNames[toGrpcCode(code)] ?? "UNKNOWN";
-  if (error !== undefined) attributes[ERROR_TYPE] = error.reason || String(code);
+  const errorType = errorTypeOf(call, code, error);
+  if (errorType !== undefined) attributes[ERROR_TYPE] = errorType;
   return attributes;
 }
 

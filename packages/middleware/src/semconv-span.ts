@@ -1,6 +1,7 @@
 import { type Call, GrpcCode, type HttpInfo, type ServiceError, serviceNameHeader, toGrpcCode } from "@clew/rpc";
 import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
 import { parseAddress, setAddress } from "./address.ts";
+import { errorTypeOf } from "./outcome.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
 import {
   CLIENT_ADDRESS,
@@ -120,18 +121,16 @@ function endClient(span: Span, { peer, sentHttp }: Call): void {
 const grpcNames: readonly string[] = Object.keys(GrpcCode);
 
 function end(span: Span, call: Call, code: number, error: ServiceError | undefined): void {
-  const { http } = call;
-  const isClient = call.side === "client";
-  if (isClient) endClient(span, call);
-  const grpcCode = toGrpcCode(code);
-  if (http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
-  else span.setAttribute(RPC_STATUS_CODE, grpcNames[grpcCode] ?? "UNKNOWN");
-  if (error === undefined) return;
-  span.setAttribute("clew.code", code);
-  if (error.reason !== "") span.setAttribute("clew.reason", error.reason);
-  recordError(span, error);
-  // What a caller did wrong is no error of the server. In gRPC's table UNKNOWN is one, which any code without a row becomes.
-  if (!isClient && code < 500 && (http !== undefined || grpcCode !== GrpcCode.UNKNOWN)) return;
-  span.setAttribute(ERROR_TYPE, error.reason || String(code));
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+  if (call.side === "client") endClient(span, call);
+  if (call.http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
+  else span.setAttribute(RPC_STATUS_CODE, grpcNames[toGrpcCode(code)] ?? "UNKNOWN");
+  if (error !== undefined) {
+    span.setAttribute("clew.code", code);
+    if (error.reason !== "") span.setAttribute("clew.reason", error.reason);
+    recordError(span, error);
+  }
+  const errorType = errorTypeOf(call, code, error);
+  if (errorType === undefined) return;
+  span.setAttribute(ERROR_TYPE, errorType);
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(error !== undefined && { message: error.message }) });
 }
