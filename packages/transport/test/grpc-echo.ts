@@ -10,6 +10,7 @@ import {
 } from "@clew/rpc";
 import { GrpcClient, type GrpcClientOptions, GrpcServer, type GrpcServerOptions } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
+import { patientMs } from "./patient-ms.ts";
 
 /** What the gRPC tests serve. The text of a request tells what to do: fail, wait, or echo. */
 export const echoImplementation: Implementation<typeof Echo> = {
@@ -69,7 +70,7 @@ const started: GrpcServer[] = [];
 after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort()))));
 
 export async function startServer(options: GrpcServerOptions = {}): Promise<GrpcServer> {
-  const server = new GrpcServer({ address: "127.0.0.1:0", services: [echo], ...options });
+  const server = new GrpcServer({ address: "127.0.0.1:0", services: [echo], timeoutMs: patientMs, ...options });
   await server.start();
   started.push(server);
   return server;
@@ -81,7 +82,7 @@ export function connectTo(server: GrpcServer, options: Omit<GrpcClientOptions, "
 
 /** A client that is closed when the file's tests are over. */
 export function createEchoClient(client: Client): ServiceClient<typeof Echo> {
-  const echoClient = createServiceClient(Echo, client);
+  const echoClient = createServiceClient(Echo, client, { timeoutMs: patientMs });
   after(() => echoClient[Symbol.asyncDispose]());
   return echoClient;
 }
@@ -109,9 +110,9 @@ export async function failureOf(promise: Promise<unknown>): Promise<ServiceError
   throw new Error("it did not fail");
 }
 
-/** Resolves when `condition` holds; rejects when it does not within 5 s. */
+/** Resolves when `condition` holds; rejects when it does not within 30 s. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAt = performance.now() + 5000;
+  const giveUpAt = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > giveUpAt) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -134,6 +134,8 @@ test("options of a method go before those of its service, and those before the s
   ];
   const methods = {
     "/test.v1.Shelves/*": { json: { int64AsNumber: true }, timeoutMs: 60 },
+    // What it says nothing of it has from its service.
+    "/test.v1.Shelves/GetBook": { timeoutMs: 0 },
     "/test.v1.Shelves/UpdateBook": {
       json: { emitZeroValues: false, useProtoFieldNames: true },
       bodyLimitBytes: 20,

@@ -16,11 +16,12 @@ import { type ClientOptions, createClient, Server } from "@clew/transport";
 import { testCertificates } from "./certificates.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, withServer } from "./http-shelves.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const { ca, server: certificate, client: ann } = testCertificates();
 
 function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, options);
+  const client = createClient(desc, { timeoutMs: patientMs, ...options });
   t.after(() => client[Symbol.asyncDispose]());
   return client;
 }
@@ -208,7 +209,7 @@ test("a server that answers garbage, nothing, or hangs up is 503 or the deadline
     );
     for (const http2 of [false, true]) {
       const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2 } });
-      const error = await failureOf(client.unary({}, { timeoutMs: 10_000 }));
+      const error = await failureOf(client.unary({}));
       assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"], `${what} ${http2}`);
       assert.ok(error.cause instanceof Error);
     }
@@ -283,7 +284,9 @@ test("over HTTP/2 a connection that says goodbye is left for a new one, and its 
 
 test("over HTTP/2 the limits of a reply hold, and a call that is given up resets its stream", async (t) => {
   const resets: number[] = [];
+  let asked = 0;
   const server = await listenHttp2(t, (stream, count) => {
+    asked = count;
     stream.on("close", () => resets.push(stream.rstCode));
     if (count === 3) return;
     const headers = count === 1 ? { "x-large": "x".repeat(20_000) } : {};
@@ -297,10 +300,11 @@ test("over HTTP/2 the limits of a reply hold, and a call that is given up resets
   assert.deepEqual([large.code, large.reason], [502, "BODY_TOO_LARGE"]);
   const leave = new AbortController();
   const left = failureOf(client.unary({}, { signal: leave.signal }));
-  await eventually(() => resets.length >= 2, "two are over");
+  await eventually(() => resets.length === 2 && asked === 3, "two are over, and the third is there");
   leave.abort();
   assert.equal((await left).code, 499);
-  await eventually(() => resets.at(-1) === 8, "the last was reset with CANCEL");
+  await eventually(() => resets.length === 3, "the third is over");
+  assert.equal(resets[2], 8, "it was reset with CANCEL");
 });
 
 test("over HTTP/2 metadata that no header can hold is 400, and headers of one hop stay here", async (t) => {
@@ -325,7 +329,7 @@ test("waitForReady waits over HTTP/2 until the server is there", async (t) => {
   await new Promise((resolve) => placeholder.close(resolve));
   const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
   assert.equal((await failureOf(client.unary({}))).code, 503);
-  const patient = client.unary({ text: "p" }, { waitForReady: true, timeoutMs: 30_000 });
+  const patient = client.unary({ text: "p" }, { waitForReady: true });
   await withServer({ services: [echo()], address: `127.0.0.1:${port}` }, async () => {
     assert.equal((await patient).text, "p");
   });

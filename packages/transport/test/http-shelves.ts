@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import { type Implementation, service } from "@clew/rpc";
 import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
+import { patientMs } from "./patient-ms.ts";
 
 type Shelf = Implementation<typeof Shelves>;
 type Echoes = Implementation<typeof Echo>;
@@ -40,7 +41,7 @@ export async function withServer<R>(
   options: HttpServerOptions,
   use: (url: string, server: HttpServer) => Promise<R>,
 ): Promise<R> {
-  const server = new HttpServer({ address: "127.0.0.1:0", ...options });
+  const server = new HttpServer({ address: "127.0.0.1:0", timeoutMs: patientMs, ...options });
   await server.start();
   try {
     return await use(server.endpoint().href.replace(/\/$/, ""), server);
@@ -78,7 +79,7 @@ export class RawConnection {
 
   /** Waits until what came fits, or the connection closed. Returns all that came. */
   async until(fits: RegExp): Promise<string> {
-    const limit = setTimeout(() => this.socket.destroy(new Error("nothing fitting came")), 10_000);
+    const limit = setTimeout(() => this.socket.destroy(new Error("nothing fitting came")), 30_000);
     while (!fits.test(this.received) && !this.isClosed) await new Promise<void>((resolve) => (this.#wake = resolve));
     clearTimeout(limit);
     return this.received;
@@ -91,7 +92,7 @@ export class RawConnection {
 
 /** Waits until `condition` holds. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const limit = performance.now() + 10_000;
+  const limit = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > limit) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -4,6 +4,7 @@ import { connect } from "node:http2";
 import { Readable, type Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
+import { patientMs } from "./patient-ms.ts";
 
 export interface Question {
   /** Default: GET. */
@@ -41,7 +42,7 @@ export async function eachVersion(
   use: (asker: Asker) => Promise<void>,
 ): Promise<void> {
   for (const version of ["1.1", "2"] as const) {
-    const server = new HttpServer({ address: "127.0.0.1:0", ...(await options()) });
+    const server = new HttpServer({ address: "127.0.0.1:0", timeoutMs: patientMs, ...(await options()) });
     await server.start();
     const url = server.endpoint().origin;
     const { open, close } = version === "2" ? overHttp2(url) : overHttp1(url);

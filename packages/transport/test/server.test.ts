@@ -16,6 +16,7 @@ import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, echoImplementation, failureOf, texts } from "./grpc-echo.ts";
 import { eventually, RawConnection } from "./http-shelves.ts";
 import { ask, connectHttp2 } from "./http2-peer.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const unary = { ":path": "/test.v1.Echo/Unary", "content-type": "application/json" };
 const services = [service(Echo, echoImplementation)];
@@ -24,7 +25,7 @@ const settings = "\0\0\0\x04\0\0\0\0\0";
 
 /** A client that is closed when the file's tests are over. */
 function open<S extends DescService>(desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, options);
+  const client = createClient(desc, { timeoutMs: patientMs, ...options });
   after(() => client[Symbol.asyncDispose]());
   return client;
 }
@@ -33,7 +34,7 @@ const started: Server[] = [];
 after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort()))));
 
 async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const server = new Server({ address: "127.0.0.1:0", services, ...options });
+  const server = new Server({ address: "127.0.0.1:0", services, timeoutMs: patientMs, ...options });
   await server.start();
   started.push(server);
   return server;
@@ -47,7 +48,7 @@ function grpcEndpoint(server: Server): URL {
 
 /** Ends the test if the socket does not close; what came until then. */
 async function untilClosed(socket: Socket): Promise<string> {
-  const limit = setTimeout(() => socket.destroy(new Error("it did not close")), 10_000);
+  const limit = setTimeout(() => socket.destroy(new Error("it did not close")), 30_000);
   socket.on("error", () => {});
   const closed = once(socket, "close");
   const received = await text(socket).catch(() => "");

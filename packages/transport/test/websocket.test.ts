@@ -189,7 +189,7 @@ describe("a server", () => {
       ];
       for (const [headers, status] of cases) {
         const raw = ask(url, "/v1/topics/t/chat", headers);
-        const reply = await raw.until(/\}$/);
+        const reply = await raw.until(/\}\}$/);
         assert.equal(reply.slice(9, 12), status);
         if (status === "426") assert.match(reply, /\r\nupgrade: websocket\r\n/);
         raw.socket.destroy();
@@ -220,7 +220,7 @@ describe("a server", () => {
       await hasty.closed();
       release();
       const plain = ask(url, "/v1/topics/t/chat", "");
-      assert.match(await plain.until(/\}$/), /^HTTP\/1.1 426 /);
+      assert.match(await plain.until(/\}\}$/), /^HTTP\/1.1 426 /);
       plain.socket.destroy();
     });
   });
@@ -265,7 +265,7 @@ describe("a server", () => {
     };
     await withServer({ services: [topics()], middleware: [breakIt] }, async (url) => {
       for (const raw of [ask(url, "/v1/topics/t/chat"), ask(url, "/v1/topics/t/notes?count=1", "")]) {
-        const reply = await raw.until(/\}$/);
+        const reply = await raw.until(/\}\}$/);
         assert.match(reply, /^HTTP\/1.1 500 [\s\S]*"reason":"UNKNOWN"/);
         assert.ok(!reply.includes("evil"));
         raw.socket.destroy();
