@@ -21,10 +21,10 @@ function entriesOf(name, folder) {
   );
 }
 
-/** What an earlier build left, which may be no part of this one. */
-function removeScripts(folder) {
+/** What an earlier build left and is no part of this one. */
+function removeLeftovers(folder, written) {
   for (const file of readdirSync(folder, { recursive: true })) {
-    if (/\.js(\.map)?$/.test(file)) rmSync(join(folder, file));
+    if (/\.js(\.map)?$/.test(file) && !written.has(file.replace(/\.map$/, ""))) rmSync(join(folder, file));
   }
 }
 
@@ -37,10 +37,21 @@ async function bundle(name) {
     external: (id) => !id.startsWith(".") && !id.startsWith("/"),
   });
   const dist = join(folder, "dist");
-  removeScripts(dist);
   // Chunks lie beside the doors: what finds a file by its own place finds it from either.
-  await build.write({ dir: dist, format: "esm", sourcemap: true, chunkFileNames: "chunk-[name].js" });
+  const { output } = await build.write({
+    dir: dist,
+    format: "esm",
+    sourcemap: true,
+    chunkFileNames: "chunk-[name].js",
+  });
   await build.close();
+  // Afterwards: a build that fails leaves what there was.
+  removeLeftovers(dist, new Set(output.map(({ fileName }) => fileName)));
 }
 
-await Promise.all(readdirSync(packagesFolder).map(bundle));
+// One that fails does not keep the others from their end.
+for (const { status, reason } of await Promise.allSettled(readdirSync(packagesFolder).map(bundle))) {
+  if (status === "fulfilled") continue;
+  console.error(reason.message);
+  process.exitCode = 1;
+}
