@@ -62,6 +62,11 @@ const judges = {
   "traces-peer-js": { npm: "conformance/traces/peers/js" },
   "skywalking-oap": { mavenFolder: "conformance/skywalking/oap" },
   "skywalking-peer-js": { npm: "conformance/skywalking/peers/js" },
+  "skywalking-peer-go": { goFolder: "conformance/skywalking/peers/go" },
+  // 1.3.0 was published without its generated code, and does not start.
+  "skywalking-peer-python": {
+    pip: ["apache-skywalking==1.2.0", "grpcio==1.71.2", "grpcio-tools==1.71.2", "protobuf==5.29.5", "wrapt==1.17.3"],
+  },
   "traces-peer-python": {
     pip: [
       "grpcio==1.85.1",

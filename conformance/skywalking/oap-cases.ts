@@ -31,6 +31,7 @@ export function oapCases(peers: Readonly<Record<string, Peer>>, graphql: string)
   const js = peers.js!;
   const both = peers["clew-both"]!;
   const go = peers["clew-go"]!;
+  const { go: agentGo, kratos, python } = peers as Record<"go" | "kratos" | "python", Peer>;
   return [
     {
       name: "OAP: the trace of an agent's service and two of ours is one tree",
@@ -52,6 +53,33 @@ export function oapCases(peers: Readonly<Record<string, Peer>>, graphql: string)
         assert.equal(last!.endpointName, "/relay.v1.Relay/Pass");
         assert.equal(last!.refs[0]!.type, "CROSS_PROCESS");
         assert.equal(entry!.tags.find(({ key }) => key === "http.status_code")?.value, "200");
+      },
+    },
+    {
+      name: "OAP: the trace of the agents for Go and Python and two of ours is one tree",
+      run: async () => {
+        const stops = [agentGo, both, kratos, python, go];
+        const spans = await passAndFind(graphql, stops, ["http", "grpc", "grpc", "http", "grpc"]);
+        assert.deepEqual(
+          chain(spans).map(({ serviceCode, type, component }) => `${serviceCode} ${type} ${component}`),
+          [
+            "go Entry GoHttpServer",
+            "go Exit GRPC",
+            "clew-both Entry GRPC",
+            "clew-both Exit GRPC",
+            "kratos Entry GoKratos",
+            "kratos Exit GoKratos",
+            "python Entry Python",
+            "python Exit GRPC",
+            "clew-go Entry GRPC",
+          ],
+        );
+        assert.ok(spans.every(({ serviceCode, serviceInstanceName }) => serviceInstanceName === `${serviceCode}@here`));
+        const wanted = ["go -> clew-both", "clew-both -> kratos", "kratos -> python", "python -> clew-go"];
+        await until(async () => {
+          const calls = await topology(graphql);
+          return wanted.every((call) => calls.includes(call)) ? undefined : `calls are ${calls.join(", ")}`;
+        });
       },
     },
     {
@@ -111,7 +139,7 @@ async function passAndFind(
   const startMs = Date.now();
   const response = await fetch(`http://${first!.http}/relay?route=${encodeURIComponent(hops.join(","))}`);
   await response.arrayBuffer();
-  const services = new Set(peers.map(({ name }) => name));
+  const names = peers.map(({ name }) => name).sort();
   let found: OapSpan[] = [];
   await until(async () => {
     const condition = {
@@ -135,13 +163,14 @@ async function passAndFind(
           id: traceIds[0],
         },
       )) as { queryTrace: { spans: OapSpan[] } };
-      const seen = new Set(trace.spans.map(({ serviceCode }) => serviceCode));
-      if ([...services].every((name) => seen.has(name))) {
+      const segments = new Map(trace.spans.map(({ segmentId, serviceCode }) => [segmentId, serviceCode]));
+      const root = trace.spans.find(({ parentSpanId, refs }) => parentSpanId === -1 && refs.length === 0);
+      if (root?.serviceCode === first!.name && [...segments.values()].sort().join() === names.join()) {
         found = trace.spans;
         return undefined;
       }
     }
-    return `OAP has not all of ${[...services].join(", ")}`;
+    return `OAP has not all of ${names.join(", ")}`;
   });
   return found;
 }

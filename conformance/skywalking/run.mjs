@@ -1,5 +1,5 @@
-// Traces between Clew and services with SkyWalking's agent for Node, over HTTP and gRPC, all of them in segments, in a collector of
-// the test's and in SkyWalking's own; compares what failed with known-failures.txt.
+// Traces between Clew and services with SkyWalking's agents for Node, Go and Python, over HTTP and gRPC, all of them in segments, in
+// a collector of the test's and in SkyWalking's own; compares what failed with known-failures.txt.
 //
 //     node conformance/skywalking/run.mjs               everything
 //     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
@@ -24,15 +24,20 @@ try {
 
 async function main(words) {
   const start = performance.now();
-  const judges = installJudges("skywalking-peer-js", "skywalking-oap");
+  const judges = installJudges("skywalking-peer-js", "skywalking-peer-go", "skywalking-peer-python", "skywalking-oap");
   const oap = await startOap(judges["skywalking-oap"], closers);
   const collector = await startCollector();
   closers.push(() => collector.stop());
   console.log(`started in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  const agent = join(judges["skywalking-peer-js"], "peer.js");
-  const clew = join(here, "peers/clew.ts");
+  const js = [process.execPath, join(judges["skywalking-peer-js"], "peer.js")];
+  const go = [judges["skywalking-peer-go"]];
+  const python = ["python3", join(here, "peers/python/peer.py")];
+  const clew = [process.execPath, join(here, "peers/clew.ts")];
   const programs = [
-    ["js", agent, "agent", {}],
+    ["js", js, "js", {}],
+    ["go", go, "go", {}],
+    ["kratos", go, "kratos", {}],
+    ["python", python, "python", { PYTHONPATH: judges["skywalking-peer-python"], SW_AGENT_LOGGING_LEVEL: "ERROR" }],
     ["clew-sw8", clew, "sw8", {}],
     ["clew-w3c", clew, "w3c", {}],
     ["clew-both", clew, "both", {}],
@@ -41,8 +46,8 @@ async function main(words) {
   const startPeers = async (backend) =>
     Object.fromEntries(
       await Promise.all(
-        programs.map(async ([name, path, family, env]) => {
-          const addresses = await startPeer(name, path, { PEER: family, ...env }, backend);
+        programs.map(async ([name, command, family, env]) => {
+          const addresses = await startPeer(name, command, { PEER: family, ...env }, backend);
           return [name, { name, family, ...addresses }];
         }),
       ),
@@ -53,29 +58,36 @@ async function main(words) {
   ].filter(({ name }) => words.every((word) => name.includes(word)));
   if (cases.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
   const results = [];
-  for (const { name, run } of cases) {
-    const failure = await run().then(
-      () => undefined,
-      (error) =>
-        String(error.message ?? error)
-          .replaceAll(/\s+/g, " ")
-          .slice(0, 600),
-    );
-    results.push({ name, failure });
-    console.log(failure === undefined ? `ok      ${name}` : `FAILED  ${name}`);
+  // Each waits for agents to report, so they wait together.
+  for (let at = 0; at < cases.length; at += 10) {
+    results.push(...(await Promise.all(cases.slice(at, at + 10).map(runCase))));
   }
+  for (const { name, failure } of results) console.log(failure === undefined ? `ok      ${name}` : `FAILED  ${name}`);
   console.log(`${results.length} cases in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   return compare(results, words.length === 0) ? 0 : 1;
 }
 
-async function startPeer(name, path, env, backend) {
-  const child = spawn(process.execPath, [path], {
+async function runCase({ name, run }) {
+  const failure = await run().then(
+    () => undefined,
+    (error) =>
+      String(error.message ?? error)
+        .replaceAll(/\s+/g, " ")
+        .slice(0, 600),
+  );
+  return { name, failure };
+}
+
+async function startPeer(name, [program, ...args], env, backend) {
+  const child = spawn(program, args, {
     stdio: ["pipe", "pipe", "inherit"],
     env: {
       ...process.env,
       ...env,
       SW_AGENT_NAME: name,
+      // Node's name for it, and that of the others.
       SW_AGENT_INSTANCE: `${name}@here`,
+      SW_AGENT_INSTANCE_NAME: `${name}@here`,
       SW_AGENT_COLLECTOR_BACKEND_SERVICES: backend,
     },
   });

@@ -4,7 +4,7 @@ import { type StartTracingOptions, startTracing } from "@clew/exporter";
 import { recovery, tracing } from "@clew/middleware";
 import { service } from "@clew/rpc";
 import { createPropagator } from "@clew/trace/otel";
-import { type IdForm, SkyWalkingPropagator } from "@clew/trace/skywalking";
+import { getCorrelation, type IdForm, runWithCorrelation, SkyWalkingPropagator } from "@clew/trace/skywalking";
 import { createClient, GrpcServer, HttpServer } from "@clew/transport";
 import { Relay } from "../../traces/gen/relay/v1/relay_pb.ts";
 
@@ -20,20 +20,23 @@ const { shutdown } = startTracing({
   ...propagators[PEER]!(),
 });
 
-const relay = service(Relay, {
-  async pass({ route }) {
-    if (route === "") return { hops: me };
-    const [next = "", ...rest] = route.split(",");
-    const [protocol, address] = next.split("=");
-    const client = createClient(Relay, { endpoint: `${protocol}://${address}`, middleware: [tracing()] });
-    try {
-      const { hops } = await client.pass({ route: rest.join(",") }, { timeoutMs: 10_000 });
-      return { hops: `${hops} ${me}` };
-    } finally {
-      await client[Symbol.asyncDispose]();
-    }
-  },
-});
+async function pass(route: string): Promise<{ hops: string }> {
+  const [next = "", ...rest] = route.split(",");
+  if (next === "set") return runWithCorrelation("user", "grün,a=b;c-d%41", () => pass(rest.join(",")));
+  const seen = `${me}:${getCorrelation("user") ?? ""}`;
+  if (next === "") return { hops: seen };
+  if (next === "fail") throw new Error("told to fail");
+  const [protocol, address] = next.split("=");
+  const client = createClient(Relay, { endpoint: `${protocol}://${address}`, middleware: [tracing()] });
+  try {
+    const { hops } = await client.pass({ route: rest.join(",") }, { timeoutMs: 10_000 });
+    return { hops: `${hops} ${seen}` };
+  } finally {
+    await client[Symbol.asyncDispose]();
+  }
+}
+
+const relay = service(Relay, { pass: ({ route }) => pass(route) });
 
 const init = { address: "127.0.0.1:0", middleware: [tracing(), recovery()], services: [relay], timeoutMs: 10_000 };
 const servers = [new HttpServer(init), new GrpcServer(init)] as const;

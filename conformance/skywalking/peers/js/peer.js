@@ -5,7 +5,8 @@ agent.start();
 
 const http = require("node:http");
 
-const me = process.env.SW_AGENT_NAME;
+// The agent has no correlation, so it sees none.
+const seen = `${process.env.SW_AGENT_NAME}:`;
 
 function get(url) {
   return new Promise((resolve, reject) => {
@@ -26,10 +27,10 @@ function get(url) {
 }
 
 async function pass(route) {
-  if (route === "") return me;
+  if (route === "") return seen;
   const [next, ...rest] = route.split(",");
   const [, address] = next.split("=");
-  return `${await get(`http://${address}/relay?route=${encodeURIComponent(rest.join(","))}`)} ${me}`;
+  return `${await get(`http://${address}/relay?route=${encodeURIComponent(rest.join(","))}`)} ${seen}`;
 }
 
 const server = http.createServer();
