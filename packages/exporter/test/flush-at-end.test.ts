@@ -15,17 +15,23 @@ interface End {
 
 /** A process that makes a span, says "ready", and is then sent a signal; how it ended. */
 function runAndSignal(sink: Sink, rest: string, ...signals: NodeJS.Signals[]): Promise<End> {
-  const program = `
+  return signalProgram(tracingProgram(sink, rest, 60_000), ...signals);
+}
+
+function tracingProgram(sink: Sink, rest: string, shutdownTimeoutMs: number): string {
+  return `
     import { startTracing } from "@clew/exporter";
     import { withSpan } from "@clew/trace";
     const options = { service: "script", endpoint: "${sink.endpoint}", env: {} };
-    const tracing = startTracing({ ...options, batch: { delayMs: 60_000, shutdownTimeoutMs: 500 } });
+    const tracing = startTracing({ ...options, batch: { delayMs: 60_000, shutdownTimeoutMs: ${shutdownTimeoutMs} } });
     withSpan("work", () => {});
     setInterval(() => {}, 1000);
+    const exported = async (count) => {
+      while (tracing.stats().exported < count) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
     ${rest}
     console.log("ready");
   `;
-  return signalProgram(program, ...signals);
 }
 
 /** Runs a program, and sends it the signals when it says "ready"; how it ended. */
@@ -33,7 +39,7 @@ async function signalProgram(program: string, ...signals: NodeJS.Signals[]): Pro
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: 20_000,
+    timeout: 60_000,
     killSignal: "SIGKILL",
   });
   let stdout = "";
@@ -69,7 +75,7 @@ test("SIGTERM with a collector that hangs: the process ends all the same", async
   await withSink(
     () => {},
     async (sink) => {
-      const { signal } = await runAndSignal(sink, "", "SIGTERM");
+      const { signal } = await signalProgram(tracingProgram(sink, "", 500), "SIGTERM");
       assert.equal(signal, "SIGTERM");
     },
   );
@@ -78,9 +84,12 @@ test("SIGTERM with a collector that hangs: the process ends all the same", async
 test("an app that handles SIGTERM decides how it ends; what waits goes out meanwhile", async () => {
   await withSink(undefined, async (sink) => {
     const app = `
-      process.on("SIGTERM", () => {
+      process.on("SIGTERM", async () => {
         console.log("draining");
-        setTimeout(async () => { withSpan("drained", () => {}); await tracing.shutdown(); process.exit(7); }, 300);
+        await exported(1);
+        withSpan("drained", () => {});
+        await tracing.shutdown();
+        process.exit(7);
       });
     `;
     const { code, stdout } = await runAndSignal(sink, app, "SIGTERM");
@@ -94,10 +103,12 @@ test("an app that ignores SIGTERM goes on, and every signal flushes", async () =
   await withSink(undefined, async (sink) => {
     const app = `
       let count = 0;
-      process.on("SIGTERM", () => {
+      process.on("SIGTERM", async () => {
         count++;
-        if (count === 2) setTimeout(() => process.exit(3), 300);
-        else setTimeout(() => { withSpan("later", () => {}); process.kill(process.pid, "SIGTERM"); }, 300);
+        await exported(count);
+        if (count === 2) process.exit(3);
+        withSpan("later", () => {});
+        process.kill(process.pid, "SIGTERM");
       });
     `;
     const { code } = await runAndSignal(sink, app, "SIGTERM");

@@ -39,7 +39,14 @@ async function startSink(answer: Answer = () => nothingMore, port = 0): Promise<
     },
   });
   const address = `127.0.0.1:${port}`;
-  const server = new GrpcServer({ address, services: [traces], codecs: [rawCodec], health: false, reflection: false });
+  const server = new GrpcServer({
+    address,
+    services: [traces],
+    codecs: [rawCodec],
+    health: false,
+    reflection: false,
+    timeoutMs: 0,
+  });
   await server.start();
   const stop = (): Promise<void> => server.stop(AbortSignal.abort());
   cleanUps.push(stop);
@@ -47,7 +54,7 @@ async function startSink(answer: Answer = () => nothingMore, port = 0): Promise<
 }
 
 function exporterTo(endpoint: string, options: OtlpOptions = {}): OtlpExporter {
-  const retry = { initialMs: 5, maxMs: 20, limitMs: 5000 };
+  const retry = { initialMs: 5, maxMs: 20, limitMs: 60_000 };
   const exporter = new OtlpExporter({ endpoint, env: {}, retry, ...options });
   cleanUps.push(() => exporter.shutdown());
   return exporter;
@@ -175,7 +182,8 @@ test("a collector that restarts, or says GOAWAY, loses nothing", async () => {
 test("a call without an answer ends at its timeout, and a shutdown cuts it off", async () => {
   const sink = await startSink((index) => (index === 0 ? new Promise<Uint8Array>(() => {}) : nothingMore));
   assert.equal((await exporterTo(sink.endpoint, { timeoutMs: 50 }).export(makeSpans())).outcome, "exported");
-  assert.equal(sink.requests.length, 2);
+  // The first that arrives is never answered; on a busy machine it may not be the only one that is given up.
+  assert.ok(sink.requests.length >= 2);
 
   const hanging = await startSink(() => new Promise<Uint8Array>(() => {}));
   const exporter = exporterTo(hanging.endpoint);

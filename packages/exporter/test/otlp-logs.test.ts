@@ -24,7 +24,7 @@ async function sink(...given: Parameters<typeof startRawSink>): Promise<RawSink>
   return started;
 }
 
-const retry = { initialMs: 5, maxMs: 20, limitMs: 5000 };
+const retry = { initialMs: 5, maxMs: 20, limitMs: 60_000 };
 const resource = { attributes: ["service.name", "shop"], schemaUrl: "" };
 
 /** A logger whose lines go to this endpoint, and nowhere else. */

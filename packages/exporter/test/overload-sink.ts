@@ -7,7 +7,7 @@ import { service } from "@clew/rpc";
 import { encodeJsonRequest, sliceSpans } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
 
-const delayMs = process.argv[2] === "slowly" ? 200 : 0;
+const delayMs = process.argv[2] === "slowly" ? 2000 : 0;
 let received = 0;
 
 const server = createServer((request, response) => {

@@ -21,7 +21,7 @@ interface Told {
 const program = new URL("./overload-process.ts", import.meta.url);
 
 async function makeSpans(endpoint: string, protocol: string): Promise<Told> {
-  const child = fork(program, [endpoint, protocol], { timeout: 60_000 });
+  const child = fork(program, [endpoint, protocol], { timeout: 110_000 });
   const [told] = (await once(child, "message")) as [Told];
   child.disconnect();
   await once(child, "exit");
@@ -30,7 +30,7 @@ async function makeSpans(endpoint: string, protocol: string): Promise<Told> {
 
 /** A sink in a process of its own, so that it can keep up or not. Resolves with the spans that it took. */
 async function withSink(answer: string, use: (endpoint: string, grpc: string) => Promise<void>): Promise<number> {
-  const child = fork(new URL("./overload-sink.ts", import.meta.url), [answer], { timeout: 60_000 });
+  const child = fork(new URL("./overload-sink.ts", import.meta.url), [answer], { timeout: 110_000 });
   const [{ endpoint, grpc }] = (await once(child, "message")) as [{ endpoint: string; grpc: string }];
   await use(endpoint, grpc);
   child.send("stop");

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { startTracing } from "@clew/exporter";
@@ -83,10 +85,10 @@ test("a shutdown ends at its deadline when the collector hangs", async (t) => {
   assert.deepEqual([tracing.stats().dropped, tracing.stats().exported], [1, 0]);
 });
 
-const program = (endpoint: string, rest: string): string => `
+const program = (endpoint: string, rest: string, shutdownTimeoutMs = 60_000): string => `
   import { startTracing } from "@clew/exporter";
   import { withSpan } from "@clew/trace";
-  const tracing = startTracing({ service: "script", endpoint: "${endpoint}", batch: { delayMs: 1, shutdownTimeoutMs: 300 } });
+  const tracing = startTracing({ service: "script", endpoint: "${endpoint}", batch: { delayMs: 1, shutdownTimeoutMs: ${shutdownTimeoutMs} } });
   withSpan("work", () => {});
   ${rest}
 `;
@@ -94,7 +96,7 @@ const program = (endpoint: string, rest: string): string => `
 test("a process that runs out of work exports first", async (t) => {
   const sink = await startSink();
   t.after(() => sink.stop());
-  await run(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, "")], { timeout: 20_000 });
+  await run(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, "")], { timeout: 60_000 });
   assert.deepEqual(
     sink.requests.flatMap((request) => request.spans.map((span) => span.name)),
     ["work"],
@@ -105,14 +107,21 @@ test("a collector that hangs keeps no process from ending, and no work from bein
   const sink = await startSink(() => {});
   t.after(() => sink.stop());
   const work = `
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => process.stdin.once("data", resolve));
+    process.stdin.destroy();
     for (let count = 0; count < 20_000; count++) withSpan("more", () => {});
     console.log("worked", tracing.stats().dropped > 0, tracing.stats().waiting <= 8192);
   `;
-  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, work)], {
-    timeout: 20_000,
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program(sink.endpoint, work, 300)], {
+    stdio: ["pipe", "pipe", "inherit"],
+    timeout: 60_000,
   });
-  assert.equal(stdout, "worked true true\n");
+  const said = text(child.stdout);
+  const closed = once(child, "close");
+  await until(() => sink.requests.length === 1, "the first span, which is never taken");
+  child.stdin.write("go");
+  assert.deepEqual(await closed, [0, null]);
+  assert.equal(await said, "worked true true\n");
   assert.equal(sink.requests.length, 1);
 });
 
@@ -214,7 +223,7 @@ test("a child process goes on with the trace it was started in", async (t) => {
     await tracing.shutdown();
   `;
   await withSpan("in the parent", () =>
-    run(process.execPath, ["--input-type=module", "-e", code], { timeout: 20_000, env: contextEnvironment() }),
+    run(process.execPath, ["--input-type=module", "-e", code], { timeout: 60_000, env: contextEnvironment() }),
   );
   await tracing.shutdown();
   const spans = sink.requests.flatMap((request) => request.spans);

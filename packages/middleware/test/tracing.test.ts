@@ -112,6 +112,9 @@ const clients: Readonly<Record<string, (host: string) => Client>> = {
 };
 const transports = Object.keys(clients);
 
+/** How long a call may take: no busy machine ends one by that. */
+const patientMs = 60_000;
+
 interface Ends {
   readonly greeter: ServiceClient<typeof Greeter>;
   readonly host: string;
@@ -125,16 +128,25 @@ async function between(
   around: readonly Middleware[] = [],
 ): Promise<void> {
   const trace = tracing({ propagator: createPropagator(), ...options });
-  const server = new Server({ address: "127.0.0.1:0", middleware: [trace], services: [greeter], routes });
+  const server = new Server({
+    address: "127.0.0.1:0",
+    middleware: [trace],
+    services: [greeter],
+    routes,
+    timeoutMs: patientMs,
+  });
   await server.start();
   const { host } = server.endpoints()[0]!;
-  const client = createServiceClient(Greeter, clients[transport]!(host), { middleware: [...around, trace] });
+  const client = createServiceClient(Greeter, clients[transport]!(host), {
+    middleware: [...around, trace],
+    timeoutMs: patientMs,
+  });
   try {
     await work({ greeter: client, host });
   } finally {
     await client[Symbol.asyncDispose]();
     // Drained: a server's call may end after its client's.
-    await server.stop(AbortSignal.timeout(10_000));
+    await server.stop(AbortSignal.timeout(patientMs));
   }
 }
 
@@ -483,7 +495,7 @@ test("in memory: both spans of every kind of call, and every line of the handler
     const client = createServiceClient(Greeter, new MemoryClient(server), { middleware });
     await call(client);
     await client[Symbol.asyncDispose]();
-    await server.stop(AbortSignal.timeout(10_000));
+    await server.stop(AbortSignal.timeout(patientMs));
     const span = find(spans, SpanKind.SERVER);
     assert.equal(span.parentSpanId, find(spans, SpanKind.CLIENT).spanId);
     assert.equal(findAttribute(span.attributes, "rpc.method"), `rpc.test.Greeter/${method}`);

@@ -66,7 +66,7 @@ async function startServer(name: string): Promise<TestServer> {
     searchBooks: unused,
     getFile: unused,
   });
-  const server = new Server({ address: "127.0.0.1:0", services: [echo, shelves] });
+  const server = new Server({ address: "127.0.0.1:0", services: [echo, shelves], timeoutMs: 60_000 });
   const one: TestServer = { name, server, calls: 0, gate: undefined };
   await server.start();
   return one;
@@ -125,7 +125,7 @@ async function withServers(names: readonly string[], body: (scene: Scene) => Pro
 }
 
 const echoOf = (client: BalancedClient, middleware: Middleware[] = []): ServiceClient<typeof Echo> =>
-  createServiceClient(Echo, client, { middleware, timeoutMs: 10_000 });
+  createServiceClient(Echo, client, { middleware, timeoutMs: 60_000 });
 
 async function nameMany(client: ServiceClient<typeof Echo>, count: number): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
@@ -143,7 +143,7 @@ test("calls go to all nodes in turn, over gRPC and over HTTP, by one connection 
     assert.equal(made.length, 4);
     const http = open({ target: "discovery:///echo?scheme=http" });
     assert.equal(http.transport, "http");
-    const shelves = createServiceClient(Shelves, http);
+    const shelves = createServiceClient(Shelves, http, { timeoutMs: 60_000 });
     for (let index = 0; index < 6; index++) await shelves.getBook({ shelf: "1", book: { id: "2" } });
     assert.deepEqual(
       servers.map(({ calls }) => calls),

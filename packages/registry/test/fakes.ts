@@ -76,7 +76,7 @@ export function countBy(nodes: readonly Node[]): Record<string, number> {
 
 /** Waits until `condition` holds. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const limit = performance.now() + 10_000;
+  const limit = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > limit) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -35,7 +35,7 @@ async function withFolder(body: (folder: string, registry: FileRegistry) => Prom
 async function until(registry: FileRegistry, ids: string): Promise<void> {
   const limit = new AbortController();
   // Its timer holds the process, which a watch does not.
-  const timer = setTimeout(() => limit.abort(), 20_000);
+  const timer = setTimeout(() => limit.abort(), 60_000);
   try {
     for await (const list of registry.watch("user", limit.signal)) {
       if (list.map(({ id }) => id).join() === ids) return;

@@ -14,7 +14,7 @@ const echo = service(Echo, {
 });
 
 await runMain(async () => {
-  const server = new Server({ address: "127.0.0.1:0", services: [echo] });
+  const server = new Server({ address: "127.0.0.1:0", services: [echo], timeoutMs: 60_000 });
   const registrar = new FileRegistry({ folder: folder! });
   await new App({ id: id!, name: "echo", servers: [server], registrar, drainDelayMs: 100 }).run();
 });

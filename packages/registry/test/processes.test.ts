@@ -35,10 +35,10 @@ test("processes come, go and die; every call is answered by one that is there", 
     target: "discovery:///echo",
     discovery: new FileRegistry({ folder }),
     connect: (endpoint) => new GrpcClient({ endpoint }),
-    readyTimeoutMs: 30_000,
+    readyTimeoutMs: 60_000,
     logger: silentLogger,
   });
-  const client = createServiceClient(Echo, balanced, { middleware: [retry], timeoutMs: 30_000 });
+  const client = createServiceClient(Echo, balanced, { middleware: [retry], timeoutMs: 60_000 });
   const there = (): string =>
     balanced.nodes
       .map(({ id }) => id)
