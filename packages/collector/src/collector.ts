@@ -7,17 +7,28 @@ import { allowLocalOrigins, checkHost } from "./access.ts";
 import { alreadyStarted, notStarted, optionInvalid } from "./errors.ts";
 import { jaegerRoutes, uiRoutes } from "./query/routes.ts";
 import { Tail } from "./query/tail.ts";
-import { otlpGrpcService } from "./receiver/grpc.ts";
-import { otlpRoute } from "./receiver/route.ts";
+import { Intake, type ReceiverStats } from "./receiver/intake.ts";
+import { otlpReceiver } from "./receiver/otlp.ts";
+import { otlpGrpcService } from "./receiver/otlp-grpc.ts";
+import { receiverRoute } from "./receiver/receiver-route.ts";
+import { skyWalkingReceivers } from "./receiver/skywalking.ts";
+import { SkyWalkingServices } from "./receiver/skywalking-grpc.ts";
+import { zipkinReceiver } from "./receiver/zipkin.ts";
 import { uiFileRoutes } from "./ui-files.ts";
 
 export interface CollectorOptions {
   /** Where the UI and the query APIs listen. Default: ":4319". */
   address?: string;
-  /** Where spans are received, OTLP over HTTP at /v1/traces. Default: ":4318". */
+  /** Where spans are received over HTTP: OTLP, Zipkin's and SkyWalking's. Default: ":4318". */
   otlpAddress?: string;
-  /** Where spans are received, OTLP over gRPC. Default: ":4317"; with an `otlpAddress`, nowhere. */
+  /** Where spans are received over gRPC: OTLP and SkyWalking's. Default: ":4317"; with an `otlpAddress`, nowhere. */
   otlpGrpcAddress?: string;
+  /** Where gRPC is received as well, for SkyWalking's agents, which look for ":11800". Default: nowhere. */
+  skywalkingGrpcAddress?: string;
+  /** Where HTTP is received as well, for SkyWalking's agents, which look for ":12800". Default: nowhere. */
+  skywalkingHttpAddress?: string;
+  /** Where HTTP is received as well, for Zipkin's senders, which look for ":9411". Default: nowhere. */
+  zipkinAddress?: string;
   /** Path of the file that keeps the traces, made when it is not there. Default: ".data/traces.db". */
   data?: string;
   /** How large the file may grow, in bytes; then the oldest traces go. Default: 512 MiB. */
@@ -36,8 +47,13 @@ export interface CollectorOptions {
   now?: () => number;
 }
 
-type ResolvedOptions = Required<Omit<CollectorOptions, "otlpGrpcAddress">> & {
-  readonly otlpGrpcAddress: string | undefined;
+/** What came in by dialect since the start. */
+export type CollectorStats = Readonly<Record<"otlp" | "skywalking" | "zipkin", ReceiverStats>>;
+
+type OptionalAddress = "otlpGrpcAddress" | "skywalkingGrpcAddress" | "skywalkingHttpAddress" | "zipkinAddress";
+
+type ResolvedOptions = Required<Omit<CollectorOptions, OptionalAddress>> & {
+  readonly [K in OptionalAddress]: string | undefined;
 };
 
 const MIB = 1024 * 1024;
@@ -49,6 +65,9 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
     otlpAddress: ":4318",
     // Whoever puts one port elsewhere has another collector on this machine, or a test.
     otlpGrpcAddress: options.otlpAddress === undefined ? ":4317" : undefined,
+    skywalkingGrpcAddress: undefined,
+    skywalkingHttpAddress: undefined,
+    zipkinAddress: undefined,
     data: ".data/traces.db",
     maxBytes: 512 * MIB,
     maxAgeMs: 7 * DAY_MS,
@@ -65,12 +84,14 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
   return resolved;
 }
 
+type Listening = "ui" | "otlp" | "otlpGrpc" | "skywalkingGrpc" | "skywalkingHttp" | "zipkin";
+
 interface Running {
   readonly store: TraceStore;
   readonly tail: Tail;
-  readonly otlp: HttpServer;
-  readonly ui: HttpServer;
-  readonly otlpGrpc: GrpcServer | undefined;
+  readonly intakes: Readonly<Record<keyof CollectorStats, Intake>>;
+  readonly skyWalking: SkyWalkingServices;
+  readonly servers: Readonly<Partial<Record<Listening, HttpServer | GrpcServer>>>;
 }
 
 /** Receives spans, keeps them, answers questions about them and shows them. One server for an App to run. */
@@ -87,43 +108,16 @@ export class Collector {
   async start(): Promise<void> {
     if (this.#isStarted) throw alreadyStarted();
     this.#isStarted = true;
-    const { address, otlpAddress, otlpGrpcAddress, allowedHosts, bodyLimitBytes, logger, now } = this.#options;
-    const { data: file, maxBytes, maxAgeMs, maxWaitingBytes } = this.#options;
+    const { data: file, maxBytes, maxAgeMs, maxWaitingBytes, now } = this.#options;
     const store = await openSqliteStore({ file, maxBytes, maxAgeMs, maxWaitingBytes, now });
-    const tail = new Tail(store);
     const opened: (HttpServer | GrpcServer)[] = [];
     try {
-      const otlp = new HttpServer({
-        address: otlpAddress,
-        filters: [checkHost(allowedHosts), allowLocalOrigins()],
-        routes: [otlpRoute(store, bodyLimitBytes, logger)],
-        logger,
-      });
-      const ui = new HttpServer({
-        address,
-        filters: [checkHost(allowedHosts)],
-        routes: [...uiRoutes(store, tail), ...jaegerRoutes(store, now, logger), ...uiFileRoutes()],
-        logger,
-      });
-      const otlpGrpc =
-        otlpGrpcAddress === undefined
-          ? undefined
-          : new GrpcServer({
-              address: otlpGrpcAddress,
-              services: [otlpGrpcService(store, logger)],
-              codecs: [rawCodec],
-              // They would be asked in messages that stay bytes.
-              health: false,
-              reflection: false,
-              maxMessageBytes: bodyLimitBytes,
-              timeoutMs: 10_000,
-              logger,
-            });
-      for (const server of [otlp, ui, ...(otlpGrpc === undefined ? [] : [otlpGrpc])]) {
+      const running = this.#assemble(store);
+      for (const server of Object.values(running.servers)) {
         await server.start();
         opened.push(server);
       }
-      this.#running = { store, tail, otlp, ui, otlpGrpc };
+      this.#running = running;
     } catch (error) {
       await Promise.all(opened.map((server) => server.stop(AbortSignal.abort())));
       await store.close();
@@ -131,39 +125,118 @@ export class Collector {
     }
   }
 
+  #assemble(store: TraceStore): Running {
+    const { address, otlpAddress, allowedHosts, bodyLimitBytes, logger, now } = this.#options;
+    const { otlpGrpcAddress, skywalkingGrpcAddress, skywalkingHttpAddress, zipkinAddress } = this.#options;
+    const tail = new Tail(store);
+    const intakes = { otlp: new Intake(store), skywalking: new Intake(store), zipkin: new Intake(store) };
+    const skyWalking = new SkyWalkingServices(intakes.skywalking, logger);
+    // Every port takes every dialect of its protocol.
+    const receivers = [
+      otlpReceiver(intakes.otlp),
+      zipkinReceiver(intakes.zipkin),
+      ...skyWalkingReceivers(intakes.skywalking),
+    ];
+    const overHttp = (address: string): HttpServer =>
+      new HttpServer({
+        address,
+        filters: [checkHost(allowedHosts), allowLocalOrigins()],
+        routes: receivers.map((receiver) => receiverRoute(receiver, bodyLimitBytes, logger)),
+        logger,
+      });
+    const overGrpc = (address: string): GrpcServer =>
+      new GrpcServer({
+        address,
+        services: [otlpGrpcService(intakes.otlp, logger), ...skyWalking.services],
+        codecs: [rawCodec],
+        // They would be asked in messages that stay bytes.
+        health: false,
+        reflection: false,
+        maxMessageBytes: bodyLimitBytes,
+        timeoutMs: 10_000,
+        // Agents keep a connection alive that is quiet for minutes.
+        minPingIntervalMs: 10_000,
+        allowPingsWithoutCalls: true,
+        logger,
+      });
+    const ui = new HttpServer({
+      address,
+      filters: [checkHost(allowedHosts)],
+      routes: [
+        ...uiRoutes(store, tail, () => statsOf(intakes)),
+        ...jaegerRoutes(store, now, logger),
+        ...uiFileRoutes(),
+      ],
+      logger,
+    });
+    const servers = {
+      ui,
+      otlp: overHttp(otlpAddress),
+      ...(otlpGrpcAddress !== undefined && { otlpGrpc: overGrpc(otlpGrpcAddress) }),
+      ...(skywalkingGrpcAddress !== undefined && { skywalkingGrpc: overGrpc(skywalkingGrpcAddress) }),
+      ...(skywalkingHttpAddress !== undefined && { skywalkingHttp: overHttp(skywalkingHttpAddress) }),
+      ...(zipkinAddress !== undefined && { zipkin: overHttp(zipkinAddress) }),
+    };
+    return { store, tail, intakes, skyWalking, servers };
+  }
+
   /** Takes no more requests, finishes those it has, and closes the store. */
   async stop(signal: AbortSignal): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    // A tail has no end of its own.
+    // Neither has an end of its own.
     running.tail.close();
-    const results = await Promise.allSettled([
-      running.otlp.stop(signal),
-      running.ui.stop(signal),
-      running.otlpGrpc?.stop(signal),
-    ]);
+    running.skyWalking.stop();
+    const results = await Promise.allSettled(Object.values(running.servers).map((server) => server.stop(signal)));
     results.push(...(await Promise.allSettled([running.store.close()])));
     const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
     if (failures.length === 1) throw failures[0];
     if (failures.length > 1) throw new AggregateError(failures, "the collector did not stop cleanly");
   }
 
+  /** What came in by dialect since the start. What the store turned away is in its own stats, at /api/ui/stats. Throws before {@link start}. */
+  stats(): CollectorStats {
+    if (this.#running === undefined) throw notStarted();
+    return statsOf(this.#running.intakes);
+  }
+
   /** Where the UI and the query APIs are: http://127.0.0.1:4319. Throws before {@link start}. */
   endpoint(): URL {
-    if (this.#running === undefined) throw notStarted();
-    return this.#running.ui.endpoint();
+    return this.#endpoint("ui")!;
   }
 
   /** Where spans are received: http://127.0.0.1:4318. Throws before {@link start}. */
   otlpEndpoint(): URL {
-    if (this.#running === undefined) throw notStarted();
-    return this.#running.otlp.endpoint();
+    return this.#endpoint("otlp")!;
   }
 
   /** Where spans are received over gRPC: grpc://127.0.0.1:4317. Undefined when nowhere. Throws before {@link start}. */
   otlpGrpcEndpoint(): URL | undefined {
-    if (this.#running === undefined) throw notStarted();
-    return this.#running.otlpGrpc?.endpoint();
+    return this.#endpoint("otlpGrpc");
   }
+
+  /** Where SkyWalking's agents find it over gRPC: grpc://127.0.0.1:11800. Undefined when nowhere. Throws before {@link start}. */
+  skywalkingGrpcEndpoint(): URL | undefined {
+    return this.#endpoint("skywalkingGrpc");
+  }
+
+  /** Where SkyWalking's agents find it over HTTP: http://127.0.0.1:12800. Undefined when nowhere. Throws before {@link start}. */
+  skywalkingHttpEndpoint(): URL | undefined {
+    return this.#endpoint("skywalkingHttp");
+  }
+
+  /** Where Zipkin's senders find it: http://127.0.0.1:9411. Undefined when nowhere. Throws before {@link start}. */
+  zipkinEndpoint(): URL | undefined {
+    return this.#endpoint("zipkin");
+  }
+
+  #endpoint(name: Listening): URL | undefined {
+    if (this.#running === undefined) throw notStarted();
+    return this.#running.servers[name]?.endpoint();
+  }
+}
+
+function statsOf({ otlp, skywalking, zipkin }: Running["intakes"]): CollectorStats {
+  return { otlp: otlp.stats(), skywalking: skywalking.stats(), zipkin: zipkin.stats() };
 }

@@ -1,1 +1,2 @@
-export { Collector, type CollectorOptions } from "./collector.ts";
+export { Collector, type CollectorOptions, type CollectorStats } from "./collector.ts";
+export type { ReceiverStats } from "./receiver/intake.ts";

@@ -18,8 +18,8 @@ import { getSkeleton, getSpan, getStats, listSummaries } from "./ui.ts";
 
 type Answer = (parameters: URLSearchParams, variables: Readonly<Record<string, string>>) => Promise<unknown>;
 
-/** The API of our UI. Errors are in the error shape of Clew. */
-export function uiRoutes(store: TraceStore, tail: Tail): Route[] {
+/** The API of our UI; `received` tells what came in by dialect. Errors are in the error shape of Clew. */
+export function uiRoutes(store: TraceStore, tail: Tail, received: () => object): Route[] {
   const get = (path: string, answer: Answer): Route => ({
     verb: "GET",
     path,
@@ -29,7 +29,7 @@ export function uiRoutes(store: TraceStore, tail: Tail): Route[] {
   });
   return [
     get("/api/ui/summaries", (parameters) => listSummaries(store, parameters)),
-    get("/api/ui/stats", () => getStats(store)),
+    get("/api/ui/stats", async () => ({ ...(await getStats(store)), received: received() })),
     get("/api/ui/traces/{traceId}", (_, { traceId }) => getSkeleton(store, traceId!)),
     get("/api/ui/traces/{traceId}/spans/{spanId}", (_, { traceId, spanId }) => getSpan(store, traceId!, spanId!)),
     { verb: "GET", path: "/api/ui/tail", handle: (_, response) => tail.add(response) },

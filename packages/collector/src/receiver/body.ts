@@ -3,9 +3,9 @@ import { createGunzip, type Gunzip } from "node:zlib";
 
 /** Why a body was not read: what the sender is told. */
 export class BodyError extends Error {
-  readonly status: number;
+  readonly status: 400 | 413 | 415;
 
-  constructor(status: number, message: string, cause?: unknown) {
+  constructor(status: 400 | 413 | 415, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.status = status;
   }

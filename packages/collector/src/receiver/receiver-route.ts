@@ -1,0 +1,125 @@
+import type { ServerResponse } from "node:http";
+import type { Logger } from "@clew/log";
+import type { Route } from "@clew/transport/http";
+import { BodyError, readBody } from "./body.ts";
+import type { Intake, Outcome } from "./intake.ts";
+
+/** How a request's body is written. */
+export type BodyEncoding = "protobuf" | "json";
+
+/** What a receiver answers; it is written as it is. */
+export interface Reply {
+  readonly status: number;
+  /** Empty without a body. */
+  readonly contentType: string;
+  readonly body: Buffer | string;
+}
+
+/** One path at which bodies with spans arrive. */
+export interface Receiver {
+  readonly path: string;
+  /** For the log. */
+  readonly dialect: string;
+  readonly encodings: readonly BodyEncoding[];
+  readonly intake: Intake;
+  receive(body: Buffer, encoding: BodyEncoding): Promise<Outcome>;
+  /** `encoding` is undefined when it is an unknown one that is refused. */
+  reply(outcome: Outcome, encoding: BodyEncoding | undefined): Reply;
+}
+
+const contentTypes: Readonly<Record<BodyEncoding, string>> = {
+  protobuf: "application/x-protobuf",
+  json: "application/json",
+};
+
+/** The encoding that a content type names; undefined when it is neither. */
+export function encodingOf(contentType: string | undefined): BodyEncoding | undefined {
+  const type = (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
+  if (type === "application/x-protobuf" || type === "application/protobuf") return "protobuf";
+  return type === "application/json" ? "json" : undefined;
+}
+
+/** The route of a receiver: reads the body within the limit, lets it be received, answers, and says in the log what is refused. */
+export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger: Logger): Route {
+  const { path, dialect, encodings, intake } = receiver;
+  return {
+    verb: "POST",
+    path,
+    async handle(request, response) {
+      // A browser asks first for these types (CORS), and is told which pages may send.
+      const named = encodingOf(request.headers["content-type"]);
+      const encoding = named !== undefined && encodings.includes(named) ? named : undefined;
+      let body: Buffer;
+      try {
+        if (encoding === undefined) {
+          const accepted = encodings.map((one) => contentTypes[one]).join(" or ");
+          throw new BodyError(415, `the content type must be ${accepted}`);
+        }
+        body = await readBody(request, bodyLimitBytes);
+      } catch (error) {
+        if (!(error instanceof BodyError)) throw error;
+        const { status, message } = error;
+        logger.warn(`${dialect} request refused: ${message}`, { status });
+        const outcome = intake.refuse({ isTaken: false, status, message });
+        abandon(response, outcome, receiver.reply(outcome, encoding));
+        return;
+      }
+      // Now: the store may take the bytes away.
+      const bytes = body.length;
+      const outcome = await receiver.receive(body, encoding);
+      noteOutcome(logger, dialect, outcome, bytes);
+      const reply = receiver.reply(outcome, encoding);
+      writeHead(response, outcome, reply);
+      response.end(reply.body);
+    },
+  };
+}
+
+/** Says in the log what was refused of a request, or that it could not be kept. */
+export function noteOutcome(logger: Logger, dialect: string, outcome: Outcome, bytes: number): void {
+  if (outcome.isTaken) {
+    const { partial } = outcome;
+    if (partial !== undefined)
+      logger.warn(`${dialect}: ${partial.rejectedSpans} refused: ${partial.message}`, { bytes });
+  } else if (outcome.cause !== undefined) {
+    logger.error(`${dialect} request not stored`, { error: outcome.cause });
+  } else {
+    logger.warn(`${dialect} request refused with ${outcome.status}: ${outcome.message}`, { bytes });
+  }
+}
+
+function writeHead(response: ServerResponse, outcome: Outcome, { status, contentType, body }: Reply): void {
+  response.writeHead(status, {
+    ...(contentType === "" ? {} : { "content-type": contentType }),
+    "content-length": Buffer.byteLength(body),
+    ...(outcome.isTaken || outcome.retryAfterS === undefined ? {} : { "retry-after": String(outcome.retryAfterS) }),
+    ...(status === 415 ? { "accept-encoding": "gzip" } : {}),
+  });
+}
+
+/** A line of text; none when it is empty. */
+export function replyText(status: number, text: string): Reply {
+  return text === ""
+    ? { status, contentType: "", body: "" }
+    : { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
+}
+
+const LINGER_MS = 500;
+
+/**
+ * Answers a request whose body nobody will read. Ending at once would make the system answer the rest of the body with a
+ * reset, which can overtake the reply (RFC 9112 section 9.6): the connection ends when the sender had time to read it.
+ */
+function abandon(response: ServerResponse, outcome: Outcome, reply: Reply): void {
+  if (response.req.complete) {
+    writeHead(response, outcome, reply);
+    response.end(reply.body);
+    return;
+  }
+  response.shouldKeepAlive = false;
+  writeHead(response, outcome, reply);
+  response.write(reply.body);
+  const timer = setTimeout(() => response.end(), LINGER_MS);
+  timer.unref();
+  response.once("close", () => clearTimeout(timer));
+}
