@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { decodeRequest } from "../otel/decode.ts";
 import { encodeRequest } from "../otel/encode.ts";
 import type { SpanData } from "../span-data.ts";
 import { decodeProtobufSpans, decodeSpans } from "./decode.ts";
@@ -222,4 +223,29 @@ test("what senders leave out or write in their own way is no reason to lose a sp
     tags: { __proto__x: "y".repeat(1e5) },
   });
   assert.ok(encodeRequest(hostile).length > 1e5);
+});
+
+test("whatever the bytes, it is spans that can be written on, or MalformedError", () => {
+  const bodies = [Buffer.from(golden, "hex"), Buffer.from(JSON.stringify([client, server]))];
+  let seed = 7;
+  const random = (below: number): number => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor((seed / 2_147_483_648) * below);
+  };
+  let kept = 0;
+  for (let round = 0; round < 4000; round++) {
+    const isProtobuf = round % 2 === 0;
+    const body = Buffer.from(bodies[round % 2]!);
+    for (let changes = 1 + random(4); changes > 0; changes--) body[random(body.length)] = random(256);
+    const cut = body.subarray(0, random(4) === 0 ? random(body.length) : body.length);
+    try {
+      const { spans, rejected } = isProtobuf ? decodeProtobufSpans(cut) : decodeSpans(cut.toString());
+      const batch = decodeRequest(encodeRequest(spans));
+      assert.deepEqual([batch.size, batch.rejected], [spans.length, 0]);
+      if (spans.length + rejected > 0) kept++;
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "CLEW_TRACE_MALFORMED");
+    }
+  }
+  assert.ok(kept > 500, `only ${kept} were spans`);
 });
