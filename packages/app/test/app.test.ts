@@ -15,7 +15,7 @@ class Program {
 
   constructor(port: number, what = "plain") {
     this.#child = spawn(process.execPath, [join(import.meta.dirname, "program.ts"), String(port), what], {
-      timeout: 30_000,
+      timeout: 110_000,
     });
     this.#child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       this.out += chunk;

@@ -68,6 +68,7 @@ async function compose(resources: Resources): Promise<HttpServer[]> {
         verb: "GET",
         path: "/block",
         handle: () => {
+          say("blocks");
           for (;;);
         },
       },

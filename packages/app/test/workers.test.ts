@@ -10,7 +10,7 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ProgramOptions } from "./workers-program.ts";
 
-const limitMs = 40_000;
+const limitMs = 90_000;
 const open: Set<Program> = new Set();
 // A test that failed leaves nobody behind.
 after(() => {
@@ -26,7 +26,7 @@ class Program {
 
   constructor(options: ProgramOptions = {}) {
     this.#child = spawn(process.execPath, [join(import.meta.dirname, "workers-program.ts"), JSON.stringify(options)], {
-      timeout: 60_000,
+      timeout: 110_000,
       killSignal: "SIGKILL",
       detached: true,
     });
@@ -89,7 +89,7 @@ interface Who {
 /** Asks over a connection of its own. */
 async function ask(endpoint: string, path = "/who"): Promise<string> {
   const agent = new Agent({ keepAlive: false });
-  const request = get(`${endpoint}${path}`, { agent, timeout: 5_000 });
+  const request = get(`${endpoint}${path}`, { agent, timeout: 30_000 });
   request.on("timeout", () => request.destroy(new Error("timeout")));
   const [response] = await once(request, "response");
   return text(response);
@@ -272,7 +272,7 @@ test("a second signal ends all at once", async () => {
     () => false,
     () => true,
   );
-  await sleep(200);
+  await program.until(() => program.pids("blocks").length === 1, "the block");
   program.kill("SIGINT");
   await program.until(() => program.lines("stopping").length === 1, "the stop");
   const again = setInterval(() => program.kill("SIGINT"), 30);
@@ -292,7 +292,7 @@ test("stop() in a worker stops the app; a worker that hangs is killed and report
   const hanging = new Program({ stopTimeoutMs: 100 });
   await hanging.up();
   void ask(hanging.endpoint, "/block").catch(() => {});
-  await sleep(200);
+  await hanging.until(() => hanging.pids("blocks").length === 1, "the block");
   hanging.kill("SIGTERM");
   assert.deepEqual(await hanging.ended, { exit: 1, signal: null });
   assert.match(hanging.err, /^the stop of worker \d took longer than stopTimeoutMs/);

@@ -112,7 +112,7 @@ export class RawPeer {
 
   /** Waits for a frame that was not waited for before; rejects when the connection ends without one. */
   async expect(type: number, matches: (frame: Frame) => boolean = () => true): Promise<Frame> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 30_000;
     for (;;) {
       const index = this.frames.findIndex((one) => one.type === type && matches(one));
       if (index >= 0) return this.frames.splice(index, 1)[0]!;
@@ -197,6 +197,9 @@ export async function listen(options: (socket: Socket) => ServerSessionOptions):
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const clients = new Set<Socket>();
+  let connections = 0;
+  let accepted = 0;
+  server.on("connection", () => accepted++);
   return {
     server,
     port,
@@ -205,7 +208,11 @@ export async function listen(options: (socket: Socket) => ServerSessionOptions):
       const socket = connect(port, "127.0.0.1");
       socket.setNoDelay(true);
       clients.add(socket);
+      connections++;
       await once(socket, "connect");
+      // Who measures what a connection does to the sessions needs its session to be there.
+      const mine = connections;
+      await until(() => accepted >= mine, "the server accepts");
       return new RawPeer(socket);
     },
     async close() {
@@ -215,11 +222,11 @@ export async function listen(options: (socket: Socket) => ServerSessionOptions):
   };
 }
 
-/** Waits until something is so; fails after ten seconds. */
+/** Waits until something is so; fails after half a minute. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!isSo()) {
-    if (Date.now() > deadline) throw new Error(`not within ten seconds: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within half a minute: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

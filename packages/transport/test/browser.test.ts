@@ -14,6 +14,7 @@ import { launchChromium } from "../../../ui/test/chromium.ts";
 import { testCertificates } from "./certificates.ts";
 import { Catalog } from "./gen/test/v1/catalog_pb.ts";
 import { echo } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const verbs: string[] = [];
 const catalog = service(Catalog, {
@@ -60,7 +61,7 @@ function origin(): string {
 }
 
 async function withPage(options: ServerOptions, use: (page: Page, endpoint: string) => Promise<void>): Promise<void> {
-  const server = new Server({ address: "127.0.0.1:0", services: [echo, catalog], ...options });
+  const server = new Server({ address: "127.0.0.1:0", services: [echo, catalog], timeoutMs: patientMs, ...options });
   await server.start();
   const page = await context.newPage();
   try {

@@ -11,6 +11,7 @@ import { createClient, type RawHandler, Server, type ServerOptions } from "@clew
 import { Catalog } from "./gen/test/v1/catalog_pb.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, echoImplementation } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const catalog = service(Catalog, {
   find: ({ title }) => {
@@ -24,7 +25,7 @@ const catalog = service(Catalog, {
 });
 
 async function withServer(options: ServerOptions, use: (endpoint: URL) => Promise<void>): Promise<void> {
-  const server = new Server({ address: "127.0.0.1:0", services: [echo, catalog], ...options });
+  const server = new Server({ address: "127.0.0.1:0", services: [echo, catalog], timeoutMs: patientMs, ...options });
   await server.start();
   try {
     await use(server.endpoint());
@@ -416,13 +417,18 @@ test("createClient speaks what it is asked to, and GET where that is wanted", as
       { endpoint, protocol: "grpc-web" },
       { endpoint: `direct:///${endpoint.host}`, protocol: "connect" },
     ] as const) {
-      const client = createClient(Catalog, options);
+      const client = createClient(Catalog, { timeoutMs: patientMs, ...options });
       assert.equal((await client.find({ title: "é" })).title, "é");
       await assert.rejects(client.find({ title: "nothing" }), { code: 422, reason: "NO_TITLE", metadata: { a: "b" } });
       for await (const { title } of client.watch({ title: "b" })) assert.equal(title, "b");
       await client[Symbol.asyncDispose]();
     }
-    const client = createClient(Catalog, { endpoint, protocol: "connect", connect: { useGet: true } });
+    const client = createClient(Catalog, {
+      endpoint,
+      protocol: "connect",
+      connect: { useGet: true },
+      timeoutMs: patientMs,
+    });
     await client.find({ title: "x".repeat(10_000) });
     await client[Symbol.asyncDispose]();
     assert.equal(verbs.pop(), "POST application/proto");

@@ -5,10 +5,11 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createServiceClient } from "@clew/rpc";
 import { Metadata } from "../src/gen/kratos/api/metadata_pb.ts";
 import { connectTo, failureOf, startServer } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 describe("kratos.api.Metadata", () => {
   it("lists services and operations", async () => {
-    const client = createServiceClient(Metadata, connectTo(await startServer()));
+    const client = createServiceClient(Metadata, connectTo(await startServer()), { timeoutMs: patientMs });
     const { services, methods } = await client.listServices({});
     assert.deepEqual(services, ["grpc.health.v1.Health", "kratos.api.Metadata", "test.v1.Echo"]);
     assert.ok(methods.includes("/test.v1.Echo/Unary"));
@@ -17,7 +18,7 @@ describe("kratos.api.Metadata", () => {
   });
 
   it("gives a service's file after those it imports, from which it can be called", async () => {
-    const client = createServiceClient(Metadata, connectTo(await startServer()));
+    const client = createServiceClient(Metadata, connectTo(await startServer()), { timeoutMs: patientMs });
     const { fileDescSet } = await client.getServiceDesc({ name: "test.v1.Echo" });
     assert.equal(fileDescSet?.$typeName, FileDescriptorSetSchema.typeName);
     const seen = new Set<string>();
@@ -31,13 +32,15 @@ describe("kratos.api.Metadata", () => {
   });
 
   it("answers NOT_FOUND to a service that is not served", async () => {
-    const client = createServiceClient(Metadata, connectTo(await startServer()));
+    const client = createServiceClient(Metadata, connectTo(await startServer()), { timeoutMs: patientMs });
     assert.equal((await failureOf(client.getServiceDesc({ name: "test.v1.Nope" }))).code, 404);
     await client[Symbol.asyncDispose]();
   });
 
   it("is left out with reflection", async () => {
-    const client = createServiceClient(Metadata, connectTo(await startServer({ reflection: false })));
+    const client = createServiceClient(Metadata, connectTo(await startServer({ reflection: false })), {
+      timeoutMs: patientMs,
+    });
     assert.equal((await failureOf(client.listServices({}))).code, 501);
     await client[Symbol.asyncDispose]();
   });

@@ -4,6 +4,7 @@ import { createServiceClient, type Middleware, type ServiceClient, ServiceError,
 import type { GrpcServer, GrpcServerOptions } from "@clew/transport/grpc";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { connectTo, createEchoClient, echo, failureOf, startServer, until } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const clients: ServiceClient<typeof Health>[] = [];
 after(() => Promise.all(clients.map((client) => client[Symbol.asyncDispose]())));
@@ -12,7 +13,7 @@ async function startHealth(
   options: GrpcServerOptions = {},
 ): Promise<{ server: GrpcServer; client: ServiceClient<typeof Health> }> {
   const server = await startServer(options);
-  const client = createServiceClient(Health, connectTo(server));
+  const client = createServiceClient(Health, connectTo(server), { timeoutMs: patientMs });
   clients.push(client);
   return { server, client };
 }

@@ -11,6 +11,7 @@ import {
 } from "../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as Alpha } from "../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { collect, connectTo, failureOf, startServer } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 type Question = ServerReflectionRequest["messageRequest"];
 type Answer = ServerReflectionResponse["messageResponse"];
@@ -94,7 +95,7 @@ describe("grpc.reflection", () => {
   });
 
   it("speaks v1alpha as well", async () => {
-    const client = createServiceClient(Alpha, connectTo(await startServer()));
+    const client = createServiceClient(Alpha, connectTo(await startServer()), { timeoutMs: patientMs });
     async function* requests() {
       yield { messageRequest: { case: "fileContainingSymbol" as const, value: "test.v1.Echo" } };
     }

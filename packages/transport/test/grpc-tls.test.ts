@@ -28,11 +28,11 @@ describe("gRPC over TLS", () => {
     const client = createEchoClient(connectTo(server, { tls: { ca } }));
     assert.equal((await client.unary({ text: "secret" })).text, "secret");
     const payload = new Uint8Array(1_000_000).fill(7);
-    assert.deepEqual((await client.unary({ payload }, { timeoutMs: 10_000 })).payload, payload);
+    assert.deepEqual((await client.unary({ payload })).payload, payload);
     assert.equal((await collect(client.serverStream({ count: 100, payload: new Uint8Array(10_000) }))).length, 100);
     assert.equal((await collect(client.bidiStream(texts("a", "b")))).length, 3);
     assert.equal((await client.clientStream(texts("a", "b"))).text, "a,b");
-    await server.stop(AbortSignal.timeout(2000));
+    await server.stop(AbortSignal.timeout(60_000));
   });
 
   it("goes by the name of the certificate", async () => {

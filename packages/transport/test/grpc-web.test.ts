@@ -10,9 +10,10 @@ import { ConnectClient } from "@clew/transport/connect";
 import { GrpcWebClient } from "@clew/transport/grpc-web";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 async function withServer(options: ServerOptions, use: (endpoint: URL) => Promise<void>): Promise<void> {
-  const server = new Server({ address: "127.0.0.1:0", services: [echo], ...options });
+  const server = new Server({ address: "127.0.0.1:0", services: [echo], timeoutMs: patientMs, ...options });
   await server.start();
   try {
     await use(server.endpoint());
@@ -138,7 +139,7 @@ async function outcomeOf(
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const client = createServiceClient(Echo, new Client({ endpoint: `http://127.0.0.1:${port}${path}` }), {
-    timeoutMs: 10_000,
+    timeoutMs: patientMs,
   });
   try {
     return (await client.unary({ text: "a" })).text;

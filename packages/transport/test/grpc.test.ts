@@ -4,13 +4,14 @@ import { createServiceClient, type ServiceClient } from "@clew/rpc";
 import type { GrpcServer } from "@clew/transport/grpc";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, connectTo, failureOf, startServer, texts } from "./grpc-echo.ts";
+import { patientMs } from "./patient-ms.ts";
 
 describe("a gRPC client and server of ours", () => {
   let server: GrpcServer;
   let client: ServiceClient<typeof Echo>;
   before(async () => {
     server = await startServer();
-    client = createServiceClient(Echo, connectTo(server));
+    client = createServiceClient(Echo, connectTo(server), { timeoutMs: patientMs });
   });
   after(async () => {
     await client[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { HttpServer, redirect, setStatus } from "@clew/transport/http";
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
 import { echo, shelves, withServer } from "./http-shelves.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const files = service(Files, {
   convert: ({ contentType, data }) => ({ contentType: `${contentType}+seen`, data: Buffer.from(data).reverse() }),
@@ -261,9 +262,9 @@ test("a method chooses the status of its reply, and may send its caller elsewher
     );
   });
   // Over gRPC there is no such thing: the caller is told.
-  const server = new Server({ address: "127.0.0.1:0", services });
+  const server = new Server({ address: "127.0.0.1:0", services, timeoutMs: patientMs });
   await server.start();
-  const client = createClient(Shelves, { endpoint: server.endpoints()[1]!.href });
+  const client = createClient(Shelves, { endpoint: server.endpoints()[1]!.href, timeoutMs: patientMs });
   await assert.rejects(client.getBook({}), { reason: "REDIRECT", metadata: { location: "/v1/shelves/new/books/1" } });
   assert.equal((await client.createBook({ book: { id: "9" } })).id, "9");
   await client[Symbol.asyncDispose]();
@@ -285,7 +286,7 @@ test("a status that is no reply's is an error of the call", async () => {
     }),
   ];
   await withServer({ services }, async (url) => {
-    const client = createClient(Echo, { endpoint: url });
+    const client = createClient(Echo, { endpoint: url, timeoutMs: patientMs });
     await client.unary({});
     await client[Symbol.asyncDispose]();
   });

@@ -21,6 +21,7 @@ import { type ClientOptions, createClient, createReadyClient } from "@clew/trans
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Echo, EchoMessageSchema } from "./gen/test/v1/test_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
+import { patientMs } from "./patient-ms.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
@@ -38,7 +39,7 @@ async function listen(t: TestContext, answer: Answer): Promise<string> {
 }
 
 function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, options);
+  const client = createClient(desc, { timeoutMs: patientMs, ...options });
   t.after(() => client[Symbol.asyncDispose]());
   return client;
 }
@@ -263,7 +264,7 @@ test("finds its nodes over HTTP with base paths, filters and a subset, and waits
   const first = await waiting;
   t.after(() => first[Symbol.asyncDispose]());
   const namesOf = async (options: Partial<ClientOptions>): Promise<string> => {
-    const client = await createReadyClient(Echo, { ...base, ...options });
+    const client = await createReadyClient(Echo, { ...base, timeoutMs: patientMs, ...options });
     t.after(() => client[Symbol.asyncDispose]());
     const names = new Set<string>();
     for (let count = 0; count < 8; count++) names.add((await client.unary({})).text);

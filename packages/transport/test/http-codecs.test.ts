@@ -20,6 +20,7 @@ import { yamlCodec } from "@clew/rpc/yaml";
 import { HttpServer } from "@clew/transport";
 import { formCodec, HttpClient } from "@clew/transport/http";
 import { Echo } from "./gen/test/v1/test_pb.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const codecs: readonly Codec[] = [jsonCodec, protoCodec, formCodec, xmlCodec, yamlCodec, msgpackCodec];
 
@@ -34,7 +35,7 @@ async function withServer<R>(use: (endpoint: URL) => Promise<R>): Promise<R> {
     clientStream: async () => ({}),
     async *bidiStream() {},
   });
-  const server = new HttpServer({ address: "127.0.0.1:0", services: [echo], codecs });
+  const server = new HttpServer({ address: "127.0.0.1:0", services: [echo], codecs, timeoutMs: patientMs });
   await server.start();
   try {
     return await use(server.endpoint());
@@ -46,7 +47,7 @@ async function withServer<R>(use: (endpoint: URL) => Promise<R>): Promise<R> {
 test("a client writes and reads in any codec, errors too", async () => {
   await withServer(async (endpoint) => {
     for (const codec of codecs) {
-      const client = createServiceClient(Echo, new HttpClient({ endpoint, codec }));
+      const client = createServiceClient(Echo, new HttpClient({ endpoint, codec }), { timeoutMs: patientMs });
       try {
         const reply = await client.unary({ text: "<é> & 7", count: -5, payload: Uint8Array.of(0, 255) });
         assert.deepEqual([reply.text, reply.count, [...reply.payload]], ["<é> & 7", -5, [0, 255]], codec.name);
@@ -151,7 +152,9 @@ test("a reply that says it is an error in protobuf or XML, and is none, is told 
   try {
     for (const codec of codecs) {
       const { port } = broken.address() as AddressInfo;
-      const client = createServiceClient(Echo, new HttpClient({ endpoint: `http://127.0.0.1:${port}`, codec }));
+      const client = createServiceClient(Echo, new HttpClient({ endpoint: `http://127.0.0.1:${port}`, codec }), {
+        timeoutMs: patientMs,
+      });
       const told = { code: 502, reason: "", message: "<html>nginx" };
       await assert.rejects(client.unary({}), told, codec.name);
       await client[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { type HealthCheck, HttpServer } from "@clew/transport/http";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
 import { ask as askHttp2, connectHttp2 } from "./http2-peer.ts";
+import { patientMs } from "./patient-ms.ts";
 
 interface Answer {
   readonly status: number;
@@ -108,7 +109,7 @@ test("a request that came before the drain is told of it", async () => {
   await server.start();
   const answer = askHttp2(connectHttp2(server.endpoint()), { ":path": "/readyz" });
   await began.promise;
-  const stopped = server.stop(AbortSignal.timeout(10_000));
+  const stopped = server.stop(AbortSignal.timeout(patientMs));
   ask();
   assert.equal((await answer).status, 503);
   await stopped;
@@ -126,7 +127,7 @@ test("is not ready before its start", async () => {
 test("on a server of all protocols, gRPC and HTTP tell the same", async () => {
   const server = new Server({ address: "127.0.0.1:0", services: [echo()], health: { ready: "/ready" } });
   await server.start();
-  const client = createClient(Health, { endpoint: server.endpoints()[1]!.href });
+  const client = createClient(Health, { endpoint: server.endpoints()[1]!.href, timeoutMs: patientMs });
   const url = new URL("/ready", server.endpoint()).href;
   assert.deepEqual([(await client.check({})).status, (await ask(url)).status], [Status.SERVING, 200]);
   server.health.setStatus("test.v1.Echo", "NOT_SERVING");
@@ -141,7 +142,7 @@ test("a server of all protocols has neither when it shall have none, and only gR
     const server = new Server({ address: "127.0.0.1:0", ...(health === undefined ? {} : { health }) });
     await server.start();
     assert.equal((await fetch(new URL("/healthz", server.endpoint()))).status, 404);
-    const client = createClient(Health, { endpoint: server.endpoints()[1]!.href });
+    const client = createClient(Health, { endpoint: server.endpoints()[1]!.href, timeoutMs: patientMs });
     if (health === false) await assert.rejects(client.check({}), { code: 501 });
     else assert.equal((await client.check({})).status, Status.SERVING);
     await client[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { type Filter, HttpServer, type RawHandler, Redirect, type Route } from "
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
 import { ask as askHttp2, connectHttp2 } from "./http2-peer.ts";
+import { patientMs } from "./patient-ms.ts";
 
 interface Answer {
   readonly status: number;
@@ -44,7 +45,7 @@ function watcher(seen: [call: Call, end: unknown][]): Middleware {
 test("a raw route runs the middleware once, in a call that its handler and the clients in it are inside of", async () => {
   const seen: [Call, unknown][] = [];
   await withServer({ services: [echo()] }, async (backend) => {
-    const client = createClient(Echo, { endpoint: backend });
+    const client = createClient(Echo, { endpoint: backend, timeoutMs: patientMs });
     const handle: RawHandler = async (_request, response, { id }) => {
       const call = currentCall()!;
       assert.equal(call.side, "server");

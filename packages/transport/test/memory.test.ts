@@ -6,13 +6,14 @@ import { createClient, MemoryClient, MemoryServer } from "@clew/transport";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
 import { echo, echoImplementation, failureOf } from "./grpc-echo.ts";
 import { shelves } from "./http-shelves.ts";
+import { patientMs } from "./patient-ms.ts";
 
 const signal = (): AbortSignal => AbortSignal.timeout(5000);
 
 test("createClient takes the server itself, and several services share it", async () => {
-  const server = new MemoryServer({ services: [echo, shelves()] });
-  const one = createClient(Echo, { server });
-  const other = createClient(Shelves, { server });
+  const server = new MemoryServer({ services: [echo, shelves()], timeoutMs: patientMs });
+  const one = createClient(Echo, { server, timeoutMs: patientMs });
+  const other = createClient(Shelves, { server, timeoutMs: patientMs });
   assert.equal((await one.unary({ text: "a" })).text, "a");
   assert.equal((await other.getBook({ shelf: "s", book: { id: "b" } })).title, "on s");
   await server.stop(signal());
@@ -25,8 +26,8 @@ test("it has the life of a server: a context from its start, an endpoint, one st
     seen.push(current().getValue(key));
     return next(call);
   };
-  const server = new MemoryServer({ services: [echo], middleware: [look] });
-  const client = createClient(Echo, { server });
+  const server = new MemoryServer({ services: [echo], middleware: [look], timeoutMs: patientMs });
+  const client = createClient(Echo, { server, timeoutMs: patientMs });
   await client.unary({});
   await run(Context.root.setValue(key, "app"), () => server.start());
   await client.unary({});
@@ -51,8 +52,8 @@ test("refuses options that cannot work, and a service twice", () => {
 test("a handler's failure is logged with its cause, and the caller gets neither", async () => {
   const lines: unknown[][] = [];
   const logger = { error: (...line: unknown[]) => lines.push(line), info() {} } as never;
-  const server = new MemoryServer({ services: [echo], logger });
-  const client = createClient(Echo, { server });
+  const server = new MemoryServer({ services: [echo], logger, timeoutMs: patientMs });
+  const client = createClient(Echo, { server, timeoutMs: patientMs });
   const error = await failureOf(client.unary({ text: "crash" }));
   assert.deepEqual([error.code, error.cause], [500, undefined]);
   await failureOf(client.unary({ text: "fail" }));
@@ -63,7 +64,7 @@ test("a handler's failure is logged with its cause, and the caller gets neither"
 test("what is no message of its type fails as on a wire, on the side whose fault it is", async () => {
   const wrong = { $typeName: "test.v1.EchoMessage", text: 5, count: "x" };
   const bad = service(Echo, { ...echoImplementation, unary: () => wrong as never });
-  const client = createClient(Echo, { server: new MemoryServer({ services: [bad] }) });
+  const client = createClient(Echo, { server: new MemoryServer({ services: [bad], timeoutMs: patientMs }) });
   const mine = await failureOf(client.unary(wrong as never));
   assert.deepEqual([mine.code, mine.reason], [400, "CODEC"]);
   assert.equal((await failureOf(client.unary({}))).code, 500);

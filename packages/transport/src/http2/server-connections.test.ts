@@ -83,14 +83,14 @@ test("a listener that throws costs its stream, is told in the log, and the conne
 });
 
 test("headerLimitBytes, headerTimeoutMs and maxConcurrentCalls are the session's limits", async (t) => {
-  const url = await listen(t, { headerLimitBytes: 1000, headerTimeoutMs: 500, maxConcurrentCalls: 7 });
+  const url = await listen(t, { headerLimitBytes: 1000, maxConcurrentCalls: 7 });
   const { session } = open(t, url);
   const [settings] = (await once(session, "remoteSettings")) as [{ maxConcurrentStreams: number }];
   assert.equal(settings.maxConcurrentStreams, 7);
   assert.equal(await statusOf(session, { "x-long": "x".repeat(500) }), 204);
   assert.equal(await statusOf(session, { "x-long": "x".repeat(2000) }), 431);
   // One that never says its preface.
-  await once(openSocket(t, url), "close");
+  await once(openSocket(t, await listen(t, { headerTimeoutMs: 500 })), "close");
 });
 
 test("an idle connection is told to go, and destroyed when it does not; requests that are refused count as well", async (t) => {
