@@ -1,9 +1,12 @@
+import type { ExponentialData } from "./metric-data.ts";
+
 /** What one reader has seen of a series. */
 export interface Seen {
   readonly timeUs: number;
   readonly value: number;
   readonly count: number;
   readonly counts: readonly number[];
+  readonly exponential?: ExponentialData | undefined;
 }
 
 /**

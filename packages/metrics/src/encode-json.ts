@@ -1,5 +1,6 @@
 import { attributesAsJson, fieldAsJson, nanosAsJson, scopeAsJson, textAsJson } from "@clew/trace/otlp-writer";
-import type { Exemplar, HistogramPoint, MetricData, MetricsData, NumberPoint } from "./metric-data.ts";
+import { isExponential } from "./encode.ts";
+import type { Exemplar, ExponentialData, HistogramPoint, MetricData, MetricsData, NumberPoint } from "./metric-data.ts";
 
 // OTLP v1.11 in JSON ("JSON Protobuf Encoding"), as spans are written: ids in hex, enums as numbers, 64-bit integers as strings.
 
@@ -15,7 +16,8 @@ export function encodeMetricsAsJson({ resource, scopes }: MetricsData): string {
 
 function toMetric(metric: MetricData): string {
   const names = `"name":${textAsJson(metric.name)}${fieldAsJson("description", metric.description)}${fieldAsJson("unit", metric.unit)}`;
-  return `{${names},"${metric.type}":${toData(metric)}}`;
+  const type = metric.type === "histogram" && isExponential(metric) ? "exponentialHistogram" : metric.type;
+  return `{${names},"${type}":${toData(metric)}}`;
 }
 
 function toData(metric: MetricData): string {
@@ -35,10 +37,21 @@ function toNumberPoints(points: readonly NumberPoint[], isInt: boolean): string 
 }
 
 function toHistogramPoint(point: HistogramPoint, boundaries: readonly number[]): string {
-  const counts = point.counts.map((count) => `"${count}"`).join(",");
   const extremes = point.min === undefined ? "" : `,"min":${point.min},"max":${point.max}`;
   const values = `"count":"${point.count}","sum":${point.sum}${extremes}`;
-  return `{${toHead(point)},${values},"bucketCounts":[${counts}],"explicitBounds":[${boundaries.join(",")}]${toExemplars(point.exemplars, false)}}`;
+  const buckets =
+    point.exponential === undefined
+      ? `${toCounts(point.counts)},"explicitBounds":[${boundaries.join(",")}]`
+      : toExponential(point.exponential);
+  return `{${toHead(point)},${values},${buckets}${toExemplars(point.exemplars, false)}}`;
+}
+
+function toCounts(counts: readonly number[]): string {
+  return `"bucketCounts":[${counts.map((count) => `"${count}"`).join(",")}]`;
+}
+
+function toExponential({ scale, zeroCount, offset, counts }: ExponentialData): string {
+  return `"scale":${scale},"zeroCount":"${zeroCount}","positive":{"offset":${offset},${toCounts(counts)}}`;
 }
 
 function toHead({ attributes, startUs, timeUs }: NumberPoint | HistogramPoint): string {

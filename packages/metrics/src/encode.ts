@@ -11,10 +11,20 @@ import {
   writeDouble,
   writeFixed32,
   writeHex,
+  writeInt64,
   writeNanos,
   writeText,
+  writeVarint,
 } from "@clew/trace/otlp-writer";
-import type { Exemplar, HistogramPoint, MetricData, MetricsData, NumberPoint } from "./metric-data.ts";
+import type {
+  Exemplar,
+  ExponentialData,
+  HistogramData,
+  HistogramPoint,
+  MetricData,
+  MetricsData,
+  NumberPoint,
+} from "./metric-data.ts";
 
 // ExportMetricsServiceRequest of OTLP v1.11, opentelemetry/proto/collector/metrics/v1/metrics_service.proto and below.
 
@@ -63,6 +73,10 @@ function writeMetric(at: number, metric: MetricData): number {
       break;
     }
     case "histogram": {
+      if (isExponential(metric)) {
+        place = writeExponential(place, metric);
+        break;
+      }
       const histogramStart = openMessage(place, 0x4a, metricRoom);
       place = histogramStart;
       for (const point of metric.points) place = writeHistogramPoint(place, point, metric.boundaries);
@@ -116,16 +130,65 @@ function writeHistogramPoint(at: number, point: HistogramPoint, boundaries: read
   }
   for (const exemplar of point.exemplars) place = writeExemplar(place, 0x42, exemplar, false);
   place = writeAttributes(place, 0x4a, point.attributes);
+  return closeMessage(start, writeExtremes(place, point, 0x59, 0x61), pointRoom);
+}
+
+/** Whether a histogram is told in exponential buckets: all of its points are of one stream. */
+export function isExponential({ points }: HistogramData): boolean {
+  return points[0]?.exponential !== undefined;
+}
+
+function writeExponential(at: number, { points, isDelta }: HistogramData): number {
+  const start = openMessage(at, 0x52, metricRoom);
+  let place = start;
+  for (const point of points) place = writeExponentialPoint(place, point, point.exponential!);
+  return closeMessage(start, writeTemporality(place, isDelta), metricRoom);
+}
+
+function writeExponentialPoint(at: number, point: HistogramPoint, exponential: ExponentialData): number {
+  const { scale, zeroCount, offset, counts } = exponential;
+  const start = openMessage(at, 0x0a, pointRoom);
+  let place = writeAttributes(start, 0x0a, point.attributes);
   ensureRoom(place, 0);
-  if (point.min !== undefined) {
-    bytes[place] = 0x59;
-    place = writeDouble(place + 1, point.min);
+  place = writeTimes(place, point);
+  bytes[place] = 0x21;
+  place = writeFixed64(place + 1, point.count);
+  bytes[place] = 0x29;
+  place = writeDouble(place + 1, point.sum);
+  bytes[place] = 0x30;
+  place = writeVarint(place + 1, zigzag(scale));
+  bytes[place] = 0x39;
+  place = writeFixed64(place + 1, zeroCount);
+  const bucketsStart = openMessage(place, 0x42, pointRoom);
+  bytes[bucketsStart] = 0x08;
+  place = writeVarint(bucketsStart + 1, zigzag(offset));
+  // A count up to 2^53 takes no more than eight bytes.
+  ensureRoom(place, 8 * counts.length + 64);
+  const listStart = openMessage(place, 0x12, pointRoom);
+  place = listStart;
+  for (const count of counts) place = writeInt64(place, count);
+  place = closeMessage(bucketsStart, closeMessage(listStart, place, pointRoom), pointRoom);
+  for (const exemplar of point.exemplars) place = writeExemplar(place, 0x5a, exemplar, false);
+  return closeMessage(start, writeExtremes(place, point, 0x61, 0x69), pointRoom);
+}
+
+/** `sint32`: 0, -1, 1, -2 become 0, 1, 2, 3. */
+function zigzag(value: number): number {
+  return ((value << 1) ^ (value >> 31)) >>> 0;
+}
+
+function writeExtremes(at: number, { min, max }: HistogramPoint, minTag: number, maxTag: number): number {
+  ensureRoom(at, 0);
+  let place = at;
+  if (min !== undefined) {
+    bytes[place] = minTag;
+    place = writeDouble(place + 1, min);
   }
-  if (point.max !== undefined) {
-    bytes[place] = 0x61;
-    place = writeDouble(place + 1, point.max);
+  if (max !== undefined) {
+    bytes[place] = maxTag;
+    place = writeDouble(place + 1, max);
   }
-  return closeMessage(start, place, pointRoom);
+  return place;
 }
 
 function writeTimes(at: number, { startUs, timeUs }: { startUs: number; timeUs: number }): number {

@@ -1,3 +1,4 @@
+export type { ExponentialOptions } from "./exponential-buckets.ts";
 export { MeterProvider, type MeterProviderOptions, type MeterProviderStats } from "./meter-provider.ts";
 export { PeriodicReader, type PeriodicReaderOptions, type PeriodicReaderStats } from "./periodic-reader.ts";
 export { type MetricsRoute, type PrometheusRouteOptions, prometheusRoute } from "./prometheus-route.ts";
@@ -11,9 +12,11 @@ export type { InstrumentKind, View } from "./view.ts";
 export { DeltaMemory } from "./delta-memory.ts";
 export { encodeMetrics } from "./encode.ts";
 export { encodeMetricsAsJson } from "./encode-json.ts";
+export { mergeExponential } from "./exponential-buckets.ts";
 export type { Meter } from "./meter.ts";
 export type {
   Exemplar,
+  ExponentialData,
   GaugeData,
   HistogramData,
   HistogramPoint,

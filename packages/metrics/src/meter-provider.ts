@@ -1,7 +1,8 @@
-import { createResource, type Resource } from "@clew/trace";
+import { createResource, type Resource, readWords, warnOfVariable } from "@clew/trace";
 import { diag, type MeterOptions, type MeterProvider as MeterProviderApi, metrics } from "@opentelemetry/api";
 import type { DeltaMemory } from "./delta-memory.ts";
 import { optionInvalid, registeredTwice } from "./errors.ts";
+import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 import { Meter } from "./meter.ts";
 import type { MetricsData, ScopeMetrics } from "./metric-data.ts";
 import { nowUs, type Round } from "./series.ts";
@@ -22,6 +23,11 @@ export interface MeterProviderOptions {
    * Default: "off" if OTEL_METRICS_EXEMPLAR_FILTER is always_off, else "sampled".
    */
   exemplars?: "sampled" | "off";
+  /**
+   * Whether histograms keep exponential buckets where no view says, see {@link View.exponential}. Default: true if
+   * OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is base2_exponential_bucket_histogram, else false.
+   */
+  exponential?: boolean | ExponentialOptions;
   /** How long the callbacks of observables may take in all; those that take longer are left out. Default: 5_000. */
   callbackTimeoutMs?: number;
   /** Where the OTEL_ variables are read. Default: process.env. */
@@ -33,6 +39,7 @@ interface MeterProviderSettings {
   readonly views: readonly ResolvedView[];
   readonly seriesLimit: number;
   readonly keepsExemplars: boolean;
+  readonly exponential: ExponentialSettings | undefined;
   readonly callbackTimeoutMs: number;
 }
 
@@ -52,8 +59,19 @@ export function resolveMeterProviderOptions(options: MeterProviderOptions): Mete
     views: (options.views ?? []).map(resolveView),
     seriesLimit,
     keepsExemplars: exemplars === "sampled",
+    exponential: resolveExponentialOptions(options.exponential ?? asksForExponential(env)),
     callbackTimeoutMs,
   };
+}
+
+function asksForExponential(env: Readonly<Record<string, string | undefined>>): boolean {
+  const name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+  const [word = "explicit_bucket_histogram"] = readWords(env, name) ?? [];
+  if (word === "base2_exponential_bucket_histogram") return true;
+  if (word !== "explicit_bucket_histogram") {
+    warnOfVariable(name, word, "explicit_bucket_histogram, base2_exponential_bucket_histogram", "the former");
+  }
+  return false;
 }
 
 export interface MeterProviderStats {
@@ -89,8 +107,9 @@ export class MeterProvider implements MeterProviderApi {
     const key = `${name}\n${version}\n${schemaUrl}`;
     let meter = this.#meters.get(key);
     if (meter === undefined) {
-      const { views, seriesLimit } = this.#settings;
-      meter = new Meter({ name: name || "", version, schemaUrl }, { views, seriesLimit, round: this.#round });
+      const { views, seriesLimit, exponential } = this.#settings;
+      const scope = { name: name || "", version, schemaUrl };
+      meter = new Meter(scope, { views, seriesLimit, exponential, round: this.#round });
       this.#meters.set(key, meter);
     }
     return meter;

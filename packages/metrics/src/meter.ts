@@ -9,6 +9,7 @@ import {
   ValueType,
 } from "@opentelemetry/api";
 import type { DeltaMemory } from "./delta-memory.ts";
+import type { ExponentialSettings } from "./exponential-buckets.ts";
 import { Counter, createBatchResult, Gauge, Histogram, Observable, UpDownCounter } from "./instrument.ts";
 import type { MetricData } from "./metric-data.ts";
 import type { Round } from "./series.ts";
@@ -21,6 +22,8 @@ const defaultBoundaries: readonly number[] = [0, 5, 10, 25, 50, 75, 100, 250, 50
 export interface MeterSettings {
   readonly views: readonly ResolvedView[];
   readonly seriesLimit: number;
+  /** What histograms keep that no view says otherwise of. */
+  readonly exponential: ExponentialSettings | undefined;
   readonly round: Round;
 }
 
@@ -146,6 +149,7 @@ export class Meter implements MeterApi {
       unit,
       isInt,
       boundaries: hasBoundaries ? boundaries : defaultBoundaries,
+      exponential: this.#settings.exponential,
       keeps: undefined,
       seriesLimit: this.#settings.seriesLimit,
       round: this.#settings.round,
@@ -170,6 +174,7 @@ export class Meter implements MeterApi {
                 name: view.name ?? name,
                 description: view.description ?? settings.description,
                 boundaries: view.boundaries ?? settings.boundaries,
+                exponential: view.exponential === undefined ? settings.exponential : view.exponential || undefined,
                 keeps: view.keeps,
                 seriesLimit: view.seriesLimit ?? settings.seriesLimit,
               }),

@@ -23,6 +23,18 @@ export interface NumberPoint {
   readonly exemplars: readonly Exemplar[];
 }
 
+/**
+ * A distribution in buckets that grow by a factor: with the base 2^(2^-scale), `counts[n]` is for what is above base^(offset+n) and up
+ * to base^(offset+n+1).
+ */
+export interface ExponentialData {
+  readonly scale: number;
+  /** Values that are 0. */
+  readonly zeroCount: number;
+  readonly offset: number;
+  readonly counts: readonly number[];
+}
+
 /** One series of a histogram. */
 export interface HistogramPoint {
   /** In the order of their names. */
@@ -36,6 +48,8 @@ export interface HistogramPoint {
   readonly max: number | undefined;
   /** One more than there are boundaries: the last is for what is above all of them. */
   readonly counts: readonly number[];
+  /** The same values once more, where a view asked for it: then OTLP tells these, and Prometheus's text the others. Default: none. */
+  readonly exponential?: ExponentialData | undefined;
   readonly exemplars: readonly Exemplar[];
 }
 

@@ -1,6 +1,7 @@
 import { current } from "@clew/context";
 import type { FlatAttributes } from "@clew/trace";
 import { type Context, TraceFlags, trace } from "@opentelemetry/api";
+import { ExponentialBuckets, type ExponentialSettings } from "./exponential-buckets.ts";
 import type { Exemplar } from "./metric-data.ts";
 
 /** Which collection is next: shared by all series of a provider, so that each knows when its exemplars have been seen. */
@@ -82,7 +83,7 @@ export class LastSeries implements Series {
   }
 }
 
-/** A distribution over fixed buckets. */
+/** A distribution over fixed buckets, and over exponential ones where they are wanted. */
 export class HistogramSeries implements Series {
   readonly attributes: FlatAttributes;
   readonly key: string;
@@ -90,6 +91,7 @@ export class HistogramSeries implements Series {
   readonly #boundaries: readonly number[];
   readonly #round: Round;
   readonly counts: number[];
+  readonly exponential: ExponentialBuckets | undefined;
   count = 0;
   sum = 0;
   min: number = Number.POSITIVE_INFINITY;
@@ -98,11 +100,18 @@ export class HistogramSeries implements Series {
   exemplars: (Exemplar | undefined)[] | undefined = undefined;
   readonly #exemplarRounds: number[];
 
-  constructor(attributes: FlatAttributes, key: string, round: Round, boundaries: readonly number[]) {
+  constructor(
+    attributes: FlatAttributes,
+    key: string,
+    round: Round,
+    boundaries: readonly number[],
+    exponential: ExponentialSettings | undefined,
+  ) {
     this.attributes = attributes;
     this.key = key;
     this.#round = round;
     this.#boundaries = boundaries;
+    this.exponential = exponential && new ExponentialBuckets(exponential);
     this.counts = new Array<number>(boundaries.length + 1).fill(0);
     this.#exemplarRounds = new Array<number>(boundaries.length + 1).fill(-1);
   }
@@ -114,6 +123,7 @@ export class HistogramSeries implements Series {
     if (value > this.max) this.max = value;
     const bucket = findBucket(this.#boundaries, value);
     this.counts[bucket]!++;
+    if (this.exponential !== undefined) this.exponential.record(value);
     if (this.#exemplarRounds[bucket] !== this.#round.number) this.#exemplify(bucket, value, context);
   }
 

@@ -1,5 +1,6 @@
 import type { Attributes, Context } from "@opentelemetry/api";
 import type { DeltaMemory, Seen } from "./delta-memory.ts";
+import { type ExponentialSettings, subtractExponential } from "./exponential-buckets.ts";
 import type { Exemplar, HistogramPoint, MetricData, NumberPoint } from "./metric-data.ts";
 import { HistogramSeries, LastSeries, type Round, type Series, SumSeries } from "./series.ts";
 import { SeriesTable } from "./series-table.ts";
@@ -13,6 +14,8 @@ export interface StreamSettings {
   readonly unit: string;
   readonly isInt: boolean;
   readonly boundaries: readonly number[];
+  /** Of histograms: whether they keep exponential buckets beside the others. */
+  readonly exponential: ExponentialSettings | undefined;
   readonly keeps: ((name: string) => boolean) | undefined;
   readonly seriesLimit: number;
   readonly round: Round;
@@ -152,7 +155,8 @@ class GaugeStream extends TableStream<LastSeries> {
 
 class HistogramStream extends TableStream<HistogramSeries> {
   protected create(attributes: HistogramSeries["attributes"], key: string): HistogramSeries {
-    return new HistogramSeries(attributes, key, this.settings.round, this.settings.boundaries);
+    const { round, boundaries, exponential } = this.settings;
+    return new HistogramSeries(attributes, key, round, boundaries, exponential);
   }
 
   collect(timeUs: number, memory: DeltaMemory | undefined): MetricData | undefined {
@@ -161,8 +165,9 @@ class HistogramStream extends TableStream<HistogramSeries> {
     const points: HistogramPoint[] = [];
     for (const series of this.table.series()) {
       const counts = series.counts.slice();
+      const exponential = series.exponential?.snapshot();
       const seen = memoryOf?.get(series.key);
-      memoryOf?.set(series.key, { timeUs, value: series.sum, count: series.count, counts });
+      memoryOf?.set(series.key, { timeUs, value: series.sum, count: series.count, counts, exponential });
       if (seen?.count === series.count) continue;
       const exemplars = series.exemplars?.filter((one) => one !== undefined) ?? none;
       points.push({
@@ -174,6 +179,8 @@ class HistogramStream extends TableStream<HistogramSeries> {
         min: memory === undefined ? series.min : undefined,
         max: memory === undefined ? series.max : undefined,
         counts: seen === undefined ? counts : counts.map((count, index) => count - seen.counts[index]!),
+        exponential:
+          exponential && seen?.exponential ? subtractExponential(exponential, seen.exponential) : exponential,
         exemplars: seen === undefined ? exemplars : exemplars.filter((one) => one.timeUs >= seen.timeUs),
       });
     }

@@ -1,4 +1,5 @@
 import { optionInvalid } from "./errors.ts";
+import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 
 /** What kind of instrument it is. */
 export type InstrumentKind =
@@ -30,6 +31,11 @@ export interface View {
   attributes?: { readonly keep: readonly string[] } | { readonly drop: readonly string[] };
   /** The upper bounds of a histogram's buckets, growing. Default: the instrument's advice. */
   boundaries?: readonly number[];
+  /**
+   * Whether a histogram keeps exponential buckets as well, which fit themselves to the values: OTLP tells those, Prometheus's text the
+   * others. It costs about 20 ns a measurement and 1.3 KB a series. Default: the provider's.
+   */
+  exponential?: boolean | ExponentialOptions;
   /** How many series there may be, see {@link MeterProviderOptions.seriesLimit}. Default: the provider's. */
   seriesLimit?: number;
 }
@@ -41,6 +47,8 @@ export interface ResolvedView {
   readonly description: string | undefined;
   readonly keeps: ((name: string) => boolean) | undefined;
   readonly boundaries: readonly number[] | undefined;
+  /** False for none, undefined for the provider's. */
+  readonly exponential: ExponentialSettings | false | undefined;
   readonly seriesLimit: number | undefined;
 }
 
@@ -63,6 +71,7 @@ export function resolveView(view: View): ResolvedView {
     description: view.description,
     keeps: toFilter(view.attributes),
     boundaries: view.boundaries,
+    exponential: view.exponential === undefined ? undefined : (resolveExponentialOptions(view.exponential) ?? false),
     seriesLimit: view.seriesLimit,
   };
 }

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file otlp-metrics.proto.
  */
 export const file_otlp_metrics: GenFile = /*@__PURE__*/
-  fileDesc("ChJvdGxwLW1ldHJpY3MucHJvdG8SDG90bHAubWV0cmljcyJWChtFeHBvcnRNZXRyaWNzU2VydmljZVJlcXVlc3QSNwoQcmVzb3VyY2VfbWV0cmljcxgBIAMoCzIdLm90bHAubWV0cmljcy5SZXNvdXJjZU1ldHJpY3MiggEKD1Jlc291cmNlTWV0cmljcxIoCghyZXNvdXJjZRgBIAEoCzIWLm90bHAubWV0cmljcy5SZXNvdXJjZRIxCg1zY29wZV9tZXRyaWNzGAIgAygLMhoub3RscC5tZXRyaWNzLlNjb3BlTWV0cmljcxISCgpzY2hlbWFfdXJsGAMgASgJIlgKCFJlc291cmNlEioKCmF0dHJpYnV0ZXMYASADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUSIAoYZHJvcHBlZF9hdHRyaWJ1dGVzX2NvdW50GAIgASgNInwKDFNjb3BlTWV0cmljcxIxCgVzY29wZRgBIAEoCzIiLm90bHAubWV0cmljcy5JbnN0cnVtZW50YXRpb25TY29wZRIlCgdtZXRyaWNzGAIgAygLMhQub3RscC5tZXRyaWNzLk1ldHJpYxISCgpzY2hlbWFfdXJsGAMgASgJIoMBChRJbnN0cnVtZW50YXRpb25TY29wZRIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKgoKYXR0cmlidXRlcxgDIAMoCzIWLm90bHAubWV0cmljcy5LZXlWYWx1ZRIgChhkcm9wcGVkX2F0dHJpYnV0ZXNfY291bnQYBCABKA0itwEKBk1ldHJpYxIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBHVuaXQYAyABKAkSJAoFZ2F1Z2UYBSABKAsyEy5vdGxwLm1ldHJpY3MuR2F1Z2VIABIgCgNzdW0YByABKAsyES5vdGxwLm1ldHJpY3MuU3VtSAASLAoJaGlzdG9ncmFtGAkgASgLMhcub3RscC5tZXRyaWNzLkhpc3RvZ3JhbUgAQgYKBGRhdGEiOwoFR2F1Z2USMgoLZGF0YV9wb2ludHMYASADKAsyHS5vdGxwLm1ldHJpY3MuTnVtYmVyRGF0YVBvaW50IpYBCgNTdW0SMgoLZGF0YV9wb2ludHMYASADKAsyHS5vdGxwLm1ldHJpY3MuTnVtYmVyRGF0YVBvaW50EkUKF2FnZ3JlZ2F0aW9uX3RlbXBvcmFsaXR5GAIgASgOMiQub3RscC5tZXRyaWNzLkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHkSFAoMaXNfbW9ub3RvbmljGAMgASgIIokBCglIaXN0b2dyYW0SNQoLZGF0YV9wb2ludHMYASADKAsyIC5vdGxwLm1ldHJpY3MuSGlzdG9ncmFtRGF0YVBvaW50EkUKF2FnZ3JlZ2F0aW9uX3RlbXBvcmFsaXR5GAIgASgOMiQub3RscC5tZXRyaWNzLkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHki3QEKD051bWJlckRhdGFQb2ludBIqCgphdHRyaWJ1dGVzGAcgAygLMhYub3RscC5tZXRyaWNzLktleVZhbHVlEhwKFHN0YXJ0X3RpbWVfdW5peF9uYW5vGAIgASgGEhYKDnRpbWVfdW5peF9uYW5vGAMgASgGEhMKCWFzX2RvdWJsZRgEIAEoAUgAEhAKBmFzX2ludBgGIAEoEEgAEikKCWV4ZW1wbGFycxgFIAMoCzIWLm90bHAubWV0cmljcy5FeGVtcGxhchINCgVmbGFncxgIIAEoDUIHCgV2YWx1ZSK9AgoSSGlzdG9ncmFtRGF0YVBvaW50EioKCmF0dHJpYnV0ZXMYCSADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUSHAoUc3RhcnRfdGltZV91bml4X25hbm8YAiABKAYSFgoOdGltZV91bml4X25hbm8YAyABKAYSDQoFY291bnQYBCABKAYSEAoDc3VtGAUgASgBSACIAQESFQoNYnVja2V0X2NvdW50cxgGIAMoBhIXCg9leHBsaWNpdF9ib3VuZHMYByADKAESKQoJZXhlbXBsYXJzGAggAygLMhYub3RscC5tZXRyaWNzLkV4ZW1wbGFyEg0KBWZsYWdzGAogASgNEhAKA21pbhgLIAEoAUgBiAEBEhAKA21heBgMIAEoAUgCiAEBQgYKBF9zdW1CBgoEX21pbkIGCgRfbWF4IqoBCghFeGVtcGxhchIzChNmaWx0ZXJlZF9hdHRyaWJ1dGVzGAcgAygLMhYub3RscC5tZXRyaWNzLktleVZhbHVlEhYKDnRpbWVfdW5peF9uYW5vGAIgASgGEhMKCWFzX2RvdWJsZRgDIAEoAUgAEhAKBmFzX2ludBgGIAEoEEgAEg8KB3NwYW5faWQYBCABKAwSEAoIdHJhY2VfaWQYBSABKAxCBwoFdmFsdWUiPgoIS2V5VmFsdWUSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYub3RscC5tZXRyaWNzLkFueVZhbHVlIuoBCghBbnlWYWx1ZRIWCgxzdHJpbmdfdmFsdWUYASABKAlIABIUCgpib29sX3ZhbHVlGAIgASgISAASEwoJaW50X3ZhbHVlGAMgASgDSAASFgoMZG91YmxlX3ZhbHVlGAQgASgBSAASLwoLYXJyYXlfdmFsdWUYBSABKAsyGC5vdGxwLm1ldHJpY3MuQXJyYXlWYWx1ZUgAEjIKDGt2bGlzdF92YWx1ZRgGIAEoCzIaLm90bHAubWV0cmljcy5LZXlWYWx1ZUxpc3RIABIVCgtieXRlc192YWx1ZRgHIAEoDEgAQgcKBXZhbHVlIjQKCkFycmF5VmFsdWUSJgoGdmFsdWVzGAEgAygLMhYub3RscC5tZXRyaWNzLkFueVZhbHVlIjYKDEtleVZhbHVlTGlzdBImCgZ2YWx1ZXMYASADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUqjAEKFkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHkSJwojQUdHUkVHQVRJT05fVEVNUE9SQUxJVFlfVU5TUEVDSUZJRUQQABIhCh1BR0dSRUdBVElPTl9URU1QT1JBTElUWV9ERUxUQRABEiYKIkFHR1JFR0FUSU9OX1RFTVBPUkFMSVRZX0NVTVVMQVRJVkUQAmIGcHJvdG8z");
+  fileDesc("ChJvdGxwLW1ldHJpY3MucHJvdG8SDG90bHAubWV0cmljcyJWChtFeHBvcnRNZXRyaWNzU2VydmljZVJlcXVlc3QSNwoQcmVzb3VyY2VfbWV0cmljcxgBIAMoCzIdLm90bHAubWV0cmljcy5SZXNvdXJjZU1ldHJpY3MiggEKD1Jlc291cmNlTWV0cmljcxIoCghyZXNvdXJjZRgBIAEoCzIWLm90bHAubWV0cmljcy5SZXNvdXJjZRIxCg1zY29wZV9tZXRyaWNzGAIgAygLMhoub3RscC5tZXRyaWNzLlNjb3BlTWV0cmljcxISCgpzY2hlbWFfdXJsGAMgASgJIlgKCFJlc291cmNlEioKCmF0dHJpYnV0ZXMYASADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUSIAoYZHJvcHBlZF9hdHRyaWJ1dGVzX2NvdW50GAIgASgNInwKDFNjb3BlTWV0cmljcxIxCgVzY29wZRgBIAEoCzIiLm90bHAubWV0cmljcy5JbnN0cnVtZW50YXRpb25TY29wZRIlCgdtZXRyaWNzGAIgAygLMhQub3RscC5tZXRyaWNzLk1ldHJpYxISCgpzY2hlbWFfdXJsGAMgASgJIoMBChRJbnN0cnVtZW50YXRpb25TY29wZRIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKgoKYXR0cmlidXRlcxgDIAMoCzIWLm90bHAubWV0cmljcy5LZXlWYWx1ZRIgChhkcm9wcGVkX2F0dHJpYnV0ZXNfY291bnQYBCABKA0i/AEKBk1ldHJpYxIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEgwKBHVuaXQYAyABKAkSJAoFZ2F1Z2UYBSABKAsyEy5vdGxwLm1ldHJpY3MuR2F1Z2VIABIgCgNzdW0YByABKAsyES5vdGxwLm1ldHJpY3MuU3VtSAASLAoJaGlzdG9ncmFtGAkgASgLMhcub3RscC5tZXRyaWNzLkhpc3RvZ3JhbUgAEkMKFWV4cG9uZW50aWFsX2hpc3RvZ3JhbRgKIAEoCzIiLm90bHAubWV0cmljcy5FeHBvbmVudGlhbEhpc3RvZ3JhbUgAQgYKBGRhdGEiOwoFR2F1Z2USMgoLZGF0YV9wb2ludHMYASADKAsyHS5vdGxwLm1ldHJpY3MuTnVtYmVyRGF0YVBvaW50IpYBCgNTdW0SMgoLZGF0YV9wb2ludHMYASADKAsyHS5vdGxwLm1ldHJpY3MuTnVtYmVyRGF0YVBvaW50EkUKF2FnZ3JlZ2F0aW9uX3RlbXBvcmFsaXR5GAIgASgOMiQub3RscC5tZXRyaWNzLkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHkSFAoMaXNfbW9ub3RvbmljGAMgASgIIokBCglIaXN0b2dyYW0SNQoLZGF0YV9wb2ludHMYASADKAsyIC5vdGxwLm1ldHJpY3MuSGlzdG9ncmFtRGF0YVBvaW50EkUKF2FnZ3JlZ2F0aW9uX3RlbXBvcmFsaXR5GAIgASgOMiQub3RscC5tZXRyaWNzLkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHkinwEKFEV4cG9uZW50aWFsSGlzdG9ncmFtEkAKC2RhdGFfcG9pbnRzGAEgAygLMisub3RscC5tZXRyaWNzLkV4cG9uZW50aWFsSGlzdG9ncmFtRGF0YVBvaW50EkUKF2FnZ3JlZ2F0aW9uX3RlbXBvcmFsaXR5GAIgASgOMiQub3RscC5tZXRyaWNzLkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHki3QEKD051bWJlckRhdGFQb2ludBIqCgphdHRyaWJ1dGVzGAcgAygLMhYub3RscC5tZXRyaWNzLktleVZhbHVlEhwKFHN0YXJ0X3RpbWVfdW5peF9uYW5vGAIgASgGEhYKDnRpbWVfdW5peF9uYW5vGAMgASgGEhMKCWFzX2RvdWJsZRgEIAEoAUgAEhAKBmFzX2ludBgGIAEoEEgAEikKCWV4ZW1wbGFycxgFIAMoCzIWLm90bHAubWV0cmljcy5FeGVtcGxhchINCgVmbGFncxgIIAEoDUIHCgV2YWx1ZSK9AgoSSGlzdG9ncmFtRGF0YVBvaW50EioKCmF0dHJpYnV0ZXMYCSADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUSHAoUc3RhcnRfdGltZV91bml4X25hbm8YAiABKAYSFgoOdGltZV91bml4X25hbm8YAyABKAYSDQoFY291bnQYBCABKAYSEAoDc3VtGAUgASgBSACIAQESFQoNYnVja2V0X2NvdW50cxgGIAMoBhIXCg9leHBsaWNpdF9ib3VuZHMYByADKAESKQoJZXhlbXBsYXJzGAggAygLMhYub3RscC5tZXRyaWNzLkV4ZW1wbGFyEg0KBWZsYWdzGAogASgNEhAKA21pbhgLIAEoAUgBiAEBEhAKA21heBgMIAEoAUgCiAEBQgYKBF9zdW1CBgoEX21pbkIGCgRfbWF4IpMECh1FeHBvbmVudGlhbEhpc3RvZ3JhbURhdGFQb2ludBIqCgphdHRyaWJ1dGVzGAEgAygLMhYub3RscC5tZXRyaWNzLktleVZhbHVlEhwKFHN0YXJ0X3RpbWVfdW5peF9uYW5vGAIgASgGEhYKDnRpbWVfdW5peF9uYW5vGAMgASgGEg0KBWNvdW50GAQgASgGEhAKA3N1bRgFIAEoAUgAiAEBEg0KBXNjYWxlGAYgASgREhIKCnplcm9fY291bnQYByABKAYSRQoIcG9zaXRpdmUYCCABKAsyMy5vdGxwLm1ldHJpY3MuRXhwb25lbnRpYWxIaXN0b2dyYW1EYXRhUG9pbnQuQnVja2V0cxJFCghuZWdhdGl2ZRgJIAEoCzIzLm90bHAubWV0cmljcy5FeHBvbmVudGlhbEhpc3RvZ3JhbURhdGFQb2ludC5CdWNrZXRzEg0KBWZsYWdzGAogASgNEikKCWV4ZW1wbGFycxgLIAMoCzIWLm90bHAubWV0cmljcy5FeGVtcGxhchIQCgNtaW4YDCABKAFIAYgBARIQCgNtYXgYDSABKAFIAogBARIWCg56ZXJvX3RocmVzaG9sZBgOIAEoARowCgdCdWNrZXRzEg4KBm9mZnNldBgBIAEoERIVCg1idWNrZXRfY291bnRzGAIgAygEQgYKBF9zdW1CBgoEX21pbkIGCgRfbWF4IqoBCghFeGVtcGxhchIzChNmaWx0ZXJlZF9hdHRyaWJ1dGVzGAcgAygLMhYub3RscC5tZXRyaWNzLktleVZhbHVlEhYKDnRpbWVfdW5peF9uYW5vGAIgASgGEhMKCWFzX2RvdWJsZRgDIAEoAUgAEhAKBmFzX2ludBgGIAEoEEgAEg8KB3NwYW5faWQYBCABKAwSEAoIdHJhY2VfaWQYBSABKAxCBwoFdmFsdWUiPgoIS2V5VmFsdWUSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYub3RscC5tZXRyaWNzLkFueVZhbHVlIuoBCghBbnlWYWx1ZRIWCgxzdHJpbmdfdmFsdWUYASABKAlIABIUCgpib29sX3ZhbHVlGAIgASgISAASEwoJaW50X3ZhbHVlGAMgASgDSAASFgoMZG91YmxlX3ZhbHVlGAQgASgBSAASLwoLYXJyYXlfdmFsdWUYBSABKAsyGC5vdGxwLm1ldHJpY3MuQXJyYXlWYWx1ZUgAEjIKDGt2bGlzdF92YWx1ZRgGIAEoCzIaLm90bHAubWV0cmljcy5LZXlWYWx1ZUxpc3RIABIVCgtieXRlc192YWx1ZRgHIAEoDEgAQgcKBXZhbHVlIjQKCkFycmF5VmFsdWUSJgoGdmFsdWVzGAEgAygLMhYub3RscC5tZXRyaWNzLkFueVZhbHVlIjYKDEtleVZhbHVlTGlzdBImCgZ2YWx1ZXMYASADKAsyFi5vdGxwLm1ldHJpY3MuS2V5VmFsdWUqjAEKFkFnZ3JlZ2F0aW9uVGVtcG9yYWxpdHkSJwojQUdHUkVHQVRJT05fVEVNUE9SQUxJVFlfVU5TUEVDSUZJRUQQABIhCh1BR0dSRUdBVElPTl9URU1QT1JBTElUWV9ERUxUQRABEiYKIkFHR1JFR0FUSU9OX1RFTVBPUkFMSVRZX0NVTVVMQVRJVkUQAmIGcHJvdG8z");
 
 /**
  * @generated from message otlp.metrics.ExportMetricsServiceRequest
@@ -270,6 +270,12 @@ export type Metric = Message<"otlp.metrics.Metric"> & {
      */
     value: Histogram;
     case: "histogram";
+  } | {
+    /**
+     * @generated from field: otlp.metrics.ExponentialHistogram exponential_histogram = 10;
+     */
+    value: ExponentialHistogram;
+    case: "exponentialHistogram";
   } | { case: undefined; value?: undefined };
 };
 
@@ -306,6 +312,11 @@ export type MetricJson = {
    * @generated from field: otlp.metrics.Histogram histogram = 9;
    */
   histogram?: HistogramJson;
+
+  /**
+   * @generated from field: otlp.metrics.ExponentialHistogram exponential_histogram = 10;
+   */
+  exponentialHistogram?: ExponentialHistogramJson;
 };
 
 /**
@@ -427,6 +438,43 @@ export const HistogramSchema: GenMessage<Histogram, {jsonType: HistogramJson}> =
   messageDesc(file_otlp_metrics, 8);
 
 /**
+ * @generated from message otlp.metrics.ExponentialHistogram
+ */
+export type ExponentialHistogram = Message<"otlp.metrics.ExponentialHistogram"> & {
+  /**
+   * @generated from field: repeated otlp.metrics.ExponentialHistogramDataPoint data_points = 1;
+   */
+  dataPoints: ExponentialHistogramDataPoint[];
+
+  /**
+   * @generated from field: otlp.metrics.AggregationTemporality aggregation_temporality = 2;
+   */
+  aggregationTemporality: AggregationTemporality;
+};
+
+/**
+ * @generated from message otlp.metrics.ExponentialHistogram
+ */
+export type ExponentialHistogramJson = {
+  /**
+   * @generated from field: repeated otlp.metrics.ExponentialHistogramDataPoint data_points = 1;
+   */
+  dataPoints?: ExponentialHistogramDataPointJson[];
+
+  /**
+   * @generated from field: otlp.metrics.AggregationTemporality aggregation_temporality = 2;
+   */
+  aggregationTemporality?: AggregationTemporalityJson;
+};
+
+/**
+ * Describes the message otlp.metrics.ExponentialHistogram.
+ * Use `create(ExponentialHistogramSchema)` to create a new message.
+ */
+export const ExponentialHistogramSchema: GenMessage<ExponentialHistogram, {jsonType: ExponentialHistogramJson}> = /*@__PURE__*/
+  messageDesc(file_otlp_metrics, 9);
+
+/**
  * @generated from message otlp.metrics.NumberDataPoint
  */
 export type NumberDataPoint = Message<"otlp.metrics.NumberDataPoint"> & {
@@ -518,7 +566,7 @@ export type NumberDataPointJson = {
  * Use `create(NumberDataPointSchema)` to create a new message.
  */
 export const NumberDataPointSchema: GenMessage<NumberDataPoint, {jsonType: NumberDataPointJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 9);
+  messageDesc(file_otlp_metrics, 10);
 
 /**
  * @generated from message otlp.metrics.HistogramDataPoint
@@ -645,7 +693,201 @@ export type HistogramDataPointJson = {
  * Use `create(HistogramDataPointSchema)` to create a new message.
  */
 export const HistogramDataPointSchema: GenMessage<HistogramDataPoint, {jsonType: HistogramDataPointJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 10);
+  messageDesc(file_otlp_metrics, 11);
+
+/**
+ * @generated from message otlp.metrics.ExponentialHistogramDataPoint
+ */
+export type ExponentialHistogramDataPoint = Message<"otlp.metrics.ExponentialHistogramDataPoint"> & {
+  /**
+   * @generated from field: repeated otlp.metrics.KeyValue attributes = 1;
+   */
+  attributes: KeyValue[];
+
+  /**
+   * @generated from field: fixed64 start_time_unix_nano = 2;
+   */
+  startTimeUnixNano: bigint;
+
+  /**
+   * @generated from field: fixed64 time_unix_nano = 3;
+   */
+  timeUnixNano: bigint;
+
+  /**
+   * @generated from field: fixed64 count = 4;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: optional double sum = 5;
+   */
+  sum?: number | undefined;
+
+  /**
+   * @generated from field: sint32 scale = 6;
+   */
+  scale: number;
+
+  /**
+   * @generated from field: fixed64 zero_count = 7;
+   */
+  zeroCount: bigint;
+
+  /**
+   * @generated from field: otlp.metrics.ExponentialHistogramDataPoint.Buckets positive = 8;
+   */
+  positive?: ExponentialHistogramDataPoint_Buckets | undefined;
+
+  /**
+   * @generated from field: otlp.metrics.ExponentialHistogramDataPoint.Buckets negative = 9;
+   */
+  negative?: ExponentialHistogramDataPoint_Buckets | undefined;
+
+  /**
+   * @generated from field: uint32 flags = 10;
+   */
+  flags: number;
+
+  /**
+   * @generated from field: repeated otlp.metrics.Exemplar exemplars = 11;
+   */
+  exemplars: Exemplar[];
+
+  /**
+   * @generated from field: optional double min = 12;
+   */
+  min?: number | undefined;
+
+  /**
+   * @generated from field: optional double max = 13;
+   */
+  max?: number | undefined;
+
+  /**
+   * @generated from field: double zero_threshold = 14;
+   */
+  zeroThreshold: number;
+};
+
+/**
+ * @generated from message otlp.metrics.ExponentialHistogramDataPoint
+ */
+export type ExponentialHistogramDataPointJson = {
+  /**
+   * @generated from field: repeated otlp.metrics.KeyValue attributes = 1;
+   */
+  attributes?: KeyValueJson[];
+
+  /**
+   * @generated from field: fixed64 start_time_unix_nano = 2;
+   */
+  startTimeUnixNano?: string;
+
+  /**
+   * @generated from field: fixed64 time_unix_nano = 3;
+   */
+  timeUnixNano?: string;
+
+  /**
+   * @generated from field: fixed64 count = 4;
+   */
+  count?: string;
+
+  /**
+   * @generated from field: optional double sum = 5;
+   */
+  sum?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: sint32 scale = 6;
+   */
+  scale?: number;
+
+  /**
+   * @generated from field: fixed64 zero_count = 7;
+   */
+  zeroCount?: string;
+
+  /**
+   * @generated from field: otlp.metrics.ExponentialHistogramDataPoint.Buckets positive = 8;
+   */
+  positive?: ExponentialHistogramDataPoint_BucketsJson;
+
+  /**
+   * @generated from field: otlp.metrics.ExponentialHistogramDataPoint.Buckets negative = 9;
+   */
+  negative?: ExponentialHistogramDataPoint_BucketsJson;
+
+  /**
+   * @generated from field: uint32 flags = 10;
+   */
+  flags?: number;
+
+  /**
+   * @generated from field: repeated otlp.metrics.Exemplar exemplars = 11;
+   */
+  exemplars?: ExemplarJson[];
+
+  /**
+   * @generated from field: optional double min = 12;
+   */
+  min?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: optional double max = 13;
+   */
+  max?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double zero_threshold = 14;
+   */
+  zeroThreshold?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message otlp.metrics.ExponentialHistogramDataPoint.
+ * Use `create(ExponentialHistogramDataPointSchema)` to create a new message.
+ */
+export const ExponentialHistogramDataPointSchema: GenMessage<ExponentialHistogramDataPoint, {jsonType: ExponentialHistogramDataPointJson}> = /*@__PURE__*/
+  messageDesc(file_otlp_metrics, 12);
+
+/**
+ * @generated from message otlp.metrics.ExponentialHistogramDataPoint.Buckets
+ */
+export type ExponentialHistogramDataPoint_Buckets = Message<"otlp.metrics.ExponentialHistogramDataPoint.Buckets"> & {
+  /**
+   * @generated from field: sint32 offset = 1;
+   */
+  offset: number;
+
+  /**
+   * @generated from field: repeated uint64 bucket_counts = 2;
+   */
+  bucketCounts: bigint[];
+};
+
+/**
+ * @generated from message otlp.metrics.ExponentialHistogramDataPoint.Buckets
+ */
+export type ExponentialHistogramDataPoint_BucketsJson = {
+  /**
+   * @generated from field: sint32 offset = 1;
+   */
+  offset?: number;
+
+  /**
+   * @generated from field: repeated uint64 bucket_counts = 2;
+   */
+  bucketCounts?: string[];
+};
+
+/**
+ * Describes the message otlp.metrics.ExponentialHistogramDataPoint.Buckets.
+ * Use `create(ExponentialHistogramDataPoint_BucketsSchema)` to create a new message.
+ */
+export const ExponentialHistogramDataPoint_BucketsSchema: GenMessage<ExponentialHistogramDataPoint_Buckets, {jsonType: ExponentialHistogramDataPoint_BucketsJson}> = /*@__PURE__*/
+  messageDesc(file_otlp_metrics, 12, 0);
 
 /**
  * @generated from message otlp.metrics.Exemplar
@@ -729,7 +971,7 @@ export type ExemplarJson = {
  * Use `create(ExemplarSchema)` to create a new message.
  */
 export const ExemplarSchema: GenMessage<Exemplar, {jsonType: ExemplarJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 11);
+  messageDesc(file_otlp_metrics, 13);
 
 /**
  * @generated from message otlp.metrics.KeyValue
@@ -766,7 +1008,7 @@ export type KeyValueJson = {
  * Use `create(KeyValueSchema)` to create a new message.
  */
 export const KeyValueSchema: GenMessage<KeyValue, {jsonType: KeyValueJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 12);
+  messageDesc(file_otlp_metrics, 14);
 
 /**
  * @generated from message otlp.metrics.AnyValue
@@ -865,7 +1107,7 @@ export type AnyValueJson = {
  * Use `create(AnyValueSchema)` to create a new message.
  */
 export const AnyValueSchema: GenMessage<AnyValue, {jsonType: AnyValueJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 13);
+  messageDesc(file_otlp_metrics, 15);
 
 /**
  * @generated from message otlp.metrics.ArrayValue
@@ -892,7 +1134,7 @@ export type ArrayValueJson = {
  * Use `create(ArrayValueSchema)` to create a new message.
  */
 export const ArrayValueSchema: GenMessage<ArrayValue, {jsonType: ArrayValueJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 14);
+  messageDesc(file_otlp_metrics, 16);
 
 /**
  * @generated from message otlp.metrics.KeyValueList
@@ -919,7 +1161,7 @@ export type KeyValueListJson = {
  * Use `create(KeyValueListSchema)` to create a new message.
  */
 export const KeyValueListSchema: GenMessage<KeyValueList, {jsonType: KeyValueListJson}> = /*@__PURE__*/
-  messageDesc(file_otlp_metrics, 15);
+  messageDesc(file_otlp_metrics, 17);
 
 /**
  * @generated from enum otlp.metrics.AggregationTemporality
