@@ -161,13 +161,6 @@ export function sessionNotOpen(): Error {
   );
 }
 
-export function tooManyStreams(limit: number): Error {
-  return usageError(
-    "CLEW_HTTP2_STREAM_LIMIT",
-    `the other end takes ${limit} streams at a time: look at canOpen before opening one, or wait for onCanOpen`,
-  );
-}
-
 export function optionInvalid(name: string, given: unknown, wanted: string): Error {
   return usageError("CLEW_HTTP2_OPTION", `${name} is ${String(given)}; it must be ${wanted}`);
 }

@@ -1,5 +1,6 @@
 import type { HeaderFields } from "@clew/http2";
 import { GrpcCode } from "@clew/rpc";
+import { decodeUtf8 } from "../utf8.ts";
 import { isProtocolName } from "./names.ts";
 import { errorOfTrailers, trailersOfCode, trailersOfError } from "./status.ts";
 
@@ -30,7 +31,7 @@ export function encodeEnd(trailers: HeaderFields): Uint8Array {
 export function decodeEnd(bytes: Uint8Array): HeaderFields {
   let end: Record<string, unknown>;
   try {
-    const json: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+    const json: unknown = JSON.parse(decodeUtf8(bytes));
     if (typeof json !== "object" || json === null || Array.isArray(json)) throw new TypeError("no object");
     end = json as Record<string, unknown>;
   } catch {

@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import type { HeaderFields } from "@clew/http2";
 import { GrpcCode, GrpcStatusSchema } from "@clew/rpc";
+import { encodeBase64 } from "../grpc/metadata.ts";
 import { readReplyHead } from "../grpc/reply-head.ts";
 import { decodeMessage, detailsName, encodeMessage, statusName } from "../grpc/status.ts";
 import { codeNames } from "./code.ts";
@@ -32,7 +33,7 @@ export function errorOfTrailers(trailers: HeaderFields): { code: number; error: 
       ...(found.length > 0 && {
         details: found.map(({ typeUrl, value }) => ({
           type: typeUrl.startsWith(typePrefix) ? typeUrl.slice(typePrefix.length) : typeUrl,
-          value: withoutPadding(Buffer.from(value).toString("base64")),
+          value: encodeBase64(value),
         })),
       }),
     },
@@ -71,11 +72,7 @@ export function trailersOfError(json: unknown, otherwise: number): string[] {
   });
   if (details.length > 0) {
     const status = toBinary(GrpcStatusSchema, { $typeName: GrpcStatusSchema.typeName, code, message, details });
-    fields.push(detailsName, withoutPadding(Buffer.from(status).toString("base64")));
+    fields.push(detailsName, encodeBase64(status));
   }
   return fields;
-}
-
-function withoutPadding(base64: string): string {
-  return base64.replace(/=+$/, "");
 }

@@ -2,6 +2,7 @@ import type { ClientStreamListener, HeaderFields } from "@clew/http2";
 import { GrpcCode } from "@clew/rpc";
 import { findCompression } from "../grpc/compression.ts";
 import { TranslatedReply } from "../stream-connection.ts";
+import { decodeUtf8 } from "../utf8.ts";
 import { codeOfHttpStatus } from "./code.ts";
 import { isProtocolName } from "./names.ts";
 import { trailersOfCode, trailersOfError } from "./status.ts";
@@ -96,7 +97,7 @@ const okFields: HeaderFields = ["grpc-status", "0"];
 /** The object that a body is in JSON; undefined for anything else. */
 function parseJson(body: Uint8Array): object | undefined {
   try {
-    const json: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+    const json: unknown = JSON.parse(decodeUtf8(body));
     return typeof json === "object" && json !== null ? json : undefined;
   } catch {
     return undefined;

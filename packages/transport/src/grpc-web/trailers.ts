@@ -1,4 +1,5 @@
 import type { HeaderFields } from "@clew/http2";
+import { decodeUtf8 } from "../utf8.ts";
 
 /** The bit in a frame's first byte that says it holds the trailers (PROTOCOL-WEB.md, "Message framing"). */
 export const trailersFlag = 0x80;
@@ -17,7 +18,7 @@ export function encodeTrailers(fields: HeaderFields): Uint8Array {
 /** The fields of such a frame, without its head; names in lower case. Lines that are none are passed over. */
 export function decodeTrailers(bytes: Uint8Array): HeaderFields {
   const fields: string[] = [];
-  for (const line of Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().split(/\r?\n/)) {
+  for (const line of decodeUtf8(bytes).split(/\r?\n/)) {
     const colon = line.indexOf(":");
     if (colon > 0) fields.push(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
   }

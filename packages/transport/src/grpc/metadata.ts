@@ -101,6 +101,11 @@ function appendField(headers: string[], name: string, value: string): void {
   headers.push(name, base64);
 }
 
+/** Bytes in base64 as gRPC and Connect send it, without padding. */
+export function encodeBase64(bytes: Uint8Array): string {
+  return withoutPadding(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"));
+}
+
 function withoutPadding(base64: string): string {
   return base64.endsWith("=") ? base64.replace(/=+$/, "") : base64;
 }

@@ -13,7 +13,7 @@ import {
   toGrpcCode,
 } from "@clew/rpc";
 import { streamRefused } from "../http2/stream-refused.ts";
-import { isBase64 } from "./metadata.ts";
+import { encodeBase64, isBase64 } from "./metadata.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
 /** The fields that say a call went well. */
@@ -65,7 +65,7 @@ function encodeDetails(error: ServiceError, code: number): string {
     if (any !== undefined) details.push(any);
   }
   const status = toBinary(GrpcStatusSchema, create(GrpcStatusSchema, { code, message: error.message, details }));
-  return Buffer.from(status.buffer, status.byteOffset, status.byteLength).toString("base64").replace(/=+$/, "");
+  return encodeBase64(status);
 }
 
 /** The error that fields carry; undefined when they say OK. Details that are none are passed over. */

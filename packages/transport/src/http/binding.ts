@@ -1,5 +1,6 @@
 import { create, type DescField, type DescMessage, isFieldSet, type Message, ScalarType } from "@bufbuild/protobuf";
 import { type Codec, ServiceError } from "@clew/rpc";
+import { decodeUtf8 } from "../utf8.ts";
 import { compileKeyText, compileText, type TextCodec } from "./field-text.ts";
 import type { RuleVariable } from "./rule.ts";
 import { decodeVariable } from "./template.ts";
@@ -383,7 +384,7 @@ export const formCodec: Codec = {
     encode: (message) => Buffer.from(encodeQuery(desc, message)),
     decode: (bytes) => {
       const message = create(desc);
-      bindQuery(desc, message, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+      bindQuery(desc, message, decodeUtf8(bytes));
       return message;
     },
   }),

@@ -2,6 +2,7 @@ import { create, type DescField, type DescMessage, type Message, ScalarType } fr
 import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { type Codec, jsonCodec, type MessageCodec, protoCodec } from "@clew/rpc";
+import { decodeUtf8 } from "../utf8.ts";
 import { formCodec } from "./binding.ts";
 
 /** A codec made ready for one body, and the content type it goes by there. */
@@ -55,14 +56,14 @@ function compileFieldCodec(codec: Codec, desc: DescMessage, field: DescField): M
   const outer = codec.compile(desc);
   const keepDigits = isLong(field) ? keepNumber : undefined;
   const encodeText = (message: Message): string => {
-    const json = JSON.parse(toText(outer.encode(message)), keepDigits) as Record<string, unknown>;
+    const json = JSON.parse(decodeUtf8(outer.encode(message)), keepDigits) as Record<string, unknown>;
     return JSON.stringify(json[field.jsonName] ?? json[field.name] ?? zeroOf(field));
   };
   return {
     encode: (message) => Buffer.from(encodeText(message)),
     encodeText,
     decode: (bytes) => {
-      const text = toText(bytes);
+      const text = decodeUtf8(bytes);
       if (text === "") return create(desc);
       // Parsed to be sure that it is one value and no more; put back as it came: 1e400 would be written as null.
       JSON.parse(text);
@@ -118,8 +119,11 @@ export function writeField(message: Message, field: DescField, value: Message): 
   return message;
 }
 
-function toText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+/** The first line of a codec's complaint, cut short: parts of the body may be in it. */
+export function problemOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const line = text.split("\n", 1)[0]!;
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
 }
 
 /** The codec for a body of this content type; `application/vnd.shop+json` is read as JSON (RFC 6838 section 4.2.8). */

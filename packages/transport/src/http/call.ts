@@ -10,7 +10,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { type BindVariables, bindQuery } from "./binding.ts";
-import { type BodyCodecs, charsetOf, findCodec, negotiate } from "./body-codec.ts";
+import { type BodyCodecs, charsetOf, findCodec, negotiate, problemOf } from "./body-codec.ts";
 import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpBodyCodec } from "./http-body.ts";
 import type { MultipartBody } from "./multipart-body.ts";
@@ -162,27 +162,18 @@ export class HttpServerCall extends Call implements HttpInfo {
       return requestMultipart.decode(await this.#readBody(), contentType!);
     }
     const codec = findCodec(requestCodecs, contentType ?? "");
-    if (codec === undefined)
-      throw unsupported(
-        400,
-        "content type",
-        contentType,
-        [...requestCodecs.values()].map((one) => one.contentType),
-      );
+    if (codec === undefined) {
+      const known = [...requestCodecs.values()].map((one) => one.contentType);
+      throw unsupported(400, "content type", contentType, known);
+    }
     const charset = charsetOf(contentType!);
     if (charset !== undefined && !readCharsets.has(charset)) throw unsupported(415, "charset", charset, ["utf-8"]);
     const bytes = await this.#readBody();
     try {
       return codec.decode(bytes);
-    } catch (error) {
-      throw new ServiceError(
-        400,
-        "CODEC",
-        `the body is not ${this.method.desc.input.name} as ${codec.contentType}: ${problemOf(error)}`,
-        {
-          cause: error,
-        },
-      );
+    } catch (cause) {
+      const problem = `not ${this.method.desc.input.name} as ${codec.contentType}: ${problemOf(cause)}`;
+      throw new ServiceError(400, "CODEC", `the body is ${problem}`, { cause });
     }
   }
 
@@ -206,17 +197,6 @@ const readCharsets: ReadonlySet<string> = new Set(["utf-8", "utf8", "us-ascii"])
 
 // 400 for a content type is Kratos's; RFC 9110 section 15.5.16 has 415 for what no table of Kratos speaks of.
 function unsupported(status: 400 | 415, what: string, given: string | undefined, works: string[]): ServiceError {
-  const known = works.join(", ");
-  return new ServiceError(
-    status,
-    "CODEC",
-    `the body has ${given === undefined ? `no ${what}` : `the ${what} "${given}"`}; ${known} would work`,
-  );
-}
-
-/** The first line of a decoder's complaint, cut short: parts of the body may be in it. */
-function problemOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const line = text.split("\n", 1)[0]!;
-  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
+  const problem = given === undefined ? `no ${what}` : `the ${what} "${given}"`;
+  return new ServiceError(status, "CODEC", `the body has ${problem}; ${works.join(", ")} would work`);
 }

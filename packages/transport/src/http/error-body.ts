@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Codec, ErrorDetail, ErrorStatusSchema, jsonCodec, protoCodec, ServiceError } from "@clew/rpc";
 import { type ErrorBody, ErrorBodySchema } from "../gen/clew/http/error_body_pb.ts";
+import { decodeUtf8 } from "../utf8.ts";
 import { type BodyCodec, compileBodyCodecs, defaultCodecs, findCodec, negotiate } from "./body-codec.ts";
 
 // An error is a message too, errors.Status of Kratos, and goes in the codec that the caller likes best. JSON and protobuf carry
@@ -17,11 +18,7 @@ interface ErrorCodec {
 const json: ErrorCodec = {
   contentType: jsonCodec.contentType,
   write: (error) => JSON.stringify(error),
-  read: (bytes, status) =>
-    ServiceError.fromJson(
-      JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as unknown,
-      status,
-    ),
+  read: (bytes, status) => ServiceError.fromJson(JSON.parse(decodeUtf8(bytes)) as unknown, status),
 };
 
 function messageCodec({ contentType, encode, decode }: BodyCodec, desc: typeof ErrorBodySchema): ErrorCodec {

@@ -21,6 +21,6 @@ export class Redirect extends ServiceError {
 }
 
 /** A URL as a header may have it: what is not ASCII, or ends a line, is percent-encoded. */
-export function escapeLocation(url: string): string {
+function escapeLocation(url: string): string {
   return url.toWellFormed().replace(/[^\x21-\x7e]/gu, encodeURIComponent);
 }

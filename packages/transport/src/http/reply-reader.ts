@@ -1,10 +1,17 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Codec, jsonCodec, type Method, ServiceError } from "@clew/rpc";
-import { type BodyCodec, type BodyCodecs, compileBodyCodecs, defaultCodecs, subtypeOf } from "./body-codec.ts";
+import { decodeUtf8 } from "../utf8.ts";
+import {
+  type BodyCodec,
+  type BodyCodecs,
+  compileBodyCodecs,
+  defaultCodecs,
+  problemOf,
+  subtypeOf,
+} from "./body-codec.ts";
 import { readError } from "./error-body.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { compileHttpBody, type HttpBodyCodec } from "./http-body.ts";
-import { problemOf } from "./request-writer.ts";
 import type { Rule } from "./rule.ts";
 
 /** Reads the bodies of a method's replies, by their content type. */
@@ -90,12 +97,8 @@ export function decodeError(response: HttpResponse, codec: Codec): ServiceError 
 const snippetLength = 200;
 
 function snippetOf(body: Uint8Array): string {
-  const text = toText(body);
+  const text = decodeUtf8(body);
   return text.length > snippetLength ? `${text.slice(0, snippetLength)}...` : text;
-}
-
-function toText(body: Uint8Array): string {
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
 }
 
 function headerOf(response: HttpResponse, name: string): string {

@@ -1,6 +1,13 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Codec, type Method, ServiceError } from "@clew/rpc";
-import { type BodyCodec, type BodyCodecs, compileBodyCodecs, defaultCodecs, subtypeOf } from "./body-codec.ts";
+import {
+  type BodyCodec,
+  type BodyCodecs,
+  compileBodyCodecs,
+  defaultCodecs,
+  problemOf,
+  subtypeOf,
+} from "./body-codec.ts";
 import { compileHttpBody, type HttpBodyCodec } from "./http-body.ts";
 import type { Rule } from "./rule.ts";
 
@@ -57,10 +64,4 @@ export class RequestWriter {
   #failure(problem: string, cause?: unknown): ServiceError {
     return new ServiceError(400, "CODEC", `${this.#method.operation}: ${problem}`, { cause });
   }
-}
-
-/** What went wrong, cut short: it may quote what was sent. */
-export function problemOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.slice(0, 200);
 }

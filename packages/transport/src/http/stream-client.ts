@@ -8,7 +8,7 @@ export interface StreamClientInit {
   readonly options: ResolvedHttpClientOptions;
   readonly sender: HttpSender;
   readonly peer: Peer;
-  /** The headers of a request, with what the call's metadata adds. */
+  /** The headers of a request, with what the call's metadata adds. They ask for no compression. */
   readonly createHeaders: (call: Call, accept: string) => Record<string, string | string[]>;
 }
 

@@ -11,11 +11,11 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../../channels.ts";
-import { type BodyCodec, compileBodyCodecs, subtypeOf } from "../body-codec.ts";
+import { type BodyCodec, compileBodyCodecs, problemOf, subtypeOf } from "../body-codec.ts";
 import { originOf } from "../client-options.ts";
 import { Inbox } from "../inbox.ts";
 import { decodeError } from "../reply-reader.ts";
-import { problemOf, RequestWriter } from "../request-writer.ts";
+import { RequestWriter } from "../request-writer.ts";
 import { anyVerb } from "../router.ts";
 import { readRules } from "../rule.ts";
 import type { HttpRequest, HttpSender, ResponseListener, SentRequest } from "../sender.ts";
@@ -47,8 +47,6 @@ export function createEventHandler({ method, options, sender, peer, createHeader
 
   const write = (call: Call, message: Message): HttpRequest => {
     const headers = createHeaders(call, accept);
-    // Events are not to wait until a compressor has enough of them.
-    headers["accept-encoding"] = "identity";
     let body: Uint8Array | null = null;
     if (writer !== undefined) {
       const { contentType, bytes } = writer.write(message, call.metadata.get("content-type"));
