@@ -23,7 +23,7 @@ export interface Case {
   readonly messages?: number;
 }
 
-const node = (name: string, file: string, ...args: string[]): Peer => ({
+export const node = (name: string, file: string, ...args: string[]): Peer => ({
   name,
   command: () => [process.execPath, new URL(`servers/${file}`, import.meta.url).pathname, ...args],
 });
@@ -57,6 +57,14 @@ export const tracingPeers: readonly { readonly name: string; readonly plain: Pee
     traced: node("Clew, not sampled", "http-clew-traced.ts", "off"),
   },
 ];
+
+/** A server of Clew, and what traces it: what it allocates more than without is the price of a traced request. */
+export const allocationPeers = {
+  plain: node("nobody", "http-clew.ts"),
+  theirs: node("OpenTelemetry SDK and its HTTP instrumentation", "http-clew-otel.ts"),
+  ours: node("Clew", "http-clew-traced.ts"),
+} as const;
+
 export const grpcPeers: readonly Peer[] = [
   node("grpc-js", "grpc-js.ts"),
   { name: "grpc-go", command: () => [buildGoPeer()] },

@@ -25,9 +25,9 @@ for (const one of cases) {
         const program = command().map((part) => part.replace(checkouts.here, checkouts[side]));
         const server = await startServerProcess(name, program);
         try {
-          measure(one, server, one.requests);
-          cost[side].push(measure(one, server, one.requests));
-          memory[side].push(server.peakMemory());
+          await measure(one, server, one.requests);
+          cost[side].push(await measure(one, server, one.requests));
+          memory[side].push(server.peakMiB());
         } finally {
           await server.stop();
         }

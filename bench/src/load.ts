@@ -1,9 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Case } from "./cases.ts";
 import type { ServerProcess } from "./server-process.ts";
 
@@ -26,32 +27,48 @@ function hasLoadTool(): boolean {
   }
 }
 
-/** Sends `requests` requests from the second core and returns the CPU time the server spent on each, or on each message, in microseconds. */
-export function measure(one: Case, server: ServerProcess, requests: number): number {
+/**
+ * Sends so many requests from the second core, as fast as they are answered or at most so many a second, and resolves with the seconds
+ * that it took.
+ *
+ * @throws when not every request succeeds
+ */
+export async function sendRequests(
+  one: Case,
+  { name, port }: ServerProcess,
+  requests: number,
+  perSecond?: number,
+): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
   try {
     const args = [...one.load, "-n", String(requests)];
+    // h2load is told what each of its clients may send.
+    const clients = Number(one.load[one.load.indexOf("-c") + 1]);
+    if (perSecond !== undefined) args.push("--rps", String(Math.max(1, Math.round(perSecond / clients))));
     if (one.body !== undefined) {
       writeFileSync(join(folder, "body"), one.body);
       args.push("-d", join(folder, "body"));
     }
-    const before = server.cpuMicros();
-    const output = execFileSync(
-      "taskset",
-      ["-c", "1", "h2load", ...args, `http://127.0.0.1:${server.port}${one.path}`],
-      {
-        encoding: "utf8",
-      },
-    );
-    const used = server.cpuMicros() - before;
-    const succeeded = Number(/(\d+) succeeded/.exec(output)?.[1]);
-    const good = Number(/status codes: (\d+) 2xx/.exec(output)?.[1]);
-    if (succeeded !== requests || good !== requests)
-      throw new Error(`${server.name}: not every request succeeded\n${output}`);
-    return used / (requests * (one.messages ?? 1));
+    const startMs = performance.now();
+    const { stdout } = await promisify(execFile)("taskset", [
+      ...["-c", "1", "h2load", ...args],
+      `http://127.0.0.1:${port}${one.path}`,
+    ]);
+    const seconds = (performance.now() - startMs) / 1000;
+    const succeeded = Number(/(\d+) succeeded/.exec(stdout)?.[1]);
+    const good = Number(/status codes: (\d+) 2xx/.exec(stdout)?.[1]);
+    if (succeeded !== requests || good !== requests) throw new Error(`${name}: not every request succeeded\n${stdout}`);
+    return seconds;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Sends `requests` requests and returns the CPU time the server spent on each, or on each message, in microseconds. */
+export async function measure(one: Case, server: ServerProcess, requests: number): Promise<number> {
+  const before = server.cpuMicros();
+  await sendRequests(one, server, requests);
+  return (server.cpuMicros() - before) / (requests * (one.messages ?? 1));
 }
 
 export function median(values: readonly number[]): number {

@@ -7,10 +7,10 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type Case, cases, grpcClients, grpcPeers, tracingPeers } from "./cases.ts";
+import { allocationPeers, type Case, cases, grpcClients, grpcPeers, tracingPeers } from "./cases.ts";
 import { measureClient } from "./client-process.ts";
 import { buildGoPeer } from "./go-peer.ts";
-import { measure, median, openConnections, requireLoadTool } from "./load.ts";
+import { measure, median, openConnections, requireLoadTool, sendRequests } from "./load.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 const rounds = 9;
@@ -22,10 +22,10 @@ async function runCase(one: Case): Promise<string> {
   const against = one.peers.map(({ name }) => name).filter((name) => !name.startsWith("Clew"));
   try {
     for (const { name, command } of one.peers) servers.push(await startServerProcess(name, command()));
-    for (const server of servers) measure(one, server, 4 * one.requests);
+    for (const server of servers) await measure(one, server, 4 * one.requests);
     const costs = servers.map((): number[] => []);
     for (let round = 0; round < rounds; round++) {
-      for (const [i, server] of servers.entries()) costs[i]!.push(measure(one, server, one.requests));
+      for (const [i, server] of servers.entries()) costs[i]!.push(await measure(one, server, one.requests));
     }
     const lines = servers.map((server, i) => {
       const own = costs[i]!;
@@ -35,7 +35,7 @@ async function runCase(one: Case): Promise<string> {
         median(own).toFixed(1),
         `${Math.min(...own).toFixed(1)}-${Math.max(...own).toFixed(1)}`,
         ...ratios.map((ratio) => ratio.toFixed(2)),
-        server.peakMemory().toFixed(0),
+        server.peakMiB().toFixed(0),
       ];
       return `| ${cells.join(" | ")} |`;
     });
@@ -59,10 +59,10 @@ async function runIdleConnections(): Promise<string> {
   for (const { name, command } of grpcPeers) {
     const server = await startServerProcess(name, command());
     try {
-      measure(cases.find(({ peers }) => peers === grpcPeers)!, server, 5000);
-      const before = server.residentKiB();
+      await measure(cases.find(({ peers }) => peers === grpcPeers)!, server, 5000);
+      const before = server.residentMiB();
       const close = await openConnections(server.port, count);
-      lines.push(`| ${name} | ${((server.residentKiB() - before) / count).toFixed(1)} |`);
+      lines.push(`| ${name} | ${(((server.residentMiB() - before) * 1024) / count).toFixed(1)} |`);
       close();
     } finally {
       await server.stop();
@@ -115,18 +115,19 @@ async function runTracing(): Promise<string> {
         await startServerProcess(traced.name, traced.command()),
       ]);
     }
-    for (const server of servers.flat()) measure(one!, server, 2 * one!.requests);
+    for (const server of servers.flat()) await measure(one!, server, 2 * one!.requests);
     const added = servers.map((): number[] => []);
     for (let round = 0; round < rounds; round++) {
       for (const [i, [plain, traced]] of servers.entries()) {
-        added[i]!.push(-measure(one!, plain, one!.requests) + measure(one!, traced, one!.requests));
+        const plainMicros = await measure(one!, plain, one!.requests);
+        added[i]!.push((await measure(one!, traced, one!.requests)) - plainMicros);
       }
     }
     const lines = tracingPeers.map(({ name }, i) => {
       // Every second pair is ours, after OpenTelemetry's.
       const theirs = median(added[i - (i % 2)]!);
       const ours = median(added[i]!);
-      return `| ${name} | ${ours.toFixed(1)} | ${(ours / theirs).toFixed(2)} | ${servers[i]![1].peakMemory().toFixed(0)} |`;
+      return `| ${name} | ${ours.toFixed(1)} | ${(ours / theirs).toFixed(2)} | ${servers[i]![1].peakMiB().toFixed(0)} |`;
     });
     return [
       `## ${tracingName}`,
@@ -141,12 +142,62 @@ async function runTracing(): Promise<string> {
   }
 }
 
+/** What tracing adds to the heap that a request asks for, ours and OpenTelemetry's, in the same server. */
+async function runAllocations(): Promise<string> {
+  const [one] = cases;
+  const requests = 6000;
+  // So slow that OpenTelemetry's exporter keeps up: a span that it drops costs it less.
+  const perSecond = 2000;
+  const servers: ServerProcess[] = [];
+  try {
+    for (const { name, command } of Object.values(allocationPeers)) {
+      const [program, ...args] = command();
+      const probe = join(import.meta.dirname, "allocation-probe.ts");
+      servers.push(await startServerProcess(name, [program!, "--import", probe, ...args]));
+    }
+    const bytes = servers.map((): number[] => []);
+    for (const server of servers) await measure(one!, server, 2 * one!.requests);
+    for (let round = -1; round < 5; round++) {
+      for (const [i, server] of servers.entries()) {
+        await server.ask<number>("allocated");
+        await sendRequests(one!, server, requests, perSecond);
+        const allocated = await server.ask<number>("allocated");
+        // The first round sends what was left by warming up.
+        if (round >= 0) bytes[i]!.push(allocated / requests);
+      }
+    }
+    const [plain, theirs] = bytes;
+    const added = (own: readonly number[], round: number): number => own[round]! - plain![round]!;
+    const lines = servers.map(({ name }, i) => {
+      const own = bytes[i]!;
+      const cells = [name, median(own).toFixed(0)];
+      if (i === 0) cells.push("", "");
+      else {
+        cells.push(median(own.map((_, round) => added(own, round))).toFixed(0));
+        cells.push(median(own.map((_, round) => added(own, round) / added(theirs!, round))).toFixed(2));
+      }
+      return `| ${cells.join(" | ")} |`;
+    });
+    return [
+      `## ${allocationName}`,
+      "",
+      "| tracing by | bytes of heap for each request | of them for its span | / OpenTelemetry |",
+      "| --- | ---: | ---: | ---: |",
+      ...lines,
+      "",
+    ].join("\n");
+  } finally {
+    for (const server of servers) await server.stop();
+  }
+}
+
 /** Runs a benchmark that is a program of its own and prints a table. */
 function runProgram(file: string): string {
   return execFileSync(process.execPath, [join(import.meta.dirname, file)], { encoding: "utf8" });
 }
 
 const tracingName = "Tracing, OTLP to a sink";
+const allocationName = "Heap of a traced request, HTTP/JSON hello";
 const idleName = "gRPC idle connections";
 const codecName = "Codecs, 1.8 KB order and hello";
 const coldStartName = "Cold start";
@@ -158,6 +209,7 @@ const wanted = process.argv[2]?.toLowerCase() ?? "";
 const all: readonly { readonly name: string; readonly run: () => Promise<string> }[] = [
   ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
   { name: tracingName, run: runTracing },
+  { name: allocationName, run: runAllocations },
   { name: clientName, run: runClients },
   { name: idleName, run: runIdleConnections },
   { name: coldStartName, run: async () => `## ${coldStartName}\n\n${runProgram("cold-start.ts")}` },

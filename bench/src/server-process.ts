@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { residentMiB } from "./memory.ts";
 
 /** One server under measurement, alone on the first core. */
 export interface ServerProcess {
@@ -9,10 +10,12 @@ export interface ServerProcess {
   readonly port: number;
   /** CPU time the process has used so far, user and system, in microseconds (/proc/PID/stat, proc(5)). */
   cpuMicros(): number;
-  /** The most memory it ever held, in MiB (VmHWM of proc(5)). */
-  peakMemory(): number;
-  /** What it holds now, in KiB (VmRSS). */
-  residentKiB(): number;
+  /** The most memory it ever held, in MiB. */
+  peakMiB(): number;
+  /** What it holds now, in MiB. */
+  residentMiB(): number;
+  /** Sends a message to a program of Node that listens for them, and resolves with its answer. One at a time. */
+  ask<T>(question: string): Promise<T>;
   stop(): Promise<void>;
 }
 
@@ -21,33 +24,42 @@ const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"]).toString());
 /** Starts a server on one core, the first unless told otherwise, and waits until it says which port it listens on. */
 export async function startServerProcess(name: string, command: readonly string[], core = 0): Promise<ServerProcess> {
   const child = spawn("taskset", ["-c", String(core), ...command], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
     // GOMAXPROCS is for Go peers: one core, as ours.
     env: { ...process.env, NODE_ENV: "production", GOMAXPROCS: "1" },
   });
   const port = await readPort(name, child);
-  const stat = `/proc/${child.pid}/stat`;
+  const pid = child.pid!;
   return {
     name,
     port,
     cpuMicros() {
       // The second field may hold blanks; what follows the last bracket does not.
-      const fields = readFileSync(stat, "utf8").split(") ")[1]!.split(" ");
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
       return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6;
     },
-    peakMemory: () => readStatus(child.pid, "VmHWM") / 1024,
-    residentKiB: () => readStatus(child.pid, "VmRSS"),
+    peakMiB: () => residentMiB(pid, "VmHWM"),
+    residentMiB: () => residentMiB(pid),
+    async ask<T>(question: string): Promise<T> {
+      const isAnswered = new AbortController();
+      const { signal } = isAnswered;
+      const ended = once(child, "exit", { signal }).then(() => {
+        throw new Error(`${name} ended before it answered "${question}"`);
+      });
+      const answer = once(child, "message", { signal }).then(([message]) => message as T);
+      child.send(question);
+      try {
+        return await Promise.race([answer, ended]);
+      } finally {
+        isAnswered.abort();
+      }
+    },
     async stop() {
       const exited = once(child, "exit");
       child.kill("SIGKILL");
       await exited;
     },
   };
-}
-
-function readStatus(pid: number | undefined, name: string): number {
-  const line = readFileSync(`/proc/${pid}/status`, "utf8").match(new RegExp(`${name}:\\s+(\\d+)`));
-  return Number(line?.[1]);
 }
 
 async function readPort(name: string, child: ChildProcess): Promise<number> {

@@ -4,200 +4,180 @@
 //     npm run soak                         ten minutes
 //     npm run soak -- 1                    one
 //
-//     callers ──▶ traced app ──▶ collector: well · fails · slow · resets · away · well again
+//     callers ──▶ traced app ──▶ sink: well · fails · throttles · takes half · talks garbage · slow · resets · cuts · hangs · away · well
 //        └──────▶ bare app
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { Agent, createServer, get } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { Agent, get } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { HttpServer, ServiceError, service, tracing } from "clew";
-import { type BatchStats, startTracing, withSpan } from "clew/trace";
-import { WebGreeter } from "./gen/bench/v1/web_pb.ts";
+import { node } from "./cases.ts";
+import { growth, growthLimit } from "./memory.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
+import { type AppStats, countMissing } from "./servers/app-stats.ts";
+import { type SinkMode, sinkModes, startSink } from "./servers/sink.ts";
 
-const modes = ["well", "fails", "slow", "resets", "away"] as const;
-type Mode = (typeof modes)[number];
-
+const minutes = Number(process.argv[2] ?? 10);
 /** Requests a second to each app, and spans inside each. */
 const rate = 200;
 const spansInside = 20;
-/** How much more than in its first half a process may hold at its end: live heap, after a collection. */
-const growthLimit = 1.15;
+/** How long the sink stays as it is, at most; in a shorter run each of its ways has its turn once. */
+const longestPhaseMs = 20_000;
+const phaseMs = Math.min(longestPhaseMs, (minutes * 60_000) / sinkModes.length);
 
-interface AppStats {
-  /** What is alive in the heap, with buffers. */
-  readonly liveMiB: number;
-  readonly rssMiB: number;
-  readonly unhandled: readonly string[];
-  readonly spans: BatchStats | undefined;
+/**
+ * How much longer callers may wait than while the sink is well: half of them, and all but one of a hundred. The bare app waits for
+ * no sink: what changes for its callers is the machine's doing, and taken off.
+ */
+const latencyLimits = { p50: 1.25, p99: 1.5 } as const;
+const parts = ["p50", "p99"] as const;
+/** What is less than this is no difference: a timer, a collection. */
+const noticeableMs = 0.5;
+
+/** What callers waited, in milliseconds, by what the sink did meanwhile. */
+type Latencies = Record<SinkMode, number[]>;
+
+interface App {
+  readonly server: ServerProcess;
+  readonly latencies: Latencies;
+  /** What is alive at the end of each phase, and resident. */
+  readonly liveMiB: number[];
+  readonly residentMiB: number[];
 }
 
-const [role = "10", argument = ""] = process.argv.slice(2);
-if (role === "sink") runSink();
-else if (role === "app") await runApp(argument);
-else await soak(Number(role));
+async function startApp(name: string, core: number, ...args: string[]): Promise<App> {
+  const [program, ...rest] = node(name, "soak-app.ts", String(spansInside), ...args).command();
+  const latencies = Object.fromEntries(sinkModes.map((mode) => [mode, [] as number[]])) as Latencies;
+  const server = await startServerProcess(name, [program!, "--expose-gc", ...rest], core);
+  return { server, latencies, liveMiB: [], residentMiB: [] };
+}
 
-/** A collector that does what it is told, on a port it keeps. */
-function runSink(): void {
-  let mode: Mode = "well";
-  let requests = 0;
-  const sockets = new Set<Socket>();
-  const server = createServer((request, response) => {
-    requests++;
-    request.resume();
-    request.on("error", () => {});
-    request.on("end", () => {
-      if (mode === "fails") response.writeHead(requests % 3 === 0 ? 500 : 503).end("no");
-      else if (mode === "resets") request.socket.resetAndDestroy();
-      else setTimeout(() => response.end(), mode === "slow" ? 3000 : 0);
+const sink = await startSink();
+// A core for each: what one does must not be what the other waits for.
+const traced = await startApp("traced", 0, sink.endpoint);
+const bare = await startApp("bare", 1);
+const apps = [traced, bare];
+
+const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+/** Undefined while the apps warm up. */
+let mode: SinkMode | undefined;
+let count = 0;
+let open = 0;
+let failures = 0;
+
+function call({ server, latencies }: App): void {
+  const startMs = performance.now();
+  open++;
+  const request = get({ port: server.port, path: `/helloworld/n${count}`, agent }, (response) => {
+    if (response.statusCode !== 200 && response.statusCode !== 404) failures++;
+    response.resume();
+    response.on("end", () => {
+      if (mode !== undefined) latencies[mode].push(performance.now() - startMs);
     });
   });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-  });
-  let port = 0;
-  server.listen(0, "127.0.0.1");
-  server.once("listening", () => {
-    ({ port } = server.address() as AddressInfo);
-    process.send!(port);
-  });
-  process.on("message", (told: Mode) => {
-    if (told === "away") {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    } else if (mode === "away") server.listen(port, "127.0.0.1");
-    mode = told;
-  });
-  process.on("disconnect", () => process.exit());
+  request.on("error", () => failures++);
+  request.on("close", () => open--);
 }
 
-/** An app; with the address of a collector it is traced. */
-async function runApp(endpoint: string): Promise<void> {
-  const unhandled: string[] = [];
-  const traces = endpoint === "" ? undefined : startTracing({ service: "soak", endpoint });
-  const greeter = service(WebGreeter, {
-    async sayHello({ name }) {
-      for (let index = 0; index < spansInside; index++)
-        await withSpan("work", { attributes: { index } }, async () => name);
-      if (name.endsWith("7")) throw new ServiceError(404, "NOBODY", `no ${name}`);
-      return { message: `Hello ${name}` };
-    },
-  });
-  const server = new HttpServer({ address: "127.0.0.1:0", middleware: [tracing()], services: [greeter] });
-  await server.start();
-  process.on("unhandledRejection", (reason) => unhandled.push(String(reason)));
-  process.on("uncaughtException", (error) => unhandled.push(String(error)));
-  process.on("message", async (told) => {
-    if (told === "stop") await traces?.shutdown();
-    globalThis.gc!();
-    const { rss, heapUsed, external } = process.memoryUsage();
-    const [liveMiB, rssMiB] = [heapUsed + external, rss].map((bytes) => bytes / 1024 / 1024) as [number, number];
-    process.send!({ liveMiB, rssMiB, unhandled, spans: traces?.stats() } satisfies AppStats);
-  });
-  process.on("disconnect", () => process.exit());
-  process.send!(Number(server.endpoint().port));
-}
+const load = setInterval(() => {
+  count++;
+  // Which goes first costs the other a little.
+  call(apps[count % 2]!);
+  call(apps[(count + 1) % 2]!);
+}, 1000 / rate);
 
-async function start(...args: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(import.meta.filename, args, { execArgv: ["--expose-gc"] });
-  const [port] = (await once(child, "message")) as [number];
-  return { child, port };
-}
-
-async function ask(child: ChildProcess, what: string): Promise<AppStats> {
-  child.send(what);
-  const [stats] = (await once(child, "message")) as [AppStats];
-  return stats;
-}
-
-/** Latencies by what the collector did meanwhile, in milliseconds. */
-type Latencies = Record<Mode, number[]>;
-
-async function soak(minutes: number): Promise<void> {
-  const sink = await start("sink");
-  const traced = await start("app", `http://127.0.0.1:${sink.port}`);
-  const bare = await start("app");
-  const apps = [traced, bare];
-  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-  const latencies = apps.map((): Latencies => ({ well: [], fails: [], slow: [], resets: [], away: [] }));
-  let mode: Mode = "well";
-  let count = 0;
-  let failures = 0;
-
-  const call = (index: number): void => {
-    const startMs = performance.now();
-    const { port } = apps[index]!;
-    const request = get({ port, path: `/helloworld/n${count}`, agent }, (response) => {
-      response.resume();
-      response.on("end", () => latencies[index]![mode].push(performance.now() - startMs));
-      if (response.statusCode !== 200 && response.statusCode !== 404) failures++;
-    });
-    request.on("error", () => failures++);
-  };
-
-  const endMs = performance.now() + minutes * 60_000;
-  const phaseMs = Math.min(20_000, (minutes * 60_000) / (2 * modes.length));
-  const load = setInterval(() => {
-    count++;
-    // Which goes first costs the other a little.
-    call(count % 2);
-    call((count + 1) % 2);
-  }, 1000 / rate);
-  const memory: AppStats[][] = [[], []];
-  const unhandled: string[] = [];
-  for (let phase = 0; performance.now() < endMs - phaseMs / 2; phase++) {
-    mode = modes[phase % modes.length]!;
-    sink.child.send(mode);
-    await wait(phaseMs);
-    for (const [index, { child }] of apps.entries()) memory[index]!.push(await ask(child, "tell"));
+await wait(Math.min(5000, phaseMs));
+const phases = Math.max(sinkModes.length, Math.round((minutes * 60_000) / phaseMs));
+for (let phase = 0; phase < phases; phase++) {
+  mode = sinkModes[phase % sinkModes.length]!;
+  await sink.become(mode);
+  await wait(phaseMs);
+  for (const { server, liveMiB, residentMiB } of apps) {
+    residentMiB.push(server.residentMiB());
+    liveMiB.push((await server.ask<AppStats>("stats")).liveMiB);
   }
-  mode = "well";
-  sink.child.send(mode);
-  await wait(Math.min(5000, phaseMs));
-  clearInterval(load);
-  await wait(500);
-  const ends = await Promise.all(apps.map(({ child }) => ask(child, "stop")));
-  for (const { unhandled: thrown } of ends) unhandled.push(...thrown);
-  for (const { child } of [sink, ...apps]) child.disconnect();
-  agent.destroy();
+}
+mode = "well";
+await sink.become(mode);
+await wait(Math.min(5000, phaseMs));
+clearInterval(load);
+while (open > 0) await wait(10);
+// Once before the end, so that what waited for the sink has gone, and the engine is still there.
+const flushed = await Promise.all(apps.map(({ server }) => server.ask<AppStats>("flush")));
+const ends = await Promise.all(apps.map(({ server }) => server.ask<AppStats>("shutdown")));
+const { taken, rejected: refusedSpans, requests } = await sink.become("well");
+agent.destroy();
+for (const { stop } of [sink, traced.server, bare.server]) await stop();
 
-  const problems: string[] = [];
-  console.log(`${minutes} minutes, ${count} requests to each app, ${spansInside + 1} spans in each; latencies in ms\n`);
-  console.log("collector      traced p50    p99      bare p50    p99");
-  for (const one of modes) {
-    const cells = latencies.flatMap((all) => [percentile(all[one], 0.5), percentile(all[one], 0.99)]);
-    console.log(`${one.padEnd(12)}  ${cells.map((ms) => ms.toFixed(2).padStart(9)).join("  ")}`);
-    const well = percentile(latencies[0]!.well, 0.5);
-    // Twice, for a machine that others use as well.
-    if (cells[0]! > 2 * well) problems.push(`while the collector is ${one}, callers wait ${cells[0]!.toFixed(2)} ms`);
-  }
-  for (const [index, name] of ["traced", "bare"].entries()) {
-    const half = memory[index]!.slice(0, Math.ceil(memory[index]!.length / 2));
-    const early = Math.max(...half.map(({ liveMiB }) => liveMiB));
-    const { liveMiB: late, rssMiB } = ends[index]!;
-    const resident = Math.max(...memory[index]!.map((one) => one.rssMiB), rssMiB);
-    const at = `${late.toFixed(1)} MiB at the end, ${resident.toFixed(0)} MiB resident at most`;
-    console.log(
-      `${index === 0 ? "\n" : ""}${name.padEnd(7)} ${early.toFixed(1)} MiB alive at most in the first half, ${at}`,
-    );
-    if (late > early * growthLimit) problems.push(`${name} grows`);
-  }
-  const { started, exported, rejected, dropped, failed, waiting } = ends[0]!.spans!;
-  const sum = exported + rejected + dropped + failed + waiting;
+const problems: string[] = [];
+
+console.log(
+  `${minutes} minutes, ${count} requests to each app, ${spansInside + 1} spans in each; latencies in ms, and`,
+);
+console.log("how many times those with the sink well\n");
+console.log("| sink | asked | traced p50 | p99 | bare p50 | p99 |\n| --- | ---: | ---: | ---: | ---: | ---: |");
+let isBusy = false;
+for (const one of sinkModes) {
+  const [own, others] = [compareWaits(traced.latencies, one), compareWaits(bare.latencies, one)];
+  const cells = [own, others].flatMap((waits) => parts.map((part) => waits[part]));
   console.log(
-    `\nspans: ${started} started = ${exported} exported + ${dropped} dropped + ${failed} refused + ${waiting} left`,
+    `| ${[one, requests[one], ...cells.map(({ ms, ratio }) => `${ms.toFixed(2)} (${ratio.toFixed(2)})`)].join(" | ")} |`,
   );
-  if (sum !== started) problems.push(`${started - sum} spans are not accounted for`);
-  if (failures > 0) problems.push(`${failures} requests failed`);
-  if (unhandled.length > 0) problems.push(`unhandled: ${unhandled.slice(0, 3).join("; ")}`);
-  for (const problem of problems) console.error(problem);
-  console.log(problems.length === 0 ? "\nNobody noticed." : "\nFAILED");
-  process.exitCode = problems.length === 0 ? 0 : 1;
+  for (const part of parts) {
+    const { ms, addedMs, ratio } = own[part];
+    if (ratio > latencyLimits[part] * Math.max(1, others[part].ratio) && addedMs > noticeableMs) {
+      problems.push(`${one}: callers wait ${ms.toFixed(2)} ms (${part}), ${ratio.toFixed(2)} times as long`);
+    }
+    isBusy ||= others[part].ratio > 2;
+  }
+  const isLong = phaseMs === longestPhaseMs;
+  if (isLong && one !== "away" && requests[one] === 0) problems.push(`${one}: nobody asked the sink`);
+}
+if (isBusy) console.log("The bare app's callers waited twice as long at times: this machine was too busy to tell.");
+
+console.log("");
+for (const [index, { server, liveMiB, residentMiB }] of apps.entries()) {
+  const endMiB = flushed[index]!.liveMiB;
+  const wellMiB = Math.max(...liveMiB.filter((_, phase) => phase % sinkModes.length === 0));
+  const figures = {
+    "alive at the end / with the sink well": endMiB / wellMiB,
+    // Like with like: both halves have the sink in each of its ways.
+    ...(phases >= 2 * sinkModes.length
+      ? { "alive, second half / first": growth(liveMiB), "resident, second half / first": growth(residentMiB) }
+      : {}),
+  };
+  console.log(
+    `${server.name}: ${endMiB.toFixed(1)} MiB alive at the end, ${wellMiB.toFixed(1)} with the sink well, ` +
+      `${Math.max(...liveMiB).toFixed(1)} at most; ${Math.max(...residentMiB).toFixed(0)} resident at most`,
+  );
+  for (const [what, ratio] of Object.entries(figures)) {
+    console.log(`  ${what}: ${ratio.toFixed(2)}`);
+    if (ratio > growthLimit) problems.push(`${server.name} grows: ${what} ${ratio.toFixed(2)}`);
+  }
 }
 
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
+const { started, exported, rejected, dropped, failed, waiting } = ends[0]!.spans!;
+console.log(
+  `\n${started} spans started = ${exported} sent + ${rejected} rejected + ${dropped} dropped + ${failed} refused + ${waiting} waiting`,
+);
+console.log(`the sink has ${taken}, and rejected ${refusedSpans}`);
+if (started !== count * (spansInside + 1)) problems.push(`${count} requests made ${started} spans`);
+if (countMissing(ends[0]!.spans!) !== 0) problems.push(`${countMissing(ends[0]!.spans!)} spans are not accounted for`);
+if (exported !== taken || rejected !== refusedSpans) problems.push("the sink counts otherwise");
+if (failures > 0) problems.push(`${failures} requests failed`);
+const unhandled = ends.flatMap((one) => one.unhandled);
+console.log(`${unhandled.length} unhandled rejections, exceptions and warnings`);
+if (unhandled.length > 0) problems.push(`unhandled: ${unhandled.slice(0, 3).join("; ")}`);
+for (const problem of problems) console.error(problem);
+console.log(problems.length === 0 ? "\nNobody noticed." : "\nFAILED");
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+/** What callers waited while the sink was in a mode, and beside what they waited while it was well. */
+function compareWaits(
+  latencies: Latencies,
+  during: SinkMode,
+): Record<"p50" | "p99", { readonly ms: number; readonly addedMs: number; readonly ratio: number }> {
+  const [now, well] = [latencies[during], latencies.well].map((values) => values.toSorted((a, b) => a - b));
+  const compare = (part: number) => {
+    const [ms, wellMs] = [now, well].map((sorted) => sorted![Math.floor(sorted!.length * part)] ?? Number.NaN);
+    return { ms: ms!, addedMs: ms! - wellMs!, ratio: ms! / wellMs! };
+  };
+  return { p50: compare(0.5), p99: compare(0.99) };
 }

@@ -5,13 +5,14 @@
 //     npm run endurance -- 0.5             half a minute
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, retry, type ServiceClient, ServiceError } from "clew";
 import { RetryBudget } from "clew/middleware";
 import { FileRegistry } from "clew/registry";
 import { Greeter } from "../gen/bench/v1/bench_pb.ts";
+import { growth, growthLimit, residentMiB } from "../memory.ts";
 
 const minutes = Number(process.argv[2] ?? 5);
 const nodeCount = 4;
@@ -19,8 +20,6 @@ const connections = 1000;
 const cycleMs = 10_000;
 /** Between two calls of one client. */
 const pauseMs = 100;
-/** More than this much over the memory of the first half counts as growth. */
-const growthLimit = 1.15;
 
 const folder = mkdtempSync(join(tmpdir(), "endurance-"));
 const registry = new FileRegistry({ folder });
@@ -39,12 +38,6 @@ async function killNode(index: number): Promise<void> {
   const child = nodes[index]!;
   child.kill("SIGKILL");
   await once(child, "exit");
-}
-
-/** What a process holds, in MiB. */
-function residentMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
 function wait(ms: number): Promise<void> {
@@ -103,12 +96,6 @@ await Promise.all(running);
 await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
 for (const node of nodes) node.kill("SIGKILL");
 rmSync(folder, { recursive: true, force: true });
-
-/** Of the halves of the run the most of the second over the most of the first; the first tenth is for warming up. */
-function growth(values: readonly number[]): number {
-  const half = values.length >> 1;
-  return Math.max(...values.slice(half)) / Math.max(...values.slice(Math.floor(values.length / 10), half));
-}
 
 const grown = {
   "this process": growth(memory.map(({ ownMiB }) => ownMiB)),

@@ -1,21 +1,58 @@
-// Takes spans and forgets them, in a process of its own so that its work is not counted.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ServerProcess, startServerProcess } from "../server-process.ts";
 
-const program = `
-  const server = require("node:http").createServer((request, response) => {
-    request.resume().on("end", () => response.writeHead(200, { "content-type": "application/x-protobuf" }).end());
-  });
-  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
-  process.stdin.resume().on("end", () => process.exit());
-`;
+/** What a sink can do to who sends it spans. */
+export const sinkModes = [
+  /** Takes everything at once. */
+  "well",
+  /** Answers 500 and 503. */
+  "fails",
+  /** Answers 429 and 503 with Retry-After. */
+  "throttles",
+  /** Takes half of each request and says so. */
+  "partial",
+  /** Answers with what is no answer: bytes that are no protobuf, a page of a megabyte, no HTTP. */
+  "garbage",
+  /** Takes everything, three seconds later. */
+  "slow",
+  /** Resets the connection once the request is there. */
+  "resets",
+  /** Says 200, and resets the connection before it has said it all. */
+  "cuts",
+  /** Accepts and never answers. */
+  "hangs",
+  /** Does not listen, and lets go of who was connected. */
+  "away",
+] as const;
+export type SinkMode = (typeof sinkModes)[number];
 
-/** Starts the sink; it ends with this process. Returns its endpoint. */
-export async function startSink(): Promise<string> {
-  // On the core of the load: on the server's own it would take its caches away.
-  const command = ["-c", "1", process.execPath, "--eval", program];
-  const child = spawn("taskset", command, { stdio: ["pipe", "pipe", "inherit"] });
-  const [port] = await once(child.stdout, "data");
-  child.unref();
-  return `http://127.0.0.1:${String(port).trim()}`;
+/** What came to a sink so far. */
+export interface SinkStats {
+  /** Spans that it told their sender it had. */
+  readonly taken: number;
+  /** Spans that it told their sender it would not have, out of requests it took. */
+  readonly rejected: number;
+  /** Requests, by what it did to them. */
+  readonly requests: Readonly<Record<SinkMode, number>>;
+}
+
+/** An OTLP collector in a process of its own. */
+export interface Sink {
+  readonly endpoint: string;
+  /** Resolves with what came before, when it has changed. */
+  become(mode: SinkMode): Promise<SinkStats>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a sink that takes everything, on the core of the load: on the server's own it would take its caches away. It ends with this
+ * process.
+ */
+export async function startSink(): Promise<Sink> {
+  const program = new URL("sink-process.ts", import.meta.url).pathname;
+  const server: ServerProcess = await startServerProcess("sink", [process.execPath, program], 1);
+  return {
+    endpoint: `http://127.0.0.1:${server.port}`,
+    become: (mode) => server.ask<SinkStats>(mode),
+    stop: () => server.stop(),
+  };
 }
