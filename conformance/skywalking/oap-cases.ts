@@ -49,7 +49,7 @@ export function oapCases(peers: Readonly<Record<string, Peer>>, graphql: string)
         assert.equal(exit!.peer, go.grpc);
         assert.equal(last!.component, "GRPC");
         assert.equal(last!.layer, "RPCFramework");
-        assert.equal(last!.serviceInstanceName, "clew-go@here");
+        assert.equal(last!.serviceInstanceName, "clew-go@zürich");
         assert.equal(last!.endpointName, "/relay.v1.Relay/Pass");
         assert.equal(last!.refs[0]!.type, "CROSS_PROCESS");
         assert.equal(entry!.tags.find(({ key }) => key === "http.status_code")?.value, "200");
@@ -74,7 +74,9 @@ export function oapCases(peers: Readonly<Record<string, Peer>>, graphql: string)
             "clew-go Entry GRPC",
           ],
         );
-        assert.ok(spans.every(({ serviceCode, serviceInstanceName }) => serviceInstanceName === `${serviceCode}@here`));
+        assert.ok(
+          spans.every(({ serviceCode, serviceInstanceName }) => serviceInstanceName === `${serviceCode}@zürich`),
+        );
         const wanted = ["go -> clew-both", "clew-both -> kratos", "kratos -> python", "python -> clew-go"];
         await until(async () => {
           const calls = await topology(graphql);
@@ -117,7 +119,7 @@ export function oapCases(peers: Readonly<Record<string, Peer>>, graphql: string)
             `query($d: Duration!, $id: ID!) { listInstances(duration: $d, serviceId: $id) { name language attributes { name value } } }`,
             { d: duration(), id: `${Buffer.from("clew-both").toString("base64")}.1` },
           )) as { listInstances: { name: string; language: string; attributes: { name: string; value: string }[] }[] };
-          const found = instances.find(({ name }) => name === "clew-both@here");
+          const found = instances.find(({ name }) => name === "clew-both@zürich");
           if (found?.language !== "NODEJS") return `instances are ${JSON.stringify(instances)}`;
           return found.attributes.some(({ name }) => name === "hostname") ? undefined : "no hostname";
         });

@@ -53,6 +53,8 @@ export function relayCases(peers: Readonly<Record<string, Peer>>, segments: read
     of(`http:${agent}`, "grpc:clew-go", "http:clew-w3c", "grpc:clew-both", `http:${agent}`, "grpc:clew-sw8");
     of(`http:${agent}`, "grpc:clew-both", `http:${agent}`, "http:clew-both", `grpc:${agent}`, "fail");
     of("http:clew-both", `grpc:${agent}`, "grpc:clew-go", "fail");
+    // Without a correlation: these agents send the header all the same, empty.
+    of("http:js", "http:clew-both", `grpc:${agent}`, "grpc:clew-go", `http:${agent}`, "http:clew-sw8");
   }
   of(
     "http:go",
@@ -91,7 +93,7 @@ async function relay(stops: readonly Stop[], isFailing: boolean, segments: reado
     const [peer, protocol] = stops[index]!;
     const entry = spanOf(segment, SpanType.ENTRY)!;
     const exit = spanOf(segment, SpanType.EXIT);
-    assert.equal(segment.instance, `${peer.name}@here`);
+    assert.equal(segment.instance, `${peer.name}@zürich`);
     assert.equal(entry.layer, layerOf(peer, protocol));
     if (exit !== undefined) assert.equal(exit.layer, layerOf(peer, stops[index + 1]![1]));
     assert.equal(entry.isError, isFailing, `${peer.name}'s entry`);
@@ -117,13 +119,12 @@ function checkReferences({ references }: SegmentSpan, peer: Peer, upstream: Peer
     [reference.traceId, reference.parentSegmentId, reference.parentSpanId, reference.parentService],
     [above.traceId, above.segmentId, exit.spanId, above.service],
   );
-  // Node's agent fills in none of these, in its segments.
-  if (peer.family === "js") return;
   assert.equal(reference.address, exit.peer);
   assert.equal(reference.parentInstance, above.instance);
-  // Node's agent and Python's tell the operation of the call where the one that they serve is asked for.
+  // Node's agent keeps the endpoint out of its segments. In the header it and Python's tell the operation of the call instead.
   const isOwn = upstream.family === "js" || upstream.family === "python";
-  assert.equal(reference.parentEndpoint, isOwn ? exit.operation : spanOf(above, SpanType.ENTRY)!.operation);
+  const endpoint = isOwn ? exit.operation : spanOf(above, SpanType.ENTRY)!.operation;
+  assert.equal(reference.parentEndpoint, peer.family === "js" ? "" : endpoint);
 }
 
 /** The segments of one trace in the order of the stops. */

@@ -86,8 +86,8 @@ async function startPeer(name, [program, ...args], env, backend) {
       ...env,
       SW_AGENT_NAME: name,
       // Node's name for it, and that of the others.
-      SW_AGENT_INSTANCE: `${name}@here`,
-      SW_AGENT_INSTANCE_NAME: `${name}@here`,
+      SW_AGENT_INSTANCE: `${name}@zürich`,
+      SW_AGENT_INSTANCE_NAME: `${name}@zürich`,
       SW_AGENT_COLLECTOR_BACKEND_SERVICES: backend,
     },
   });

@@ -15,15 +15,14 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-var kratosCalls = map[string]call{"http": callKratosHTTP, "grpc": callKratosGRPC}
-
 func serveKratos(httpListener, grpcListener net.Listener) {
+	calls["http"], calls["grpc"] = callKratosHTTP, callKratosGRPC
 	log.SetLogger(log.NewFilter(log.GetLogger(), log.FilterLevel(log.LevelError)))
 	httpServer := http.NewServer(http.Listener(httpListener), http.Middleware(traceServer))
 	httpServer.Route("/").GET("/relay", func(c http.Context) error {
 		http.SetOperation(c, method)
 		handle := c.Middleware(func(ctx context.Context, _ any) (any, error) {
-			hops, err := pass(ctx, c.Query().Get("route"), kratosCalls)
+			hops, err := pass(ctx, c.Query().Get("route"))
 			return map[string]string{"hops": hops}, err
 		})
 		reply, err := handle(c, nil)

@@ -26,8 +26,11 @@ const method = "/relay.v1.Relay/Pass"
 
 var me = os.Getenv("SW_AGENT_NAME")
 
-// call asks another peer, over one protocol, to pass on what is left of the route.
-type call func(ctx context.Context, address, route string) (hops string, err error)
+// calls has, for each protocol, what asks another peer to pass on what is left of the route.
+var calls = map[string]func(ctx context.Context, address, route string) (hops string, err error){
+	"http": callHTTP,
+	"grpc": callGRPC,
+}
 
 func main() {
 	startAgent()
@@ -49,7 +52,7 @@ func main() {
 }
 
 // pass runs inside of the entry span.
-func pass(ctx context.Context, route string, calls map[string]call) (string, error) {
+func pass(ctx context.Context, route string) (string, error) {
 	if rest, found := strings.CutPrefix(route, "set,"); found {
 		route = rest
 		tracing.SetCorrelationContextValue("user", "grün,a=b;c-d%41")
@@ -67,8 +70,6 @@ func pass(ctx context.Context, route string, calls map[string]call) (string, err
 	return hops + " " + seen, err
 }
 
-var plainCalls = map[string]call{"http": callHTTP, "grpc": callGRPC}
-
 func handleHTTP(w http.ResponseWriter, r *http.Request) {
 	defer tracing.CleanContext()
 	span, err := tracing.CreateEntrySpan(r.Method+":"+r.URL.Path, func(key string) (string, error) {
@@ -76,7 +77,7 @@ func handleHTTP(w http.ResponseWriter, r *http.Request) {
 	}, tracing.WithLayer(tracing.SpanLayerHTTP), tracing.WithComponent(5004),
 		tracing.WithTag(tracing.TagHTTPMethod, r.Method), tracing.WithTag(tracing.TagURL, r.Host+r.URL.Path))
 	check(err)
-	hops, err := pass(r.Context(), r.URL.Query().Get("route"), plainCalls)
+	hops, err := pass(r.Context(), r.URL.Query().Get("route"))
 	code := 200
 	if err != nil {
 		code = 500
@@ -125,12 +126,8 @@ func handleGRPC(_ any, ctx context.Context, decode func(any) error, intercept gr
 	if err := decode(request); err != nil {
 		return nil, err
 	}
-	calls := plainCalls
-	if os.Getenv("PEER") == "kratos" {
-		calls = kratosCalls
-	}
 	return intercept(ctx, request, &grpc.UnaryServerInfo{FullMethod: method}, func(ctx context.Context, _ any) (any, error) {
-		hops, err := pass(ctx, request.Value, calls)
+		hops, err := pass(ctx, request.Value)
 		if err != nil {
 			return nil, status.Error(codes.Internal, err.Error())
 		}
