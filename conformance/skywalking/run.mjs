@@ -1,5 +1,5 @@
 // Traces between Clew and services with SkyWalking's agents for Node, Go and Python, over HTTP and gRPC, all of them in segments, in
-// a collector of the test's and in SkyWalking's own; compares what failed with known-failures.txt.
+// a collector of the test's, in SkyWalking's own and in ours; compares what failed with known-failures.txt.
 //
 //     node conformance/skywalking/run.mjs               everything
 //     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCollector } from "../../packages/exporter/test/skywalking-collector.ts";
 import { installJudges } from "../../scripts/install-judges.mjs";
+import { collectorCases, startOurs } from "./collector-cases.ts";
 import { startOap } from "./oap.mjs";
 import { oapCases } from "./oap-cases.ts";
 import { relayCases } from "./relays.ts";
@@ -28,6 +29,7 @@ async function main(words) {
   const oap = await startOap(judges["skywalking-oap"], closers);
   const collector = await startCollector();
   closers.push(() => collector.stop());
+  const ours = await startOurs(closers);
   console.log(`started in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   const js = [process.execPath, join(judges["skywalking-peer-js"], "peer.js")];
   const go = [judges["skywalking-peer-go"]];
@@ -43,10 +45,16 @@ async function main(words) {
     ["clew-both", clew, "both", {}],
     ["clew-go", clew, "both", { IDS: "go" }],
   ];
-  const startPeers = async (backend) =>
+  const otlp = {
+    OTEL_SERVICE_NAME: "clew-otlp",
+    OTEL_EXPORTER_OTLP_ENDPOINT: ours.otlpEndpoint().origin,
+    OTEL_PROPAGATORS: "tracecontext,baggage,sw8",
+  };
+  const clewOtlp = ["clew-otlp", [process.execPath, join(here, "../traces/peers/clew.ts")], "both", otlp];
+  const startPeers = async (backend, ...more) =>
     Object.fromEntries(
       await Promise.all(
-        programs.map(async ([name, command, family, env]) => {
+        [...programs, ...more].map(async ([name, command, family, env]) => {
           const addresses = await startPeer(name, command, { PEER: family, ...env }, backend);
           return [name, { name, family, ...addresses }];
         }),
@@ -55,6 +63,7 @@ async function main(words) {
   const cases = [
     ...relayCases(await startPeers(collector.address), collector.segments),
     ...oapCases(await startPeers(oap.address), oap.graphql),
+    ...collectorCases(await startPeers(ours.skywalkingGrpcEndpoint().host, clewOtlp), ours),
   ].filter(({ name }) => words.every((word) => name.includes(word)));
   if (cases.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
   const results = [];
