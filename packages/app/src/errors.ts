@@ -11,6 +11,32 @@ export function nameMissing(): Error {
   return usageError("CLEW_APP_NAME", "an app with a registrar needs a name: callers find it by that");
 }
 
+export function optionUnknown(option: string, known: readonly string[]): Error {
+  return usageError("CLEW_APP_OPTION", `an app has no option ${option}; there are ${known.join(", ")}`);
+}
+
+export function hooksInvalid(option: string): Error {
+  return usageError("CLEW_APP_HOOK", `${option} must be a list of functions, as in ${option}: [() => { ... }]`);
+}
+
+export function serverInvalid(index: number): Error {
+  return usageError(
+    "CLEW_APP_SERVER",
+    `servers[${index}] is no server; it must be an object with the functions start() and stop()`,
+  );
+}
+
+export function registrarInvalid(): Error {
+  return usageError(
+    "CLEW_APP_REGISTRAR",
+    "registrar is none; it must be an object with the functions register() and deregister()",
+  );
+}
+
+export function signalUnknown(given: unknown): Error {
+  return usageError("CLEW_APP_SIGNAL", `signals has ${String(given)}, which is no signal here; "SIGTERM" would work`);
+}
+
 export function timeInvalid(option: string, given: unknown, least: number, most: number): Error {
   return usageError(
     "CLEW_APP_TIME",

@@ -4,7 +4,10 @@ function usageError(code: string, message: string): TypeError & { readonly code:
 }
 
 export function optionInvalid(option: string, given: unknown, works: string): Error {
-  return usageError("CLEW_MIDDLEWARE_OPTION", `option ${option} is ${String(given)}; it must be ${works}`);
+  return usageError(
+    "CLEW_MIDDLEWARE_OPTION",
+    `option ${option} is ${typeof given === "object" && given !== null ? "an object" : String(given)}; it must be ${works}`,
+  );
 }
 
 export function selectorEmpty(): Error {
@@ -14,10 +17,10 @@ export function selectorEmpty(): Error {
   );
 }
 
-export function rulesInvalid(typeName: string, cause: Error): Error {
+export function rulesInvalid(typeName: string, file: string, cause: Error): Error {
   const error = usageError(
     "CLEW_MIDDLEWARE_RULES",
-    `message ${typeName}: its validation rules do not work: ${cause.message}`,
+    `message ${typeName} (${file}): its validation rules do not work: ${cause.message}`,
   );
   return Object.assign(error, { cause });
 }

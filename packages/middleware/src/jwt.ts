@@ -61,6 +61,7 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
     throw optionInvalid("key", key === undefined ? "missing" : "given beside jwksUrl", "one of key and jwksUrl");
   }
   if (key === "") throw optionInvalid("key", "empty", "a secret or a key");
+  checkAlgorithms(options.algorithms);
   const algorithms = options.algorithms ?? (jwksUrl === undefined ? ["HS256"] : ["RS256", "PS256", "ES256", "EdDSA"]);
   const loaded = loadJose().then((jose) => ({ jose, getKey: createGetKey(jose, key, jwksUrl) }));
   // Told to the first call; a promise that nobody looks at until then would end the process.
@@ -80,6 +81,20 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
       throw unauthorized(messageOf(jose, thrown), thrown);
     }
   };
+}
+
+/** Those of JWS (RFC 7518 section 3.1, RFC 8037, RFC 9864); "none" signs nothing. */
+const knownAlgorithms = /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519|ML-DSA-(?:44|65|87))$/;
+
+function checkAlgorithms(algorithms: readonly string[] = ["HS256"]): void {
+  for (const one of algorithms) {
+    if (!knownAlgorithms.test(one))
+      throw optionInvalid(
+        "algorithms",
+        `"${one}" among others`,
+        "some of HS256, RS256, PS256, ES256, EdDSA and their kin",
+      );
+  }
 }
 
 type Jose = typeof import("jose");

@@ -111,7 +111,7 @@ test("a rule that does not work is an error at start for who waits, and of the c
   const validation = validate({ services: [Accounts] });
   await assert.rejects(validation.ready, {
     code: "CLEW_MIDDLEWARE_RULES",
-    message: /middleware\.test\.BrokenRequest: its validation rules do not work/,
+    message: /middleware\.test\.BrokenRequest \(\S+\.proto\): its validation rules do not work/,
   });
   const call = new TestCall("server", {}, Context.root, Accounts.method.break);
   call.message = create(BrokenRequestSchema, {});

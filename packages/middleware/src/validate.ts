@@ -10,7 +10,7 @@ import {
   type Reply,
   ServiceError,
 } from "@clew/rpc";
-import { rulesInvalid } from "./errors.ts";
+import { optionInvalid, rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface ValidateOptions {
@@ -36,6 +36,10 @@ export interface Validation extends Middleware {
  */
 export function validate(options: ValidateOptions = {}): Validation {
   const { services = [] } = options;
+  for (const one of services) {
+    if (one?.kind !== "service")
+      throw optionInvalid("services", one, "descriptors of generated code, such as [Orders]");
+  }
   let check: Check | undefined;
   const loaded = loadCheck().then((ready) => {
     check = ready;
@@ -88,7 +92,7 @@ async function loadCheck(): Promise<Check> {
   return (desc, message) => {
     const { kind, error, violations } = validator.validate(desc, message);
     if (kind === "valid") return undefined;
-    if (kind === "error") throw rulesInvalid(desc.typeName, error);
+    if (kind === "error") throw rulesInvalid(desc.typeName, desc.file.proto.name, error);
     return toServiceError(violations, error);
   };
 }

@@ -1,5 +1,5 @@
 import { createLogger, type Logger } from "@clew/log";
-import { type Call, type Client, type Handler, type Method, type Reply, watchReply } from "@clew/rpc";
+import { type Call, type Client, type Handler, type Method, type Reply, ServiceError, watchReply } from "@clew/rpc";
 import { clientClosed, nodeNotFound, nodeUnusable, optionInvalid } from "./errors.ts";
 import { createNode, type Node } from "./node.ts";
 import { isNodeFailure } from "./outcome.ts";
@@ -154,6 +154,8 @@ export class BalancedClient implements Client {
     try {
       return this.#selector.pick(call, tried);
     } catch (error) {
+      // A balancer or a filter of the user's that does not work.
+      if (!(error instanceof ServiceError)) throw error;
       const { message, cause } =
         this.#resolver.nodes.length === 0
           ? this.#resolver.problem
@@ -193,7 +195,7 @@ export class BalancedClient implements Client {
 
   #leave(channel: Channel): void {
     const closing = channel.leave().catch((error: unknown) => {
-      this.#logger.warn("closing the client of a node failed", { target: this.#resolver.target, err: error });
+      this.#logger.warn("closing the client of a node failed", { target: this.#resolver.target, error });
     });
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));

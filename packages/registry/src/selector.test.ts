@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ServiceError } from "@clew/rpc";
 import { nodesOf, TestCall } from "../test/fakes.ts";
 import type { Balancer } from "./balancer/balancer.ts";
+import { type ConsistentHashOptions, consistentHash } from "./balancer/consistent-hash.ts";
 import { wrr } from "./balancer/wrr.ts";
 import type { Node } from "./node.ts";
 import { byLabels, byVersion, type NodeFilter, preferZone } from "./node-filter.ts";
@@ -42,6 +43,13 @@ test("filters choose one after the other, and see the call", () => {
   assert.equal(pickIds(selectorOf(nodes, { filters: [byVersion("v2"), byLabels({ color: "blue" })] }), 2), "b b");
   const byHeader: NodeFilter = (all, one) => all.filter(({ id }) => id === one.metadata.get("x-node"));
   assert.equal(selectorOf(nodes, { filters: [byHeader] }).pick(new TestCall({ "x-node": "c" })).node.id, "c");
+});
+
+test("a hash without a key is an error when it is made", () => {
+  assert.throws(() => consistentHash({} as ConsistentHashOptions), {
+    code: "CLEW_REGISTRY_OPTION",
+    message: /option key is undefined/,
+  });
 });
 
 test("calls stay in the zone while there are enough nodes in it", () => {

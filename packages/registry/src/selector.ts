@@ -1,7 +1,7 @@
 import type { Call } from "@clew/rpc";
 import type { Balancer } from "./balancer/balancer.ts";
 import { wrr } from "./balancer/wrr.ts";
-import { noAvailableNode } from "./errors.ts";
+import { noAvailableNode, optionInvalid } from "./errors.ts";
 import type { Node } from "./node.ts";
 import type { NodeFilter } from "./node-filter.ts";
 import type { Outcome } from "./outcome.ts";
@@ -39,7 +39,14 @@ export class Selector {
   /** @throws CLEW_REGISTRY_OPTION */
   constructor(options: SelectorOptions = {}) {
     this.#balancer = options.balancer ?? wrr();
+    if (typeof this.#balancer.pick !== "function") {
+      throw optionInvalid("balancer", options.balancer, "a balancer, as wrr() makes one");
+    }
     this.#filters = options.filters ?? [];
+    for (const [index, filter] of this.#filters.entries()) {
+      if (typeof filter !== "function")
+        throw optionInvalid(`filters[${index}]`, filter, "a function, as byVersion() makes one");
+    }
     this.#ejection = options.ejection === false ? undefined : new OutlierEjection(options.ejection, options.now);
   }
 

@@ -12,7 +12,7 @@ import type {
 import { current } from "@clew/context";
 import { Call, currentCall, type Peer } from "./call.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
-import { callReceivesMessage, callReceivesStream, timeoutInvalid } from "./errors.ts";
+import { callReceivesMessage, callReceivesStream, descInvalid, timeoutInvalid } from "./errors.ts";
 import { toMessage, toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
@@ -82,6 +82,7 @@ export function createServiceClient<S extends DescService>(
   client: Client,
   options: ServiceClientOptions = {},
 ): ServiceClient<S> {
+  if (desc?.kind !== "service") throw descInvalid("the service of a client", desc, "Orders");
   const timeoutMs = options.timeoutMs ?? 2000;
   checkTimeout(timeoutMs);
   const middleware = chain(...(options.middleware ?? []));

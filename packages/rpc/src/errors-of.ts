@@ -1,5 +1,5 @@
 import { type DescEnum, type EnumJsonType, getOption, hasOption } from "@bufbuild/protobuf";
-import { errorCodeOutOfRange } from "./errors.ts";
+import { descInvalid, errorCodeOutOfRange } from "./errors.ts";
 import { code as codeOption, default_code as defaultCodeOption } from "./gen/errors/errors_pb.ts";
 import { ServiceError, type ServiceErrorOptions } from "./service-error.ts";
 
@@ -22,15 +22,16 @@ export type Errors<E extends DescEnum> = { readonly [Name in EnumJsonType<E> & s
 /**
  * Reads the options `errors.default_code` and `errors.code` of an enum. A value without either gets 500.
  *
- * @throws CLEW_RPC_ERROR_CODE when a code is no HTTP status of an error: 0, 200, 900
+ * @throws CLEW_RPC_ERROR_CODE when a code is no HTTP status of an error: 0, 200, 900; CLEW_RPC_DESC for what is no enum
  */
 export function errorsOf<E extends DescEnum>(desc: E): Errors<E> {
+  if (desc?.kind !== "enum") throw descInvalid("the enum of errorsOf()", desc, "ErrorReasonSchema");
   const defaultCode = hasOption(desc, defaultCodeOption) ? getOption(desc, defaultCodeOption) : 500;
   const factories: Record<string, ErrorFactory> = {};
   for (const value of desc.values) {
     const code = hasOption(value, codeOption) ? getOption(value, codeOption) : defaultCode;
     // Below 300 the caller would be told of a success.
-    if (code < 300 || code > 600) throw errorCodeOutOfRange(desc.typeName, value.name, code);
+    if (code < 300 || code > 600) throw errorCodeOutOfRange(desc.typeName, desc.file.proto.name, value.name, code);
     factories[value.name] = createErrorFactory(code, value.name);
   }
   return factories as Errors<E>;

@@ -3,10 +3,55 @@ function usageError(code: string, message: string): TypeError & { readonly code:
   return Object.assign(new TypeError(message), { code });
 }
 
+export function descInvalid(what: string, given: unknown, example: string): Error {
+  return usageError(
+    "CLEW_RPC_DESC",
+    `${what} is ${describe(given)}; it must be a descriptor of generated code, as in \`import { ${example} } from "./gen/shop_pb.ts"\``,
+  );
+}
+
+export function serviceInvalid(index: number, given: unknown): Error {
+  const { typeName } = Object(given) as { typeName?: unknown };
+  return usageError(
+    "CLEW_RPC_SERVICE",
+    `option services has ${typeof typeName === "string" ? `the descriptor of ${typeName}` : describe(given)} at ${index}; service(${typeof typeName === "string" ? typeName.split(".").at(-1) : "Orders"}, { ... }) makes a service of a descriptor and its implementation`,
+  );
+}
+
+export function listInvalid(option: string, given: unknown): Error {
+  return usageError("CLEW_RPC_LIST", `option ${option} is ${describe(given)}; it must be a list`);
+}
+
+export function middlewareInvalid(index: number, given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_MIDDLEWARE",
+    `middleware ${index} of a chain is ${describe(given)}; it must be a function around a handler, as recovery() makes one`,
+  );
+}
+
+/** Told to the caller as any defect is, and to the log in full. */
+export function answerInvalid(operation: string, given: unknown): Error {
+  const hint =
+    typeof given === "function"
+      ? "is a middleware in the chain that should be called first, as in `recovery()`?"
+      : "does a middleware lack `return next(call)`?";
+  return usageError(
+    "CLEW_RPC_ANSWER",
+    `${operation}: the chain answered ${describe(given)} and not a promise; ${hint}`,
+  );
+}
+
 export function methodMissing(service: string, method: string, place: string, given: string[]): Error {
   return usageError(
     "CLEW_RPC_METHOD_MISSING",
     `service ${service}: the implementation has no method "${method}", which ${place} declares (it has: ${given.join(", ") || "none"})`,
+  );
+}
+
+export function methodNoFunction(service: string, method: string, place: string, given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_METHOD_MISSING",
+    `service ${service}: the implementation's "${method}" is ${describe(given)}; it must be the function that answers what ${place} declares`,
   );
 }
 
@@ -17,10 +62,10 @@ export function methodUnknown(service: string, method: string, place: string, kn
   );
 }
 
-export function errorCodeOutOfRange(enumName: string, value: string, code: number): Error {
+export function errorCodeOutOfRange(enumName: string, file: string, value: string, code: number): Error {
   return usageError(
     "CLEW_RPC_ERROR_CODE",
-    `enum ${enumName}: value ${value} has the code ${code}; a code is an HTTP status from 300 to 600`,
+    `enum ${enumName} (${file}): value ${value} has the code ${code}; a code is an HTTP status from 300 to 600`,
   );
 }
 
@@ -38,6 +83,21 @@ export function callReceivesMessage(operation: string): Error {
   );
 }
 
+export function jsonOptionInvalid(option: string, given: unknown, works: string): Error {
+  return usageError("CLEW_RPC_JSON_OPTION", `JSON's option ${option} is ${describe(given)}; it must be ${works}`);
+}
+
+export function jsonOptionUnknown(option: string, known: readonly string[]): Error {
+  return usageError("CLEW_RPC_JSON_OPTION", `JSON has no option ${option}; there are ${known.join(", ")}`);
+}
+
 export function timeoutInvalid(given: unknown): Error {
   return usageError("CLEW_RPC_TIMEOUT", `timeoutMs is ${String(given)}; it must be a number of milliseconds above 0`);
+}
+
+function describe(given: unknown): string {
+  if (typeof given === "string") return JSON.stringify(given.length > 100 ? `${given.slice(0, 100)}...` : given);
+  if (typeof given === "function") return "a function";
+  if (Array.isArray(given)) return "a list";
+  return typeof given === "object" && given !== null ? "an object" : String(given);
 }

@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
+import { middlewareInvalid } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 
 /** What a handler answers: one message, or a stream of them, as the method has it. */
@@ -11,7 +12,11 @@ export type Handler = (call: Call) => Promise<Reply>;
 /** A function around a handler. The same type serves servers and clients, and all four kinds of call. */
 export type Middleware = (next: Handler) => Handler;
 
-/** Several middlewares as one; the first is the outermost. */
+/**
+ * Several middlewares as one; the first is the outermost.
+ *
+ * @throws CLEW_RPC_MIDDLEWARE for what is no function
+ */
 export function chain(...middleware: readonly Middleware[]): Middleware {
   const parts: Middleware[] = [];
   let neighbours: (() => Watch)[] = [];
@@ -20,7 +25,8 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
     if (joined.length > 0) parts.push((next) => watchCalls(joined, next));
     neighbours = [];
   };
-  for (const one of middleware) {
+  for (const [index, one] of middleware.entries()) {
+    if (typeof one !== "function") throw middlewareInvalid(index, one);
     const makeWatch = watches.get(one);
     if (makeWatch !== undefined) neighbours.push(makeWatch);
     else {

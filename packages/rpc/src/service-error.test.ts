@@ -70,11 +70,18 @@ test("errorsOf makes one factory for each value, with the code of the value or t
 
 test("a code that tells of a success, or none at all, is an error at the start that names the value", () => {
   for (const [desc, message] of [
-    [BadErrorReasonSchema, /BadErrorReason: value TOO_LARGE has the code 900/],
-    [ZeroErrorReasonSchema, /ZeroErrorReason: value FORGOTTEN has the code 0/],
+    [BadErrorReasonSchema, /BadErrorReason \(\S+\.proto\): value TOO_LARGE has the code 900/],
+    [ZeroErrorReasonSchema, /ZeroErrorReason \(\S+\.proto\): value FORGOTTEN has the code 0/],
   ] as const) {
     assert.throws(() => errorsOf(desc), { code: "CLEW_RPC_ERROR_CODE", message });
   }
+});
+
+test("what is no enum is an error that says where one comes from", () => {
+  assert.throws(() => errorsOf({} as typeof BadErrorReasonSchema), {
+    code: "CLEW_RPC_DESC",
+    message: /errorsOf\(\) is an object/,
+  });
 });
 
 test("a predicate for each of the usual codes, whatever the reason", () => {

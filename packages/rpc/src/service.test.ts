@@ -23,6 +23,14 @@ test("a method left out is an error at once, which names it", () => {
   });
 });
 
+test("a method that is no function is an error at once, which tells what it is", () => {
+  const wrong = { ...greeter, sayAll: 3 } as unknown as typeof greeter;
+  assert.throws(() => service(Greeter, wrong), {
+    code: "CLEW_RPC_METHOD_MISSING",
+    message: /"sayAll" is 3; it must be the function that answers what .*\.proto declares/,
+  });
+});
+
 test("a method the service does not have is an error at once, which names it and what there is", () => {
   assert.throws(() => service(Greeter, { ...greeter, sayHallo: async () => ({}) } as typeof greeter), {
     code: "CLEW_RPC_METHOD_UNKNOWN",

@@ -9,7 +9,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
-import { methodMissing, methodUnknown } from "./errors.ts";
+import { descInvalid, listInvalid, methodMissing, methodNoFunction, methodUnknown, serviceInvalid } from "./errors.ts";
 import { MessageStream, toMessage } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
@@ -47,10 +47,11 @@ export interface Service {
 /**
  * Joins a service of a .proto and the object that implements it.
  *
- * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit.
+ * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit, CLEW_RPC_DESC for what is no service.
  */
 export function service<S extends DescService>(desc: S, implementation: Implementation<S>): Service {
-  const functions = implementation as unknown as Record<string, AnyFunction>;
+  if (desc?.kind !== "service") throw descInvalid("the first argument of service()", desc, "Orders");
+  const functions = (implementation ?? {}) as unknown as Record<string, AnyFunction>;
   const known = desc.methods.map((method) => method.localName);
   const given = Object.keys(functions);
   for (const name of given) {
@@ -61,13 +62,30 @@ export function service<S extends DescService>(desc: S, implementation: Implemen
   return {
     desc,
     methods: desc.methods.map((methodDesc) => {
-      if (typeof functions[methodDesc.localName] !== "function") {
-        throw methodMissing(desc.typeName, methodDesc.localName, placeInProto(methodDesc), given);
+      const { localName } = methodDesc;
+      if (functions[localName] === undefined) {
+        throw methodMissing(desc.typeName, localName, placeInProto(methodDesc), given);
+      }
+      if (typeof functions[localName] !== "function") {
+        throw methodNoFunction(desc.typeName, localName, placeInProto(methodDesc), functions[localName]);
       }
       const method = createMethod(methodDesc);
       return { method, handler: createHandler(method, functions) };
     }),
   };
+}
+
+/**
+ * What a server was given as its services, as it is.
+ *
+ * @throws CLEW_RPC_SERVICE for one that `service()` did not make, CLEW_RPC_LIST
+ */
+export function checkServices(services: readonly Service[]): readonly Service[] {
+  if (!Array.isArray(services)) throw listInvalid("services", services);
+  for (const [index, one] of services.entries()) {
+    if (one?.desc?.kind !== "service" || !Array.isArray(one.methods)) throw serviceInvalid(index, one);
+  }
+  return services;
 }
 
 // Which kind a method is was checked against the type of the implementation; here only its name remains.

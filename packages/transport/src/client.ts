@@ -1,8 +1,9 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { BalancedClient, type BalancingOptions, isResolvable } from "@clew/registry";
 import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
+import { checkOptionNames } from "./check-options.ts";
 import { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
-import { optionInvalid, schemeUnknown } from "./errors.ts";
+import { optionElsewhere, optionInvalid, schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 import { GrpcWebClient, type GrpcWebClientOptions } from "./grpc-web/index.ts";
 import { HttpClient, type HttpClientOptions } from "./http/index.ts";
@@ -44,6 +45,7 @@ export function createClient<S extends DescService>(
   desc: S,
   options: ClientOptions | MemoryClientOptions,
 ): ServiceClient<S> {
+  checkClientOptionNames(options);
   const client = "server" in options ? new MemoryClient(options.server) : openClient(options);
   return createServiceClient(desc, client, options);
 }
@@ -60,6 +62,7 @@ export async function createReadyClient<S extends DescService>(
   options: ClientOptions,
   signal: AbortSignal = AbortSignal.timeout(10_000),
 ): Promise<ServiceClient<S>> {
+  checkClientOptionNames(options);
   const client = openClient(options);
   try {
     const functions = createServiceClient(desc, client, options);
@@ -69,6 +72,47 @@ export async function createReadyClient<S extends DescService>(
     await client.close();
     throw error;
   }
+}
+
+const clientOptions: Readonly<Record<keyof ClientOptions | keyof MemoryClientOptions, true>> = {
+  endpoint: true,
+  server: true,
+  protocol: true,
+  http: true,
+  grpc: true,
+  connect: true,
+  grpcWeb: true,
+  middleware: true,
+  timeoutMs: true,
+  discovery: true,
+  subset: true,
+  clientId: true,
+  dnsRefreshMs: true,
+  logger: true,
+  lookup: true,
+  random: true,
+  sleep: true,
+  balancer: true,
+  filters: true,
+  ejection: true,
+  now: true,
+  readyTimeoutMs: true,
+};
+
+/** Options that belong to one protocol, and are looked for beside the endpoint. */
+const elsewhere: Readonly<Record<string, readonly string[]>> = {
+  codec: ["http", "grpc", "connect", "grpcWeb"],
+  tls: ["http", "grpc", "connect", "grpcWeb"],
+  compression: ["http", "grpc", "connect", "grpcWeb"],
+  http2: ["http", "connect", "grpcWeb"],
+  userAgent: ["http", "grpc", "connect", "grpcWeb"],
+  bodyLimitBytes: ["http"],
+  maxMessageBytes: ["grpc", "connect", "grpcWeb"],
+};
+
+function checkClientOptionNames(options: object): void {
+  for (const [name, places] of Object.entries(elsewhere)) if (name in options) throw optionElsewhere(name, places);
+  checkOptionNames(options, Object.keys(clientOptions));
 }
 
 function openClient(options: ClientOptions): Client {

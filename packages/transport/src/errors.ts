@@ -44,7 +44,17 @@ export function serverAlreadyStarted(server: string): TransportError {
 }
 
 export function optionInvalid(option: string, given: unknown, works: string): TransportError {
-  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${String(given)}; it must be ${works}`);
+  const text = typeof given === "object" && given !== null ? "an object" : String(given);
+  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${text}; it must be ${works}`);
+}
+
+export function optionUnknown(option: string, known: readonly string[]): TransportError {
+  return usageError("CLEW_TRANSPORT_OPTION", `there is no option ${option}; there are ${known.join(", ")}`);
+}
+
+export function optionElsewhere(option: string, places: readonly string[]): TransportError {
+  const works = places.map((place) => `${place}: { ${option} }`).join(" or ");
+  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is of one protocol; ${works} would work`);
 }
 
 export function tlsInvalid(problem: string, cause?: unknown): TransportError {
@@ -103,6 +113,13 @@ export function ruleWithoutPath(owner: string): TransportError {
   );
 }
 
+export function ruleNested(owner: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_RULE",
+    `${owner}: its google.api.http rule has additional_bindings in additional_bindings; put them all beside each other`,
+  );
+}
+
 export function ruleVerbInvalid(owner: string, kind: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
@@ -139,6 +156,13 @@ export function eventIdInvalid(given: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_EVENT_ID",
     `the event id ${JSON.stringify(given)} has a line break or a NUL in it, which no event can have`,
+  );
+}
+
+export function methodOptionUnknown(key: string, option: string, known: readonly string[]): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_METHOD_OPTION",
+    `option methods["${key}"] has "${option}", which is no option of a method (there are: ${known.join(", ")})`,
   );
 }
 

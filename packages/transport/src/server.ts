@@ -1,5 +1,6 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
+import { checkServerOptionNames } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { Health } from "./health.ts";
@@ -48,6 +49,7 @@ export class Server {
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
   constructor(options: ServerOptions = {}) {
+    checkServerOptionNames(options);
     const resolved = resolveListenerOptions(options);
     const grpc = createGrpcHandler({ ...options, health: options.health !== false });
     const protocols = options.protocols ?? protocolNames;

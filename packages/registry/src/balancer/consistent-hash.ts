@@ -1,4 +1,5 @@
 import type { Call } from "@clew/rpc";
+import { optionInvalid } from "../errors.ts";
 import { fnv1a32, mix32 } from "../hash.ts";
 import type { Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
@@ -16,8 +17,11 @@ export interface ConsistentHashOptions {
  *
  * It is rendezvous hashing: every node gets a score of its own for the key, -weight / ln(hash of node and key), and the highest
  * has it. No ring to keep, so any selection of the nodes will do.
+ *
+ * @throws CLEW_REGISTRY_OPTION
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
+  if (typeof options.key !== "function") throw optionInvalid("key", options.key, "a function of the call");
   return new ConsistentHash(options.key, options.random ?? Math.random);
 }
 

@@ -1,4 +1,5 @@
 import type { Registry } from "@bufbuild/protobuf";
+import { jsonOptionInvalid, jsonOptionUnknown } from "../errors.ts";
 
 export interface JsonCodecOptions {
   /** Write fields that hold their zero value, as Kratos does. Default: true. */
@@ -31,8 +32,9 @@ export interface JsonPolicy {
   readonly types: Registry | undefined;
 }
 
+/** @throws CLEW_RPC_JSON_OPTION */
 export function resolveJsonCodecOptions(options: JsonCodecOptions): JsonPolicy {
-  return {
+  const policy: JsonPolicy = {
     emitZeroValues: options.emitZeroValues ?? true,
     rejectUnknownFields: options.rejectUnknownFields ?? false,
     useProtoFieldNames: options.useProtoFieldNames ?? false,
@@ -40,4 +42,10 @@ export function resolveJsonCodecOptions(options: JsonCodecOptions): JsonPolicy {
     int64AsNumber: options.int64AsNumber ?? false,
     types: options.types,
   };
+  for (const name of Object.keys(options)) if (!(name in policy)) throw jsonOptionUnknown(name, Object.keys(policy));
+  for (const [name, value] of Object.entries(policy)) {
+    if (name === "types" || typeof value === "boolean" || (name === "int64AsNumber" && value === "safe")) continue;
+    throw jsonOptionInvalid(name, value, name === "int64AsNumber" ? 'true, false or "safe"' : "true or false");
+  }
+  return policy;
 }

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { HeaderFields } from "@clew/http2";
 import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
+import { checkCodec } from "../check-options.ts";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { ClientConnection } from "../http2/client-connection.ts";
 import { addressOf } from "../http2/connect.ts";
@@ -54,6 +55,8 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
   if (!(headerLimitBytes > 0)) throw optionInvalid("headerLimitBytes", headerLimitBytes, "a number of bytes above 0");
   if (!(connectTimeoutMs > 0))
     throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
+  const { codec = protoCodec } = options;
+  checkCodec("codec", codec);
   const { host, port, socketPath, isSecure } = parseEndpoint(String(options.endpoint));
   return {
     host,
@@ -61,7 +64,7 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
     socketPath,
     authority: options.authority ?? (socketPath === undefined ? addressOf({ host, port }) : host),
     userAgent: options.userAgent === undefined ? "grpc-clew" : `${options.userAgent} grpc-clew`,
-    codec: options.codec ?? protoCodec,
+    codec,
     compression: readCompression(options.compression),
     maxMessageBytes,
     headerLimitBytes,

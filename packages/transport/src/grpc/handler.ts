@@ -12,6 +12,7 @@ import { type Logger, silentLogger } from "@clew/log";
 import {
   type Codec,
   chain,
+  checkServices,
   type Handler,
   jsonCodec,
   type Method,
@@ -21,6 +22,7 @@ import {
   type Service,
   ServiceError,
 } from "@clew/rpc";
+import { checkCodecs } from "../check-options.ts";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { Health } from "../health.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
@@ -73,11 +75,12 @@ interface ResolvedOptions {
 
 function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions {
   const { timeoutMs = 1000, maxMessageBytes = 4 * 1024 * 1024 } = options;
-  if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
+  if (!isTimeout(timeoutMs)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
   if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
   const given = options.codecs ?? [];
+  checkCodecs("codecs", given);
   return {
-    services: options.services ?? [],
+    services: checkServices(options.services ?? []),
     middleware: options.middleware ?? [],
     timeoutMs,
     methods: options.methods ?? {},
@@ -88,6 +91,10 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
     health: options.health ?? true,
     reflection: options.reflection ?? true,
   };
+}
+
+function isTimeout(given: unknown): boolean {
+  return typeof given === "number" && given >= 0;
 }
 
 /** What is known of a method before its first call. */
@@ -239,7 +246,8 @@ function createRoutes(options: ResolvedOptions, ownServices: readonly Service[])
     let { timeoutMs } = options;
     for (const [key, entry] of entriesOf(method.operation)) {
       timeoutMs = entry.timeoutMs ?? timeoutMs;
-      if (!(timeoutMs >= 0)) throw optionInvalid(`methods["${key}"].timeoutMs`, timeoutMs, "a number of milliseconds");
+      if (!isTimeout(timeoutMs))
+        throw optionInvalid(`methods["${key}"].timeoutMs`, timeoutMs, "a number of milliseconds");
     }
     // A stream may take as long as it likes, unless its own entry says otherwise.
     if (method.kind !== "unary") timeoutMs = options.methods[method.operation]?.timeoutMs ?? 0;

@@ -1,4 +1,5 @@
 import { ServiceError } from "@clew/rpc";
+import { checkServerOptionNames } from "../check-options.ts";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
@@ -19,6 +20,7 @@ export class GrpcServer {
 
   /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TLS, CLEW_TRANSPORT_SERVICE_CONFLICT. */
   constructor(options: GrpcServerOptions = {}) {
+    checkServerOptionNames(options);
     this.#handler = createGrpcHandler(options);
     const listener = resolveListenerOptions({ ...options, maxConnectionIdleMs: options.maxConnectionIdleMs ?? 0 });
     this.#listener = new Listener({

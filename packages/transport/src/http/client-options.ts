@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
 import { type Codec, jsonCodec } from "@clew/rpc";
+import { checkCodec } from "../check-options.ts";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { addressOf } from "../http2/connect.ts";
 import { type ClientKeepAliveOptions, type KeepAliveOptions, resolveClientKeepAlive } from "../http2/keepalive.ts";
@@ -84,12 +85,14 @@ export function resolveHttpClientOptions(options: HttpClientOptions): ResolvedHt
     throw optionInvalid("connectTimeoutMs", connectTimeoutMs, "a number of milliseconds above 0");
   if (compression !== "identity" && !Object.hasOwn(requestCodings, compression))
     throw optionInvalid("compression", compression, '"gzip", "br", "zstd" or "identity"');
+  const { codec = jsonCodec } = options;
+  checkCodec("codec", codec);
   const endpoint = parseEndpoint(String(options.endpoint));
   return {
     ...endpoint,
     authority: options.authority,
     http2: options.http2 ?? (endpoint.scheme === "http" ? false : undefined),
-    codec: options.codec ?? jsonCodec,
+    codec,
     userAgent: options.userAgent ?? "clew",
     compression: compression === "identity" ? undefined : compression,
     acceptEncoding: options.acceptEncoding ?? acceptedCodings,

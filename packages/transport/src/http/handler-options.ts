@@ -1,5 +1,5 @@
 import { type Logger, silentLogger } from "@clew/log";
-import type { Codec, JsonCodecOptions, Middleware, Service } from "@clew/rpc";
+import { type Codec, checkServices, type JsonCodecOptions, type Middleware, type Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 import type { MethodEntries } from "../method-entries.ts";
 import { defaultCodecs } from "./body-codec.ts";
@@ -10,7 +10,7 @@ import {
 } from "./health-routes.ts";
 import { checkMethodOptions, checkTimeout, type HttpMethodOptions, withJson } from "./method-options.ts";
 import { type MultipartLimits, type ResolvedMultipartLimits, resolveMultipartLimits } from "./multipart-parser.ts";
-import type { Filter, RawHandler, Route, RouteGroup } from "./route.ts";
+import { checkFilter, type Filter, type RawHandler, type Route, type RouteGroup } from "./route.ts";
 import { type EventStreamOptions, type ResolvedEventStreamOptions, resolveEventStreamOptions } from "./sse/options.ts";
 import { parseTemplate } from "./template.ts";
 import { type ResolvedWebSocketOptions, resolveWebSocketOptions, type WebSocketOptions } from "./websocket/options.ts";
@@ -87,7 +87,7 @@ export type ResolvedHttpHandlerOptions = Readonly<
 /** @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TEMPLATE */
 export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): ResolvedHttpHandlerOptions {
   const resolved: ResolvedHttpHandlerOptions = {
-    services: options.services ?? [],
+    services: checkServices(options.services ?? []),
     middleware: options.middleware ?? [],
     filters: options.filters ?? [],
     routes: options.routes ?? [],
@@ -110,6 +110,7 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
     logger: options.logger ?? silentLogger,
   };
   checkMethodOptions(resolved);
+  for (const [index, filter] of resolved.filters.entries()) checkFilter(filter, `filters[${index}]`);
   checkTimeout(resolved.streamDrainMs, "streamDrainMs");
   const { prefix, trailingSlash } = resolved;
   if (prefix !== "" && (prefix.endsWith("/") || parseTemplate(prefix, "option prefix").variables.length > 0)) {

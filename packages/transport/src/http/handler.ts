@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Context, runHolder } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import {
+  answerInvalid,
   type Call,
   callCancelled,
   type Handler,
@@ -227,6 +228,10 @@ export class HttpHandler implements StreamHandler {
       settle(undefined, error);
       return;
     }
+    if (typeof answer?.then !== "function") {
+      settle(undefined, answerInvalid(call.operation, answer));
+      return;
+    }
     answer.then(
       (reply) => settle(reply, undefined),
       (error: unknown) => settle(undefined, error),
@@ -275,8 +280,10 @@ export class HttpHandler implements StreamHandler {
   /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
   #toServiceError(call: Call, thrown: unknown): ServiceError {
     if (thrown instanceof ServiceError) return thrown;
-    this.#options.logger.error(`${call.operation} failed`, { error: thrown });
-    return ServiceError.from(thrown);
+    // Nothing was thrown where the chain answered nothing.
+    const error = thrown ?? answerInvalid(call.operation, thrown);
+    this.#options.logger.error(`${call.operation} failed`, { error });
+    return ServiceError.from(error);
   }
 
   #answerUnrouted(verb: string, path: string, query: string, exchange: ServerExchange): void | Promise<void> {

@@ -31,6 +31,7 @@ export type ResolvedHealthRouteOptions = Readonly<Required<HealthRouteOptions>>;
  */
 export function resolveHealthRouteOptions(given: boolean | HealthRouteOptions): ResolvedHealthRouteOptions | undefined {
   if (given === false) return undefined;
+  if (given !== true && typeof given !== "object") throw optionInvalid("health", given, "true, false or options");
   const options = given === true ? {} : given;
   const resolved = {
     live: options.live ?? "/healthz",

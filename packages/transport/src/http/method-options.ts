@@ -1,4 +1,5 @@
 import { type Codec, createJsonCodec, type JsonCodecOptions, type Service } from "@clew/rpc";
+import { checkCodecs } from "../check-options.ts";
 import { optionInvalid } from "../errors.ts";
 import { longestTimerMs } from "../listener.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
@@ -57,21 +58,23 @@ export function checkMethodOptions(options: ResolvedMethodOptions, name = ""): R
   if (!(bodyLimitBytes >= 0 && bodyLimitBytes < Infinity)) {
     throw optionInvalid(`${name}bodyLimitBytes`, bodyLimitBytes, "a number of 0 or more");
   }
+  checkCodecs(`${name}codecs`, codecs);
   if (codecs.length === 0) throw optionInvalid(`${name}codecs`, "empty", "at least one codec");
   return options;
 }
 
 export function checkTimeout(timeoutMs: number, name: string): void {
-  if (timeoutMs >= 0 && timeoutMs <= longestTimerMs) return;
+  if (typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs <= longestTimerMs) return;
   throw optionInvalid(name, timeoutMs, `a number of milliseconds from 0 to ${longestTimerMs}`);
 }
 
 /** Codecs with another `json`. */
 export function withJson(codecs: readonly Codec[], json: JsonCodecOptions | undefined, name = ""): readonly Codec[] {
   if (json === undefined) return codecs;
-  if (!codecs.some((codec) => codec.name === "json")) {
+  // What is no codec is told of by who checks them all.
+  if (!codecs.some((codec) => codec?.name === "json")) {
     throw optionInvalid(`${name}json`, "given", `left out where codecs has none that is named "json"`);
   }
   const own = createJsonCodec(json);
-  return codecs.map((codec) => (codec.name === "json" ? own : codec));
+  return codecs.map((codec) => (codec?.name === "json" ? own : codec));
 }

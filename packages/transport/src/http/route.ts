@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Middleware } from "@clew/rpc";
+import { optionInvalid } from "../errors.ts";
 
 /**
  * Answers a raw HTTP request. What it throws is answered as an error, if it did not begin a reply. Over HTTP/2 request and
@@ -82,14 +83,22 @@ export function flattenRoutes(routes: readonly (Route | RouteGroup)[], around: S
   return routes.flatMap((one) => {
     const filters = [...around.filters, ...(one.filters ?? [])];
     const middleware = one.middleware === false ? undefined : joinMiddleware(around.middleware, one.middleware);
+    for (const filter of one.filters ?? [])
+      checkFilter(filter, `filters of ${"routes" in one ? one.prefix : one.path}`);
     if ("routes" in one) {
       return flattenRoutes(one.routes, { prefix: joinPaths(around.prefix, one.prefix), filters, middleware });
     }
     const { handle, timeoutMs = 0 } = one;
+    if (typeof one.verb !== "string") throw optionInvalid(`verb of route ${one.path}`, one.verb, 'one like "GET"');
     const verb = one.verb.toUpperCase();
     const path = joinPaths(around.prefix, one.path);
     return [{ verb, path, operation: one.operation ?? `${verb} ${path}`, handle, filters, middleware, timeoutMs }];
   });
+}
+
+/** @throws CLEW_TRANSPORT_OPTION for what is no function */
+export function checkFilter(filter: Filter, name: string): void {
+  if (typeof filter !== "function") throw optionInvalid(name, filter, "a function, as compression() makes one");
 }
 
 function joinMiddleware(

@@ -108,6 +108,12 @@ test("a rule that does not work is an error at registration that names method, u
       /^\/bad.v1.Bad\/Do \(bad.proto\): path "no-slash" does not begin with a slash/,
     ],
     [{ additionalBindings: [get("/a")] }, "CLEW_TRANSPORT_RULE", /no path/],
+    [{ body: "*" }, "CLEW_TRANSPORT_RULE", /no path/],
+    [
+      { ...get("/a"), additionalBindings: [{ ...get("/b"), additionalBindings: [get("/c")] }] },
+      "CLEW_TRANSPORT_RULE",
+      /additional_bindings in additional_bindings/,
+    ],
     [
       { pattern: { case: "custom", value: { kind: "NOT A VERB", path: "/a" } } },
       "CLEW_TRANSPORT_RULE",

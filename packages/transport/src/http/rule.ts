@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { type HttpRule, httpRule, type Method, placeInProto } from "@clew/rpc";
-import { fieldMissing, fieldUnusable, ruleVerbInvalid, ruleWithoutPath } from "../errors.ts";
+import { fieldMissing, fieldUnusable, ruleNested, ruleVerbInvalid, ruleWithoutPath } from "../errors.ts";
 import { compileText } from "./field-text.ts";
 import { joinPaths } from "./route.ts";
 import { anyVerb } from "./router.ts";
@@ -37,13 +37,14 @@ export function readRules(method: Method, prefix = ""): Rule[] {
     const template = parseTemplate(prefix + method.operation, ownerOf(method));
     return [{ verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
   }
+  if (option.additionalBindings.some((one) => one.additionalBindings.length > 0)) throw ruleNested(ownerOf(method));
   return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule, prefix));
 }
 
 /** Whether a method has a google.api.http rule. */
 export function hasRule({ desc }: Method): boolean {
-  const { pattern, additionalBindings } = getOption(desc, httpRule);
-  return pattern.case !== undefined || additionalBindings.length > 0;
+  const { pattern, additionalBindings, body, responseBody } = getOption(desc, httpRule);
+  return pattern.case !== undefined || additionalBindings.length > 0 || body !== "" || responseBody !== "";
 }
 
 /** A method as an error names it, with the place in its .proto: `/shop.Orders/Find (shop.proto:12)`. */

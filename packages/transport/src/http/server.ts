@@ -1,3 +1,4 @@
+import { checkServerOptionNames } from "../check-options.ts";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
@@ -19,6 +20,7 @@ export class HttpServer {
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
   constructor(options: HttpServerOptions = {}) {
+    checkServerOptionNames(options);
     const resolved = resolveListenerOptions(options);
     const handler = new HttpHandler(options);
     this.#handler = handler;

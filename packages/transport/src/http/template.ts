@@ -50,6 +50,8 @@ export function parseTemplate(text: string, owner: string): Template {
   };
   if (!text.startsWith("/")) fail("does not begin with a slash");
   const { body, suffix } = splitSuffix(text);
+  if (suffix !== "" && body.length > 1 && body.endsWith("/"))
+    fail(`has the segment ":${suffix}"; {${suffix}} is a variable`);
   if (text.endsWith(":") || (suffix !== "" && body === "/")) fail("has a colon with nothing beside it");
   const segments: Segment[] = [];
   const variables: Variable[] = [];
@@ -62,6 +64,7 @@ export function parseTemplate(text: string, owner: string): Template {
       segments.push({ kind: segment === "*" ? "one" : "rest" });
       return captures++;
     }
+    if (/^:\w/.test(segment)) fail(`has the segment "${segment}"; {${segment.slice(1)}} is a variable`);
     if (/[{}*=]/.test(segment)) fail(`has "${segment}", which is neither a literal, nor * or **, nor a variable`);
     segments.push({ kind: "literal", text: segment });
     return segment;

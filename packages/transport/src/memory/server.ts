@@ -4,6 +4,7 @@ import { Context, current } from "@clew/context";
 import { type Logger, silentLogger } from "@clew/log";
 import {
   chain,
+  checkServices,
   type Deadline,
   deadlineIn,
   earliest,
@@ -35,7 +36,7 @@ type ResolvedMemoryServerOptions = Readonly<Required<MemoryServerOptions>>;
 function resolveMemoryServerOptions(options: MemoryServerOptions): ResolvedMemoryServerOptions {
   const { services = [], middleware = [], timeoutMs = 1000, logger = silentLogger } = options;
   if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
-  return { services, middleware, timeoutMs, logger };
+  return { services: checkServices(services), middleware, timeoutMs, logger };
 }
 
 interface MemoryRoute {

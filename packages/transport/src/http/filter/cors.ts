@@ -88,6 +88,7 @@ function resolveCorsOptions(options: CorsOptions): ResolvedCorsOptions {
 
 function compileOrigins(origins: CorsOptions["origins"]): ResolvedCorsOptions["isAllowed"] {
   if (typeof origins === "function") return origins;
+  if (origins === undefined) throw optionInvalid("origins", undefined, 'origins such as "https://app.example", or "*"');
   const list = typeof origins === "string" || origins instanceof RegExp ? [origins] : [...origins];
   if (list.includes("*")) return undefined;
   const exact = new Set<string>();

@@ -50,6 +50,7 @@ interface ResolvedStaticFilesOptions {
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveStaticFilesOptions(options: StaticFilesOptions): ResolvedStaticFilesOptions {
   const { path = "/", index = "index.html", cacheControl = "no-cache" } = options;
+  if (options.root === undefined) throw optionInvalid("root", undefined, "a folder that is there");
   const given = typeof options.root === "string" ? options.root : fileURLToPath(options.root);
   if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) {
     throw optionInvalid("root", `"${given}"`, "a folder that is there");

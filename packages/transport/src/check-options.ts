@@ -1,0 +1,72 @@
+import type { Codec } from "@clew/rpc";
+import { optionInvalid, optionUnknown } from "./errors.ts";
+import type { ServerOptions } from "./server.ts";
+
+/** All that any server takes: servers may share their options, and pass over what is of another protocol. */
+const serverOptions: Readonly<Record<keyof ServerOptions, true>> = {
+  address: true,
+  listener: true,
+  tls: true,
+  headerLimitBytes: true,
+  headerTimeoutMs: true,
+  requestTimeoutMs: true,
+  maxConnectionIdleMs: true,
+  logger: true,
+  services: true,
+  middleware: true,
+  filters: true,
+  routes: true,
+  prefix: true,
+  methods: true,
+  defaultRoutes: true,
+  trailingSlash: true,
+  notFound: true,
+  methodNotAllowed: true,
+  health: true,
+  timeoutMs: true,
+  bodyLimitBytes: true,
+  codecs: true,
+  json: true,
+  multipart: true,
+  events: true,
+  webSocket: true,
+  streamDrainMs: true,
+  maxMessageBytes: true,
+  compression: true,
+  reflection: true,
+  maxConcurrentCalls: true,
+  maxConnectionAgeMs: true,
+  maxConnectionAgeGraceMs: true,
+  keepaliveTimeMs: true,
+  keepaliveTimeoutMs: true,
+  minPingIntervalMs: true,
+  allowPingsWithoutCalls: true,
+  protocols: true,
+};
+
+/** @throws CLEW_TRANSPORT_OPTION for an option that no server has */
+export function checkServerOptionNames(options: object): void {
+  checkOptionNames(options, Object.keys(serverOptions));
+}
+
+/**
+ * Refuses an option that there is not, which would else do nothing and say nothing.
+ *
+ * @throws CLEW_TRANSPORT_OPTION
+ */
+export function checkOptionNames(options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) if (!known.includes(name)) throw optionUnknown(name, known);
+}
+
+/** @throws CLEW_TRANSPORT_OPTION */
+export function checkCodecs(name: string, codecs: readonly Codec[]): void {
+  if (!Array.isArray(codecs)) throw optionInvalid(name, codecs, "a list of codecs");
+  for (const [index, codec] of codecs.entries()) checkCodec(`${name}[${index}]`, codec);
+}
+
+/** @throws CLEW_TRANSPORT_OPTION for what is no codec, such as the name of one */
+export function checkCodec(name: string, codec: Codec): void {
+  if (typeof codec?.compile === "function" && typeof codec.contentType === "string") return;
+  const given = typeof codec === "string" ? `"${codec as string}"` : codec;
+  throw optionInvalid(name, given, 'a codec, as `import { xmlCodec } from "clew/codec/xml"` has one');
+}

@@ -1,0 +1,160 @@
+// What a developer gets wrong is told when a server or a client is made, with the option's name and what would work.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createLogger } from "@clew/log";
+import { createServiceClient, type Middleware, type Service, service } from "@clew/rpc";
+import {
+  type ClientOptions,
+  createClient,
+  createReadyClient,
+  GrpcServer,
+  HttpServer,
+  MemoryServer,
+  Server,
+  type ServerOptions,
+} from "@clew/transport";
+import { cors, type Route, staticFiles } from "@clew/transport/http";
+import { Shop } from "./gen/test/v1/shop_pb.ts";
+import { Echo } from "./gen/test/v1/test_pb.ts";
+import { echo } from "./http-shelves.ts";
+import { shop } from "./shop.ts";
+
+const address = "127.0.0.1:0";
+
+/** What TypeScript would refuse, from JavaScript or a file. */
+function wrong<T>(options: object): T {
+  return options as T;
+}
+
+test("services that are none", () => {
+  for (const Kind of [HttpServer, GrpcServer, Server]) {
+    assert.throws(() => new Kind(wrong({ address, services: [echo(), Shop] })), {
+      code: "CLEW_RPC_SERVICE",
+      message:
+        /^option services has the descriptor of test\.v1\.Shop at 1; service\(Shop, \{ \.\.\. \}\) makes a service/,
+    });
+    assert.throws(() => new Kind(wrong({ address, services: echo() })), {
+      message: /^option services is an object; .*list/,
+    });
+    assert.throws(() => new Kind(wrong({ address, services: [undefined] })), { message: /has undefined at 0/ });
+  }
+  assert.throws(() => new MemoryServer(wrong({ services: [Shop] })), { code: "CLEW_RPC_SERVICE" });
+  assert.throws(() => service(wrong(shop()), {}), {
+    code: "CLEW_RPC_DESC",
+    message: /^the first argument of service\(\) is an object/,
+  });
+  assert.throws(() => createClient(wrong<typeof Echo>(echo()), { endpoint: "http://127.0.0.1:1" }), {
+    code: "CLEW_RPC_DESC",
+    message: /^the service of a client is an object; it must be a descriptor of generated code/,
+  });
+  assert.throws(() => createServiceClient(wrong<typeof Echo>(undefined as never), wrong({})), {
+    message: /client is undefined/,
+  });
+});
+
+test("middleware, filters, codecs and routes that are none", () => {
+  const cases: [object, string, RegExp][] = [
+    [
+      { middleware: ["recovery"] },
+      "CLEW_RPC_MIDDLEWARE",
+      /^middleware 0 of a chain is "recovery"; .*as recovery\(\) makes one/,
+    ],
+    [{ filters: [{}] }, "CLEW_TRANSPORT_OPTION", /^option filters\[0\] is an object; it must be a function/],
+    [{ codecs: ["xml"] }, "CLEW_TRANSPORT_OPTION", /^option codecs\[0\] is "xml"; it must be a codec, as `import/],
+    [{ codecs: "xml" }, "CLEW_TRANSPORT_OPTION", /^option codecs is xml; it must be a list of codecs/],
+    [{ codecs: ["xml"], json: {} }, "CLEW_TRANSPORT_OPTION", /"json"/],
+    [
+      { json: { int64AsNumber: "yes" } },
+      "CLEW_RPC_JSON_OPTION",
+      /int64AsNumber is "yes"; it must be true, false or "safe"/,
+    ],
+    [
+      { json: { emitDefaults: true } },
+      "CLEW_RPC_JSON_OPTION",
+      /^JSON has no option emitDefaults; there are emitZeroValues, /,
+    ],
+    [{ health: "yes" }, "CLEW_TRANSPORT_OPTION", /^option health is yes; it must be true, false or options/],
+    [{ timeoutMs: "5" }, "CLEW_TRANSPORT_OPTION", /^option timeoutMs is 5/],
+    [
+      { methods: { "/test.v1.Echo/*": { timeout: 5 } } },
+      "CLEW_TRANSPORT_METHOD_OPTION",
+      /^option methods\["\/test\.v1\.Echo\/\*"\] has "timeout", .*there are: timeoutMs, bodyLimitBytes, codecs, json/,
+    ],
+    [{ methods: { "/test.v1.Echo/*": { timeoutMs: "5" } } }, "CLEW_TRANSPORT_OPTION", /timeoutMs is 5/],
+    [
+      { methods: { "/test.v1.Echo/*": { codecs: ["x"] } } },
+      "CLEW_TRANSPORT_OPTION",
+      /methods\["\/test\.v1\.Echo\/\*"\]\.codecs\[0\] is "x"/,
+    ],
+    [{ midleware: [] }, "CLEW_TRANSPORT_OPTION", /^there is no option midleware; there are address, .*, middleware, /],
+  ];
+  for (const [options, code, message] of cases) {
+    const given = wrong<ServerOptions>({ address, services: [echo()], ...options });
+    assert.throws(() => new HttpServer(given), { code, message }, JSON.stringify(options));
+    assert.throws(() => new Server(given), { code }, JSON.stringify(options));
+  }
+  const routes: [object, RegExp][] = [
+    [{ path: "/a", handle() {} }, /^option verb of route \/a is undefined/],
+    [{ verb: "GET", path: "/a", handle() {}, filters: ["x"] }, /^option filters of \/a is x/],
+    [{ verb: "GET", path: "/a/:id", handle() {} }, /"\/a\/:id" has the segment ":id"; \{id\} is a variable/],
+    [{ verb: "GET", path: "/a/:id/b", handle() {} }, /has the segment ":id"; \{id\} is a variable/],
+  ];
+  for (const [route, message] of routes) {
+    assert.throws(() => new HttpServer({ address, routes: [wrong<Route>(route)] }), { message }, JSON.stringify(route));
+  }
+  assert.throws(() => cors(wrong({})), { message: /^option origins is undefined; it must be origins such as/ });
+  assert.throws(() => staticFiles(wrong({})), { message: /^option root is undefined; it must be a folder/ });
+});
+
+test("servers may share options that not all of them have", () => {
+  const options: ServerOptions = {
+    address,
+    services: [echo()] as Service[],
+    maxMessageBytes: 5,
+    bodyLimitBytes: 5,
+    prefix: "/a",
+  };
+  for (const Kind of [HttpServer, GrpcServer, Server]) assert.ok(new Kind(options));
+});
+
+test("a client's options are looked at when it is made", async () => {
+  const cases: [object, RegExp][] = [
+    [
+      { endpoint: "http://127.0.0.1:1", codec: {} },
+      /^option codec is of one protocol; http: \{ codec \} or grpc: \{ codec \}/,
+    ],
+    [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
+    [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^there is no option timeout; there are endpoint, /],
+    [{ endpoint: "http://127.0.0.1:1", http: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
+    [{ endpoint: "grpc://127.0.0.1:1", grpc: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
+    [{ endpoint: "direct:///127.0.0.1:1", balancer: "wrr" }, /^option balancer is "wrr"; it must be a balancer/],
+    [{ endpoint: "direct:///127.0.0.1:1", filters: ["v2"] }, /^option filters\[0\] is "v2"; it must be a function/],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => createClient(Echo, wrong<ClientOptions>(options)), { message });
+    await assert.rejects(createReadyClient(Echo, wrong<ClientOptions>(options)), { message });
+  }
+});
+
+test("a chain that answers no promise fails its call, and says how that may come", async () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "error", pretty: false, destination: { write: (line) => lines.push(line) } });
+  const cases: [unknown, RegExp][] = [
+    [() => (next: unknown) => () => next, /answered a function .*called first, as in `recovery\(\)`\?/],
+    [() => () => undefined, /answered undefined .*lack `return next\(call\)`\?/],
+    [() => async () => undefined, /answered undefined .*lack `return next\(call\)`\?/],
+  ];
+  for (const [middleware, message] of cases) {
+    lines.length = 0;
+    const server = new HttpServer({ address, services: [echo()], middleware: [middleware as Middleware], logger });
+    await server.start();
+    const client = createClient(Echo, { endpoint: server.endpoint() });
+    try {
+      await assert.rejects(client.unary({}), { code: 500, reason: "UNKNOWN" });
+      assert.match(lines.join(), message);
+    } finally {
+      await client[Symbol.asyncDispose]();
+      await server.stop(AbortSignal.timeout(1000));
+    }
+  }
+});
