@@ -1,5 +1,6 @@
-export { App, type AppOptions, type Composition, type Hook } from "./app.ts";
+export { App } from "./app.ts";
 export { type AppInfo, currentApp } from "./app-info.ts";
+export type { AppOptions, Composition, Hook } from "./app-options.ts";
 export { Resources } from "./resources.ts";
 export { runMain } from "./run-main.ts";
 export type { Server } from "./server.ts";

@@ -61,7 +61,7 @@ export class DynamicConfiguration {
         for (const target of this.#targets) target.configure(args);
       }
     } catch (error) {
-      settings.logger?.warn("SkyWalking's configuration is not understood", { err: error });
+      settings.logger?.warn("SkyWalking's configuration is not understood", { error });
     }
     return isNew;
   }

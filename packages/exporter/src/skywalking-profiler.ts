@@ -88,7 +88,7 @@ export class TraceProfiler implements SpanProcessor {
     try {
       for (const { name, args } of decodeCommands(reply)) if (name === "ProfileTaskQuery") this.#accept(args);
     } catch (error) {
-      settings.logger?.warn("a profiling task is not understood", { err: error });
+      settings.logger?.warn("a profiling task is not understood", { error });
     }
   }
 

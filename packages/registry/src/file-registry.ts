@@ -166,7 +166,7 @@ export class FileRegistry implements Registrar, Discovery {
         if (this.#registrations.get(path) !== registration) await rm(path, { force: true });
       } catch (error) {
         // The next beat tries again.
-        this.#options.logger.warn("cannot keep an instance registered", { path, err: error });
+        this.#options.logger.warn("cannot keep an instance registered", { path, error });
       }
     }
   }

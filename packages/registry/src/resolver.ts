@@ -159,7 +159,7 @@ export class Resolver {
         const retryMs = backoffMs(++failures, random);
         this.#problem = error instanceof Error ? error.message : String(error);
         this.#cause = error;
-        logger.warn("cannot resolve, trying again", { target, err: error, retryMs: Math.round(retryMs) });
+        logger.warn("cannot resolve, trying again", { target, error, retryMs: Math.round(retryMs) });
         await sleep(retryMs, signal);
       }
     }
