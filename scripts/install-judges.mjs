@@ -75,6 +75,10 @@ const judges = {
       "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
     ],
   },
+  // It wants a protobuf that the others do not.
+  "traces-peer-python-zipkin": {
+    pip: ["grpcio==1.85.1", "opentelemetry-sdk==1.45.2", "opentelemetry-exporter-zipkin-proto-http==1.45.1"],
+  },
   // Its go.mod replaces modules, which go install refuses; five minutes on two cores.
   jaeger: { goModule: "github.com/jaegertracing/jaeger", version: "v1.76.0", command: "./cmd/jaeger" },
   zipkin: { maven: "io.zipkin:zipkin-server:3.6.1:jar:exec" },

@@ -27,7 +27,14 @@ try {
 
 async function main(words) {
   const start = performance.now();
-  const judges = installJudges("traces-peer-go", "traces-peer-js", "traces-peer-python", "jaeger", "zipkin");
+  const judges = installJudges(
+    "traces-peer-go",
+    "traces-peer-js",
+    "traces-peer-python",
+    "traces-peer-python-zipkin",
+    "jaeger",
+    "zipkin",
+  );
   // Java takes longest to start.
   const [jaeger, zipkin, collector] = await Promise.all([
     startJaeger(judges.jaeger, folder, closers),
@@ -73,20 +80,25 @@ async function startCollector() {
   };
 }
 
-/** Each SDK twice, once for each way it sends to the collector. */
+/** Each SDK several times, once for each way it sends to the collector. */
 async function startPeers(judges, collector) {
-  const python = { PYTHONPATH: judges["traces-peer-python"] };
+  const pythonPaths = (protocol) => ({
+    PYTHONPATH: judges[protocol === "zipkin" ? "traces-peer-python-zipkin" : "traces-peer-python"],
+  });
   const programs = {
-    js: [process.execPath, [join(judges["traces-peer-js"], "peer.mjs")], ["http/json", "grpc"]],
+    js: [process.execPath, [join(judges["traces-peer-js"], "peer.mjs")], ["http/json", "grpc", "zipkin"]],
     go: [judges["traces-peer-go"], [], ["http/protobuf", "grpc"]],
-    python: ["python3", [join(here, "peers/python/peer.py")], ["http/protobuf", "grpc"], python],
+    python: ["python3", [join(here, "peers/python/peer.py")], ["http/protobuf", "grpc", "zipkin"], pythonPaths],
     clew: [process.execPath, [join(here, "peers/clew.ts")], ["http/json", "grpc"]],
   };
   const starting = Object.entries(programs).flatMap(([language, [command, args, protocols, env]]) =>
     protocols.map(async (protocol) => {
       const name = `${language}-${protocol.replace("http/", "")}`;
       const endpoint = protocol === "grpc" ? collector.grpc : collector.http;
-      return [name, { name, language, ...(await startPeer(name, command, args, { ...env, protocol, endpoint })) }];
+      return [
+        name,
+        { name, language, ...(await startPeer(name, command, args, { ...env?.(protocol), protocol, endpoint })) },
+      ];
     }),
   );
   return Object.fromEntries(await Promise.all(starting));
@@ -102,6 +114,7 @@ async function startPeer(name, command, args, { protocol, endpoint, ...env }) {
       OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=conformance,team=blue%20whales",
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_EXPORTER_ZIPKIN_ENDPOINT: `${endpoint}/api/v2/spans`,
       OTEL_BSP_SCHEDULE_DELAY: "50",
     },
   });

@@ -112,7 +112,7 @@ function post(
   body: Uint8Array | string,
   headers: Record<string, string> = { "content-type": "application/json" },
 ): Promise<Response> {
-  return fetch(url, { method: "POST", body: body as BodyInit, headers });
+  return fetch(url, { method: "POST", body: body as Uint8Array<ArrayBuffer> | string, headers });
 }
 
 // Zipkin.

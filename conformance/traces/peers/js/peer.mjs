@@ -8,13 +8,17 @@ import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 
 const name = "relay.v1.Relay/Pass";
 const service = process.env.OTEL_SERVICE_NAME;
-const packages = { grpc: "grpc", "http/json": "http", "http/protobuf": "proto" };
-const { OTLPTraceExporter } = await import(
-  `@opentelemetry/exporter-trace-otlp-${packages[process.env.OTEL_EXPORTER_OTLP_PROTOCOL]}`
-);
+const packages = {
+  grpc: "trace-otlp-grpc",
+  "http/json": "trace-otlp-http",
+  "http/protobuf": "trace-otlp-proto",
+  zipkin: "zipkin",
+};
+const exporters = await import(`@opentelemetry/exporter-${packages[process.env.OTEL_EXPORTER_OTLP_PROTOCOL]}`);
+const Exporter = exporters.OTLPTraceExporter ?? exporters.ZipkinExporter;
 const provider = new TracerProvider({
   resource: defaultResource().merge(detectResources({ detectors: [envDetector] })),
-  spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
+  spanProcessors: [new BatchSpanProcessor({ exporter: new Exporter() })],
 });
 const tracer = provider.getTracer("peer");
 const propagator = new CompositePropagator({

@@ -20,12 +20,14 @@ NAME = "relay.v1.Relay/Pass"
 SERVICE = os.environ["OTEL_SERVICE_NAME"]
 
 if os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "grpc":
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Exporter
+elif os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "zipkin":
+    from opentelemetry.exporter.zipkin.proto.http import ZipkinExporter as Exporter
 else:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Exporter
 
 provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+provider.add_span_processor(BatchSpanProcessor(Exporter()))
 tracer = provider.get_tracer("peer")
 
 
