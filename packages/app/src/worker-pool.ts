@@ -252,6 +252,7 @@ class WorkerProcess {
         const text = message.text ?? "";
         this.failures.push(message.isExpected === true ? workerFailed(number, text) : workerDefect(number, text));
       } else if (message?.clew === "stop-all") onStopAsked();
+      else if (message?.clew === "ending") this.#tell("end");
     });
     // Its channel broke, or it could not be started: its end tells.
     this.#worker.on("error", (error) => {
@@ -280,11 +281,15 @@ class WorkerProcess {
 
   stop(): void {
     this.isStopping = true;
-    const message: PrimaryMessage = { clew: "stop" };
-    if (this.#worker.isConnected()) this.#worker.send(message, () => {});
+    this.#tell("stop");
   }
 
   kill(): void {
     this.#worker.process.kill("SIGKILL");
+  }
+
+  #tell(what: PrimaryMessage["clew"]): void {
+    const message: PrimaryMessage = { clew: what };
+    if (this.#worker.isConnected()) this.#worker.send(message, () => {});
   }
 }

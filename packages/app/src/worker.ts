@@ -5,11 +5,12 @@ import { explainFailure } from "./run-main.ts";
 export type WorkerMessage =
   | { readonly clew: "ready"; readonly endpoints: readonly string[] }
   | { readonly clew: "failed"; readonly isExpected: boolean; readonly text: string }
-  | { readonly clew: "stop-all" };
+  | { readonly clew: "stop-all" }
+  | { readonly clew: "ending" };
 
 /** What the primary tells a worker. */
 export interface PrimaryMessage {
-  readonly clew: "stop";
+  readonly clew: "stop" | "end";
 }
 
 /** The variables that make a process a worker. */
@@ -54,9 +55,16 @@ export class WorkerLink {
     return this.#send({ clew: "stop-all" });
   }
 
-  /** Lets go of the primary; without it the process ends when nothing else is left to do. */
+  /**
+   * Lets go of the primary, once it has said that it knows; without it the process ends when nothing else is left to do. A connection that
+   * the primary handed over before it knew that the servers are closed comes before its answer, and goes back to it: read by nobody,
+   * it would be neither answered nor closed.
+   */
   end(): void {
-    if (process.connected) process.disconnect();
+    process.on("message", (message: Partial<PrimaryMessage> | null) => {
+      if (message?.clew === "end" && process.connected) process.disconnect();
+    });
+    void this.#send({ clew: "ending" });
   }
 
   #send(message: WorkerMessage): Promise<boolean> {

@@ -18,6 +18,8 @@ export interface ProgramOptions {
   loadMs?: number;
   /** While there is a file of this name, workers that start fail. */
   brokenFile?: string;
+  /** Workers that stop wait until there is a file of this name. */
+  stopFile?: string;
 }
 
 const options = JSON.parse(process.argv[2] ?? "{}") as ProgramOptions;
@@ -77,6 +79,17 @@ async function compose(resources: Resources): Promise<HttpServer[]> {
   return [server];
 }
 
+// A primary that gets no time: it does nothing until there is the file, and for a while after.
+if (options.stopFile !== undefined && process.env.CLEW_WORKER === undefined) {
+  const { stopFile } = options;
+  process.on("SIGUSR2", () => {
+    say("stands still");
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(stopFile)) Atomics.wait(cell, 0, 0, 10);
+    Atomics.wait(cell, 0, 0, 1000);
+  });
+}
+
 let isStopping = false;
 const app = new App({
   name: "pool",
@@ -87,9 +100,10 @@ const app = new App({
   ...(options.registry === undefined ? {} : { registrar: new FileRegistry({ folder: options.registry }) }),
   afterStart: [() => say("up")],
   beforeStop: [
-    () => {
+    async () => {
       isStopping = true;
       say("stopping");
+      while (options.stopFile !== undefined && !existsSync(options.stopFile)) await sleep(10);
     },
   ],
   afterStop: [() => say("down")],

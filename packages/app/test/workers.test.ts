@@ -265,6 +265,26 @@ test("SIGHUP replaces the workers one by one, and the port stays open; a new one
   await rm(folder, { recursive: true });
 });
 
+test("a connection that is handed to a worker which has just closed goes to another", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "clew-workers-"));
+  const stopFile = join(folder, "stop");
+  const program = new Program({ stopFile });
+  await program.up();
+  program.kill("SIGHUP");
+  await program.until(() => program.pids("stopping").length === 1, "the stop of the first worker");
+  const [stopping] = program.pids("stopping");
+  // What the primary does next is to take these connections; only then does it hear that the worker has closed.
+  program.kill("SIGUSR2");
+  await program.until(() => program.out.includes("stands still"), "the primary stands still");
+  const answers = Array.from({ length: 3 }, () => who(program.endpoint));
+  await writeFile(stopFile, "");
+  for (const { pid } of await Promise.all(answers)) assert.notEqual(pid, stopping);
+  await program.until(() => program.lines("all workers are restarted").length === 1, "the restart");
+  program.kill("SIGTERM");
+  assert.deepEqual(await program.ended, { exit: 0, signal: null });
+  await rm(folder, { recursive: true });
+});
+
 test("a second signal ends all at once", async () => {
   const program = new Program({ stopTimeoutMs: 60_000 });
   const pids = await program.up();
