@@ -196,7 +196,7 @@ test("a backend that is away is left for another; with none the segments stay th
   const gone = await startCollector();
   await gone.stop();
   const there = await collector();
-  const exporter = exporterTo([gone.address, there.address], { timeoutMs: 5000 });
+  const exporter = exporterTo([gone.address, there.address], { timeoutMs: 30_000 });
   for (let index = 0; index < 3; index++) assert.equal((await exporter.export([segment])).outcome, "exported");
   assert.equal(there.segments.length, 3);
   const lost = await exporterTo([gone.address]).export([segment]);
