@@ -4,7 +4,7 @@ import { BatchQueue, type BatchQueueStats, createResource, isTracingSuppressed, 
 import type { Delivery, DeliveryStats } from "./delivery.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { encodeLogs, encodeLogsAsJson, type LogRecord } from "./otlp-logs-encode.ts";
-import { type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+import { componentTypeOf, type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
 
 export interface OtlpLogsOptions extends OtlpOptions {
   /** What writes the lines: this process. Default: {@link createResource}'s, which asks the environment. */
@@ -57,6 +57,10 @@ export class OtlpLogs {
       exportTimeoutMs: options.exportTimeoutMs ?? countFrom(env.OTEL_BLRP_EXPORT_TIMEOUT) ?? 60_000,
       shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
     });
+  }
+
+  get componentType(): string {
+    return componentTypeOf(this.#settings);
   }
 
   /** Where the lines go; of gRPC's only host and port count. */

@@ -1,11 +1,11 @@
 import { encodeMetrics, encodeMetricsAsJson, type MetricsData, type MetricsExporter } from "@clew/metrics";
 import type { Delivery, DeliveryStats } from "./delivery.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
-import { type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+import { componentTypeOf, type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
 
 /**
- * Sends metrics to whatever takes OTLP, as spans are sent: see OtlpExporter. It counts points. Hand it to a PeriodicReader, or let
- * startMetrics do it.
+ * Sends metrics to whatever takes OTLP, as spans are sent: see OtlpExporter. It counts points. Hand it to a
+ * PeriodicReader, or let startMetrics do it.
  */
 export class OtlpMetricsExporter implements MetricsExporter {
   readonly #settings: OtlpSettings;
@@ -15,6 +15,10 @@ export class OtlpMetricsExporter implements MetricsExporter {
   constructor(options?: OtlpOptions) {
     this.#settings = resolveOtlpOptions("metrics", options);
     this.#delivery = createOtlpDelivery(this.#settings);
+  }
+
+  get componentType(): string {
+    return componentTypeOf(this.#settings);
   }
 
   /** Where the metrics go; of gRPC's only host and port count. */

@@ -16,8 +16,8 @@ export type OtlpProtocol = (typeof otlpProtocols)[number];
  */
 export interface OtlpOptions {
   /**
-   * How to speak: "http/protobuf", "http/json" or "grpc". Default: PROTOCOL; or "grpc" when the endpoint says grpc://; or
-   * "http/protobuf".
+   * How to speak: "http/protobuf", "http/json" or "grpc". Default: PROTOCOL; or "grpc" when the endpoint
+   * says grpc://; or "http/protobuf".
    */
   protocol?: OtlpProtocol;
   /**
@@ -98,6 +98,12 @@ export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}
     maxConcurrentExports: options.maxConcurrentExports ?? 4,
     logger: options.logger,
   };
+}
+
+/** OpenTelemetry's word for an exporter of this signal and protocol, `otel.component.type`. */
+export function componentTypeOf({ signal, protocol }: OtlpSettings): string {
+  const way = { "http/protobuf": "http", "http/json": "http_json", grpc: "grpc" }[protocol];
+  return `otlp_${way}_${{ traces: "span", metrics: "metric", logs: "log" }[signal]}_exporter`;
 }
 
 function isProtocol(name: string): name is OtlpProtocol {

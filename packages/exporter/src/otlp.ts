@@ -3,7 +3,13 @@ import { encodeEarly, encodeRequest, encodeRequestAsJson } from "@clew/trace/ote
 import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
-import { type OtlpOptions, type OtlpProtocol, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+import {
+  componentTypeOf,
+  type OtlpOptions,
+  type OtlpProtocol,
+  type OtlpSettings,
+  resolveOtlpOptions,
+} from "./otlp-options.ts";
 
 /**
  * Sends spans to whatever takes OTLP: a collector, Jaeger, a vendor. Protobuf or JSON over HTTP/1.1, or gRPC.
@@ -28,6 +34,10 @@ export class OtlpExporter implements SpanExporter {
     return this.#settings.protocol;
   }
 
+  get componentType(): string {
+    return componentTypeOf(this.#settings);
+  }
+
   /** Where the spans go; of gRPC's only host and port count. */
   get url(): URL {
     return this.#settings.url;
@@ -35,6 +45,10 @@ export class OtlpExporter implements SpanExporter {
 
   stats(): DeliveryStats {
     return this.#delivery.stats();
+  }
+
+  sendingStats(): DeliveryStats {
+    return this.stats();
   }
 
   onEnd(span: SpanData): void {

@@ -1,4 +1,5 @@
 import type { LineWriter } from "@clew/log";
+import { logMetrics, tellTelemetry } from "@clew/metrics";
 import { createResource, readWords, warnOfVariable } from "@clew/trace";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats } from "./otlp-logs.ts";
@@ -27,6 +28,7 @@ export interface Logs {
 /**
  * Sends a logger's lines to a collector: `createLogger({ also: [startLogs().write] })`. A process that runs out of work on its own,
  * or is told to end, exports first. OTEL_LOGS_EXPORTER turns it off with `none`.
+ * What became of the lines is told as metrics.
  *
  * @throws as {@link OtlpLogs} does
  */
@@ -48,10 +50,12 @@ export function startLogs(options: StartLogsOptions = {}): Logs {
     }),
     ...given,
   });
+  const endTelling = tellTelemetry("logs", (meterProvider) => logMetrics(logs, { meterProvider }));
   const flush = (): Promise<void> => logs.forceFlush();
-  const shutdown = (): Promise<void> => {
+  const shutdown = async (): Promise<void> => {
     release();
-    return logs.shutdown();
+    await logs.shutdown();
+    endTelling();
   };
   const release = flushAtEnd({ flush, shutdown }, signals);
   return { write: logs.write, flush, shutdown, stats: () => logs.stats() };

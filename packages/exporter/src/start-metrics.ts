@@ -3,10 +3,12 @@ import {
   MeterProvider,
   type MeterProviderOptions,
   type MetricsExporter,
+  meterMetrics,
   PeriodicReader,
   type PeriodicReaderOptions,
   type PeriodicReaderStats,
   runtimeMetrics,
+  tellTelemetry,
 } from "@clew/metrics";
 import { createResource, type Environment, readWords, warnOfVariable } from "@clew/trace";
 import { flushAtEnd } from "./flush-at-end.ts";
@@ -69,11 +71,15 @@ export function startMetrics(options: StartMetricsOptions = {}): Metrics {
   const reader = exporter && new PeriodicReader(provider, exporter, { env, ...options.reader });
   const stopRuntime = options.runtime ? runtimeMetrics({ meterProvider: provider }) : undefined;
 
+  const endTelling = tellTelemetry("metrics", (meterProvider) =>
+    meterMetrics({ provider, exporter, stats: () => reader?.stats() }, { meterProvider }),
+  );
   const flush = async (): Promise<void> => reader?.forceFlush();
   const shutdown = async (): Promise<void> => {
     release();
     await reader?.shutdown();
     stopRuntime?.();
+    endTelling();
     provider.unregister();
   };
   const release = flushAtEnd({ flush, shutdown }, options.signals ?? ["SIGTERM"]);

@@ -1,4 +1,5 @@
 import type { Logger } from "@clew/log";
+import { tellTelemetry, traceMetrics } from "@clew/metrics";
 import {
   type BatchOptions,
   BatchProcessor,
@@ -11,6 +12,7 @@ import {
   Doctor,
   type DoctorOptions,
   type Environment,
+  type ExporterStats,
   propagatorFromEnv,
   readBoolean,
   readWords,
@@ -122,6 +124,8 @@ export interface Tracing {
   shutdown(): Promise<void>;
   /** What became of the spans so far; with several exporters the sum, each counting for itself. */
   stats(): BatchStats;
+  /** The same for each exporter, with what it took to send. */
+  exporterStats(): readonly ExporterStats[];
   /** What became of the spans that the sampler did not want. Undefined without `tail`. */
   tailStats(): TailStats | undefined;
   /** The way to SkyWalking's collector, for logs and meters. Undefined without `skywalking`. */
@@ -134,7 +138,8 @@ export interface Tracing {
 
 /**
  * Traces this process: makes a provider, registers it for the whole process, and sends what it records to a collector. Call it
- * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first.
+ * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first. What became of the
+ * spans is told as metrics of the global provider, whenever there is one.
  */
 export function startTracing(options: StartTracingOptions = {}): Tracing {
   const env = options.env ?? process.env;
@@ -175,23 +180,27 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
         }),
   }).register();
 
-  const shutdown = (): Promise<void> => {
+  const shutdown = async (): Promise<void> => {
     release();
     skywalking?.stop();
-    return provider.shutdown();
+    await provider.shutdown();
+    endTelling();
   };
   const flush = (): Promise<void> => provider.forceFlush();
   const release = flushAtEnd({ flush, shutdown }, options.signals ?? ["SIGTERM"]);
-  return {
+  const tracing: Tracing = {
     provider,
     flush,
     shutdown,
     stats: () => sumOf(batches.map((batch) => batch.stats())),
+    exporterStats: () => batches.flatMap((batch) => batch.exporterStats()),
     tailStats: () => tail?.stats(),
     skywalking: skywalking?.exporter,
     segmentStats: () => skywalking?.processor.stats(),
     report: () => doctor?.report(),
   };
+  const endTelling = tellTelemetry("traces", (meterProvider) => traceMetrics(tracing, { meterProvider }));
+  return tracing;
 }
 
 interface SkyWalking {
@@ -301,7 +310,18 @@ function createDoctor(
 }
 
 function sumOf(all: readonly BatchStats[]): BatchStats {
-  const sum = { started: 0, exported: 0, rejected: 0, dropped: 0, failed: 0, waiting: 0 };
+  const sum: Record<keyof BatchStats, number> = {
+    started: 0,
+    exported: 0,
+    rejected: 0,
+    dropped: 0,
+    late: 0,
+    failed: 0,
+    timedOut: 0,
+    waiting: 0,
+    exporting: 0,
+    capacity: 0,
+  };
   for (const stats of all) for (const key of Object.keys(sum) as (keyof BatchStats)[]) sum[key] += stats[key];
   return sum;
 }

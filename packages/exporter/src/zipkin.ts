@@ -91,8 +91,14 @@ export class ZipkinExporter implements SpanExporter {
     return this.#settings.url;
   }
 
+  readonly componentType = "zipkin_http_span_exporter";
+
   stats(): DeliveryStats {
     return this.#delivery.stats();
+  }
+
+  sendingStats(): DeliveryStats {
+    return this.stats();
   }
 
   async export(spans: readonly SpanData[]): Promise<ExportResult> {

@@ -1,10 +1,12 @@
 export type { ExponentialOptions } from "./exponential-buckets.ts";
+export { type LogMetricsOptions, type LogSource, logMetrics } from "./log-metrics.ts";
+export { type MeterMetricsOptions, type MeterSource, meterMetrics } from "./meter-metrics.ts";
 export { MeterProvider, type MeterProviderOptions, type MeterProviderStats } from "./meter-provider.ts";
 export { PeriodicReader, type PeriodicReaderOptions, type PeriodicReaderStats } from "./periodic-reader.ts";
 export { type MetricsRoute, type PrometheusRouteOptions, prometheusRoute } from "./prometheus-route.ts";
 export { type RuntimeMetricsOptions, runtimeMetrics } from "./runtime-metrics.ts";
 export { type SpanMetricsOptions, spanMetrics } from "./span-metrics.ts";
-export { type TraceMetricsOptions, traceMetrics } from "./trace-metrics.ts";
+export { type TraceMetricsOptions, type TraceSource, traceMetrics } from "./trace-metrics.ts";
 export type { InstrumentKind, View } from "./view.ts";
 
 // For library authors: what readers, encoders and exporters are made of.
@@ -26,5 +28,6 @@ export type {
   ScopeMetrics,
   SumData,
 } from "./metric-data.ts";
-export type { MetricsExporter } from "./periodic-reader.ts";
+export type { MetricsExporter, PointStats } from "./periodic-reader.ts";
 export { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";
+export { type TellTelemetry, tellTelemetry } from "./tell-telemetry.ts";

@@ -6,6 +6,7 @@ import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOp
 import { Meter } from "./meter.ts";
 import type { MetricsData, ScopeMetrics } from "./metric-data.ts";
 import { nowUs, type Round } from "./series.ts";
+import { tellAnew } from "./tell-telemetry.ts";
 import { type ResolvedView, resolveView, type View } from "./view.ts";
 
 export interface MeterProviderOptions {
@@ -90,6 +91,8 @@ export class MeterProvider implements MeterProviderApi {
   readonly #round: Round;
   #turn: Promise<unknown> = Promise.resolve();
   #failedCallbacks = 0;
+  /** How many series there were before an observation that is under way; each begins its observables anew. */
+  #seriesBefore: number | undefined;
   #isRegistered = false;
 
   constructor(options: MeterProviderOptions = {}) {
@@ -120,6 +123,7 @@ export class MeterProvider implements MeterProviderApi {
     if (this.#isRegistered) return this;
     if (!metrics.setGlobalMeterProvider(this)) throw registeredTwice();
     this.#isRegistered = true;
+    tellAnew();
     return this;
   }
 
@@ -128,6 +132,7 @@ export class MeterProvider implements MeterProviderApi {
     if (!this.#isRegistered) return;
     this.#isRegistered = false;
     metrics.disable();
+    tellAnew();
   }
 
   /**
@@ -142,7 +147,9 @@ export class MeterProvider implements MeterProviderApi {
   }
 
   async #collect(memory: DeltaMemory | undefined): Promise<MetricsData> {
+    this.#seriesBefore = this.stats().series;
     await this.#observe();
+    this.#seriesBefore = undefined;
     const timeUs = nowUs();
     const scopes: ScopeMetrics[] = [];
     for (const meter of this.#meters.values()) {
@@ -205,7 +212,7 @@ export class MeterProvider implements MeterProviderApi {
         overflowed += stream.overflowed;
       }
     }
-    return { series, overflowed, failedCallbacks: this.#failedCallbacks };
+    return { series: this.#seriesBefore ?? series, overflowed, failedCallbacks: this.#failedCallbacks };
   }
 }
 

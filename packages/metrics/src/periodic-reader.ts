@@ -1,12 +1,23 @@
 import { Context, run } from "@clew/context";
-import { suppressTracing } from "@clew/trace";
+import { type SendingStats, suppressTracing } from "@clew/trace";
 import { DeltaMemory } from "./delta-memory.ts";
 import { optionInvalid } from "./errors.ts";
 import type { MeterProvider } from "./meter-provider.ts";
 import type { MetricsData } from "./metric-data.ts";
 
+/** What became of the points that an exporter was handed, and what it took to send them. */
+export interface PointStats extends SendingStats {
+  readonly exported: number;
+  readonly rejected: number;
+  readonly failed: number;
+}
+
 /** Brings metrics somewhere. */
 export interface MetricsExporter {
+  /** What kind it is, in OpenTelemetry's words for `otel.component.type` where there is one. Default: the name of its class. */
+  readonly componentType?: string;
+  /** Default: nothing is told. */
+  stats?(): PointStats;
   /** Resolves with whether the destination took them. A rejection counts as false. */
   export(data: MetricsData): Promise<boolean>;
   /** Cuts off what is under way and lets go of sockets. */

@@ -99,12 +99,16 @@ test("the tracing engine's own: what was started is exported, dropped, failed, w
   assert.deepEqual(await collectValues(provider, "otel.sdk.processor.span.queue.size"), { [component]: 7 });
   assert.deepEqual(await collectValues(provider, "otel.sdk.processor.span.processed"), {
     [`error.type=queue_full ${component}`]: 3,
+    [`error.type=already_shutdown ${component}`]: 0,
     [component]: 5,
   });
+  assert.deepEqual(await collectValues(provider, "otel.sdk.processor.span.queue.capacity"), { [component]: 8 });
+  const handed = "otel.component.name=Object/0 otel.component.type=Object";
   assert.deepEqual(await collectValues(provider, "otel.sdk.exporter.span.exported"), {
-    [component]: 2,
-    [`error.type=rejected ${component}`]: 1,
-    [`error.type=failed ${component}`]: 2,
+    [handed]: 2,
+    [`error.type=rejected ${handed}`]: 1,
+    [`error.type=failed ${handed}`]: 2,
+    [`error.type=timeout ${handed}`]: 0,
   });
   open.end();
   stop();

@@ -39,8 +39,16 @@ export interface BatchQueueStats {
   readonly exported: number;
   readonly rejected: number;
   readonly dropped: number;
+  /** Of the dropped, those that came after the shutdown or were left then; the others found no space. */
+  readonly late: number;
   readonly failed: number;
+  /** Of the failed, those whose export took too long. */
+  readonly timedOut: number;
   readonly waiting: number;
+  /** Of the waiting, those that the destination was handed and has not decided about. */
+  readonly exporting: number;
+  /** How many may wait. */
+  readonly capacity: number;
 }
 
 /**
@@ -68,6 +76,8 @@ export class BatchQueue<T> {
   #rejected = 0;
   #failed = 0;
   #late = 0;
+  #timedOut = 0;
+  #underWay = 0;
 
   constructor(destination: BatchDestination<T>, settings: BatchQueueSettings) {
     this.#destination = destination;
@@ -92,8 +102,12 @@ export class BatchQueue<T> {
       exported: this.#exported,
       rejected: this.#rejected,
       dropped: this.#ring.dropped + this.#late,
+      late: this.#late,
       failed: this.#failed,
+      timedOut: this.#timedOut,
       waiting: this.#ring.size,
+      exporting: this.#underWay,
+      capacity: this.#ring.capacity,
     };
   }
 
@@ -120,6 +134,7 @@ export class BatchQueue<T> {
     this.#phase = "stopped";
     clearTimeout(this.#timer);
     this.#late += this.#ring.size;
+    this.#underWay = 0;
     this.#ring.remove(this.#ring.size);
     try {
       await Promise.race([this.#destination.shutdown(), timeIsUp]);
@@ -179,8 +194,10 @@ export class BatchQueue<T> {
     let left = count;
     while (this.#ring.size >= batchSize || (left > 0 && this.#ring.size > 0)) {
       const items = this.#ring.peek(batchSize);
+      this.#underWay = items.length;
       const result = await this.#export(items);
       if (this.#phase === "stopped") return undefined;
+      this.#underWay = 0;
       if (result.outcome === "unavailable") return Math.max(delayMs, result.retryAfterMs ?? 0);
       this.#ring.remove(items.length);
       left -= items.length;
@@ -190,6 +207,7 @@ export class BatchQueue<T> {
         this.#rejected += rejected;
       } else {
         this.#failed += items.length;
+        if (result === tookTooLong) this.#timedOut += items.length;
       }
     }
     return undefined;
@@ -198,7 +216,7 @@ export class BatchQueue<T> {
   async #export(items: readonly T[]): Promise<BatchResult> {
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<BatchResult>((resolve) => {
-      timer = setTimeout(resolve, this.#settings.exportTimeoutMs, { outcome: "failed" });
+      timer = setTimeout(resolve, this.#settings.exportTimeoutMs, tookTooLong);
       timer.unref();
     });
     try {
@@ -210,6 +228,8 @@ export class BatchQueue<T> {
     }
   }
 }
+
+const tookTooLong: BatchResult = { outcome: "failed" };
 
 const exportContext = suppressTracing(Context.root);
 

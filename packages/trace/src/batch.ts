@@ -1,8 +1,8 @@
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
-import { type BatchDestination, BatchQueue } from "./batch-queue.ts";
+import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
 import { type Environment, readCount } from "./environment.ts";
 import type { SpanData } from "./span-data.ts";
-import type { SpanExporter } from "./span-exporter.ts";
+import type { SendingStats, SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface BatchOptions {
@@ -38,7 +38,7 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
 }
 
 /** What became of the spans so far. started = exported + rejected + dropped + failed + waiting + those still alive. */
-export interface BatchStats {
+export interface BatchStats extends BatchQueueStats {
   /** Sampled spans that were started. */
   readonly started: number;
   /** Spans that the destination has. */
@@ -53,9 +53,18 @@ export interface BatchStats {
   readonly waiting: number;
 }
 
+/** A processor's exporter, and what is known of it. */
+export interface ExporterStats {
+  /** What kind it is, see {@link SpanExporter.componentType}. */
+  readonly type: string;
+  readonly batch: BatchStats;
+  /** What it took to send; undefined when it does not tell. */
+  readonly sending: SendingStats | undefined;
+}
+
 /**
- * Hands ended spans to an exporter, a batch at a time; see {@link BatchQueue}. When space runs out, the last of it is for spans
- * with an error and slow ones.
+ * Hands ended spans to an exporter, a batch at a time; see {@link BatchQueue}. When space runs out, the
+ * last of it is for spans with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
   readonly #queue: BatchQueue<SpanData>;
@@ -87,6 +96,12 @@ export class BatchProcessor implements SpanProcessor {
 
   stats(): BatchStats {
     return { started: this.#started, ...this.#queue.stats() };
+  }
+
+  exporterStats(): readonly ExporterStats[] {
+    const exporter = this.#exporter;
+    const type = exporter.componentType ?? exporter.constructor.name;
+    return [{ type, batch: this.stats(), sending: exporter.sendingStats?.() }];
   }
 
   /** Resolves once the spans that wait now are exported or given up, or the destination turns out to be away. Never rejects. */

@@ -67,7 +67,8 @@ test("spans that never end are found by their age", () => {
 });
 
 test("exporters that fail and limits that were met are told", () => {
-  const stats = { started: 9, exported: 1, rejected: 1, dropped: 2, failed: 3, waiting: 2 };
+  const counts = { started: 9, exported: 1, rejected: 1, dropped: 2, failed: 3, waiting: 2 };
+  const stats = { ...counts, late: 0, timedOut: 0, exporting: 0, capacity: 10 };
   const counters = { ...new TracerProvider({ env: {} }).stats(), droppedSpans: 4 };
   const { find } = setUp({
     exporters: { otlp: () => stats, console: () => ({ ...stats, rejected: 0, dropped: 0, failed: 0 }) },

@@ -1,4 +1,4 @@
-export { type BatchOptions, BatchProcessor, type BatchStats } from "./batch.ts";
+export { type BatchOptions, BatchProcessor, type BatchStats, type ExporterStats } from "./batch.ts";
 export {
   type CarriedContext,
   carryContext,
@@ -24,7 +24,7 @@ export {
   traceIdRatio,
 } from "./sampler.ts";
 export { parseSampler, samplerFromEnv } from "./sampler-from-env.ts";
-export type { ExportResult, SpanExporter } from "./span-exporter.ts";
+export type { ExportResult, SendingStats, SpanExporter } from "./span-exporter.ts";
 export type { SpanLimitsOptions } from "./span-limits.ts";
 export { type TailOptions, TailProcessor, type TailStats } from "./tail-processor.ts";
 export type { TraceCounters } from "./trace-counters.ts";

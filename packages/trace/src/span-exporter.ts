@@ -15,8 +15,21 @@ export interface ExportResult {
   readonly error?: Error;
 }
 
+/** What it took to send telemetry over a network so far. */
+export interface SendingStats {
+  /** Requests sent, retries among them. */
+  readonly requests: number;
+  readonly retries: number;
+  /** Bytes of request bodies, before what the connection adds. */
+  readonly sentBytes: number;
+}
+
 /** Brings finished spans somewhere. */
 export interface SpanExporter {
+  /** What kind it is, in OpenTelemetry's words for `otel.component.type` where there is one. Default: the name of its class. */
+  readonly componentType?: string;
+  /** Tells what it took to send. Default: nothing is told. */
+  sendingStats?(): SendingStats;
   /** Called when a span has ended and before it waits, for work that is cheaper while the span is fresh. It must be short. */
   onEnd?(span: SpanData): void;
   /** Called with one batch at a time; resolves when its fate is known. It should not reject, and a rejection counts as "failed". */

@@ -7,6 +7,7 @@ import {
   type SpanStatus,
   SpanStatusCode,
   type TimeInput,
+  TraceFlags,
 } from "@opentelemetry/api";
 import {
   type AttributeValue,
@@ -249,6 +250,8 @@ export class Span implements OtelSpan {
       if (segment.droppedSpans > 0) record.attributes.push("clew.dropped_spans", segment.droppedSpans);
     }
     const { counters } = this.#maker;
+    counters.ended++;
+    if ((record.traceFlags & TraceFlags.SAMPLED) === 0) counters.endedOnly++;
     counters.droppedAttributes += record.droppedAttributes;
     counters.droppedEvents += record.droppedEvents;
     counters.droppedLinks += record.droppedLinks;

@@ -50,10 +50,14 @@ export interface TailStats {
   readonly forgotten: number;
   /** Spans that found no space, or whose local root did not end in time. */
   readonly dropped: number;
+  /** Of the dropped, those that were held, until it had been too long or the process shut down. */
+  readonly evicted: number;
   /** Spans that wait for their local root to end. */
   readonly held: number;
   /** About so many bytes. */
   readonly heldBytes: number;
+  /** Local roots that they wait for: decisions that are to be made. */
+  readonly pendingTraces: number;
   /** Local roots that were kept: `{ error: 2, slow: 1, rare: 0 }`. */
   readonly keptTraces: Readonly<Record<"error" | "slow" | "rare", number>>;
 }
@@ -113,6 +117,7 @@ export class TailProcessor implements SpanProcessor {
   #kept = 0;
   #forgotten = 0;
   #dropped = 0;
+  #evicted = 0;
   #held = 0;
   #heldBytes = 0;
   readonly #keptTraces = { error: 0, slow: 0, rare: 0 };
@@ -147,8 +152,10 @@ export class TailProcessor implements SpanProcessor {
       kept: this.#kept,
       forgotten: this.#forgotten,
       dropped: this.#dropped,
+      evicted: this.#evicted,
       held: this.#held,
       heldBytes: this.#heldBytes,
+      pendingTraces: this.#holding.length,
       keptTraces: { ...this.#keptTraces },
     };
   }
@@ -273,6 +280,7 @@ export class TailProcessor implements SpanProcessor {
 
   #giveUp(tail: SegmentTail): void {
     this.#dropped += tail.spans!.length;
+    this.#evicted += tail.spans!.length;
     if (tail.spans!.some((span) => span.statusCode === SpanStatusCode.ERROR)) tail.hasError = true;
     this.#endHolding(tail);
     tail.index = givenUp;

@@ -82,6 +82,7 @@ export class Tracer implements OtelTracer {
       this.#putThreshold(spanContext, parent, isSampled, name, kind, options);
     segment.spans++;
     maker.counters.recorded++;
+    if (!isSampled) maker.counters.recordedOnly++;
     const spanName = typeof name === "string" && name.length <= maxNameLength ? name : toName(name);
     const span = new Span(spanContext, parent, spanName, kind, options?.startTime, maker, segment);
     if (options !== undefined && options !== null) {
