@@ -1,7 +1,7 @@
 // Runs the code of every README and docs page: each ```ts block is a program of its own. A ```proto block of the same page
 // is generated first, and the programs find its code in ./gen.
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
@@ -41,6 +41,33 @@ for (const page of pages) {
     });
   }
 }
+
+test("the programs of all pages fit the types", () => {
+  // One folder for each page, and one compilation of them all.
+  const folders = [];
+  try {
+    for (const page of pages) {
+      const text = readFileSync(join(root, page), "utf8");
+      const programs = blocks(text, "ts");
+      if (programs.length === 0) continue;
+      const folder = mkdtempSync(join(root, dirname(page), ".readme-"));
+      folders.push(folder);
+      const protos = blocks(text, "proto");
+      if (protos.length > 0) generate(folder, protos);
+      for (const { code, line } of programs) writeFileSync(join(folder, `line-${line}.ts`), code);
+    }
+    const config = {
+      extends: join(root, "tsconfig.tests.json"),
+      include: folders.map((folder) => join(folder, "line-*.ts")),
+    };
+    const project = join(folders[0], "tsconfig.json");
+    writeFileSync(project, JSON.stringify(config));
+    const { status, stdout } = spawnSync("tsc", ["-p", project], { encoding: "utf8" });
+    assert.equal(status, 0, stdout);
+  } finally {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  }
+});
 
 function generate(folder, protos) {
   const input = join(folder, "proto");
