@@ -56,9 +56,9 @@ export class WorkerLink {
   }
 
   /**
-   * Lets go of the primary, once it has said that it knows; without it the process ends when nothing else is left to do. A connection that
-   * the primary handed over before it knew that the servers are closed comes before its answer, and goes back to it: read by nobody,
-   * it would be neither answered nor closed.
+   * Lets go of the primary, once it has said that it knows; without it the process ends when nothing else is left to do. A
+   * connection that the primary handed over before it knew that the servers are closed comes before its answer, and goes back
+   * to it: read by nobody, it would be neither answered nor closed.
    */
   end(): void {
     process.on("message", (message: Partial<PrimaryMessage> | null) => {
@@ -76,8 +76,8 @@ export class WorkerLink {
   }
 }
 
-// Until its app runs a worker has nothing to finish, and the message would be lost: it ends when it is told to stop. When the primary
-// is gone, Node ends it.
+// Until its app runs a worker has nothing to finish, and the message would be lost: it ends when it is told to stop. When the
+// primary is gone, Node ends it.
 function endEarly(message: Partial<PrimaryMessage> | null): void {
   if (message?.clew === "stop") process.exit(0);
 }

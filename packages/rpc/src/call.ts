@@ -96,6 +96,7 @@ export abstract class Call implements Holder {
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onMessage: MessageListener[] | undefined;
+  #isFinished = false;
 
   constructor(init: CallInit) {
     this.method = init.method;
@@ -141,7 +142,7 @@ export abstract class Call implements Holder {
 
   /** Brings the deadline forward to this moment. One that is later than the call's own, or comes after its end, changes nothing. */
   limit(deadline: Deadline): void {
-    if (this.#finished || this.#cancelled !== undefined) return;
+    if (this.#isFinished || this.#cancelled !== undefined) return;
     if (this.#deadline !== undefined && this.#deadline <= deadline) return;
     this.#limit(deadline, remainingMs(deadline));
   }
@@ -250,7 +251,7 @@ export abstract class Call implements Holder {
 
   /** Ends the call early. The first reason stays; after {@link finish} this does nothing. */
   cancel(reason: ServiceError = callCancelled(this.operation)): void {
-    if (this.#cancelled !== undefined || this.#finished) return;
+    if (this.#cancelled !== undefined || this.#isFinished) return;
     this.#cancelled = reason;
     clearTimeout(this.#timer);
     const listeners = this.#onCancel;
@@ -307,11 +308,9 @@ export abstract class Call implements Holder {
     if (this.#onMessage !== undefined) for (const listener of this.#onMessage) listener(direction, message);
   }
 
-  #finished = false;
-
   /** The transport is done with the call: its timer and listeners go, and it can no longer be cancelled. */
   finish(): void {
-    this.#finished = true;
+    this.#isFinished = true;
     clearTimeout(this.#timer);
     this.#onCancel = undefined;
   }

@@ -17,7 +17,6 @@ import { toMessage, toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
 import { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
-
 import { callCancelled, ServiceError } from "./service-error.ts";
 
 /** The client end of a transport: it sends calls to one endpoint. */
@@ -31,13 +30,16 @@ export interface Client {
 }
 
 export interface CallOptions {
-  /** How long the call may take, in milliseconds; Infinity for no limit. It never outlives the call it is made in. Default: the client's. */
+  /**
+   * How long the call may take, in milliseconds; Infinity for no limit. It never outlives the call it is
+   * made in. Default: the client's.
+   */
   timeoutMs?: number;
   /** Cancels the call. */
   signal?: AbortSignal;
   /**
-   * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE while it is not.
-   * gRPC only. Default: false.
+   * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE
+   * while it is not. gRPC only. Default: false.
    */
   waitForReady?: boolean;
   /** Headers to send. */

@@ -39,8 +39,8 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
 }
 
 /**
- * Looks on at calls: called when one begins, it returns what to call once when that is over, with what was thrown if it failed; for a
- * stream that is at its end. What it throws itself refuses the call.
+ * Looks on at calls: called when one begins, it returns what to call once when that is over, with what was thrown if it failed;
+ * for a stream that is at its end. What it throws itself refuses the call.
  */
 export type Watch = (call: Call) => ((thrown?: unknown) => void) | undefined;
 

@@ -4,7 +4,10 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 const fileService = 6;
 const serviceMethod = 2;
 
-/** Where a service or method stands in its .proto: `shop/v1/shop.proto:12`, or the file alone where its generator left the lines out. */
+/**
+ * Where a service or method stands in its .proto: `shop/v1/shop.proto:12`, or the file alone where its
+ * generator left the lines out.
+ */
 export function placeInProto(desc: DescService | DescMethod): string {
   const { name, sourceCodeInfo } = (desc.kind === "service" ? desc : desc.parent).file.proto;
   const path = pathOf(desc).join();

@@ -61,8 +61,8 @@ export class FakeClock implements Disposable {
   }
 
   /**
-   * Lets time pass. Timers run in the order they are due, each at its moment; between them everything that does not wait for time comes to
-   * its end. What a timer throws, this throws.
+   * Lets time pass. Timers run in the order they are due, each at its moment; between them everything that does not wait for
+   * time comes to its end. What a timer throws, this throws.
    *
    * @throws CLEW_TESTING_CLOCK, CLEW_TESTING_DURATION
    */

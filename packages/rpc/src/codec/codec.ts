@@ -1,6 +1,9 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 
-/** Messages of one type to bytes and back. `decode` throws when the bytes are not such a message, and keeps no reference to them. */
+/**
+ * Messages of one type to bytes and back. `decode` throws when the bytes are not such a message, and keeps
+ * no reference to them.
+ */
 export interface MessageCodec<T> {
   /** The bytes are the caller's. As with Node's own small buffers, their `ArrayBuffer` may hold other buffers too. */
   encode(message: T): Uint8Array;

@@ -115,8 +115,8 @@ export interface FormPart {
 export type FormValue = string | FormPart;
 
 /**
- * Puts the values of a form into a message, by their keys. Keys the message does not know are passed over. A file goes into a field of bytes or
- * a `google.api.HttpBody`.
+ * Puts the values of a form into a message, by their keys. Keys the message does not know are passed over. A file goes into a
+ * field of bytes or a `google.api.HttpBody`.
  *
  * @throws ServiceError 400 CODEC naming the field
  */

@@ -15,7 +15,10 @@ export type BodyCodecs = ReadonlyMap<string, BodyCodec>;
 
 export const defaultCodecs: readonly Codec[] = [jsonCodec, protoCodec, formCodec];
 
-/** Other subtypes that mean the same bytes. Kratos 3 keeps `json` for Go structs and says `protojson` where it means this mapping. */
+/**
+ * Other subtypes that mean the same bytes. Kratos 3 keeps `json` for Go structs and says `protojson` where
+ * it means this mapping.
+ */
 const aliases: Readonly<Record<string, readonly string[] | undefined>> = {
   json: ["protojson"],
   proto: ["protobuf", "x-protobuf"],
@@ -154,9 +157,10 @@ interface MediaRange {
 }
 
 /**
- * The codec for a reply, by the caller's Accept (RFC 9110 section 12.5.1): the one it likes best; of those it likes alike the one
- * it names first, and the first where it does not care. For each codec the most specific range counts: `application/json;q=0, *\/*`
- * is anything but JSON. A caller that takes none of them gets the first as well, as in Kratos: an answer it can look at beats a 406.
+ * The codec for a reply, by the caller's Accept (RFC 9110 section 12.5.1): the one it likes best; of those it likes alike the
+ * one it names first, and the first where it does not care. For each codec the most specific range counts:
+ * `application/json;q=0, *\/*` is anything but JSON. A caller that takes none of them gets the first as well, as in Kratos: an
+ * answer it can look at beats a 406.
  */
 export function negotiate<T extends { readonly contentType: string }>(
   codecs: ReadonlyMap<string, T>,

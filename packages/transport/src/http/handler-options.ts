@@ -26,9 +26,15 @@ export interface HttpHandlerOptions {
   routes?: readonly (Route | RouteGroup)[];
   /** What comes before every path, those of services and routes alike: `/shop`. Default: nothing. */
   prefix?: string;
-  /** Options of single methods, by operation (`"/shop.Orders/Place"`) or for all of a service (`"/shop.Orders/*"`). Default: none. */
+  /**
+   * Options of single methods, by operation (`"/shop.Orders/Place"`) or for all of a service
+   * (`"/shop.Orders/*"`). Default: none.
+   */
   methods?: MethodEntries<HttpMethodOptions>;
-  /** Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as its body. Default: true. */
+  /**
+   * Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as
+   * its body. Default: true.
+   */
   defaultRoutes?: boolean;
   /**
    * What becomes of a path that no route knows, and one does with a slash more or less at its end: `"redirect"` sends the caller
@@ -37,7 +43,10 @@ export interface HttpHandlerOptions {
   trailingSlash?: "redirect" | "strict";
   /** Answers what no route knows. Default: 404 NOT_FOUND in the error shape. */
   notFound?: RawHandler;
-  /** Answers a path that a route knows with another verb; `Allow` is set already. Default: 405 METHOD_NOT_ALLOWED in the error shape. */
+  /**
+   * Answers a path that a route knows with another verb; `Allow` is set already. Default: 405
+   * METHOD_NOT_ALLOWED in the error shape.
+   */
   methodNotAllowed?: RawHandler;
   /**
    * Tell at paths of their own whether the process is alive (`/healthz`) and the server ready (`/readyz`). They are outside of

@@ -8,7 +8,10 @@ export interface HttpBodyCodec {
   encode(message: Message): { readonly contentType: string; readonly bytes: Uint8Array };
 }
 
-/** Makes what reads and writes a body whose message, or the one field of it that is the body, is a `google.api.HttpBody`; undefined for any other. */
+/**
+ * Makes what reads and writes a body whose message, or the one field of it that is the body, is a
+ * `google.api.HttpBody`; undefined for any other.
+ */
 export function compileHttpBody(desc: DescMessage, field?: DescField): HttpBodyCodec | undefined {
   const bodyDesc = field === undefined ? desc : field.fieldKind === "message" ? field.message : undefined;
   if (bodyDesc?.typeName !== "google.api.HttpBody") return undefined;

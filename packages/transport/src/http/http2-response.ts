@@ -113,7 +113,10 @@ export class Http2Response extends Writable {
     this.#headers.delete(name.toLowerCase());
   }
 
-  /** `writeHead(status, headers)`, `writeHead(status, message, headers)`; headers as an object or flat: name, value, name, value. */
+  /**
+   * `writeHead(status, headers)`, `writeHead(status, message, headers)`; headers as an object or flat:
+   * name, value, name, value.
+   */
   writeHead(status: number, ...rest: unknown[]): this {
     if (this.#headersSent) throw headersSent("write");
     if (!Number.isInteger(status) || status < 100 || status > 999) {

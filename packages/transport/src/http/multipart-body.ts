@@ -10,7 +10,10 @@ export interface MultipartBody {
   decode(bytes: Uint8Array, contentType: string): Message;
 }
 
-/** Makes what reads a `multipart/form-data` body into a message, or the one field of it that is the body; undefined when that is no message. */
+/**
+ * Makes what reads a `multipart/form-data` body into a message, or the one field of it that is the body;
+ * undefined when that is no message.
+ */
 export function compileMultipart(
   desc: DescMessage,
   field: DescField | undefined,

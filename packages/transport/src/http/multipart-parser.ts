@@ -36,7 +36,10 @@ export interface PartHead {
   readonly name: string;
   /** Without a path; undefined when the part is no file. From outside: nothing to open a file by. */
   readonly filename: string | undefined;
-  /** With its parameters. Where the sender gave none: `application/octet-stream` for a file, else `text/plain` (RFC 7578 section 4.4). */
+  /**
+   * With its parameters. Where the sender gave none: `application/octet-stream` for a file, else
+   * `text/plain` (RFC 7578 section 4.4).
+   */
   readonly contentType: string;
 }
 

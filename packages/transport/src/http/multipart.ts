@@ -23,13 +23,13 @@ export interface ReadMultipartOptions extends MultipartLimits {
 }
 
 /**
- * Reads a `multipart/form-data` request part by part, as fast as its parts are read: nothing is kept in memory or on disk. Who breaks off
- * lets the rest of the request pass.
+ * Reads a `multipart/form-data` request part by part, as fast as its parts are read: nothing is kept in memory or on disk. Who
+ * breaks off lets the rest of the request pass.
  *
  *   for await (const { name, filename, stream } of readMultipart(request)) await pipeline(stream, createWriteStream(path));
  *
- * @throws CLEW_TRANSPORT_OPTION at once; the iteration, and the stream that is read: ServiceError 400 CODEC for what is no form (415 for a content encoding), naming
- * the part, 413 BODY_TOO_LARGE over a limit, 499 CLIENT_CLOSED when the caller leaves
+ * @throws CLEW_TRANSPORT_OPTION at once; the iteration, and the stream that is read: ServiceError 400 CODEC for what is no form
+ * (415 for a content encoding), naming the part, 413 BODY_TOO_LARGE over a limit, 499 CLIENT_CLOSED when the caller leaves
  */
 export function readMultipart(
   request: IncomingMessage,

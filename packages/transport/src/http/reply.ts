@@ -25,7 +25,10 @@ export interface HttpReply {
   readonly metadata?: Metadata | undefined;
   /** Headers of the transport itself. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** How much of a request's body that nobody will read may still come, so that a connection of HTTP/1.1 is kept. Default: nothing. */
+  /**
+   * How much of a request's body that nobody will read may still come, so that a connection of HTTP/1.1 is
+   * kept. Default: nothing.
+   */
   readonly bodyLimitBytes?: number | undefined;
 }
 
@@ -57,8 +60,8 @@ export function addMetadata(response: ServerResponse, metadata: Metadata): void 
 }
 
 /**
- * An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`, or what `text` says of
- * it to a caller that wants another form.
+ * An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`, or what `text`
+ * says of it to a caller that wants another form.
  */
 export function createErrorReply(
   error: ServiceError,

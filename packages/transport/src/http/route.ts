@@ -12,7 +12,10 @@ export type RawHandler = (
   variables: Readonly<Record<string, string>>,
 ) => void | Promise<void>;
 
-/** A function around a request before any call exists: CORS, compression, access rules. A server's also sees what no route knows. */
+/**
+ * A function around a request before any call exists: CORS, compression, access rules. A server's also sees
+ * what no route knows.
+ */
 export type Filter = (next: RawHandler) => RawHandler;
 
 /** A path outside of any service. To middleware it is a call like others, see {@link Route.operation}. */
@@ -28,7 +31,10 @@ export interface Route {
    * `handle` reads and writes. Default: verb and path, `GET /api/traces/{id}`.
    */
   readonly operation?: string;
-  /** Wrapped around this route, inside of the group's and the server's; `false` for no middleware and no call at all. Default: none more. */
+  /**
+   * Wrapped around this route, inside of the group's and the server's; `false` for no middleware and no
+   * call at all. Default: none more.
+   */
   readonly middleware?: readonly Middleware[] | false;
   /** Wrapped around this route, inside of the group's filters and outside of any middleware. Default: none. */
   readonly filters?: readonly Filter[];
@@ -41,7 +47,10 @@ export interface RouteGroup {
   /** What comes before the path of each route, which may be `/` to stand for the prefix alone: `/admin`, `/tenants/{tenant}`. */
   readonly prefix: string;
   readonly routes: readonly (Route | RouteGroup)[];
-  /** Wrapped around every route, inside of the server's; `false` for no middleware but what a route or group inside names. Default: none more. */
+  /**
+   * Wrapped around every route, inside of the server's; `false` for no middleware but what a route or group
+   * inside names. Default: none more.
+   */
   readonly middleware?: readonly Middleware[] | false;
   /** Wrapped around every route, outside of any middleware. Default: none. */
   readonly filters?: readonly Filter[];

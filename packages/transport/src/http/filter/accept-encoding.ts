@@ -24,7 +24,10 @@ export function readAcceptEncoding(header: string | undefined): EncodingQuality 
   return (encoding) => qualities.get(encoding) ?? others ?? 0;
 }
 
-/** The encoding a caller wants most of those that can be had; of equals the first. Undefined when it wants it as it is, or none of them. */
+/**
+ * The encoding a caller wants most of those that can be had; of equals the first. Undefined when it wants
+ * it as it is, or none of them.
+ */
 export function chooseEncoding<E extends string>(header: string | undefined, encodings: readonly E[]): E | undefined {
   const quality = readAcceptEncoding(header);
   let best: E | undefined;

@@ -3,7 +3,10 @@ import { optionInvalid } from "../../errors.ts";
 import type { Filter } from "../route.ts";
 import { addVary, beforeHead, toList } from "./response-head.ts";
 
-/** Who may ask: one origin as browsers write it (`https://app.example`), every origin a pattern matches as a whole, or by a function. */
+/**
+ * Who may ask: one origin as browsers write it (`https://app.example`), every origin a pattern matches as a
+ * whole, or by a function.
+ */
 export type AllowedOrigin =
   | string
   | RegExp
@@ -16,11 +19,17 @@ export interface CorsOptions {
   methods?: readonly string[];
   /** The headers a page may send besides those of gRPC-Web and Connect. Default: all that it asks for. */
   headers?: readonly string[];
-  /** The headers of a reply that a page may read besides those of gRPC-Web and Connect; `"*"` is all, without credentials only. Default: none. */
+  /**
+   * The headers of a reply that a page may read besides those of gRPC-Web and Connect; `"*"` is all,
+   * without credentials only. Default: none.
+   */
   exposedHeaders?: readonly string[];
   /** Whether requests may carry cookies and other credentials. Never with all origins. Default: false. */
   credentials?: boolean;
-  /** How long a browser may keep the answer to a preflight, in seconds; 0 for not at all. Browsers have limits of their own. Default: 7200. */
+  /**
+   * How long a browser may keep the answer to a preflight, in seconds; 0 for not at all. Browsers have
+   * limits of their own. Default: 7200.
+   */
   maxAgeSeconds?: number;
   /** Whether pages of a public network may ask this server of a private one (Private Network Access). Default: false. */
   privateNetwork?: boolean;
@@ -111,8 +120,8 @@ function isOrigin(text: string): boolean {
 
 /**
  * Lets pages of other origins ask (Fetch, section 3.3, "CORS protocol"). Preflights are answered here, before any route. It has
- * what gRPC-Web and Connect need. A request of an origin that is not allowed is served without the headers, so that its browser keeps the
- * reply from the page; it is no protection from requests that need no browser.
+ * what gRPC-Web and Connect need. A request of an origin that is not allowed is served without the headers, so that its browser
+ * keeps the reply from the page; it is no protection from requests that need no browser.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */

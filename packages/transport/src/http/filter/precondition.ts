@@ -9,7 +9,8 @@ export interface Validators {
 }
 
 /**
- * What a request's conditions say of the version there is, in the order of RFC 9110 section 13.2.2: `proceed`, 304 or 412. For GET and HEAD.
+ * What a request's conditions say of the version there is, in the order of RFC 9110 section 13.2.2:
+ * `proceed`, 304 or 412. For GET and HEAD.
  */
 export function evaluatePreconditions(headers: IncomingHttpHeaders, validators: Validators): "proceed" | 304 | 412 {
   const { etag, modifiedAt } = validators;

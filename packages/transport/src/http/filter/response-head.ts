@@ -5,7 +5,8 @@ type GivenHeaders = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | readon
 
 /**
  * Calls `change` once, just before the head of a response goes out, however that comes about. `statusCode` and `getHeader()`
- * then have all that will be sent, and may be set. Of several the one asked for last comes first: filters inside before those around them.
+ * then have all that will be sent, and may be set. Of several the one asked for last comes first: filters inside before those
+ * around them.
  */
 export function beforeHead(response: ServerResponse, change: () => void): void {
   const writeHead = response.writeHead.bind(response) as (status: number, message?: string) => ServerResponse;

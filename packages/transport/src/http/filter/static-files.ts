@@ -23,13 +23,22 @@ export interface StaticFilesOptions {
   path?: string;
   /** The file that stands for a folder; false for none. Default: "index.html". */
   index?: string | false;
-  /** The file for navigations (`Accept: text/html`) to a path without a file and without an extension: a single-page app's. Default: none. */
+  /**
+   * The file for navigations (`Accept: text/html`) to a path without a file and without an extension: a
+   * single-page app's. Default: none.
+   */
   fallback?: string;
-  /** `Cache-Control` for a file, by its path in the folder, without a slash before it. Default: "no-cache": keep it, but ask each time. */
+  /**
+   * `Cache-Control` for a file, by its path in the folder, without a slash before it. Default: "no-cache":
+   * keep it, but ask each time.
+   */
   cacheControl?: string | ((path: string) => string);
   /** More headers for every file. Default: none. */
   headers?: Readonly<Record<string, string>>;
-  /** Whether files whose name, or whose folder's, begins with a dot are served. `.well-known` (RFC 8615) always is. Default: false. */
+  /**
+   * Whether files whose name, or whose folder's, begins with a dot are served. `.well-known` (RFC 8615)
+   * always is. Default: false.
+   */
   dotfiles?: boolean;
   /** Whether `app.js.br` and `app.js.gz` beside `app.js` are sent instead to those who take them. Default: true. */
   precompressed?: boolean;
@@ -84,8 +93,8 @@ interface Found extends OpenFile {
 }
 
 /**
- * A route that serves the files of a folder: conditional requests and ranges (RFC 9110 sections 13 and 14), HEAD, precompressed files. There are
- * no listings, no way out of the folder, and no file behind a path that a service or another route has.
+ * A route that serves the files of a folder: conditional requests and ranges (RFC 9110 sections 13 and 14), HEAD, precompressed
+ * files. There are no listings, no way out of the folder, and no file behind a path that a service or another route has.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */

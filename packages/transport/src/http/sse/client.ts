@@ -177,7 +177,8 @@ class EventReader {
     this.#retryMs = this.#attempt?.retryMs ?? this.#retryMs;
     if (!resumes || this.#lastId === "" || this.#tries >= maxTries) return false;
     const waitMs = Math.min(maxRetryMs, (this.#retryMs ?? retryMs) * 2 ** this.#tries++);
-    // Many readers lose the same server at once; they shall not all come back at once. It is somebody's open stream: it keeps the process.
+    // Many readers lose the same server at once; they shall not all come back at once. It is somebody's open stream: it keeps
+    // the process.
     this.#timer = setTimeout(() => this.#send(), waitMs * (0.75 + Math.random() / 2));
     return true;
   }

@@ -5,7 +5,10 @@ import { longestTimerMs } from "../../listener.ts";
 export interface EventStreamOptions {
   /** How long a stream may be silent before a comment shows that it is alive, in milliseconds; 0 for never. Default: 15_000. */
   heartbeatMs?: number;
-  /** How long a browser is to wait before it connects again when a stream ended, in milliseconds. Default: the browser's, some seconds. */
+  /**
+   * How long a browser is to wait before it connects again when a stream ended, in milliseconds. Default:
+   * the browser's, some seconds.
+   */
   retryMs?: number;
 }
 

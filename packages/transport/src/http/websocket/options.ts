@@ -13,7 +13,10 @@ export interface WebSocketOptions {
    * that time is closed. 0 for never. Default: 30_000.
    */
   heartbeatMs?: number;
-  /** Compress messages of 1 KiB and more for callers that can (permessage-deflate), at some 300 KiB of memory a connection. Default: false. */
+  /**
+   * Compress messages of 1 KiB and more for callers that can (permessage-deflate), at some 300 KiB of
+   * memory a connection. Default: false.
+   */
   compression?: boolean;
 }
 
