@@ -175,3 +175,11 @@ export const VARINT = 0;
 export const FIXED64 = 1;
 export const LENGTH = 2;
 export const FIXED32 = 5;
+
+/** Reads the message in the current field with `read`. */
+export function readMessage<T>(reader: ProtoReader, read: (reader: ProtoReader) => T): T {
+  const outer = reader.enter();
+  const message = read(reader);
+  reader.leave(outer);
+  return message;
+}

@@ -1,4 +1,4 @@
-import { FIXED64, LENGTH, ProtoReader, VARINT } from "../proto-reader.ts";
+import { FIXED64, LENGTH, ProtoReader, readMessage, VARINT } from "../proto-reader.ts";
 import { type RawSpan, sliceSpans } from "./raw-span.ts";
 import {
   ATTRIBUTES_OF_RESOURCE,
@@ -140,16 +140,16 @@ function decodeSpanOf(raw: RawSpan, resource: DecodedAttribute[]): DecodedSpan {
         endUs = reader.nanosAsMicros();
         break;
       case SPAN_ATTRIBUTES:
-        span.attributes.push(within(reader, decodeAttribute));
+        span.attributes.push(readMessage(reader, decodeAttribute));
         break;
       case SPAN_EVENTS:
-        span.events.push(within(reader, decodeEvent));
+        span.events.push(readMessage(reader, decodeEvent));
         break;
       case SPAN_LINKS:
-        span.links.push(within(reader, decodeLink));
+        span.links.push(readMessage(reader, decodeLink));
         break;
       case SPAN_STATUS:
-        span.status = within(reader, decodeStatus);
+        span.status = readMessage(reader, decodeStatus);
         break;
       case SPAN_FLAGS:
         span.flags = reader.bytes.readUInt32LE(reader.fixed(4));
@@ -162,19 +162,11 @@ function decodeSpanOf(raw: RawSpan, resource: DecodedAttribute[]): DecodedSpan {
   return span;
 }
 
-/** Reads the message in the current field with `decode`. */
-function within<T>(reader: ProtoReader, decode: (reader: ProtoReader) => T): T {
-  const outer = reader.enter();
-  const value = decode(reader);
-  reader.leave(outer);
-  return value;
-}
-
 function decodeResource(bytes: Uint8Array): DecodedAttribute[] {
   const attributes: DecodedAttribute[] = [];
   const reader = new ProtoReader(bytes);
   while (reader.next()) {
-    if (reader.tag === ATTRIBUTES_OF_RESOURCE) attributes.push(within(reader, decodeAttribute));
+    if (reader.tag === ATTRIBUTES_OF_RESOURCE) attributes.push(readMessage(reader, decodeAttribute));
     else reader.skip();
   }
   return attributes;
@@ -206,7 +198,7 @@ function decodeEvent(reader: ProtoReader): DecodedEvent {
   while (reader.next()) {
     if (reader.tag === field(1, FIXED64)) event.timeUs = reader.nanosAsMicros();
     else if (reader.tag === field(2, LENGTH)) event.name = reader.string();
-    else if (reader.tag === field(3, LENGTH)) event.attributes.push(within(reader, decodeAttribute));
+    else if (reader.tag === field(3, LENGTH)) event.attributes.push(readMessage(reader, decodeAttribute));
     else reader.skip();
   }
   return event;
@@ -218,7 +210,7 @@ function decodeLink(reader: ProtoReader): DecodedLink {
     if (reader.tag === field(1, LENGTH)) link.traceId = reader.hex();
     else if (reader.tag === field(2, LENGTH)) link.spanId = reader.hex();
     else if (reader.tag === field(3, LENGTH)) link.traceState = reader.string();
-    else if (reader.tag === field(4, LENGTH)) link.attributes.push(within(reader, decodeAttribute));
+    else if (reader.tag === field(4, LENGTH)) link.attributes.push(readMessage(reader, decodeAttribute));
     else reader.skip();
   }
   return link;
@@ -229,7 +221,7 @@ function decodeAttribute(reader: ProtoReader): DecodedAttribute {
   let value: Omit<DecodedAttribute, "key"> = { type: "empty", value: null };
   while (reader.next()) {
     if (reader.tag === KEY) key = reader.string();
-    else if (reader.tag === VALUE) value = within(reader, decodeValue);
+    else if (reader.tag === VALUE) value = readMessage(reader, decodeValue);
     else reader.skip();
   }
   return { key, ...value };
@@ -255,11 +247,12 @@ function decodeValue(reader: ProtoReader, depth = 0): Omit<DecodedAttribute, "ke
         result = { type: "float64", value: double(reader.double()) };
         break;
       case field(5, LENGTH):
-        if (depth < MAX_DEPTH) result = { type: "array", value: within(reader, (inner) => decodeArray(inner, depth)) };
+        if (depth < MAX_DEPTH)
+          result = { type: "array", value: readMessage(reader, (inner) => decodeArray(inner, depth)) };
         else reader.skip();
         break;
       case field(6, LENGTH):
-        if (depth < MAX_DEPTH) result = { type: "map", value: within(reader, (inner) => decodeMap(inner, depth)) };
+        if (depth < MAX_DEPTH) result = { type: "map", value: readMessage(reader, (inner) => decodeMap(inner, depth)) };
         else reader.skip();
         break;
       case field(7, LENGTH):
@@ -275,7 +268,8 @@ function decodeValue(reader: ProtoReader, depth = 0): Omit<DecodedAttribute, "ke
 function decodeArray(reader: ProtoReader, depth: number): DecodedValue[] {
   const values: DecodedValue[] = [];
   while (reader.next()) {
-    if (reader.tag === field(1, LENGTH)) values.push(within(reader, (inner) => decodeValue(inner, depth + 1)).value);
+    if (reader.tag === field(1, LENGTH))
+      values.push(readMessage(reader, (inner) => decodeValue(inner, depth + 1)).value);
     else reader.skip();
   }
   return values;
@@ -293,7 +287,7 @@ function decodeMap(reader: ProtoReader, depth: number): Record<string, DecodedVa
     let value: DecodedValue = null;
     while (reader.next()) {
       if (reader.tag === KEY) key = reader.string();
-      else if (reader.tag === VALUE) value = within(reader, (inner) => decodeValue(inner, depth + 1)).value;
+      else if (reader.tag === VALUE) value = readMessage(reader, (inner) => decodeValue(inner, depth + 1)).value;
       else reader.skip();
     }
     reader.leave(outer);

@@ -1,4 +1,4 @@
-import { LENGTH, ProtoReader, VARINT } from "../proto-reader.ts";
+import { LENGTH, ProtoReader, readMessage, VARINT } from "../proto-reader.ts";
 import type {
   LogEntry,
   ReferenceData,
@@ -28,13 +28,6 @@ export function sliceSegments(bytes: Uint8Array): Uint8Array[] {
     else reader.skip();
   }
   return slices;
-}
-
-function readMessage<T>(reader: ProtoReader, read: (reader: ProtoReader) => T): T {
-  const outer = reader.enter();
-  const message = read(reader);
-  reader.leave(outer);
-  return message;
 }
 
 function readSegment(reader: ProtoReader): SegmentData {

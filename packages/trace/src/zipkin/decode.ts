@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { type AttributeValue, toAttributeValue } from "../attributes.ts";
-import { FIXED64, LENGTH, MalformedError, ProtoReader, VARINT } from "../proto-reader.ts";
+import { FIXED64, LENGTH, MalformedError, ProtoReader, readMessage, VARINT } from "../proto-reader.ts";
 import type { Resource } from "../resource.ts";
 import type { EventData, Scope, SpanData } from "../span-data.ts";
 import { findRemoteEndpoint, type ZipkinEndpoint } from "./encode.ts";
@@ -367,21 +367,14 @@ function readProtobufSpan(bytes: Uint8Array): ReceivedSpan {
     else if (reader.tag === length(5)) span.name = reader.string();
     else if (reader.tag === fixed64(6)) span.timestamp = readTime(reader, "timestamp");
     else if (reader.tag === varint(7)) span.duration = toTime(reader.varint(), "duration");
-    else if (reader.tag === length(8)) span.local = within(reader, readEndpoint);
-    else if (reader.tag === length(9)) span.remote = within(reader, readEndpoint);
-    else if (reader.tag === length(10)) span.annotations.push(within(reader, readAnnotation));
-    else if (reader.tag === length(11)) span.tags.set(...within(reader, readTag));
+    else if (reader.tag === length(8)) span.local = readMessage(reader, readEndpoint);
+    else if (reader.tag === length(9)) span.remote = readMessage(reader, readEndpoint);
+    else if (reader.tag === length(10)) span.annotations.push(readMessage(reader, readAnnotation));
+    else if (reader.tag === length(11)) span.tags.set(...readMessage(reader, readTag));
     else if (reader.tag === varint(13)) span.isShared = reader.varint() !== 0;
     else reader.skip();
   }
   return span;
-}
-
-function within<T>(reader: ProtoReader, read: (reader: ProtoReader) => T): T {
-  const outer = reader.enter();
-  const message = read(reader);
-  reader.leave(outer);
-  return message;
 }
 
 function readTime(reader: ProtoReader, name: string): number {
