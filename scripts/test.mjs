@@ -23,10 +23,11 @@ if (files.length === 0) {
 }
 
 const node = values.node === undefined ? process.execPath : installNode(values.node);
-// Two at a time: the tests start real servers, browsers and child processes, and a loaded machine makes deadlines lie.
+// Two at a time: the tests start real servers, browsers and child processes, and a loaded machine makes deadlines lie. The limit is there
+// for what hangs, and far above what a slow machine takes: Node 22 holds a whole file to it.
 const result = spawnSync(
   node,
-  ["--enable-source-maps", "--test", "--test-concurrency=2", "--test-timeout=120000", ...files],
+  ["--enable-source-maps", "--test", "--test-concurrency=2", "--test-timeout=900000", ...files],
   {
     stdio: "inherit",
     // The Node under test first, then the tools that tests call by name, as npm has them there.

@@ -32,7 +32,7 @@ async function withPage(
 ): Promise<void> {
   const collector = await startFakeCollector(traces);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
@@ -59,7 +59,7 @@ const spanRows = ".waterfall .row:not([hidden])";
 
 /** Waits until `read` gives what is wanted; says what it gave last when that never comes. */
 async function eventually<T>(read: () => Promise<T>, wanted: T): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 120_000;
   let last = await read();
   while (JSON.stringify(last) !== JSON.stringify(wanted)) {
     if (Date.now() > deadline) assert.deepEqual(last, wanted);

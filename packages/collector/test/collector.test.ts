@@ -574,33 +574,36 @@ async function* readEvents(response: Response): AsyncGenerator<{ event: string; 
   }
 }
 
-test("the tail brings stats, new traces and growing ones, and ends when the collector stops", { timeout: 30_000 }, () =>
-  withFolder(async (folder) => {
-    const collector = new Collector({
-      address: "127.0.0.1:0",
-      otlpAddress: "127.0.0.1:0",
-      data: join(folder, "traces.db"),
-    });
-    await collector.start();
-    const response = await fetch(new URL("/api/ui/tail", collector.endpoint()));
-    assert.equal(response.headers.get("content-type"), "text/event-stream");
-    const events = readEvents(response);
-    const nextSummary = async (): Promise<{ traceId: string; spanCount: number }> => {
-      for (;;) {
-        const { value } = await events.next();
-        if (value!.event === "summary") return value!.data as { traceId: string; spanCount: number };
-      }
-    };
-    const first = await events.next();
-    assert.equal(first.value!.event, "stats");
-    await post(collector, protobufOf({ trace: 5, id: 1 }));
-    const created = await nextSummary();
-    assert.deepEqual([created.traceId, created.spanCount], [traceIdOf(5), 1]);
-    await post(collector, protobufOf({ trace: 5, id: 2, parent: 1 }));
-    assert.equal((await nextSummary()).spanCount, 2);
-    await collector.stop(AbortSignal.timeout(20_000));
-    for await (const { event } of events) assert.equal(event, "stats");
-  }),
+test(
+  "the tail brings stats, new traces and growing ones, and ends when the collector stops",
+  { timeout: 300_000 },
+  () =>
+    withFolder(async (folder) => {
+      const collector = new Collector({
+        address: "127.0.0.1:0",
+        otlpAddress: "127.0.0.1:0",
+        data: join(folder, "traces.db"),
+      });
+      await collector.start();
+      const response = await fetch(new URL("/api/ui/tail", collector.endpoint()));
+      assert.equal(response.headers.get("content-type"), "text/event-stream");
+      const events = readEvents(response);
+      const nextSummary = async (): Promise<{ traceId: string; spanCount: number }> => {
+        for (;;) {
+          const { value } = await events.next();
+          if (value!.event === "summary") return value!.data as { traceId: string; spanCount: number };
+        }
+      };
+      const first = await events.next();
+      assert.equal(first.value!.event, "stats");
+      await post(collector, protobufOf({ trace: 5, id: 1 }));
+      const created = await nextSummary();
+      assert.deepEqual([created.traceId, created.spanCount], [traceIdOf(5), 1]);
+      await post(collector, protobufOf({ trace: 5, id: 2, parent: 1 }));
+      assert.equal((await nextSummary()).spanCount, 2);
+      await collector.stop(AbortSignal.timeout(20_000));
+      for await (const { event } of events) assert.equal(event, "stats");
+    }),
 );
 
 test("keeps its spans over a restart", () =>

@@ -2,11 +2,12 @@
 import { startTracing } from "@clew/exporter";
 import { trace } from "@opentelemetry/api";
 
-const [endpoint = "", protocol = ""] = process.argv.slice(2);
+const [endpoint = "", protocol = "", shutdownTimeoutMs = ""] = process.argv.slice(2);
 const tracing = startTracing({
   service: "busy",
   endpoint,
   env: { OTEL_EXPORTER_OTLP_PROTOCOL: protocol },
+  batch: { shutdownTimeoutMs: Number(shutdownTimeoutMs) },
 });
 const tracer = trace.getTracer("busy");
 const rounds = 300;

@@ -20,8 +20,8 @@ interface Told {
 
 const program = new URL("./overload-process.ts", import.meta.url);
 
-async function makeSpans(endpoint: string, protocol: string): Promise<Told> {
-  const child = fork(program, [endpoint, protocol], { timeout: 110_000 });
+async function makeSpans(endpoint: string, protocol: string, shutdownTimeoutMs = 2000): Promise<Told> {
+  const child = fork(program, [endpoint, protocol, String(shutdownTimeoutMs)], { timeout: 110_000 });
   const [told] = (await once(child, "message")) as [Told];
   child.disconnect();
   await once(child, "exit");
@@ -50,7 +50,8 @@ for (const protocol of ["http/protobuf", "http/json", "grpc"]) {
   test(`a sink that answers, over ${protocol}: sent + dropped = started, and the sink has what was sent`, async () => {
     let told: Told | undefined;
     const received = await withSink("well", async (endpoint, grpc) => {
-      told = await makeSpans(protocol === "grpc" ? grpc : endpoint, protocol);
+      // Whatever is under way at the end is answered.
+      told = await makeSpans(protocol === "grpc" ? grpc : endpoint, protocol, 60_000);
     });
     checkSum(told!);
     assert.equal(received, told!.exported);

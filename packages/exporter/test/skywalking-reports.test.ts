@@ -171,7 +171,7 @@ test("a collector without dynamic configuration changes nothing", async () => {
   assert.equal(await configuration.fetch(), false);
 });
 
-test("a profiling task brings stacks of the slow request, and its end", { timeout: 60_000 }, async () => {
+test("a profiling task brings stacks of the slow request, and its end", { timeout: 300_000 }, async () => {
   const task = {
     TaskId: "task-1",
     EndpointName: "GET:/slow",

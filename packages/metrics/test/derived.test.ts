@@ -27,7 +27,7 @@ test("Node's own: event loop, garbage collection, heap, CPU, memory, resources",
   const provider = new MeterProvider({ env: {} });
   const stop = runtimeMetrics({ meterProvider: provider, resolutionMs: 1 });
   try {
-    const giveUpAtMs = performance.now() + 10_000;
+    const giveUpAtMs = performance.now() + 60_000;
     let names: string[] = [];
     while (!(names.includes("v8js.gc.duration") && names.includes("nodejs.eventloop.delay.max"))) {
       assert.ok(performance.now() < giveUpAtMs, names.join(" "));

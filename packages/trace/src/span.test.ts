@@ -55,7 +55,7 @@ test("a finished record holds everything the span was told", () => {
   assert.equal(data.statusCode, SpanStatusCode.ERROR);
   assert.equal(data.statusMessage, "broken");
   assert.equal(data.scope, scope);
-  assert.ok(data.endUs >= data.startUs && Math.abs(data.endUs / 1000 - Date.now()) < 1000);
+  assert.ok(data.endUs >= data.startUs && Math.abs(data.endUs / 1000 - Date.now()) < 60_000);
 });
 
 test("after its end a span changes no more, and ends once", () => {
@@ -169,7 +169,7 @@ test("nonsense is survived", () => {
   span.updateName(null as never);
   span.end("soon" as never);
   assert.equal(spans.length, 1);
-  assert.ok(Math.abs(spans[0]!.endUs / 1000 - Date.now()) < 1000);
+  assert.ok(Math.abs(spans[0]!.endUs / 1000 - Date.now()) < 60_000);
 });
 
 test("a processor that throws does not reach the app", () => {

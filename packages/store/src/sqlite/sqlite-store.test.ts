@@ -78,7 +78,7 @@ test("two stores write to one file, and neither mixes up the traces of the other
     for (const store of stores) await store.close();
   }));
 
-test("a process killed while it writes loses nothing it was told is stored", { timeout: 60_000 }, () =>
+test("a process killed while it writes loses nothing it was told is stored", { timeout: 300_000 }, () =>
   withFolder(async (folder) => {
     const file = join(folder, "traces.db");
     const script = join(folder, "write.ts");
@@ -123,28 +123,31 @@ function largeSpan(trace: number): TestSpan {
   return { trace, id: 1, name: `op ${Math.floor(trace / 100)}`, at: trace, attributes: { noise } };
 }
 
-test("at its limit of bytes the oldest traces go, as wholes, and with them their operations", { timeout: 60_000 }, () =>
-  withStore({ maxBytes: 1024 * 1024 }, async (store) => {
-    for (let batch = 0; batch < 60; batch++) {
-      const spans = Array.from({ length: 50 }, (_, index) => largeSpan(batch * 50 + index + 1));
-      assert.equal((await store.ingest(batchOf(...spans))).stored, 50);
-      assert.ok((await store.stats()).bytes <= 1024 * 1024);
-    }
-    const summaries = await allPages(store, {}, 1000);
-    const kept = summaries.map((summary) => Number.parseInt(summary.traceId, 16));
-    assert.ok(kept.length >= 300 && kept.length < 3000, `${kept.length} kept`);
-    // The newest, without a gap.
-    assert.deepEqual(
-      kept,
-      kept.map((_, index) => 3000 - index),
-    );
-    const { spans, traces, oldestMs } = await store.stats();
-    assert.deepEqual([spans, traces, oldestMs], [kept.length, kept.length, summaries.at(-1)!.startMs]);
-    assert.equal(await store.trace(traceIdOf(1)), null);
-    assert.notEqual(await store.trace(traceIdOf(3000)), null);
-    const operations = await store.operations();
-    assert.equal(operations.length, new Set(kept.map((trace) => Math.floor(trace / 100))).size);
-  }),
+test(
+  "at its limit of bytes the oldest traces go, as wholes, and with them their operations",
+  { timeout: 300_000 },
+  () =>
+    withStore({ maxBytes: 1024 * 1024 }, async (store) => {
+      for (let batch = 0; batch < 60; batch++) {
+        const spans = Array.from({ length: 50 }, (_, index) => largeSpan(batch * 50 + index + 1));
+        assert.equal((await store.ingest(batchOf(...spans))).stored, 50);
+        assert.ok((await store.stats()).bytes <= 1024 * 1024);
+      }
+      const summaries = await allPages(store, {}, 1000);
+      const kept = summaries.map((summary) => Number.parseInt(summary.traceId, 16));
+      assert.ok(kept.length >= 300 && kept.length < 3000, `${kept.length} kept`);
+      // The newest, without a gap.
+      assert.deepEqual(
+        kept,
+        kept.map((_, index) => 3000 - index),
+      );
+      const { spans, traces, oldestMs } = await store.stats();
+      assert.deepEqual([spans, traces, oldestMs], [kept.length, kept.length, summaries.at(-1)!.startMs]);
+      assert.equal(await store.trace(traceIdOf(1)), null);
+      assert.notEqual(await store.trace(traceIdOf(3000)), null);
+      const operations = await store.operations();
+      assert.equal(operations.length, new Set(kept.map((trace) => Math.floor(trace / 100))).size);
+    }),
 );
 
 test("traces older than the limit of age go", async () => {
