@@ -125,6 +125,50 @@ test("int64, enums and names are as the server's JSON has them", () => {
   assert.equal(list.parameters![0]!.name, "page_size");
 });
 
+test("a method that writes its JSON in another way has schemas of its own, where these differ", async () => {
+  const methods = {
+    "/test.v1.Shop/*": { json: { enumAsNumber: true } },
+    "/test.v1.Shop/Get": { json: { int64AsNumber: true, useProtoFieldNames: true } },
+    "/test.v1.Shop/Ping": { json: { int64AsNumber: true } },
+  } as const;
+  // A server may have services that are not described.
+  const document = describeShop({ methods: { ...methods, "/test.v1.Other/*": { json: { int64AsNumber: true } } } });
+  const { schemas } = document.components;
+  assert.deepEqual(
+    Object.keys(schemas).filter((name) => /Order|State|Ping/.test(name)),
+    [
+      "test.v1.ListOrdersReply-enumAsNumber",
+      "test.v1.Order-enumAsNumber",
+      "test.v1.Order-int64AsNumber-protoNames",
+      "test.v1.PingRequest",
+      "test.v1.State",
+      "test.v1.State-enumAsNumber",
+    ],
+  );
+  const { valid, errors } = await new Validator().validate(JSON.parse(JSON.stringify(document)));
+  assert.ok(valid, JSON.stringify(errors));
+
+  // What the server answers is what the document says.
+  const server = new HttpServer({ address: "127.0.0.1:0", services: [shop()], methods });
+  await server.start();
+  try {
+    const check = schemaChecker(document);
+    const replies: [string, string, unknown][] = [
+      ["/v1/shops/a/orders/1", "/v1/shops/{shopsId}/orders/{ordersId}", 7],
+      ["/v1/orders", "/v1/orders", undefined],
+    ];
+    for (const [path, template, total] of replies) {
+      const reply = (await (await fetch(new URL(path, server.endpoint()))).json()) as { total?: unknown };
+      const { content } = operationOf(document, template, "get").responses["200"] as OpenApiResponse;
+      check(content!["application/json"]!.schema!, reply);
+      assert.equal(reply.total, total);
+      assert.throws(() => check({ $ref: "#/components/schemas/test.v1.State" }, reply), /against/);
+    }
+  } finally {
+    await server.stop(AbortSignal.timeout(1000));
+  }
+});
+
 test("every rule is an operation", () => {
   const document = createOpenApi({ services: [Rules, Shelves, Topics], prefix: "/api" });
   const told = Object.entries(document.paths).flatMap(([path, item]) =>

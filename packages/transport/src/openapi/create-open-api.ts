@@ -1,8 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
+import type { HttpMethodOptions } from "../http/method-options.ts";
 import { anyVerb } from "../http/router.ts";
 import { hasRule, readRules } from "../http/rule.ts";
+import type { MethodEntries } from "../method-entries.ts";
 import { Comments } from "./comments.ts";
 import type { OpenApiDocument, OpenApiInfo, OpenApiServer } from "./document.ts";
 import { type ErrorEnums, ErrorResponses } from "./error-responses.ts";
@@ -29,6 +31,8 @@ export interface OpenApiOptions {
   defaultRoutes?: boolean;
   /** How JSON is written, as the server has it. Default: as the codec `json` has it. */
   json?: JsonCodecOptions;
+  /** Options of single methods, as the server has them; here their `json` counts. Default: none. */
+  methods?: MethodEntries<HttpMethodOptions>;
   /** Where the comments of the .proto files are: what `buf build -o api.binpb` writes. Generated code has none. Default: nowhere. */
   source?: Uint8Array;
 }
@@ -53,6 +57,7 @@ function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions 
     prefix: options.prefix ?? "",
     defaultRoutes: options.defaultRoutes ?? true,
     json: options.json ?? {},
+    methods: options.methods ?? {},
     source: options.source,
   };
 }
@@ -68,7 +73,10 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const comments = new Comments(rest.source);
   const schemas = new Schemas(comments, rest.json);
   const errors = new ErrorResponses(rest.errors, services, comments, schemas);
-  const paths = new Paths({ schemas, comments, errors });
+  const jsonOf = ({ operation, desc }: Method): JsonCodecOptions | undefined =>
+    rest.methods[operation]?.json ?? rest.methods[`/${desc.parent.typeName}/*`]?.json;
+  const schemasOf = (method: Method): Schemas => schemas.writtenAs(jsonOf(method) ?? rest.json);
+  const paths = new Paths({ schemasOf, comments, errors });
   const methods = services.flatMap(methodsOf).filter((method) => rest.defaultRoutes || hasRule(method));
   const rules = methods.flatMap((method) => readRules(method, prefix).map((rule) => ({ method, rule })));
   // Rules for any verb come last: they are told by a verb that no other has.

@@ -17,7 +17,8 @@ const otherVerbs = "x-oai-additionalOperations";
 
 /** What makes operations of rules. */
 export interface OperationContext {
-  readonly schemas: Schemas;
+  /** Those of a method, whose JSON may be written in a way of its own. */
+  readonly schemasOf: (method: Method) => Schemas;
   readonly comments: Comments;
   readonly errors: ErrorResponses;
 }
@@ -111,8 +112,9 @@ function createOperation(
   method: Method,
   rule: Rule,
   path: OpenApiPath,
-  { schemas, comments, errors }: OperationContext,
+  { schemasOf, comments, errors }: OperationContext,
 ): Omit<Operation, "operationId"> {
+  const schemas = schemasOf(method);
   const { desc } = method;
   const isHandshake = hasRequestStream(method);
   const description = comments.of(desc);

@@ -22,18 +22,71 @@ export interface FieldTraits {
   readonly isRequired: boolean;
 }
 
-/** Schemas of messages as the JSON mapping of protobuf writes them, each once, by its full name. */
+/**
+ * Schemas of messages as the JSON mapping of protobuf writes them, each once, by its full name. One that a method writes in another
+ * way is beside it, with what is other about it behind its name: `shop.Order-int64AsNumber`.
+ */
 export class Schemas {
   readonly #comments: Comments;
   readonly #useProtoFieldNames: boolean;
   readonly #form: ValueForm;
-  readonly #components: Map<string, Schema> = new Map();
+  readonly #components: Map<string, Schema>;
+  /** What most methods have; undefined when this is it. */
+  readonly #main: Schemas | undefined;
+  readonly #others: Map<string, Schemas> = new Map();
 
-  constructor(comments: Comments, json: JsonCodecOptions = {}) {
+  constructor(comments: Comments, json: JsonCodecOptions = {}, main?: Schemas) {
     this.#comments = comments;
     this.#useProtoFieldNames = json.useProtoFieldNames ?? false;
     const { int64AsNumber = false, enumAsNumber = false } = json;
     this.#form = { int64: int64AsNumber === "safe" ? "both" : int64AsNumber ? "number" : "text", enumAsNumber };
+    this.#main = main;
+    this.#components = main === undefined ? new Map() : main.#components;
+  }
+
+  /** The same messages, as another choice of JSON writes them. */
+  writtenAs(json: JsonCodecOptions): Schemas {
+    const wanted = new Schemas(this.#comments, json, this);
+    const difference = wanted.#differences().join("-");
+    if (difference === "") return this;
+    const known = this.#others.get(difference) ?? wanted;
+    this.#others.set(difference, known);
+    return known;
+  }
+
+  /** What is other than in the main choice, as names of components tell it. */
+  #differences(): string[] {
+    if (this.#main === undefined) return [];
+    const { int64, enumAsNumber } = this.#form;
+    const main = this.#main;
+    return [
+      ...(int64 === main.#form.int64
+        ? []
+        : [`int64As${{ text: "Text", number: "Number", both: "NumberOrText" }[int64]}`]),
+      ...(enumAsNumber === main.#form.enumAsNumber ? [] : [enumAsNumber ? "enumAsNumber" : "enumAsName"]),
+      ...(this.#useProtoFieldNames === main.#useProtoFieldNames
+        ? []
+        : [this.#useProtoFieldNames ? "protoNames" : "jsonNames"]),
+    ];
+  }
+
+  /** The name of a message's or an enum's schema: its own where it is written as in the main choice. */
+  #componentOf(desc: DescMessage | DescEnum): string {
+    return this.#isOther(desc, new Set()) ? `${desc.typeName}-${this.#differences().join("-")}` : desc.typeName;
+  }
+
+  #isOther(desc: DescMessage | DescEnum, seen: Set<DescMessage>): boolean {
+    const main = this.#main;
+    if (main === undefined) return false;
+    if (desc.kind === "enum") return this.#form.enumAsNumber !== main.#form.enumAsNumber;
+    if (seen.has(desc) || wellKnown[desc.typeName] !== undefined) return false;
+    seen.add(desc);
+    return desc.fields.some((field) => {
+      if (this.nameOf(field) !== main.nameOf(field)) return true;
+      if (field.scalar !== undefined) return longs.has(field.scalar) && this.#form.int64 !== main.#form.int64;
+      const inner = field.enum ?? field.message;
+      return inner !== undefined && this.#isOther(inner, seen);
+    });
   }
 
   /** All that were referred to, and what these refer to, by name. */
@@ -52,12 +105,13 @@ export class Schemas {
     const known = wellKnown[desc.typeName];
     if (known !== undefined) return known;
     if (isWrapperDesc(desc)) return this.#scalar(desc.fields[0]!.scalar!);
-    if (!this.#components.has(desc.typeName)) {
+    const name = this.#componentOf(desc);
+    if (!this.#components.has(name)) {
       // There before its fields are: one of them may be of this message.
-      this.#components.set(desc.typeName, {});
-      this.#components.set(desc.typeName, this.object(desc));
+      this.#components.set(name, {});
+      this.#components.set(name, this.object(desc));
     }
-    return { $ref: `#/components/schemas/${desc.typeName}` };
+    return { $ref: `#/components/schemas/${name}` };
   }
 
   /** A message's fields without some of them, spelled out. */
@@ -170,7 +224,8 @@ export class Schemas {
 
   #enum(desc: DescEnum): Schema {
     if (desc.typeName === "google.protobuf.NullValue") return { type: "null" };
-    if (!this.#components.has(desc.typeName)) {
+    const name = this.#componentOf(desc);
+    if (!this.#components.has(name)) {
       const described = desc.values.flatMap((value) => {
         const comment = this.#comments.of(value);
         return comment === undefined ? [] : [`- \`${value.name}\`: ${comment.replaceAll("\n", " ")}`];
@@ -178,14 +233,14 @@ export class Schemas {
       const description = [this.#comments.of(desc), described.join("\n")].filter(Boolean).join("\n\n");
       // Two names may have one number.
       const values = desc.values.map((value) => (this.#form.enumAsNumber ? value.number : value.name));
-      this.#components.set(desc.typeName, {
+      this.#components.set(name, {
         type: this.#form.enumAsNumber ? "integer" : "string",
         ...(description !== "" && { description }),
         ...(desc.deprecated && { deprecated: true }),
         enum: [...new Set(values)],
       });
     }
-    return { $ref: `#/components/schemas/${desc.typeName}` };
+    return { $ref: `#/components/schemas/${name}` };
   }
 
   #scalar(type: ScalarType): Schema {
@@ -225,6 +280,14 @@ export class Schemas {
     return { type: int64 === "both" ? ["integer", "string"] : "string", format, ...least, pattern };
   }
 }
+
+const longs: ReadonlySet<ScalarType> = new Set([
+  ScalarType.INT64,
+  ScalarType.SINT64,
+  ScalarType.SFIXED64,
+  ScalarType.UINT64,
+  ScalarType.FIXED64,
+]);
 
 /** A number, or the text of what JSON has no number for. */
 function floatingPoint(format: "float" | "double"): Schema {
