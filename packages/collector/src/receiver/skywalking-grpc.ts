@@ -14,7 +14,7 @@ import {
   TraceSegmentReportService,
 } from "@clew/exporter/skywalking-service";
 import type { Logger } from "@clew/log";
-import { type Service, service } from "@clew/rpc";
+import { type Service, ServiceError, service } from "@clew/rpc";
 import type { Intake, Outcome, Refusal } from "./intake.ts";
 import { toServiceError } from "./otlp-grpc.ts";
 import { noteOutcome } from "./receiver-route.ts";
@@ -46,12 +46,15 @@ const noCommands = toRawMessage(TraceSegmentReportService.method.collect.output,
 
 type RawStream = AsyncIterable<RawMessage>;
 
+/** How long streams may go on when the collector stops: those of agents that send a batch and end are over by then. */
+const graceMs = 500;
+
 /** The services that SkyWalking's agents call; their server speaks `rawCodec`. */
 export class SkyWalkingServices {
   readonly services: readonly Service[];
   readonly #intake: Intake;
   readonly #logger: Logger;
-  /** Ends the streams that are open: those of the agents for Go, Python and Java stay so for as long as they run. */
+  /** Each ends a stream that is open. Those of some agents are so for as long as the agent runs. */
   readonly #open = new Set<() => void>();
   #isStopping = false;
 
@@ -70,10 +73,13 @@ export class SkyWalkingServices {
     ];
   }
 
-  /** Answers the streams that are open with what came so far; their agents open others. */
+  /** Takes no more streams, and ends those that do not end soon, as UNAVAILABLE: what came of them is written. */
   stop(): void {
     this.#isStopping = true;
-    for (const end of this.#open) end();
+    const timer = setTimeout(() => {
+      for (const end of this.#open) end();
+    }, graceMs);
+    timer.unref();
   }
 
   async #collectInSync({ bytes }: RawMessage): Promise<typeof noCommands> {
@@ -88,9 +94,9 @@ export class SkyWalkingServices {
       noteOutcome(this.#logger, "SkyWalking", outcome, bytes),
     );
     try {
-      await this.#whileOpen(stream, ({ bytes }) => writer.write(bytes));
+      await this.#readAll(stream, ({ bytes }) => writer.write(bytes));
     } finally {
-      await writer.flush();
+      await writer.close();
     }
     const refusal = writer.refusal();
     if (refusal !== undefined) throw toServiceError(refusal);
@@ -107,7 +113,7 @@ export class SkyWalkingServices {
     const functions = desc.methods.map(({ localName, methodKind }) => {
       const answer = async (given: unknown): Promise<typeof noCommands> => {
         note();
-        if (methodKind === "client_streaming") await this.#whileOpen(given as RawStream, nothing);
+        if (methodKind === "client_streaming") await this.#readAll(given as RawStream, nothing);
         return noCommands;
       };
       return [localName, answer];
@@ -115,10 +121,11 @@ export class SkyWalkingServices {
     return service(desc, Object.fromEntries(functions));
   }
 
-  /** Hands on each message until there are no more, or the collector stops. */
-  async #whileOpen(stream: RawStream, use: (message: RawMessage) => Promise<void> | void): Promise<void> {
-    if (this.#isStopping) return;
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  /** Hands on each message until there are no more. @throws ServiceError when the collector stops before. */
+  async #readAll(stream: RawStream, use: (message: RawMessage) => Promise<void> | void): Promise<void> {
+    if (this.#isStopping) throw stopped();
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const end = (): void => reject(stopped());
     this.#open.add(end);
     const read = async (): Promise<void> => {
       for await (const message of stream) await use(message);
@@ -132,6 +139,10 @@ export class SkyWalkingServices {
       reading.catch(nothing);
     }
   }
+}
+
+function stopped(): ServiceError {
+  return new ServiceError(503, "", "the collector stops");
 }
 
 /** How many bytes of segments one stream may have waiting to be written, before it is read no further. */
@@ -148,6 +159,7 @@ class SegmentWriter {
   /** Why the first malformed segment is. */
   #malformed: string | undefined;
   #busy: Refusal | undefined;
+  #isClosed = false;
 
   constructor(intake: Intake, note: (outcome: Outcome, bytes: number) => void) {
     this.#intake = intake;
@@ -165,14 +177,16 @@ class SegmentWriter {
 
   async write(segment: Uint8Array): Promise<void> {
     if (this.#busy !== undefined) throw toServiceError(this.#busy);
+    if (this.#isClosed) return;
     this.#waiting.push(segment);
     this.#waitingBytes += segment.length;
     this.#writing ??= this.#writeAll();
     if (this.#waitingBytes > maxWaitingBytes) await this.#writing;
   }
 
-  /** Resolves when nothing waits any more. */
-  async flush(): Promise<void> {
+  /** Takes no more; resolves when nothing waits. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#writing;
   }
 
