@@ -3,8 +3,9 @@ import { mock, test } from "node:test";
 import { current, run } from "@clew/context";
 import { createLogger, silentLogger } from "@clew/log";
 import { FailingRegistry, type Instance, type Registrar } from "@clew/registry";
-import { App, type AppOptions } from "./app.ts";
+import { App } from "./app.ts";
 import { appKey, currentApp } from "./app-info.ts";
+import type { AppOptions } from "./app-options.ts";
 import type { Server } from "./server.ts";
 
 /** An app without signals and lines. */
@@ -822,4 +823,23 @@ test("workers that are no number of processes are refused at once", () => {
     assert.throws(() => createApp({ workers }), { code: "CLEW_APP_WORKERS" });
   }
   assert.equal(createApp({ workers: "all" }).worker, undefined);
+});
+
+test("a wrong option is an error when the app is made", () => {
+  const cases: [object, string, RegExp][] = [
+    [{ servers: [{}] }, "CLEW_APP_SERVER", /servers\[0\] is no server; .*start\(\) and stop\(\)/],
+    [{ beforestart: [] }, "CLEW_APP_OPTION", /no option beforestart; there are id, name, .*beforeStart/],
+    [{ afterStart: () => {} }, "CLEW_APP_HOOK", /afterStart must be a list of functions/],
+    [{ afterStop: ["x"] }, "CLEW_APP_HOOK", /afterStop must be a list of functions/],
+    [{ signals: ["SIGFOO"] }, "CLEW_APP_SIGNAL", /SIGFOO/],
+    [{ registrar: {} }, "CLEW_APP_REGISTRAR", /register\(\) and deregister\(\)/],
+    [{ stopTimeoutMs: "5" }, "CLEW_APP_TIME", /stopTimeoutMs is 5/],
+  ];
+  for (const [options, code, message] of cases) {
+    assert.throws(() => createApp(options as AppOptions), { code, message }, JSON.stringify(options));
+  }
+});
+
+test("what a composition makes is looked at as well", async () => {
+  await assert.rejects(createApp({ servers: () => [{} as Server] }).run(), { code: "CLEW_APP_SERVER" });
 });
