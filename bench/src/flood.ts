@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { cases, node } from "./cases.ts";
 import { requireLoadTool, sendRequests } from "./load.ts";
-import { growth, growthLimit } from "./memory.ts";
+import { growth, growthLimit, memoryFlags } from "./memory.ts";
 import { startServerProcess } from "./server-process.ts";
 import { type AppStats, countMissing } from "./servers/app-stats.ts";
 import { type SinkMode, startSink } from "./servers/sink.ts";
@@ -57,9 +57,7 @@ const hello = cases.find(({ name }) => name === "gRPC hello, 8 x 16")!;
 const sink = await startSink();
 const { name, command } = node("Clew, traced", "grpc-clew-traced.ts", sink.endpoint);
 const [program, ...args] = command();
-// The young generation has its full size from the start: that it grows would look like a leak.
-const flags = ["--expose-gc", "--min-semi-space-size=32"];
-const server = await startServerProcess(name, [program!, ...flags, ...args]);
+const server = await startServerProcess(name, [program!, ...memoryFlags, ...args]);
 
 let requests = 0;
 async function send(count: number, perSecond?: number): Promise<number> {

@@ -197,7 +197,7 @@ function runProgram(file: string): string {
 }
 
 const tracingName = "Tracing, OTLP to a sink";
-const allocationName = "Heap of a traced request, HTTP/JSON hello";
+const allocationName = "Heap of a traced request";
 const idleName = "gRPC idle connections";
 const codecName = "Codecs, 1.8 KB order and hello";
 const coldStartName = "Cold start";

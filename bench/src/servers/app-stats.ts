@@ -13,7 +13,7 @@ export interface AppStats {
 
 /**
  * Lets a program answer whoever started it: asked "stats" with what it has become, asked "flush" once the spans that wait are sent, asked
- * "shutdown" once it is not traced any more. Needs `--expose-gc`.
+ * "shutdown" once it is not traced any more. Needs the flags of memory.ts.
  */
 export function tellAppStats(traces: Tracing | undefined): void {
   const unhandled: string[] = [];
