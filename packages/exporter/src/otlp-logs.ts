@@ -13,11 +13,14 @@ export interface OtlpLogsOptions extends OtlpOptions {
   capacity?: number;
   /** Lines exported at once; as soon as so many wait, they go. Default: OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, or 512. */
   batchSize?: number;
-  /** How long a line waits for others to go with. Default: OTEL_BLRP_SCHEDULE_DELAY, or 1_000. */
+  /** How long a line waits for others to go with, in milliseconds. Default: OTEL_BLRP_SCHEDULE_DELAY, or 1_000. */
   delayMs?: number;
-  /** How long one export may take before it counts as failed. Default: OTEL_BLRP_EXPORT_TIMEOUT, or 60_000. */
+  /** How long one export may take before it counts as failed, in milliseconds. Default: OTEL_BLRP_EXPORT_TIMEOUT, or 60_000. */
   exportTimeoutMs?: number;
-  /** How long {@link OtlpLogs.shutdown} may take; what is left then is dropped. Default: 2_000, for a stop must end soon. */
+  /**
+   * How long {@link OtlpLogs.shutdown} may take, in milliseconds; what is left then is dropped. Default: 2_000, for a
+   * stop must end soon.
+   */
   shutdownTimeoutMs?: number;
 }
 

@@ -32,7 +32,7 @@ export interface OtlpOptions {
    * "none": there the bytes cost less than the work (3.5 us of CPU for a span).
    */
   compression?: "gzip" | "none";
-  /** How long one attempt may take, from connecting to the end of the reply. Default: TIMEOUT, or 10_000. */
+  /** How long one attempt may take, from connecting to the end of the reply, in milliseconds. Default: TIMEOUT, or 10_000. */
   timeoutMs?: number;
   /** What TLS trusts and shows, for https:// and grpcs://. Default: see {@link TlsOptions}. */
   tls?: TlsOptions;
@@ -60,7 +60,10 @@ export interface OtlpSettings {
   readonly logger: Logger | undefined;
 }
 
-/** @throws CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT, CLEW_EXPORTER_CERTIFICATE */
+/**
+ * @throws CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT,
+ * CLEW_EXPORTER_CERTIFICATE
+ */
 export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}): OtlpSettings {
   const env = options.env ?? process.env;
   const variable = (end: string): readonly [name: string, value: string] | undefined => {

@@ -1,10 +1,10 @@
 /** How long and how often to try again. */
 export interface RetryOptions {
-  /** The first wait; each later one is twice as long. Default: 250. */
+  /** The first wait, in milliseconds; each later one is twice as long. Default: 250. */
   initialMs?: number;
-  /** No wait is longer, unless the destination asks for it. Default: 5_000. */
+  /** The longest wait, in milliseconds, unless the destination asks for more. Default: 5_000. */
   maxMs?: number;
-  /** No attempt starts later than this after the first. Default: 30_000. */
+  /** How long after the first attempt others may start, in milliseconds. Default: 30_000. */
   limitMs?: number;
 }
 

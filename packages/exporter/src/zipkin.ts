@@ -16,7 +16,10 @@ export interface ZipkinOptions {
   headers?: Readonly<Record<string, string>>;
   /** Default: "gzip"; to a server on this machine "none". */
   compression?: "gzip" | "none";
-  /** How long one attempt may take, from connecting to the end of the reply. Default: OTEL_EXPORTER_ZIPKIN_TIMEOUT, or 10_000. */
+  /**
+   * How long one attempt may take, from connecting to the end of the reply, in milliseconds. Default:
+   * OTEL_EXPORTER_ZIPKIN_TIMEOUT, or 10_000.
+   */
   timeoutMs?: number;
   /** What TLS trusts and shows. Default: trust what the system does, show nothing. */
   tls?: TlsOptions;

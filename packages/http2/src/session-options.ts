@@ -3,7 +3,7 @@ import { defaultWindowBytes, maxWindowBytes } from "./flow-control.ts";
 import { type LimitOptions, type Limits, resolveLimits } from "./limits.ts";
 
 export interface SessionOptions {
-  /** What the peer may cost. */
+  /** What the peer may cost. Default: see {@link LimitOptions}. */
   limits?: LimitOptions;
   /** How much a stream may send before it hears from us, in bytes; it grows with use. Default: 256 KiB, least 65_535. */
   streamWindowBytes?: number;
@@ -11,13 +11,13 @@ export interface SessionOptions {
   connectionWindowBytes?: number;
   /** What a window may grow to, in bytes. Default: 8 MiB. */
   maxWindowBytes?: number;
-  /** Bytes that were read from the socket before the session got it. */
+  /** Bytes that were read from the socket before the session got it. Default: none. */
   head?: Buffer | undefined;
-  /** Called once when the connection is over, with what ended it, or undefined when both ends agreed. */
+  /** Called once when the connection is over, with what ended it, or undefined when both ends agreed. Default: nobody is told. */
   onClose?: (error: Error | undefined) => void;
-  /** The peer asked for a sign of life. */
+  /** The peer asked for a sign of life. Default: nobody is told. */
   onPing?: () => void;
-  /** The peer takes no more streams: its code, and its words. */
+  /** The peer takes no more streams: its code, and its words. Default: nobody is told. */
   onGoAway?: (code: number, debug: string) => void;
   /** A listener threw; its stream is reset. Default: the error is thrown on, from a task of its own. */
   onListenerError?: (error: unknown) => void;

@@ -29,7 +29,7 @@ export interface MeterProviderOptions {
    * OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is base2_exponential_bucket_histogram, else false.
    */
   exponential?: boolean | ExponentialOptions;
-  /** How long the callbacks of observables may take in all; those that take longer are left out. Default: 5_000. */
+  /** How long the callbacks of observables may take in all, in milliseconds; those that take longer are left out. Default: 5_000. */
   callbackTimeoutMs?: number;
   /** Where the OTEL_ variables are read. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;

@@ -25,11 +25,14 @@ export interface MetricsExporter {
 }
 
 export interface PeriodicReaderOptions {
-  /** How often metrics are exported. Default: OTEL_METRIC_EXPORT_INTERVAL, or 60_000. */
+  /** How often metrics are exported, in milliseconds. Default: OTEL_METRIC_EXPORT_INTERVAL, or 60_000. */
   intervalMs?: number;
-  /** How long one collection and its export may take before it counts as failed. Default: OTEL_METRIC_EXPORT_TIMEOUT, or 30_000. */
+  /**
+   * How long one collection and its export may take before it counts as failed, in milliseconds. Default:
+   * OTEL_METRIC_EXPORT_TIMEOUT, or 30_000.
+   */
   timeoutMs?: number;
-  /** How long {@link PeriodicReader.shutdown} may take. Default: 2_000, for a stop must end soon. */
+  /** How long {@link PeriodicReader.shutdown} may take, in milliseconds. Default: 2_000, for a stop must end soon. */
   shutdownTimeoutMs?: number;
   /**
    * Whether sums and histograms are totals or what came since the last export. Default:

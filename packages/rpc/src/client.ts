@@ -35,22 +35,22 @@ export interface CallOptions {
    * made in. Default: the client's.
    */
   timeoutMs?: number;
-  /** Cancels the call. */
+  /** Cancels the call. Default: none. */
   signal?: AbortSignal;
   /**
    * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE
    * while it is not. gRPC only. Default: false.
    */
   waitForReady?: boolean;
-  /** Headers to send. */
+  /** Headers to send. Default: none. */
   metadata?: MetadataInit;
   /** How to write the request's body: `"application/proto"`. HTTP only. Default: the client's codec. */
   contentType?: string;
   /** What the reply's body should come in: `"application/proto"`. HTTP only. Default: the client's codec. */
   accept?: string;
-  /** Called with the reply's headers, if there are any, when the reply begins or the call has failed. */
+  /** Called with the reply's headers, if there are any, when the reply begins or the call has failed. Default: none. */
   onHeaders?: (headers: Metadata) => void;
-  /** Called with the reply's trailers when it is over. */
+  /** Called with the reply's trailers when it is over. Default: none. */
   onTrailers?: (trailers: Metadata) => void;
 }
 

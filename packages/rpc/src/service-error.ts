@@ -22,7 +22,7 @@ export interface ServiceErrorOptions {
   metadata?: Readonly<Record<string, string>>;
   /** Messages for the caller, such as `badRequest({ name: "is taken" })`. Default: none. */
   details?: readonly ErrorDetail[];
-  /** What led to this error. It is logged here and never sent. */
+  /** What led to this error. It is logged here and never sent. Default: none. */
   cause?: unknown;
 }
 

@@ -10,13 +10,19 @@ export interface BatchOptions {
   capacity?: number;
   /** Spans exported at once; as soon as so many wait, they go. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 512. */
   batchSize?: number;
-  /** How long a span waits for others to go with, and how long an unavailable destination is left alone. Default: OTEL_BSP_SCHEDULE_DELAY, or 1_000. */
+  /**
+   * How long a span waits for others to go with, and how long an unavailable destination is left alone, in
+   * milliseconds. Default: OTEL_BSP_SCHEDULE_DELAY, or 1_000.
+   */
   delayMs?: number;
-  /** How long one export may take before it counts as failed. Default: OTEL_BSP_EXPORT_TIMEOUT, or 60_000. */
+  /** How long one export may take before it counts as failed, in milliseconds. Default: OTEL_BSP_EXPORT_TIMEOUT, or 60_000. */
   exportTimeoutMs?: number;
-  /** How long {@link BatchProcessor.shutdown} may take; what is left then is dropped. Default: 2_000, for a stop must end soon. */
+  /**
+   * How long {@link BatchProcessor.shutdown} may take, in milliseconds; what is left then is dropped. Default: 2_000,
+   * for a stop must end soon.
+   */
   shutdownTimeoutMs?: number;
-  /** Spans at least this long are kept first when space runs out, as those with an error are. Default: 1_000. */
+  /** Spans of at least so many milliseconds are kept first when space runs out, as those with an error are. Default: 1_000. */
   slowMs?: number;
   /** Where the OTEL_ variables are read. Default: process.env. */
   env?: Environment;

@@ -10,7 +10,7 @@ import type { SpanProcessor } from "./span-processor.ts";
 import type { TraceCounters } from "./trace-counters.ts";
 
 export interface DoctorOptions {
-  /** A span that has lived so long counts as never ended. Default: 60_000. */
+  /** A span that has lived for so many milliseconds counts as never ended. Default: 60_000. */
   leakMs?: number;
   /** Spans watched at a time; more are not looked at. Default: 10_000. */
   maxSpans?: number;
@@ -262,7 +262,10 @@ function appStack(): string[] {
     .slice(0, 5);
 }
 
-/** Copies of the API that are loaded, when they are of several versions: the one that registered serves only those not newer than it. */
+/**
+ * Copies of the API that are loaded, when they are of several versions: the one that registered serves only those not
+ * newer than it.
+ */
 function findApiCopies(): Finding[] {
   const versions = new Map<string, string>();
   for (const path of Object.keys(createRequire(import.meta.url).cache)) {

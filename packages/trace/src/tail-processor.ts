@@ -4,7 +4,7 @@ import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface TailOptions {
-  /** Local roots that take at least so long are kept. Default: 1_000. */
+  /** Local roots that take at least so many milliseconds are kept. Default: 1_000. */
   slowMs?: number;
   /** The same for single operations, by the local root's name; Infinity for one that is meant to be slow. Default: none. */
   slowMsByName?: Readonly<Record<string, number>>;
@@ -18,7 +18,7 @@ export interface TailOptions {
   maxSpans?: number;
   /** Bytes held for all of them, about. Default: 16_777_216. */
   maxBytes?: number;
-  /** How long spans are held for a local root that does not end. Default: 60_000. */
+  /** How long spans are held for a local root that does not end, in milliseconds. Default: 60_000. */
   maxHoldMs?: number;
   /** Milliseconds of a clock that never goes back. Default: performance.now. */
   now?: () => number;
