@@ -192,12 +192,15 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
     for (const socket of this.#early) socket.destroy();
     const now = performance.now();
-    for (const [socket, since] of this.#silent) if (now - since >= firstWordMs) socket.destroy();
+    const old = [...this.#silent].flatMap(([socket, since]) => (now - since >= firstWordMs ? [socket] : []));
+    afterReading(() => {
+      for (const socket of old) if (this.#silent.has(socket)) socket.destroy();
+    });
     const deafen = (): void => {
       this.#isDeaf = true;
       for (const socket of [...this.#silent.keys(), ...this.#handshaking.values()]) socket.destroy();
     };
-    const timer = setTimeout(deafen, firstWordMs).unref();
+    const timer = setTimeout(() => afterReading(deafen), firstWordMs).unref();
     http1?.drain();
     http2?.drain();
     const cutOff = (): void => {
@@ -296,6 +299,12 @@ export class Listener {
     // It is followed by the close; without a listener it would end the process.
     socket.on("error", () => {});
   }
+}
+
+/** Calls `then` when what has arrived by now is read: a process that stood still for a while finds its timers due before that. */
+function afterReading(then: () => void): void {
+  // The first may come in the turn that is under way, of which nothing more is read.
+  setImmediate(() => setImmediate(then));
 }
 
 /** What tells a connection from others: the same for a TLS socket and the TCP socket below it. */

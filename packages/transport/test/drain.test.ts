@@ -34,7 +34,7 @@ function textOf(socket: Socket): Promise<string> {
 
 test("a first request over HTTP/1.1 is answered after the stop, and the connection closed", async () => {
   const { server, socket } = await accepted();
-  const stopped = server.stop(AbortSignal.timeout(5000));
+  const stopped = server.stop(AbortSignal.timeout(60_000));
   const text = textOf(socket);
   socket.write("GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
   assert.match(await text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close\r\n[\s\S]*hello/i);
@@ -42,9 +42,25 @@ test("a first request over HTTP/1.1 is answered after the stop, and the connecti
   await stopped;
 });
 
+test("a first request that waits to be read when the time for it is over is answered as well", async () => {
+  // A process that stood still, before the stop and after it.
+  const standStill = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  for (const when of ["before", "after"] as const) {
+    const { server, socket } = await accepted();
+    const text = textOf(socket);
+    socket.write("GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
+    if (when === "before") standStill();
+    const stopped = server.stop(AbortSignal.timeout(60_000));
+    if (when === "after") standStill();
+    assert.match(await text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*hello/i, when);
+    socket.end();
+    await stopped;
+  }
+});
+
 test("a first request over HTTP/2 is answered after the stop, and the connection told to go", async () => {
   const { server, socket } = await accepted();
-  const stopped = server.stop(AbortSignal.timeout(5000));
+  const stopped = server.stop(AbortSignal.timeout(60_000));
   const session: ClientHttp2Session = connectHttp2(server.endpoint().href, { createConnection: () => socket });
   const goneAway = once(session, "goaway");
   const stream = session.request({ ":path": "/hello" });

@@ -70,10 +70,14 @@ export class KeepAlive {
     if (++this.#quietLooks < looks) return;
     this.#quietLooks = 0;
     this.#session.ping(() => this.#relax());
-    this.#deadTimer = setTimeout(() => {
-      if (this.#hasRead()) this.#relax();
-      else this.#socket.destroy(new Error(`no sign of life within ${this.#options.timeoutMs} ms of a ping`));
-    }, this.#options.timeoutMs).unref();
+    // What has arrived is read first: a process that stood still for a while finds its timers due before it has read anything.
+    this.#deadTimer = setTimeout(() => setImmediate(() => this.#conclude()), this.#options.timeoutMs).unref();
+  }
+
+  #conclude(): void {
+    if (this.#deadTimer === undefined) return;
+    if (this.#hasRead()) this.#relax();
+    else this.#socket.destroy(new Error(`no sign of life within ${this.#options.timeoutMs} ms of a ping`));
   }
 
   #relax(): void {
