@@ -45,10 +45,10 @@ class FakeSource implements Source {
   }
 }
 
-/** Waits for a condition, up to 5 s. */
+/** Waits for a condition, up to half a minute. */
 async function until(condition: () => boolean): Promise<void> {
   for (let n = 0; !condition(); n += 1) {
-    if (n > 1_000) throw new Error(`waited in vain for ${String(condition)}`);
+    if (n > 6_000) throw new Error(`waited in vain for ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -19,10 +19,10 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-/** Waits for a condition, up to 10 s. */
+/** Waits for a condition, up to a minute. */
 async function until(condition: () => boolean): Promise<void> {
   for (let n = 0; !condition(); n += 1) {
-    if (n > 1_000) throw new Error(`waited in vain for ${String(condition)}`);
+    if (n > 6_000) throw new Error(`waited in vain for ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -77,7 +77,7 @@ async function finish(peer: RawPeer, closed: Promise<void>): Promise<void> {
   peer.socket.end();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the session did not end")), 5000);
+    timer = setTimeout(() => reject(new Error("the session did not end")), 60_000);
   });
   await Promise.race([closed, late]);
   clearTimeout(timer);

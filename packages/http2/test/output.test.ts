@@ -101,7 +101,7 @@ test("a client with no stream does not keep its process alive, and one with a st
   `;
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
     cwd: import.meta.dirname,
-    timeout: 20_000,
+    timeout: 120_000,
   });
   assert.equal(stdout, "replied\n");
   await server.close();

@@ -10,15 +10,19 @@ import { createLogger, silentLogger } from "@clew/log";
 import { createInstance, FileRegistry, type Instance } from "@clew/registry";
 import { testRegistry } from "@clew/registry/contract";
 
-testRegistry("FileRegistry", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "file-registry-"));
-  const options = { folder, logger: silentLogger };
-  return {
-    registry: new FileRegistry(options),
-    other: new FileRegistry(options),
-    close: () => rm(folder, { recursive: true }),
-  };
-});
+testRegistry(
+  "FileRegistry",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "file-registry-"));
+    const options = { folder, logger: silentLogger };
+    return {
+      registry: new FileRegistry(options),
+      other: new FileRegistry(options),
+      close: () => rm(folder, { recursive: true }),
+    };
+  },
+  { timeoutMs: 60_000 },
+);
 
 const user: Instance = createInstance({ id: "1", name: "user", version: "v1", endpoints: ["grpc://127.0.0.1:9000"] });
 
