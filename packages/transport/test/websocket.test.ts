@@ -311,6 +311,56 @@ describe("a server", () => {
     });
   });
 
+  test("a caller that leaves before it was let in cancels the call at once", async () => {
+    const calls: Call[] = [];
+    const slow: Middleware = () => (call) => {
+      calls.push(call);
+      return call.orCancelled(new Promise<never>(() => {}));
+    };
+    await withServer({ services: [topics()], middleware: [slow] }, async (url) => {
+      const leave = [
+        ({ socket }: RawConnection) => socket.end(),
+        ({ socket }: RawConnection) => socket.destroy(),
+        ({ socket }: RawConnection) => socket.resetAndDestroy(),
+      ];
+      for (const [index, go] of leave.entries()) {
+        const connection = ask(url, "/v1/topics/t/chat");
+        await eventually(() => calls.length === index + 1, "the middleware has the call");
+        assert.equal(calls[index]!.cancelled, undefined);
+        go(connection);
+        await eventually(() => calls[index]!.cancelled !== undefined, "it is cancelled");
+        assert.equal(calls[index]!.cancelled!.code, 499);
+        connection.socket.destroy();
+      }
+    });
+  });
+
+  test("what a caller says before it is let in is not lost", async () => {
+    let letIn: (() => void) | undefined;
+    const slow: Middleware = (next) => async (call) => {
+      await new Promise<void>((resolve) => (letIn = resolve));
+      return next(call);
+    };
+    await withServer({ services: [topics()], middleware: [slow] }, async (url) => {
+      const text = (word: string): string => frame(`{"note":{"text":"${word}"}}`);
+      const connection = new RawConnection(url);
+      connection.send(`GET /v1/topics/t/chat HTTP/1.1\r\nhost: x\r\n${handshake}${key}\r\n${text("one")}`);
+      await eventually(() => letIn !== undefined, "the middleware has the call");
+      await new Promise<void>((resolve) => connection.socket.write(text("two"), "latin1", () => resolve()));
+      // The server has had the time to read that: it answered another request.
+      assert.equal((await fetch(new URL("/nowhere", url))).status, 404);
+      letIn!();
+      await connection.until(/101 Switching/);
+      connection.send(text("three") + frame("\x1eend"));
+      const replies = framesOf(await connection.until(closeWith(1000))).slice(0, -1);
+      assert.deepEqual(
+        replies.map(([, payload]) => JSON.parse(payload).text),
+        ["one", "two", "three"],
+      );
+      connection.socket.destroy();
+    });
+  });
+
   test("holds a fast caller back while nobody reads", async () => {
     const calls: Call[] = [];
     let release = (): void => {};

@@ -92,13 +92,13 @@ export class Http1Connections implements Http1Protocol {
   }
 
   #acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const response = offerUpgrade(request, socket, head);
+    let exchange: NodeExchange | undefined;
+    const response = offerUpgrade(request, socket, head, () => exchange?.close());
     if (response === undefined) {
       socket.destroy();
       return;
     }
-    const exchange = new NodeExchange(request, response);
-    socket.once("close", () => exchange.close());
+    exchange = new NodeExchange(request, response);
     this.#handler.handle(exchange);
   }
 

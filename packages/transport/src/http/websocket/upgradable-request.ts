@@ -30,12 +30,23 @@ export interface UpgradeOffer {
 
 interface Offer extends UpgradeOffer {
   readonly response: ServerResponse;
+  /** Ends what watches the connection until somebody takes it. */
+  readonly unwatch: () => void;
 }
 
 const offers = new WeakMap<IncomingMessage, Offer>();
 
-/** Makes the response to a request for an upgrade, by which it may be refused; undefined when another one is still under way. */
-export function offerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): ServerResponse | undefined {
+/**
+ * Makes the response to a request for an upgrade, by which it may be refused; undefined when another one is still under way.
+ *
+ * @param onLeave called when the caller leaves before the connection is taken
+ */
+export function offerUpgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  onLeave: () => void,
+): ServerResponse | undefined {
   const response = new http.ServerResponse(request);
   response.shouldKeepAlive = false;
   try {
@@ -48,8 +59,22 @@ export function offerUpgrade(request: IncomingMessage, socket: Duplex, head: Buf
     response.detachSocket(socket as IncomingMessage["socket"]);
     (socket as IncomingMessage["socket"]).destroySoon();
   });
-  offers.set(request, { request, socket, head, response });
+  offers.set(request, { request, socket, head, response, unwatch: watchLeave(socket, onLeave) });
   return response;
+}
+
+/**
+ * A socket that nobody reads notices neither end nor reset: this one is read into its buffer, where what a caller says before it is
+ * let in waits for who takes the connection. Of a caller that did say something, the end is noticed only then.
+ */
+function watchLeave(socket: Duplex, onLeave: () => void): () => void {
+  const onReadable = (): void => {
+    // Reading from an empty buffer takes nothing, and lets an end come out.
+    if (socket.readableLength === 0) socket.read();
+  };
+  const onError = (): void => {}; // the close that follows tells it all
+  socket.on("readable", onReadable).on("end", onLeave).on("close", onLeave).on("error", onError);
+  return () => socket.off("readable", onReadable).off("end", onLeave).off("close", onLeave).off("error", onError);
 }
 
 /** Whether a request can be upgraded: it came over HTTP/1.1, asks for it, and was not answered. */
@@ -62,6 +87,7 @@ export function takeUpgrade(request: IncomingMessage): UpgradeOffer | undefined 
   const offer = offers.get(request);
   if (offer === undefined || offer.response.headersSent) return undefined;
   offers.delete(request);
+  offer.unwatch();
   offer.response.detachSocket(offer.socket as IncomingMessage["socket"]);
   return offer;
 }
