@@ -1,53 +1,5 @@
 import type { Codec } from "@clew/rpc";
 import { optionInvalid, optionUnknown } from "./errors.ts";
-import type { ServerOptions } from "./server.ts";
-
-/** All that any server takes: servers may share their options, and pass over what is of another protocol. */
-const serverOptions: Readonly<Record<keyof ServerOptions, true>> = {
-  address: true,
-  listener: true,
-  tls: true,
-  headerLimitBytes: true,
-  headerTimeoutMs: true,
-  requestTimeoutMs: true,
-  maxConnectionIdleMs: true,
-  logger: true,
-  services: true,
-  middleware: true,
-  filters: true,
-  routes: true,
-  prefix: true,
-  methods: true,
-  defaultRoutes: true,
-  trailingSlash: true,
-  notFound: true,
-  methodNotAllowed: true,
-  health: true,
-  timeoutMs: true,
-  bodyLimitBytes: true,
-  codecs: true,
-  json: true,
-  multipart: true,
-  events: true,
-  webSocket: true,
-  streamDrainMs: true,
-  maxMessageBytes: true,
-  compression: true,
-  reflection: true,
-  maxConcurrentCalls: true,
-  maxConnectionAgeMs: true,
-  maxConnectionAgeGraceMs: true,
-  keepaliveTimeMs: true,
-  keepaliveTimeoutMs: true,
-  minPingIntervalMs: true,
-  allowPingsWithoutCalls: true,
-  protocols: true,
-};
-
-/** @throws CLEW_TRANSPORT_OPTION for an option that no server has */
-export function checkServerOptionNames(options: object): void {
-  checkOptionNames(options, Object.keys(serverOptions));
-}
 
 /**
  * Refuses an option that there is not, which would else do nothing and say nothing.

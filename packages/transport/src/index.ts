@@ -29,7 +29,8 @@ export {
   type WebSocketOptions,
 } from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
-export { Server, type ServerOptions } from "./server.ts";
+export { Server } from "./server.ts";
+export type { ServerOptions } from "./server-options.ts";
 export type { ProtocolName } from "./web-protocols.ts";
 
 // For library authors.

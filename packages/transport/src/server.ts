@@ -1,37 +1,16 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
-import { checkServerOptionNames } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
-import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./grpc/handler.ts";
+import { createGrpcHandler, type GrpcHandler } from "./grpc/handler.ts";
 import type { Health } from "./health.ts";
 import { HttpHandler } from "./http/handler.ts";
-import type { HttpHandlerOptions } from "./http/handler-options.ts";
-import type { HealthRouteOptions } from "./http/health-routes.ts";
 import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
-import { type ServerConnectionOptions, ServerConnections } from "./http2/server-connections.ts";
-import { Listener, type ListenerOptions, resolveListenerOptions } from "./listener.ts";
+import { ServerConnections } from "./http2/server-connections.ts";
+import { Listener, resolveListenerOptions } from "./listener.ts";
+import { checkServerOptionNames, type ServerOptions } from "./server-options.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
-import { type ProtocolName, protocolNames, WebProtocols } from "./web-protocols.ts";
-
-/**
- * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` (also of `methods`) and `codecs` are for all protocols; `routes` and
- * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression` and `reflection` for gRPC, Connect and gRPC-Web;
- * `filters` for all but gRPC. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
- */
-export interface ServerOptions
-  extends ListenerOptions,
-    HttpHandlerOptions,
-    Omit<GrpcHandlerOptions, "health" | "methods">,
-    ServerConnectionOptions {
-  /**
-   * Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it; unless this is `false`. With `true` or options,
-   * `/healthz` and `/readyz` over HTTP as well, see HttpServerOptions. Default: gRPC's only.
-   */
-  health?: boolean | HealthRouteOptions;
-  /** What to speak to services: "http" is HTTP/JSON. Default: "http", "grpc", "connect" and "grpc-web". */
-  protocols?: readonly ProtocolName[];
-}
+import { protocolNames, WebProtocols } from "./web-protocols.ts";
 
 /**
  * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes

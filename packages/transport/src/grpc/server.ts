@@ -1,8 +1,8 @@
 import { ServiceError } from "@clew/rpc";
-import { checkServerOptionNames } from "../check-options.ts";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
+import { checkServerOptionNames } from "../server-options.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
 
 export interface GrpcServerOptions

@@ -1,7 +1,7 @@
-import { checkServerOptionNames } from "../check-options.ts";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
+import { checkServerOptionNames } from "../server-options.ts";
 import { HttpHandler } from "./handler.ts";
 import type { HttpHandlerOptions } from "./handler-options.ts";
 import { Http1Connections } from "./http1-connections.ts";
