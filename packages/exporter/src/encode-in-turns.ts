@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { SpanData } from "@clew/trace";
 
 /** As many as BatchProcessor hands over at once unless it is told otherwise: one turn. */
 const spansPerTurn = 512;
@@ -8,9 +7,9 @@ const spansPerTurn = 512;
  * Encodes many spans piece by piece, so that a large batch does not hold up the event loop: 512 spans take 1 to 4 ms. What is made
  * of the pieces has to be what would be made of the whole.
  */
-export async function encodeInTurns<T>(
-  spans: readonly SpanData[],
-  encode: (spans: readonly SpanData[]) => T,
+export async function encodeInTurns<S, T>(
+  spans: readonly S[],
+  encode: (spans: readonly S[]) => T,
   join: (pieces: T[]) => T,
 ): Promise<T> {
   if (spans.length <= spansPerTurn) return encode(spans);

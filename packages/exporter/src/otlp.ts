@@ -1,5 +1,5 @@
-import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
-import { encodeEarly, encodeRequest, encodeRequestAsJson } from "@clew/trace/otel";
+import type { EncodedSpan, EncodingExporter, ExportResult, SpanData } from "@clew/trace";
+import { encodeRequest, encodeRequestAsJson, encodeSpan } from "@clew/trace/otel";
 import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
@@ -20,14 +20,16 @@ import {
  *
  * Its own requests are not traced: they run in a context that says so, which instrumentations of node:http respect.
  */
-export class OtlpExporter implements SpanExporter {
+export class OtlpExporter implements EncodingExporter {
   readonly #settings: OtlpSettings;
   readonly #delivery: Delivery;
+  readonly encode: EncodingExporter["encode"];
 
   /** @throws as {@link resolveOtlpOptions} does */
   constructor(options?: OtlpOptions) {
     this.#settings = resolveOtlpOptions("traces", options);
     this.#delivery = createOtlpDelivery(this.#settings);
+    this.encode = this.#settings.protocol === "http/json" ? undefined : encodeSpan;
   }
 
   get protocol(): OtlpProtocol {
@@ -51,15 +53,12 @@ export class OtlpExporter implements SpanExporter {
     return this.stats();
   }
 
-  onEnd(span: SpanData): void {
-    if (this.#settings.protocol !== "http/json") encodeEarly(span);
-  }
-
-  async export(spans: readonly SpanData[]): Promise<ExportResult> {
-    const encode = this.#settings.protocol === "http/json" ? encodeJson : encodeProtobuf;
-    const result = await this.#delivery.deliver(spans.length, async () =>
-      toOtlpBody(await encode(spans), this.#settings),
-    );
+  async export(spans: readonly (SpanData | EncodedSpan)[]): Promise<ExportResult> {
+    const result = await this.#delivery.deliver(spans.length, async () => {
+      // Without `encode` no span was written early.
+      const request = this.encode === undefined ? encodeJson(spans as readonly SpanData[]) : encodeProtobuf(spans);
+      return toOtlpBody(await request, this.#settings);
+    });
     return toExportResult(result);
   }
 
@@ -69,9 +68,9 @@ export class OtlpExporter implements SpanExporter {
   }
 }
 
-function encodeProtobuf(spans: readonly SpanData[]): Promise<Buffer> {
+function encodeProtobuf(spans: readonly (SpanData | EncodedSpan)[]): Promise<Buffer> {
   // Messages one after another are one message, with the elements of all.
-  return encodeInTurns<Buffer>(spans, encodeRequest, (pieces) => Buffer.concat(pieces));
+  return encodeInTurns(spans, encodeRequest, (pieces) => Buffer.concat(pieces));
 }
 
 function encodeJson(spans: readonly SpanData[]): Promise<string> {

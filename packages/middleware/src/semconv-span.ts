@@ -1,4 +1,13 @@
-import { type Call, GrpcCode, type HttpInfo, type ServiceError, serviceNameHeader, toGrpcCode } from "@clew/rpc";
+import {
+  type Call,
+  GrpcCode,
+  type HttpInfo,
+  type Metadata,
+  type Peer,
+  type ServiceError,
+  serviceNameHeader,
+  toGrpcCode,
+} from "@clew/rpc";
 import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
 import { parseAddress, setAddress } from "./address.ts";
 import { errorTypeOf } from "./outcome.ts";
@@ -62,23 +71,66 @@ function start(span: Span, call: Call): void {
   // The name is for HTTP; the conventions have none for a call, whatever carries it.
   if (call.resends > 0) span.setAttribute(HTTP_REQUEST_RESEND_COUNT, call.resends);
   if (call.side === "client") return;
-  const { http, authority, metadata } = call;
-  if (http !== undefined) startHttp(span, call, http);
-  if (authority !== undefined) setAddress(span, authority, SERVER_ADDRESS, SERVER_PORT);
-  setAddress(span, call.peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
-  const client = originOf(call);
-  if (client !== "") span.setAttribute(CLIENT_ADDRESS, client);
-  const caller = metadata.get(serviceNameHeader);
-  if (caller !== undefined) span.setAttribute(SERVICE_PEER_NAME, caller);
+  // First, and frozen: the one set of attributes for all calls of a connection. Clew's spans take it as it is.
+  const client = forwardedOf(call.metadata);
+  span.setAttributes(describeCaller(call, client !== undefined));
+  if (client !== undefined) span.setAttribute(CLIENT_ADDRESS, parseAddress(client).host);
+  if (call.http !== undefined) startHttp(span, call.http);
 }
 
-function startHttp(span: Span, { metadata }: Call, { path, query, scheme, version }: HttpInfo): void {
+function startHttp(span: Span, { path, query }: HttpInfo): void {
   span.setAttribute(URL_PATH, path);
   if (query !== undefined && query !== "") span.setAttribute(URL_QUERY, redactQuery(query));
-  span.setAttribute(URL_SCHEME, scheme ?? "http");
-  if (version !== undefined) span.setAttribute(NETWORK_PROTOCOL_VERSION, version);
-  const agent = metadata.get("user-agent");
-  if (agent !== undefined) span.setAttribute(USER_AGENT_ORIGINAL, agent);
+}
+
+/** Who calls: what a connection says once, and headers that say the same in nearly every call over it. */
+interface Caller {
+  readonly authority: string | undefined;
+  readonly agent: string | undefined;
+  readonly service: string | undefined;
+  readonly scheme: string | undefined;
+  readonly version: string | undefined;
+  /** For somebody else, who is known by the call alone. */
+  readonly isProxy: boolean;
+  readonly attributes: Attributes;
+}
+
+const callers = new WeakMap<Peer, Caller>();
+
+function describeCaller({ peer, authority, http, metadata }: Call, isProxy: boolean): Attributes {
+  const agent = http === undefined ? undefined : metadata.get("user-agent");
+  const service = metadata.get(serviceNameHeader);
+  const scheme = http === undefined ? undefined : (http.scheme ?? "http");
+  const version = http?.version;
+  const known = callers.get(peer);
+  if (
+    known !== undefined &&
+    known.authority === authority &&
+    known.agent === agent &&
+    known.service === service &&
+    known.scheme === scheme &&
+    known.version === version &&
+    known.isProxy === isProxy
+  ) {
+    return known.attributes;
+  }
+  const attributes: Attributes = {};
+  putAddress(attributes, authority, SERVER_ADDRESS, SERVER_PORT);
+  putAddress(attributes, peer.address, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT);
+  if (!isProxy) putAddress(attributes, peer.address, CLIENT_ADDRESS);
+  if (scheme !== undefined) attributes[URL_SCHEME] = scheme;
+  if (version !== undefined) attributes[NETWORK_PROTOCOL_VERSION] = version;
+  if (agent !== undefined) attributes[USER_AGENT_ORIGINAL] = agent;
+  if (service !== undefined) attributes[SERVICE_PEER_NAME] = service;
+  callers.set(peer, { authority, agent, service, scheme, version, isProxy, attributes: Object.freeze(attributes) });
+  return attributes;
+}
+
+function putAddress(attributes: Attributes, text: string | undefined, hostName: string, portName?: string): void {
+  if (text === undefined || text === "") return;
+  const { host, port } = parseAddress(text);
+  attributes[hostName] = host;
+  if (port !== undefined && portName !== undefined) attributes[portName] = port;
 }
 
 // What the conventions name, and the token of RFC 6750 section 2.3.
@@ -89,14 +141,14 @@ function redactQuery(text: string): string {
   return text.replace(secretParameters, "$1$2=REDACTED");
 }
 
-/** Where a call began, as far as proxies tell: `Forwarded` (RFC 7239), `X-Forwarded-For`, or else who is at the other end. */
-function originOf({ metadata, peer }: Call): string {
+/** Where a call began, as far as proxies tell: `Forwarded` (RFC 7239), or else `X-Forwarded-For`. */
+function forwardedOf(metadata: Metadata): string | undefined {
   const forwarded = metadata.get("forwarded");
   const first =
     forwarded === undefined
       ? metadata.get("x-forwarded-for")?.split(",", 1)[0]
       : /(?:^|;)\s*for="?([^";]+)/i.exec(forwarded.split(",", 1)[0]!)?.[1];
-  return parseAddress(first?.trim() || peer.address).host;
+  return first?.trim() || undefined;
 }
 
 // The body as it was sent, where that is known beforehand, and the messages as protobuf. The conventions have no name for those.

@@ -171,6 +171,37 @@ export function putAttributes(target: AttributeValue[], attributes: unknown, lim
   return dropped;
 }
 
+/** Attributes that many spans have in common: read and checked once, and written once. */
+export interface SharedAttributes {
+  readonly flat: FlatAttributes;
+  readonly limits: AttributeLimits;
+  /** As fields of a span in OTLP: its encoder's. */
+  otlp: Uint8Array | undefined;
+}
+
+const shared = new WeakMap<object, SharedAttributes>();
+
+/** What a frozen object says, read when it is first seen; undefined for any other, and where the limits would cut something off. */
+export function shareAttributes(attributes: object, limits: AttributeLimits): SharedAttributes | undefined {
+  const known = shared.get(attributes);
+  if (known !== undefined) return known.limits === limits ? known : undefined;
+  if (!isFrozen(attributes)) return undefined;
+  const flat: AttributeValue[] = [];
+  if (putAttributes(flat, attributes, limits) > 0) return undefined;
+  const made: SharedAttributes = { flat, limits, otlp: undefined };
+  shared.set(attributes, made);
+  return made;
+}
+
+function isFrozen(value: object): boolean {
+  try {
+    return Object.isFrozen(value);
+  } catch {
+    // A proxy that will not say.
+    return false;
+  }
+}
+
 /** A name, whatever was given as one. */
 export function toName(given: unknown): string {
   const name = toAttributeValue(given, maxNameLength);

@@ -85,13 +85,17 @@ export class BatchQueue<T> {
     this.#ring = new RingBuffer(settings.capacity);
   }
 
-  /** Takes one item, unless `limit` wait already; whether it did. Default of `limit`: the capacity. */
-  push(item: T, limit?: number): boolean {
-    if (this.#shutdown !== undefined) {
-      this.#late++;
-      return false;
-    }
-    if (!this.#ring.push(item, limit)) return false;
+  /** Whether one more item may come; one that may not is counted. Not when `limit` wait already. Default of `limit`: the capacity. */
+  admits(limit?: number): boolean {
+    if (this.#shutdown === undefined) return this.#ring.admits(limit);
+    this.#late++;
+    return false;
+  }
+
+  /** Takes one item, unless there is no place for it; whether it did. */
+  push(item: T): boolean {
+    if (!this.admits()) return false;
+    this.#ring.push(item);
     const phase = this.#phase;
     if (phase === "idle" || (phase === "timed" && this.#ring.size >= this.#settings.batchSize)) this.#schedule();
     return true;

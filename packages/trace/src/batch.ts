@@ -1,8 +1,9 @@
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
+import type { EncodedSpan } from "./encoded-span.ts";
 import { type Environment, readCount } from "./environment.ts";
 import type { SpanData } from "./span-data.ts";
-import type { SendingStats, SpanExporter } from "./span-exporter.ts";
+import type { EncodingExporter, SendingStats, SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface BatchOptions {
@@ -73,16 +74,18 @@ export interface ExporterStats {
  * last of it is for spans with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
-  readonly #queue: BatchQueue<SpanData>;
+  readonly #queue: BatchQueue<SpanData | EncodedSpan>;
   readonly #capacity: number;
   // The last eighth is for errors and slow spans: the ones somebody will look for.
   readonly #ordinaryCapacity: number;
   readonly #slowUs: number;
   readonly #exporter: SpanExporter;
+  readonly #encode: EncodingExporter["encode"];
   #started = 0;
 
   constructor(exporter: SpanExporter, options?: BatchOptions) {
     const settings = resolveBatchOptions(options);
+    this.#encode = (exporter as Partial<EncodingExporter>).encode;
     this.#queue = new BatchQueue(toDestination(exporter), settings);
     this.#capacity = settings.capacity;
     this.#ordinaryCapacity = Math.ceil((settings.capacity * 7) / 8);
@@ -96,8 +99,8 @@ export class BatchProcessor implements SpanProcessor {
 
   onEnd(span: SpanData): void {
     const isWanted = span.statusCode === SpanStatusCode.ERROR || span.endUs - span.startUs >= this.#slowUs;
-    const waits = this.#queue.push(span, isWanted ? this.#capacity : this.#ordinaryCapacity);
-    if (waits) this.#exporter.onEnd?.(span);
+    if (!this.#queue.admits(isWanted ? this.#capacity : this.#ordinaryCapacity)) return;
+    this.#queue.push(this.#encode === undefined ? span : this.#encode(span));
   }
 
   stats(): BatchStats {
@@ -121,10 +124,10 @@ export class BatchProcessor implements SpanProcessor {
   }
 }
 
-function toDestination(exporter: SpanExporter): BatchDestination<SpanData> {
+function toDestination(exporter: SpanExporter): BatchDestination<SpanData | EncodedSpan> {
   return {
     export: async (spans) => {
-      const { outcome, rejectedSpans = 0, retryAfterMs = 0 } = await exporter.export(spans);
+      const { outcome, rejectedSpans = 0, retryAfterMs = 0 } = await (exporter as EncodingExporter).export(spans);
       return { outcome, rejected: rejectedSpans, retryAfterMs };
     },
     shutdown: () => exporter.shutdown(),

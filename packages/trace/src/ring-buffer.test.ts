@@ -26,11 +26,15 @@ test("a full ring refuses and counts", () => {
   assert.deepEqual(ring.peek(10), ["b", "d"]);
 });
 
-test("a push with a lower limit leaves the rest for others", () => {
+test("who is not admitted at a lower limit leaves the rest for others, and is counted", () => {
   const ring = new RingBuffer<string>(2);
-  assert.equal(ring.push("a", 1), true);
-  assert.equal(ring.push("b", 1), false);
-  assert.equal(ring.push("c"), true);
+  assert.equal(ring.admits(1), true);
+  ring.push("a");
+  assert.equal(ring.admits(1), false);
+  assert.equal(ring.dropped, 1);
+  assert.equal(ring.admits(), true);
+  assert.equal(ring.push("b"), true);
+  assert.deepEqual([ring.admits(), ring.push("c"), ring.dropped], [false, false, 3]);
 });
 
 test("looking takes nothing away, and more than there is cannot be removed", () => {

@@ -29,12 +29,16 @@ export class RingBuffer<T> {
     return this.#dropped;
   }
 
-  /** Adds an item at the end. False, and counted, when `limit` are inside already. Default of `limit`: the capacity. */
-  push(item: T, limit: number = this.capacity): boolean {
-    if (this.#size >= limit) {
-      this.#dropped++;
-      return false;
-    }
+  /** Whether one more may come in. Not, and counted as refused, when `limit` are inside already. Default of `limit`: the capacity. */
+  admits(limit: number = this.capacity): boolean {
+    if (this.#size < limit) return true;
+    this.#dropped++;
+    return false;
+  }
+
+  /** Adds an item at the end. False, and counted, when there is no place. */
+  push(item: T): boolean {
+    if (!this.admits()) return false;
     let tail = this.#head + this.#size;
     if (tail >= this.capacity) tail -= this.capacity;
     this.#items[tail] = item;

@@ -73,8 +73,6 @@ export interface SpanData {
   readonly droppedLinks: number;
   readonly scope: Scope;
   readonly resource: Resource;
-  /** The span as a field of OTLP's ScopeSpans, where an exporter has written it already; see `encodeEarly`. */
-  readonly otlp?: Uint8Array<ArrayBuffer> | undefined;
   /** What it shares with the other spans under its local root; undefined when the span was not made by a tracer of ours. */
   readonly segment?: Segment;
 }

@@ -1,3 +1,4 @@
+import type { EncodedSpan } from "./encoded-span.ts";
 import type { SpanData } from "./span-data.ts";
 
 /** What became of the spans handed to an exporter. */
@@ -30,10 +31,15 @@ export interface SpanExporter {
   readonly componentType?: string;
   /** Tells what it took to send. Default: nothing is told. */
   sendingStats?(): SendingStats;
-  /** Called when a span has ended and before it waits, for work that is cheaper while the span is fresh. It must be short. */
-  onEnd?(span: SpanData): void;
   /** Called with one batch at a time; resolves when its fate is known. It should not reject, and a rejection counts as "failed". */
   export(spans: readonly SpanData[]): Promise<ExportResult>;
   /** Cuts off what is under way and lets go of sockets and files. */
   shutdown(): Promise<void>;
+}
+
+/** An exporter that writes spans when they end, which is cheapest while they are fresh, and not when it is their turn. */
+export interface EncodingExporter extends SpanExporter {
+  /** Writes a span that has just ended; what comes out waits for {@link export} in the span's place. Undefined: spans wait as they are. */
+  readonly encode: ((span: SpanData) => EncodedSpan) | undefined;
+  export(spans: readonly (SpanData | EncodedSpan)[]): Promise<ExportResult>;
 }

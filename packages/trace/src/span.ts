@@ -12,9 +12,12 @@ import {
 import {
   type AttributeValue,
   type FlatAttributes,
+  findAttribute,
   noAttributes,
   putAttribute,
   putAttributes,
+  type SharedAttributes,
+  shareAttributes,
   toName,
 } from "./attributes.ts";
 import { isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
@@ -29,6 +32,7 @@ import type { TraceCounters } from "./trace-counters.ts";
 
 const noEvents: EventData[] = [];
 const noLinks: LinkData[] = [];
+const noShared: readonly SharedAttributes[] = [];
 
 /** What every span of one tracer has in common. */
 export interface SpanMaker {
@@ -56,7 +60,7 @@ class SpanRecord implements SpanData {
   endUs = 0;
   statusCode: SpanStatusCode = SpanStatusCode.UNSET;
   statusMessage = "";
-  readonly attributes: AttributeValue[] = [];
+  attributes: AttributeValue[] = [];
   droppedAttributes = 0;
   events: EventData[] = noEvents;
   droppedEvents = 0;
@@ -65,7 +69,8 @@ class SpanRecord implements SpanData {
   readonly scope: Scope;
   readonly resource: Resource;
   readonly segment: Segment;
-  otlp: Uint8Array<ArrayBuffer> | undefined = undefined;
+  // What `attributes` began with. Private: a changed copy of the record must not have it.
+  #shared: readonly SharedAttributes[] = noShared;
 
   constructor(
     context: SpanContext,
@@ -89,7 +94,54 @@ class SpanRecord implements SpanData {
     this.resource = maker.resource;
     this.segment = segment;
   }
+
+  /** Takes a frozen object as it is, where what a span has of its own is not there yet; or else what is in it. */
+  putAll(attributes: object, limits: SpanLimits): void {
+    const shared = shareAttributes(attributes, limits);
+    if (shared === undefined || !this.#share(shared, limits))
+      this.droppedAttributes += putAttributes(this.attributes, attributes, limits);
+  }
+
+  #share(shared: SharedAttributes, limits: SpanLimits): boolean {
+    const { flat } = shared;
+    const { attributes } = this;
+    if (attributes.length + flat.length > 2 * limits.attributes || attributes.length !== lengthOf(this.#shared))
+      return false;
+    if (attributes.length === 0) {
+      this.attributes = flat.slice();
+      this.#shared = [shared];
+      return true;
+    }
+    for (let index = 0; index < flat.length; index += 2) {
+      if (findAttribute(attributes, flat[index] as string) !== undefined) return false;
+    }
+    for (let index = 0; index < flat.length; index++) attributes.push(flat[index]!);
+    this.#shared = [...this.#shared, shared];
+    return true;
+  }
+
+  static sharedOf(span: SpanData): readonly SharedAttributes[] {
+    return #shared in span && beginsWith(span.attributes, span.#shared) ? span.#shared : noShared;
+  }
 }
+
+function lengthOf(lists: readonly SharedAttributes[]): number {
+  let length = 0;
+  for (let index = 0; index < lists.length; index++) length += lists[index]!.flat.length;
+  return length;
+}
+
+function beginsWith(attributes: FlatAttributes, lists: readonly SharedAttributes[]): boolean {
+  let at = 0;
+  for (let list = 0; list < lists.length; list++) {
+    const { flat } = lists[list]!;
+    for (let index = 0; index < flat.length; index++) if (attributes[at++] !== flat[index]) return false;
+  }
+  return true;
+}
+
+/** The shared lists that a span's attributes begin with, as they are: none where somebody changed one, or copied the record. */
+export const sharedOf: (span: SpanData) => readonly SharedAttributes[] = SpanRecord.sharedOf;
 
 /**
  * A live, recorded span, made by a tracer. It writes its record until it ends; then it hands the record on and forgets it, so
@@ -144,10 +196,10 @@ export class Span implements OtelSpan {
     return this;
   }
 
+  /** A frozen object is read only once, and is the cheapest for what many spans have in common. */
   setAttributes(attributes: Readonly<Record<string, unknown>>): this {
-    const record = this.#record;
-    if (record !== undefined)
-      record.droppedAttributes += putAttributes(record.attributes, attributes, this.#maker.limits);
+    if (typeof attributes !== "object" || attributes === null) return this;
+    this.#record?.putAll(attributes, this.#maker.limits);
     return this;
   }
 

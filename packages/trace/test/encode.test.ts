@@ -1,14 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
-import { type AttributeValue, emptyResource, noAttributes, type SpanData, toAttributeValue } from "@clew/trace";
+import {
+  type AttributeValue,
+  alwaysOn,
+  emptyResource,
+  noAttributes,
+  type SpanData,
+  TracerProvider,
+  toAttributeValue,
+} from "@clew/trace";
 import {
   decodePartialSuccess,
   decodeStatusMessage,
-  encodeEarly,
   encodePartialSuccess,
   encodeRequest,
+  encodeSpan,
 } from "@clew/trace/otel";
+import type { Span as OtelSpan } from "@opentelemetry/api";
 import {
   type AnyValue,
   ExportTraceServiceRequestSchema,
@@ -16,6 +25,7 @@ import {
   type KeyValue,
   type Span,
 } from "./gen/otlp_pb.ts";
+import { keepSpans } from "./keep-spans.ts";
 
 const scope = { name: "lib", version: "1.2", schemaUrl: "" };
 const resource = { attributes: ["service.name", "user"], schemaUrl: "" };
@@ -315,18 +325,83 @@ test("spans written when they ended make the same request as those written with 
     );
   const expected = encodeRequest(make());
   for (const isEarly of [() => true, (index: number) => index % 3 !== 0, (index: number) => index > 30]) {
-    const spans = make();
-    for (const [index, span] of spans.entries()) if (isEarly(index)) encodeEarly(span);
+    const spans = make().map((span, index) => (isEarly(index) ? encodeSpan(span) : span));
     assert.ok(encodeRequest(spans).equals(expected));
     assert.ok(encodeRequest(spans).equals(expected), "and again, as a retry has it");
   }
 });
 
-test("a span that was changed after it was written is written anew by who hands it on", () => {
-  const span = spanData();
-  encodeEarly(span);
-  const changed = { ...span, name: "kept" };
-  encodeEarly(changed);
-  assert.ok(encodeRequest([changed]).equals(encodeRequest([spanData({ name: "kept" })])));
-  assert.ok(encodeRequest([span]).equals(encodeRequest([spanData()])));
+test("frozen attributes are written once, and what is in the request is what the span has", () => {
+  const { spans, ...processor } = keepSpans();
+  const tracer = new TracerProvider({ processor, sampler: alwaysOn }).getTracer("test");
+  const route = Object.freeze({ route: "/v1/books/{id}", none: [] });
+  const caller = Object.freeze({ peer: "10.0.0.5", port: 9000, secure: true });
+  const attributesAfter = (use: (span: OtelSpan) => void): readonly AttributeValue[] => {
+    const span = tracer.startSpan("work", { attributes: route });
+    use(span);
+    span.end();
+    const record = spans.at(-1)!;
+    assert.ok(
+      encodeRequest([encodeSpan(record)]).equals(encodeRequest([{ ...record }])),
+      "as of a copy, which shares nothing",
+    );
+    return record.attributes;
+  };
+  const all = ["route", "/v1/books/{id}", "none", [], "peer", "10.0.0.5", "port", 9000, "secure", true];
+  for (const _ of ["the first time", "and when the bytes are there"]) {
+    assert.deepEqual(
+      attributesAfter((span) => span.setAttributes(caller)),
+      all,
+    );
+    assert.deepEqual(
+      attributesAfter((span) => span.setAttributes(caller).setAttribute("own", 1)),
+      [...all, "own", 1],
+    );
+  }
+  // Said twice, the last word counts.
+  const again = all.with(7, 9001);
+  const other = Object.freeze({ port: 9001, more: "yes" });
+  assert.deepEqual(
+    attributesAfter((span) => span.setAttributes(caller).setAttribute("port", 9001)),
+    again,
+  );
+  assert.deepEqual(
+    attributesAfter((span) => span.setAttributes(caller).setAttributes(other)),
+    [...again, "more", "yes"],
+  );
+  assert.deepEqual(
+    attributesAfter((span) => span.setAttributes(caller).setAttributes({ ...other })),
+    [...again, "more", "yes"],
+  );
+  // Behind what the span has of its own they are like any others.
+  const own = all.toSpliced(4, 0, "own", 1);
+  assert.deepEqual(
+    attributesAfter((span) => span.setAttribute("own", 1).setAttributes(caller)),
+    own,
+  );
+});
+
+test("frozen attributes are held to the limits of each provider", () => {
+  const attributes = Object.freeze({ a: "12345", b: "12345", c: "12345" });
+  for (const [limit, length, expected] of [
+    [2, 3, ["a", "123", "b", "123"]],
+    [3, 5, ["a", "12345", "b", "12345", "c", "12345"]],
+    [3, 4, ["a", "1234", "b", "1234", "c", "1234"]],
+  ] as const) {
+    const { spans, ...processor } = keepSpans();
+    const limits = { attributes: limit, valueLength: length };
+    new TracerProvider({ processor, sampler: alwaysOn, limits })
+      .getTracer("test")
+      .startSpan("work", { attributes })
+      .end();
+    assert.deepEqual([spans[0]!.attributes, spans[0]!.droppedAttributes], [expected, 3 - expected.length / 2]);
+  }
+});
+
+test("a changed copy of a record is written as it is", () => {
+  const { spans, ...processor } = keepSpans();
+  const tracer = new TracerProvider({ processor, sampler: alwaysOn }).getTracer("test");
+  tracer.startSpan("work", { attributes: Object.freeze({ token: "1234" }) }).end();
+  const written = encodeRequest([{ ...spans[0]!, attributes: ["token", "****"] }]).toString("latin1");
+  assert.ok(written.includes("****") && !written.includes("1234"));
 });

@@ -50,10 +50,10 @@ export function encodeScope(scope: Scope): Uint8Array {
   return encoded;
 }
 
-/** Attributes as repeated KeyValue fields. */
-export function writeAttributes(at: number, tag: number, attributes: FlatAttributes): number {
+/** Attributes as repeated KeyValue fields, from that index on. */
+export function writeAttributes(at: number, tag: number, attributes: FlatAttributes, from = 0): number {
   let place = at;
-  for (let index = 0; index < attributes.length; index += 2) {
+  for (let index = from; index < attributes.length; index += 2) {
     place = writeKeyValue(place, tag, attributes[index] as string, attributes[index + 1]!);
   }
   return place;
