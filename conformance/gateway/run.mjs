@@ -11,7 +11,7 @@ import { installJudges } from "../../scripts/install-judges.mjs";
 import { classify, differences, isSame } from "./differences.ts";
 import { createRequests } from "./requests.ts";
 
-const limitMs = 30_000;
+const limitMs = 120_000;
 const here = import.meta.dirname;
 const children = [];
 const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });

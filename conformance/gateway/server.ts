@@ -10,7 +10,8 @@ const implementation = Object.fromEntries(
   ]),
 ) as unknown as Implementation<typeof Gateway>;
 
-const server = new HttpServer({ address: "127.0.0.1:0", services: [service(Gateway, implementation)] });
+const services = [service(Gateway, implementation)];
+const server = new HttpServer({ address: "127.0.0.1:0", services, timeoutMs: 60_000 });
 await server.start();
 console.log(`listening on ${server.endpoint().host}`);
 process.stdin.resume();

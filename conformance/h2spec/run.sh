@@ -20,13 +20,13 @@ for mode in clear tls; do
   tries=0
   until [ -s "$work/port" ]; do
     tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || { echo "the server did not start" >&2; exit 1; }
+    [ "$tries" -lt 600 ] || { echo "the server did not start" >&2; exit 1; }
     sleep 0.1
   done
   flags=""
   [ "$mode" = tls ] && flags="-t -k"
   # shellcheck disable=SC2086
-  "$tools/h2spec" -h 127.0.0.1 -p "$(cat "$work/port")" --strict -o 2 -j "$work/report-$mode.xml" $flags "$@" >"$work/$mode.log" || true
+  "$tools/h2spec" -h 127.0.0.1 -p "$(cat "$work/port")" --strict -o 10 -j "$work/report-$mode.xml" $flags "$@" >"$work/$mode.log" || true
   tail -n 1 "$work/$mode.log"
   sed -n '/^Failures:/,$p' "$work/$mode.log"
   grep -q '^[0-9]* tests, ' "$work/$mode.log" || status=1

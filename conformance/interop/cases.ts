@@ -15,7 +15,7 @@ export const unknownCode = 2;
 export const statusMessage = "test status message";
 export const specialMessage = "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \u{1f608}\t\n";
 
-const limitMs = 10_000;
+const limitMs = 60_000;
 
 /** Every case by its name: resolves when the peer did well. */
 export type Cases = Readonly<

@@ -27,8 +27,8 @@ const options =
   values.ca === undefined
     ? { endpoint: `grpc://${positionals[0]}` }
     : { endpoint: `grpcs://${positionals[0]}`, grpc: { tls: { ca: readFileSync(values.ca) } } };
-const client = createClient(TestService, options);
-const unimplementedClient = createClient(UnimplementedService, options);
+const client = createClient(TestService, { ...options, timeoutMs: 60_000 });
+const unimplementedClient = createClient(UnimplementedService, { ...options, timeoutMs: 60_000 });
 
 const cases: Cases = {
   async empty_unary() {

@@ -31,7 +31,7 @@ REQUEST_SIZES = [27182, 8, 1828, 45904]
 REPLY_SIZES = [31415, 9, 2653, 58979]
 INITIAL = ("x-grpc-test-echo-initial", "test_initial_metadata_value")
 TRAILING = ("x-grpc-test-echo-trailing-bin", b"\x0a\x0b\x0a\x0b\x0a\x0b")
-LIMIT = 10
+LIMIT = 60
 
 if len(sys.argv) > 3:
     with open(sys.argv[3], "rb") as file:

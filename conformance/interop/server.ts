@@ -77,6 +77,7 @@ function withoutMethod(whole: Service, name: string): Service {
 
 const server = new GrpcServer({
   address: "127.0.0.1:0",
+  timeoutMs: 60_000,
   services: [withoutMethod(testService, "unimplementedCall")],
   ...(files.cert !== undefined &&
     files.key !== undefined && { tls: { cert: readFileSync(files.cert), key: readFileSync(files.key) } }),

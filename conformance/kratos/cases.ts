@@ -390,9 +390,9 @@ const chainCases: Case[] = [
     name: "chain: the deadline goes along over gRPC",
     protocol: "grpc",
     async run(pair) {
-      const [first] = await chain(pair, { timeoutMs: 20_000 });
+      const [first] = await chain(pair, { timeoutMs: 60_000 });
       const left = Number(first?.remainingMs);
-      assert.ok(left > 10_000 && left <= 20_000, `${left} ms left`);
+      assert.ok(left > 30_000 && left <= 60_000, `${left} ms left`);
     },
   },
 ];
@@ -401,14 +401,22 @@ const chainCases: Case[] = [
 
 let lastKey = 0;
 
-/** Calls Wait, which would take a minute; answers with what its caller saw, once the callee has seen its own end. */
-async function cutOff(pair: Pair, options: object): Promise<{ answer: Answer; waited: Record<string, unknown> }> {
+/**
+ * Calls Wait, which would take a minute; answers with what its caller saw, once the callee has seen its own end. On a busy machine the
+ * time may pass before the call has reached the callee, which then knows nothing of it: one with more time has to show it.
+ */
+async function cutOff(
+  pair: Pair,
+  optionsFor: (ms: number) => object,
+  ms = 400,
+): Promise<{ answer: Answer; waited: Record<string, unknown>; ms: number }> {
   const key = `${process.pid}-${++lastKey}`;
-  const answer = await callBehaviour(pair, "Wait", { key, milliseconds: 60_000 }, options);
+  const answer = await callBehaviour(pair, "Wait", { key, milliseconds: 60_000 }, optionsFor(ms));
   for (let tries = 0; ; tries++) {
     const { replies } = await callBehaviour(pair, "Waited", { key });
     const waited = replies[0]!;
-    if (waited.state !== "running" || tries === 200) return { answer, waited };
+    if ((waited.state ?? "") === "" && ms < 20_000) return cutOff(pair, optionsFor, ms * 2);
+    if (waited.state !== "running" || tries === 1000) return { answer, waited, ms };
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
@@ -417,19 +425,19 @@ const deadlineCases: Case[] = [
   {
     name: "deadline: the caller gets 504, the callee is cancelled",
     async run(pair) {
-      const { answer, waited } = await cutOff(pair, { timeoutMs: 400 });
+      const { answer, waited, ms } = await cutOff(pair, (timeoutMs) => ({ timeoutMs }));
       assertFailure(answer, 504);
       assert.equal(waited.state, "cancelled");
       if (pair.protocol === "grpc") {
         const left = Number(waited.remainingMs);
-        assert.ok(left > 0 && left <= 400, `${left} ms were left when it began`);
+        assert.ok(left > 0 && left <= ms, `${left} of ${ms} ms were left when it began`);
       }
     },
   },
   {
     name: "cancel: the caller gets 499, the callee is cancelled",
     async run(pair) {
-      const { answer, waited } = await cutOff(pair, { cancelAfterMs: 300 });
+      const { answer, waited } = await cutOff(pair, (cancelAfterMs) => ({ cancelAfterMs }));
       assertFailure(answer, 499);
       assert.equal(waited.state, "cancelled");
     },

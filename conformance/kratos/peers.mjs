@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-const limitMs = 30_000;
+const limitMs = 120_000;
 
 /** @returns the peer, once it listens: `endpoints` by protocol, `call(command)`, `spans(traceId)`, `close()` */
 export async function startPeer(name, command, args) {

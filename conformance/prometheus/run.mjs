@@ -133,7 +133,7 @@ try {
 
 async function until(condition) {
   let problem;
-  for (let tries = 0; tries < 150; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     try {
       if (await condition()) return;
     } catch (error) {
@@ -141,14 +141,20 @@ async function until(condition) {
     }
     await sleep(200);
   }
-  throw new Error("not within 30 s", { cause: problem });
+  throw new Error("not within two minutes", { cause: problem });
 }
 
+/** A port that is free now, and below those that the system gives to whoever asks for any: nobody else takes it meanwhile. */
 async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const probe = createServer();
+    const isFree = await new Promise((resolve) => {
+      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }

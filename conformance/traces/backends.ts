@@ -164,7 +164,7 @@ async function checkInZipkin(open: () => SpanExporter, query: string): Promise<v
   const { traceId, shop, stock } = await makeTrace(open, "zipkin");
   const ask = async (path: string): Promise<unknown> => (await fetch(`${query}/api/v2${path}`)).json();
   let spans: ZipkinSpan[] = [];
-  for (let tries = 0; tries < 200 && spans.length < shape.length; tries++) {
+  for (let tries = 0; tries < 1200 && spans.length < shape.length; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     const answer = await ask(`/trace/${traceId}`);
     if (Array.isArray(answer)) spans = answer as ZipkinSpan[];

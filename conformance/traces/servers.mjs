@@ -59,7 +59,7 @@ function start(command, args, env, closers) {
 
 /** Waits until a URL is answered with 200. */
 async function answers(url, { child, said }) {
-  const giveUpAtMs = performance.now() + 60_000;
+  const giveUpAtMs = performance.now() + 180_000;
   for (;;) {
     try {
       if ((await fetch(url)).ok) return;
@@ -72,17 +72,19 @@ async function answers(url, { child, said }) {
   }
 }
 
+/** Ports that are free now, and below those that the system gives to whoever asks for any: nobody else takes them meanwhile. */
 async function findPorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  return servers.map((server) => {
-    const { port } = server.address();
-    server.close();
-    return port;
-  });
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const probe = createServer();
+    const isFree = await new Promise((resolve) => {
+      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    ports.add(port);
+    probe.close();
+    await once(probe, "close");
+  }
+  return [...ports];
 }
