@@ -39,7 +39,7 @@ test("services that are none", () => {
     assert.throws(() => new Kind(wrong({ address, services: [undefined] })), { message: /has undefined at 0/ });
   }
   assert.throws(() => new MemoryServer(wrong({ services: [Shop] })), { code: "CLEW_RPC_SERVICE" });
-  assert.throws(() => service(wrong(shop()), {}), {
+  assert.throws(() => service(wrong<typeof Shop>(shop()), wrong({})), {
     code: "CLEW_RPC_DESC",
     message: /^the first argument of service\(\) is an object/,
   });
@@ -107,7 +107,7 @@ test("middleware, filters, codecs and routes that are none", () => {
 });
 
 test("servers may share options that not all of them have", () => {
-  const options: ServerOptions = {
+  const options = {
     address,
     services: [echo()] as Service[],
     maxMessageBytes: 5,
