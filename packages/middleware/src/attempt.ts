@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Call, type Deadline, earliest, Metadata } from "@clew/rpc";
+import { type BodySizes, Call, type Deadline, earliest, Metadata } from "@clew/rpc";
 
 export interface AttemptInit {
   /** How many tries came before. */
@@ -55,6 +55,15 @@ export class Attempt extends Call {
 
   override messages(): AsyncIterable<Message> {
     return this.#call.messages();
+  }
+
+  override get measuresBodies(): boolean {
+    return super.measuresBodies || this.#call.measuresBodies;
+  }
+
+  override passBodies(sizes: BodySizes): void {
+    super.passBodies(sizes);
+    this.#call.passBodies(sizes);
   }
 
   override passMessage(direction: "sent" | "received", message: Message): void {

@@ -15,7 +15,8 @@ interface SideInstruments {
 }
 
 const countBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000];
-const sizeBoundaries = [0, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
+/** Of messages and bodies, in bytes. */
+export const sizeBoundaries: number[] = [0, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
 /**
  * How many messages a stream had each way, `rpc.{server,client}.{requests,responses}_per_rpc`; and with `hasSizes` how large each

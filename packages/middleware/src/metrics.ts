@@ -1,5 +1,6 @@
 import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, watcher } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
+import { type BodyRecorder, createBodyRecorder } from "./body-metrics.ts";
 import { optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
@@ -27,11 +28,14 @@ export interface MetricsOptions {
   names?: "semconv" | "kratos";
   /** Whether the size of each message is measured, as protobuf: it is encoded once more for that. Default: false. */
   messageSizes?: boolean;
+  /** Whether bodies are measured as they cross the wire, of calls over HTTP/JSON that are no streams and of raw routes. Default: false. */
+  bodySizes?: boolean;
 }
 
 /**
  * Measures each call: how long it took, how it ended, and how many are in flight. A stream counts until its end, and so do its
- * messages: `rpc.{server,client}.{requests,responses}_per_rpc`, and on request `.{request,response}.size`.
+ * messages: `rpc.{server,client}.{requests,responses}_per_rpc`, and on request `.{request,response}.size`, and the bodies that carry them:
+ * `http.{server,client}.{request,response}.body.size`.
  *
  * | names   | instruments                                                                                          |
  * | ------- | ---------------------------------------------------------------------------------------------------- |
@@ -40,27 +44,42 @@ export interface MetricsOptions {
  * | kratos  | `{server,client}_requests_code_total`, `_requests_seconds`, `_requests_in_flight`                    |
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  const { meterName = "clew", names = "semconv", messageSizes = false } = options;
+  const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;
-  let recorders: { readonly calls: Recorder; readonly messages: MessageRecorder } | undefined;
+  let recorders: Recorders | undefined;
   // Asked for at the first call: the global provider may be registered after the middleware was made.
-  const getRecorders = (): typeof recorders & {} => {
+  const getRecorders = (): Recorders => {
     if (recorders === undefined) {
       const meter = (options.meterProvider ?? metricsApi).getMeter(meterName);
-      recorders = { calls: createRecorder(meter), messages: createMessageRecorder(meter, messageSizes) };
+      recorders = {
+        calls: createRecorder(meter),
+        messages: createMessageRecorder(meter, messageSizes),
+        bodies: bodySizes ? createBodyRecorder(meter) : undefined,
+      };
     }
     return recorders;
   };
   return watcher(() => (call) => {
-    const { calls, messages } = getRecorders();
+    const { calls, messages, bodies } = getRecorders();
     const end = calls(call);
     const endMessages = messages(call);
+    const endBodies = bodies?.(call);
     return (thrown) => {
       endMessages?.();
-      end((performance.now() - call.startMs) / 1000, codeOf(call, thrown), failureOf(call, thrown));
+      const code = codeOf(call, thrown);
+      const error = failureOf(call, thrown);
+      end((performance.now() - call.startMs) / 1000, code, error);
+      endBodies?.(endAttributes(activeAttributes(call), call, code, error));
     };
   });
+}
+
+interface Recorders {
+  readonly calls: Recorder;
+  readonly messages: MessageRecorder;
+  /** Undefined when nobody asked for it. */
+  readonly bodies: BodyRecorder | undefined;
 }
 
 /** The instruments of one set of names: called when a call begins, returns what to call at its end. */

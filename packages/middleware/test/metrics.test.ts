@@ -5,7 +5,7 @@ import { type HistogramPoint, MeterProvider, type MetricData, renderPrometheus }
 import { type MetricsOptions, metrics, tracing } from "@clew/middleware";
 import { createServiceClient, ServiceError, service } from "@clew/rpc";
 import { TracerProvider } from "@clew/trace";
-import { GrpcClient, GrpcServer, HttpClient, HttpServer } from "@clew/transport";
+import { compression, GrpcClient, GrpcServer, HttpClient, HttpServer } from "@clew/transport";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 
 const greeter = service(Greeter, {
@@ -189,3 +189,101 @@ test("with Kratos's names, Prometheus sees what it sees of a Go Kratos service",
   assert.ok(lines.includes(`client_requests_seconds_bucket{${hello},le="+Inf"} 3`));
   assert.ok(lines.includes(`server_requests_in_flight{${hello}} 0`));
 });
+
+test("bodies are measured as they cross the wire, on both sides the same", async () => {
+  const { found } = await measure(
+    "http",
+    async (client) => {
+      await client.sayHello({ name: "a".repeat(88) });
+      await assert.rejects(client.sayHello({ name: "nobody" }));
+      await drain(client.repeat({ name: "b" }));
+    },
+    { bodySizes: true },
+  );
+  const sizes = (name: string) =>
+    (found.get(name)!.points as readonly HistogramPoint[]).map(({ sum, count }) => [sum, count] as const);
+  const [served, refused] = sizes("http.server.request.body.size");
+  assert.deepEqual([served![1], refused![1]], [1, 1]);
+  assert.ok(served![0] > 88 + '{"name":""}'.length - 1, "the whole body");
+  // "nobody" has six letters.
+  assert.equal(served![0] - refused![0], 88 - 6);
+  assert.deepEqual(sizes("http.client.request.body.size"), sizes("http.server.request.body.size"));
+  assert.deepEqual(sizes("http.client.response.body.size"), sizes("http.server.response.body.size"));
+  // The reply is the same message as the request.
+  assert.deepEqual(sizes("http.server.response.body.size")[0], served);
+  assert.ok(sizes("http.server.response.body.size")[1]![0] > 30);
+  const series = (name: string) => seriesOf(found.get(name)).map((one) => (one as [Record<string, unknown>])[0]);
+  const server = { "http.request.method": "POST", "http.route": "/rpc.test.Greeter/SayHello", "url.scheme": "http" };
+  assert.deepEqual(series("http.server.request.body.size"), [
+    { ...server, "http.response.status_code": 200 },
+    { ...server, "http.response.status_code": 404 },
+  ]);
+  const [ok, failed] = series("http.client.response.body.size");
+  const { "server.port": port, ...rest } = ok!;
+  assert.ok(Number(port) > 0);
+  const client = { "http.request.method": "POST", "server.address": "127.0.0.1" };
+  assert.deepEqual(rest, { ...client, "http.response.status_code": 200 });
+  assert.deepEqual(failed, {
+    ...client,
+    "server.port": port,
+    "http.response.status_code": 404,
+    "error.type": "USER_NOT_FOUND",
+  });
+});
+
+for (const http2 of [false, true]) {
+  test(`over HTTP/${http2 ? 2 : 1}: a compressed body is as large as it is on the wire, and a raw route's as it says`, async () => {
+    await checkCompressed(http2);
+  });
+}
+
+async function checkCompressed(http2: boolean): Promise<void> {
+  const provider = new MeterProvider({ env: {} });
+  const middleware = [metrics({ meterProvider: provider, bodySizes: true })];
+  const server = new HttpServer({
+    address: "127.0.0.1:0",
+    middleware,
+    services: [greeter],
+    filters: [compression({ minBytes: 10 })],
+    routes: [
+      { verb: "GET", path: "/raw", handle: (_, response) => void response.setHeader("content-length", 3).end("raw") },
+    ],
+  });
+  await server.start();
+  const { host } = server.endpoint();
+  const client = createGreeter(new HttpClient({ endpoint: `http://${host}`, compression: "gzip", http2 }), {
+    middleware,
+  });
+  try {
+    // Two kilobytes of one letter.
+    assert.equal((await client.sayHello({ name: "a".repeat(2000) })).name?.length, 2000);
+    await (await fetch(`http://${host}/raw`, { headers: { "accept-encoding": "identity" } })).text();
+  } finally {
+    await client[Symbol.asyncDispose]();
+    await server.stop(AbortSignal.timeout(5000));
+  }
+  const sums = async (name: string): Promise<Record<string, number>> => {
+    const { scopes } = await provider.collect();
+    const metric = scopes.flatMap((scope) => scope.metrics).find((one) => one.name === name);
+    return Object.fromEntries(
+      ((metric?.points ?? []) as readonly HistogramPoint[]).map(({ attributes, sum }) => [
+        String(attributes[attributes.indexOf("http.route") + 1]),
+        sum,
+      ]),
+    );
+  };
+  const operation = "/rpc.test.Greeter/SayHello";
+  // Of a compressed response the size is known when that is over, which its caller may see first.
+  const giveUpAtMs = performance.now() + 10_000;
+  while ((await sums("http.server.response.body.size"))[operation] === undefined) {
+    assert.ok(performance.now() < giveUpAtMs, "not within 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  for (const what of ["request", "response"]) {
+    const { [operation]: measured, ...others } = await sums(`http.server.${what}.body.size`);
+    assert.ok(measured! > 20 && measured! < 200, `${what}: ${measured}`);
+    assert.deepEqual(others, { "/raw": what === "request" ? 0 : 3 });
+    const [sent] = Object.values(await sums(`http.client.${what}.body.size`));
+    assert.equal(sent, measured, what);
+  }
+}

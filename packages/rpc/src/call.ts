@@ -17,6 +17,12 @@ export interface Peer {
 /** Called for each message of a call as it passes: what this side sent, what it received. */
 export type MessageListener = (direction: "sent" | "received", message: Message) => void;
 
+/** The bodies of an HTTP request and its response, in bytes as they crossed the wire; undefined for one that is not known. */
+export interface BodySizes {
+  readonly request: number | undefined;
+  readonly response: number | undefined;
+}
+
 /** What HTTP knows of a call that came in over it. */
 export interface HttpInfo {
   /** `GET` */
@@ -96,6 +102,7 @@ export abstract class Call implements Holder {
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onMessage: MessageListener[] | undefined;
+  #onBodies: ((sizes: BodySizes) => void) | undefined;
   #isFinished = false;
 
   constructor(init: CallInit) {
@@ -306,6 +313,31 @@ export abstract class Call implements Holder {
   /** A transport tells that a message passed. */
   passMessage(direction: "sent" | "received", message: Message): void {
     if (this.#onMessage !== undefined) for (const listener of this.#onMessage) listener(direction, message);
+  }
+
+  /**
+   * Calls `listener` when the bodies of a call over HTTP/JSON that is no stream have passed: of a server's after the reply was written,
+   * when the call is over for its middleware; of a client's before that, for each try.
+   */
+  onBodies(listener: (sizes: BodySizes) => void): void {
+    const before = this.#onBodies;
+    this.#onBodies =
+      before === undefined
+        ? listener
+        : (sizes) => {
+            before(sizes);
+            listener(sizes);
+          };
+  }
+
+  /** Whether anybody listens to {@link passBodies}. */
+  get measuresBodies(): boolean {
+    return this.#onBodies !== undefined;
+  }
+
+  /** A transport tells how large the bodies were. */
+  passBodies(sizes: BodySizes): void {
+    this.#onBodies?.(sizes);
   }
 
   /** The transport is done with the call: its timer and listeners go, and it can no longer be cancelled. */

@@ -1,4 +1,12 @@
-export { Call, currentCall, type HttpInfo, type MessageListener, type Peer, type SentHttp } from "./call.ts";
+export {
+  type BodySizes,
+  Call,
+  currentCall,
+  type HttpInfo,
+  type MessageListener,
+  type Peer,
+  type SentHttp,
+} from "./call.ts";
 export { type CallOptions, createServiceClient, type ServiceClient, type ServiceClientOptions } from "./client.ts";
 export type { Codec, MessageCodec } from "./codec/codec.ts";
 export { createJsonCodec, jsonCodec } from "./codec/json.ts";

@@ -61,6 +61,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   readonly #query: string;
   readonly #captures: readonly string[];
   #message: Promise<Message> | undefined;
+  #bodyBytes: number | undefined;
   /** What {@link #message} resolves to, once it is decoded. */
   #decoded: Message | undefined;
 
@@ -118,6 +119,11 @@ export class HttpServerCall extends Call implements HttpInfo {
 
   override messages(): AsyncIterable<Message> {
     throw callReceivesMessage(this.operation);
+  }
+
+  /** How long the request's body is on the wire: as it was read, or as it says. */
+  get requestBytes(): number | undefined {
+    return this.#bodyBytes ?? requestBytesOf(this.#exchange);
   }
 
   /** The reply for a message, in the codec the caller likes best. */
@@ -181,15 +187,27 @@ export class HttpServerCall extends Call implements HttpInfo {
   async #readBody(): Promise<Uint8Array> {
     const { bodyLimitBytes } = this.#route;
     const encoding = this.#exchange.header("content-encoding");
-    if (encoding === undefined) return this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
+    if (encoding === undefined) return this.#takeBody();
     if (!canDecodeContent(encoding)) {
       // What would work belongs in this header (RFC 9110 section 15.5.16).
       this.replyMetadata.set("accept-encoding", acceptedCodings);
       throw unsupported(415, "content encoding", encoding, [acceptedCodings]);
     }
-    const bytes = await this.orCancelled(this.#exchange.readBody(bodyLimitBytes, this.operation));
-    return this.orCancelled(decodeContent(bytes, encoding, bodyLimitBytes));
+    return this.orCancelled(decodeContent(await this.#takeBody(), encoding, bodyLimitBytes));
   }
+
+  async #takeBody(): Promise<Uint8Array> {
+    const bytes = await this.orCancelled(this.#exchange.readBody(this.#route.bodyLimitBytes, this.operation));
+    this.#bodyBytes = bytes.length;
+    return bytes;
+  }
+}
+
+/** How long the body of a request says it is; undefined where it does not say. */
+export function requestBytesOf(exchange: ServerExchange): number | undefined {
+  const length = exchange.header("content-length");
+  if (length === undefined) return exchange.hasBody() ? undefined : 0;
+  return Number(length);
 }
 
 /** What is UTF-8, or a part of it. */

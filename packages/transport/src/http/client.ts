@@ -96,6 +96,7 @@ export class HttpClient implements Client {
       call.sentHttp = sent;
       const response = await exchange(this.#sender, call, { verb, target, headers, body }, bodyLimitBytes);
       sent.status = response.status;
+      if (call.measuresBodies) call.passBodies({ request: body?.length ?? 0, response: response.wireBytes });
       call.passMessage("sent", message);
       call.replyMetadata = Metadata.adopt(response.headers);
       if (response.status < 200 || response.status > 299) throw decodeError(response, this.#options.codec);

@@ -10,6 +10,11 @@ export interface HttpResponse {
   readonly body: Uint8Array;
 }
 
+/** A response with how long its body was as it came. */
+export interface MeasuredResponse extends HttpResponse {
+  readonly wireBytes: number;
+}
+
 /**
  * Sends a request and takes the whole response. When the call is cancelled the request is aborted and this rejects with the reason;
  * any failure of the network rejects with ServiceError 503 UNAVAILABLE and the failure as its cause, a body over the limit or in
@@ -20,8 +25,8 @@ export function exchange(
   call: Call,
   request: HttpRequest,
   limitBytes: number,
-): Promise<HttpResponse> {
-  return new Promise<HttpResponse>((resolve, reject) => {
+): Promise<MeasuredResponse> {
+  return new Promise<MeasuredResponse>((resolve, reject) => {
     new ResponseTaker({ call, limitBytes, resolve, reject }).begin(sender, request);
   });
 }
@@ -31,7 +36,7 @@ const noBytes = new Uint8Array(0);
 interface ResponseTakerInit {
   readonly call: Call;
   readonly limitBytes: number;
-  readonly resolve: (response: HttpResponse | Promise<HttpResponse>) => void;
+  readonly resolve: (response: MeasuredResponse | Promise<MeasuredResponse>) => void;
   readonly reject: (error: ServiceError) => void;
 }
 
@@ -69,7 +74,7 @@ class ResponseTaker implements ResponseListener {
     this.#release();
     const [first = noBytes] = this.#chunks;
     const body = this.#chunks.length < 2 ? first : Buffer.concat(this.#chunks, this.#length);
-    const response = { status: this.#status, headers: this.#headers, body };
+    const response = { status: this.#status, headers: this.#headers, body, wireBytes: this.#length };
     const encoding = this.#headers["content-encoding"];
     const isPlain = encoding === undefined || body.length === 0;
     this.#init.resolve(isPlain ? response : withoutEncoding(response, encoding, this.#init));
@@ -82,10 +87,10 @@ class ResponseTaker implements ResponseListener {
 }
 
 async function withoutEncoding(
-  response: HttpResponse,
+  response: MeasuredResponse,
   encoding: string,
   init: ResponseTakerInit,
-): Promise<HttpResponse> {
+): Promise<MeasuredResponse> {
   const { operation } = init.call;
   if (!canDecodeContent(encoding)) {
     throw new ServiceError(502, "CODEC", `${operation}: the reply has the unknown content encoding "${encoding}"`);
@@ -94,7 +99,7 @@ async function withoutEncoding(
     const body = await decodeContent(response.body, encoding, init.limitBytes);
     // They told of the bytes on the wire.
     const { "content-encoding": _, "content-length": __, ...headers } = response.headers;
-    return { status: response.status, headers, body };
+    return { status: response.status, headers, body, wireBytes: response.wireBytes };
   } catch (error) {
     if (error instanceof ServiceError && error.reason === "BODY_TOO_LARGE") throw replyTooLarge(init);
     throw new ServiceError(502, "CODEC", `${operation}: the reply is not ${encoding}, as its content encoding says`, {

@@ -210,6 +210,9 @@ export class HttpHandler implements StreamHandler {
       isAnswered = true;
       const error = reply === undefined ? this.#toServiceError(call, thrown) : this.#sendReply(call, reply, exchange);
       if (error !== undefined) this.#sendFailure(call, error, exchange);
+      if (call.measuresBodies) {
+        exchange.whenSent((response) => call.passBodies({ request: call.requestBytes, response }));
+      }
       call.finish();
       announceEnd(call, error instanceof Redirect ? undefined : error);
       onOver?.();

@@ -48,6 +48,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   readonly #bodyTimeoutMs: number;
   readonly #callsHaveDeadline: boolean;
   #timer: NodeJS.Timeout | undefined;
+  #bodyBytes: number | undefined;
   #isAnswered = false;
   // The body.
   #chunks: Buffer[] = [];
@@ -120,11 +121,16 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     const fields = createFields(reply, body.length);
     fields.push("date", httpDate());
     const isOver = body.length === 0 || this.verb === "HEAD";
+    this.#bodyBytes = isOver ? 0 : body.length;
     this.#stream.sendHeaders([":status", String(reply.status), ...fields], isOver);
     this.#isAnswered = true;
     this.#discard();
     clearTimeout(this.#timer);
     if (!isOver) this.#stream.sendData(body, true);
+  }
+
+  whenSent(listener: (bodyBytes: number | undefined) => void): void {
+    listener(this.#bodyBytes);
   }
 
   abort(): void {

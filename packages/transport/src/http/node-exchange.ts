@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { indexOfHeader, type Metadata, type Peer } from "@clew/rpc";
 import { peerOf } from "../peer.ts";
 import { hasBody, isBodyLeft, readBody } from "./body.ts";
+import { compressedBytesOf } from "./filter/compression.ts";
 import { readMetadata } from "./metadata.ts";
 import { createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
@@ -14,6 +15,7 @@ export class NodeExchange implements ServerExchange {
   onLeave: (() => void) | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  #bodyBytes: number | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
@@ -81,10 +83,24 @@ export class NodeExchange implements ServerExchange {
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const abandonsBody = isBodyLeft(this.#request, reply.bodyLimitBytes ?? 0);
     const fields = createFields(reply, length);
+    this.#bodyBytes = length;
     if (abandonsBody) response.shouldKeepAlive = false;
     response.writeHead(status, fields);
     if (abandonsBody) linger(response, body);
     else response.end(body);
+  }
+
+  whenSent(listener: (bodyBytes: number | undefined) => void): void {
+    const response = this.#response;
+    const tell = (): void => {
+      // A raw handler writes its reply itself, and may say how long it is.
+      const said = response.getHeader("content-length");
+      const known = compressedBytesOf(response) ?? this.#bodyBytes ?? (said === undefined ? undefined : Number(said));
+      listener(this.verb === "HEAD" ? 0 : known);
+    };
+    // What a filter compresses is complete when the response is.
+    if (response.closed || compressedBytesOf(response) === undefined) tell();
+    else response.once("close", tell);
   }
 
   abort(): void {

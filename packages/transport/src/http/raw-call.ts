@@ -6,6 +6,7 @@ import { rawBodyUnread } from "../errors.ts";
 import { Raw } from "../gen/clew/http/raw_pb.ts";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.ts";
 import { sendContinue } from "./body.ts";
+import { requestBytesOf } from "./call.ts";
 import { compileHttpBody } from "./http-body.ts";
 import { readMetadata } from "./metadata.ts";
 import { addMetadata, type HttpReply } from "./reply.ts";
@@ -97,6 +98,11 @@ export class RawCall extends Call implements HttpInfo {
 
   get status(): number {
     return this.#init.response.statusCode;
+  }
+
+  /** How long the request's body says it is. */
+  get requestBytes(): number | undefined {
+    return requestBytesOf(this.#init.exchange);
   }
 
   override receive(): Promise<Message> {

@@ -37,6 +37,8 @@ export interface ServerExchange {
    * @throws TypeError when the metadata has a name or a value that no header can have; nothing is sent then.
    */
   reply(reply: HttpReply): void;
+  /** Calls `listener` when the reply is out, with how long its body was on the wire; undefined where that is not known. */
+  whenSent(listener: (bodyBytes: number | undefined) => void): void;
   /** Cuts off a reply that began and cannot be ended well. */
   abort(): void;
   /** Request and response as node:http has them, for a raw handler, who answers from then on. */

@@ -100,6 +100,13 @@ export function compression(options: CompressionOptions = {}): Filter {
   };
 }
 
+const compressed = new WeakMap<ServerResponse, CompressedReply>();
+
+/** How many bytes of a response's body went out compressed; undefined for one that was not. */
+export function compressedBytesOf(response: ServerResponse): number | undefined {
+  return compressed.get(response)?.sentBytes;
+}
+
 function createEncoder(encoding: ContentEncoding, { levels }: ResolvedCompressionOptions): Encoder {
   const { constants } = zlib;
   const level = levels[encoding];
@@ -138,6 +145,7 @@ class CompressedReply {
   readonly #end: (...given: WriteArguments) => ServerResponse;
   #encoder: Encoder | undefined;
   #flushKind = 0;
+  sentBytes = 0;
   #flush: NodeJS.Immediate | undefined;
 
   constructor(response: ServerResponse, options: ResolvedCompressionOptions) {
@@ -197,8 +205,10 @@ class CompressedReply {
     const response = this.#response;
     const encoder = createEncoder(choice, this.#options);
     this.#encoder = encoder;
+    compressed.set(response, this);
     this.#flushKind = flushKind(choice);
     encoder.on("data", (bytes: Buffer) => {
+      this.sentBytes += bytes.length;
       if (!this.#write(bytes)) encoder.pause();
     });
     encoder.on("end", () => this.#end());
