@@ -35,6 +35,7 @@ export function findChromium(): string {
 /** Starts a Chromium that talks to nobody but the pages it is given. Close it when done. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
+    timeout: 120_000,
     executablePath: findChromium(),
     args: [
       "--headless",

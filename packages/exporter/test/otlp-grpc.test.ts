@@ -5,6 +5,7 @@ import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exp
 import { badRequest, type Call, type ErrorDetail, retryInfo, ServiceError, service } from "@clew/rpc";
 import { type DecodedSpan, decodeSpans, encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
+import { freePort } from "./free-port.ts";
 import { makeSpans } from "./make-spans.ts";
 import { until } from "./sink.ts";
 
@@ -158,7 +159,7 @@ test("a partial success is counted", async () => {
 });
 
 test("a collector that is not there yet is tried until it is, by our waits and not the connection's", async () => {
-  const gone = await startSink();
+  const gone = await startSink(undefined, await freePort());
   await gone.stop();
   const exporter = exporterTo(gone.endpoint);
   const exporting = exporter.export(makeSpans());
@@ -170,7 +171,7 @@ test("a collector that is not there yet is tried until it is, by our waits and n
 });
 
 test("a collector that restarts, or says GOAWAY, loses nothing", async () => {
-  const first = await startSink();
+  const first = await startSink(undefined, await freePort());
   const exporter = exporterTo(first.endpoint);
   await exporter.export(makeSpans());
   await first.stop();

@@ -6,6 +6,7 @@ import { OtlpLogs, type OtlpLogsOptions } from "@clew/exporter";
 import { createLogger, type Logger } from "@clew/log";
 import { suppressTracing } from "@clew/trace";
 import { trace } from "@opentelemetry/api";
+import { freePort } from "./free-port.ts";
 import { ExportLogsServiceRequestSchema, type LogRecord } from "./gen/otlp-logs_pb.ts";
 import { type RawSink, startRawSink } from "./raw-sink.ts";
 
@@ -139,7 +140,7 @@ test("full batches go at once, in order, and a busy collector gets the same line
 });
 
 test("what finds no space is dropped and counted, and nothing is lost of what waits", async () => {
-  const gone = await startRawSink();
+  const gone = await startRawSink(undefined, await freePort());
   await gone.stop();
   const { logger, logs } = loggerTo(gone.endpoint, { capacity: 10, retry: { initialMs: 5, maxMs: 5, limitMs: 20 } });
   for (let n = 0; n < 25; n++) logger.info(`line ${n}`);

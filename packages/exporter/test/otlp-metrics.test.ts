@@ -13,6 +13,7 @@ import { encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
 import { metrics } from "@opentelemetry/api";
 import { ExportMetricsServiceRequestSchema } from "../../metrics/test/gen/otlp-metrics_pb.ts";
+import { freePort } from "./free-port.ts";
 import { type RawRequest, type RawSink, startRawSink } from "./raw-sink.ts";
 import { until } from "./sink.ts";
 
@@ -220,7 +221,7 @@ test("nothing is sent where metrics are only scraped", async () => {
 
 test("a process that runs out of work exports first, and one whose collector is away ends all the same", async () => {
   const collector = await sink();
-  const gone = await startRawSink();
+  const gone = await startRawSink(undefined, await freePort());
   await gone.stop();
   for (const endpoint of [collector.endpoint, gone.endpoint]) {
     const program = `

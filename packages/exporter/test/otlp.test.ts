@@ -6,6 +6,7 @@ import { after, afterEach, test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { encodePartialSuccess } from "@clew/trace/otel";
+import { freePort } from "./free-port.ts";
 import { makeSpans } from "./make-spans.ts";
 import { type Answer, type Sink, startSink, until } from "./sink.ts";
 
@@ -175,7 +176,7 @@ test("a partial success is counted and told, and never sent again", async () => 
 
 test("a collector that is not there yet is tried until it is", async () => {
   const { logger, lines } = keepLines();
-  const gone = await startSink();
+  const gone = await startSink(undefined, await freePort());
   await gone.stop();
   const exporter = exporterTo(gone.endpoint, { logger });
   const exporting = exporter.export(makeSpans());
@@ -191,7 +192,7 @@ test("a collector that is not there yet is tried until it is", async () => {
 });
 
 test("a collector that stays away hands the spans back at the bound", async () => {
-  const gone = await startSink();
+  const gone = await startSink(undefined, await freePort());
   await gone.stop();
   const exporter = exporterTo(gone.endpoint, { retry: { initialMs: 5, maxMs: 10, limitMs: 1000 } });
   const result = await exporter.export(makeSpans());

@@ -146,6 +146,7 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     services: names.map((name) => all[name]!),
     health: false,
     reflection: false,
+    timeoutMs: 60_000,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   });
   await server.start();

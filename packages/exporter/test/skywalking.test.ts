@@ -23,6 +23,7 @@ import {
 } from "@clew/trace/skywalking";
 import { type Span, SpanKind, trace } from "@opentelemetry/api";
 import { SegmentObjectSchema } from "../src/gen/skywalking/v3/agent_pb.ts";
+import { freePort } from "./free-port.ts";
 import { until } from "./sink.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
 
@@ -193,7 +194,7 @@ test("segments arrive over gRPC as they were, with token and version; the instan
 });
 
 test("a backend that is away is left for another; with none the segments stay the caller's", async () => {
-  const gone = await startCollector();
+  const gone = await startCollector({ port: await freePort() });
   await gone.stop();
   const there = await collector();
   const exporter = exporterTo([gone.address, there.address], { timeoutMs: 30_000 });
@@ -205,7 +206,7 @@ test("a backend that is away is left for another; with none the segments stay th
 });
 
 test("the queue keeps segments while the collector is away, and sends them when it is back", async () => {
-  const first = await startCollector();
+  const first = await startCollector({ port: await freePort() });
   await first.stop();
   const exporter = exporterTo([first.address], { heartbeatMs: 60_000 });
   const processor = new SegmentProcessor(exporter, { service: "shop", instance: "shop-1", env: {}, delayMs: 5 });

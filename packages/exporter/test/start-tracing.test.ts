@@ -15,6 +15,7 @@ import {
   withSpan,
 } from "@clew/trace";
 import { context, trace } from "@opentelemetry/api";
+import { freePort } from "./free-port.ts";
 import { startSink, until } from "./sink.ts";
 
 const run = promisify(execFile);
@@ -61,7 +62,7 @@ test("a sampler and an exporter of one's own take their places", async () => {
 });
 
 test("spans made while the collector is away arrive once it is back", async (t) => {
-  const gone = await startSink();
+  const gone = await startSink(undefined, await freePort());
   await gone.stop();
   const tracing = startTracing({ endpoint: gone.endpoint, batch: { delayMs: 10 } });
   t.after(() => tracing.shutdown());

@@ -11,6 +11,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, describe, it } from "node:test";
 import { type Call, type Middleware, service } from "@clew/rpc";
 import { GrpcClient, GrpcServer } from "@clew/transport/grpc";
+import { freePort } from "./free-port.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { connectTo, createEchoClient, echo, echoImplementation, failureOf, startServer, until } from "./grpc-echo.ts";
 
@@ -257,7 +258,7 @@ describe("a connection", () => {
 
 describe("waitForReady", () => {
   it("waits until the server is there", async () => {
-    const gone = await startServer();
+    const gone = await startServer({ address: `127.0.0.1:${await freePort()}` });
     const { host } = gone.endpoint();
     await gone.stop(AbortSignal.abort());
     const client = createEchoClient(new GrpcClient({ endpoint: host }));
@@ -274,7 +275,7 @@ describe("waitForReady", () => {
   });
 
   it("waits no longer than the deadline, and ends with its signal", async () => {
-    const gone = await startServer();
+    const gone = await startServer({ address: `127.0.0.1:${await freePort()}` });
     const endpoint = gone.endpoint();
     await gone.stop(AbortSignal.abort());
     const client = createEchoClient(new GrpcClient({ endpoint }));
@@ -284,7 +285,7 @@ describe("waitForReady", () => {
   });
 
   it("fails when the client is closed", async () => {
-    const gone = await startServer();
+    const gone = await startServer({ address: `127.0.0.1:${await freePort()}` });
     const endpoint = gone.endpoint();
     await gone.stop(AbortSignal.abort());
     const client = createEchoClient(new GrpcClient({ endpoint }));

@@ -14,6 +14,7 @@ import { ServerSession, type ServerStream, type StreamListener } from "@clew/htt
 import { type Call, type ServiceClient, ServiceError } from "@clew/rpc";
 import { type ClientOptions, createClient, Server } from "@clew/transport";
 import { testCertificates } from "./certificates.ts";
+import { freePort } from "./free-port.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, withServer } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";
@@ -322,11 +323,7 @@ test("over HTTP/2 metadata that no header can hold is 400, and headers of one ho
 });
 
 test("waitForReady waits over HTTP/2 until the server is there", async (t) => {
-  const placeholder = createTcpServer();
-  placeholder.listen(0, "127.0.0.1");
-  await once(placeholder, "listening");
-  const { port } = placeholder.address() as AddressInfo;
-  await new Promise((resolve) => placeholder.close(resolve));
+  const port = await freePort();
   const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
   assert.equal((await failureOf(client.unary({}))).code, 503);
   const patient = client.unary({ text: "p" }, { waitForReady: true });

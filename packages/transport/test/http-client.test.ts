@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { DescService } from "@bufbuild/protobuf";
 import {
@@ -15,6 +15,7 @@ import {
   service,
 } from "@clew/rpc";
 import { type CallAnnouncement, type ClientOptions, createClient } from "@clew/transport";
+import { freePort } from "./free-port.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
@@ -254,10 +255,7 @@ test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_L
 });
 
 test("a server that is not there is 503 UNAVAILABLE, with the network's error as the cause", async (t) => {
-  const placeholder = createTcpServer();
-  await new Promise<void>((resolve) => placeholder.listen(0, "127.0.0.1", resolve));
-  const { port } = placeholder.address() as AddressInfo;
-  await new Promise((resolve) => placeholder.close(resolve));
+  const port = await freePort();
   const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}` });
   const error = await failureOf(client.unary({}));
   assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
