@@ -15,11 +15,16 @@ import { installJudges } from "../../scripts/install-judges.mjs";
 const { prometheus, promtool } = installJudges("prometheus", "promtool");
 
 const { HttpServer } = await import("clew/http");
-const { MeterProvider, prometheusRoute, runtimeMetrics } = await import("clew/metrics");
+const { logMetrics, MeterProvider, meterMetrics, prometheusRoute, runtimeMetrics, traceMetrics } = await import(
+  "clew/metrics"
+);
 const { Context } = await import("clew/context");
-const { createResource, trace } = await import("clew/trace");
+const { alwaysOff, createResource, startLogs, startTracing, trace } = await import("clew/trace");
 
-const provider = new MeterProvider({ resource: createResource({ service: 'the "shop"', version: "2" }) });
+const provider = new MeterProvider({
+  resource: createResource({ service: 'the "shop"', version: "2" }),
+  views: [{ instrument: "checkout.*", exponential: true }],
+});
 const span = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 };
 const inSpan = trace.setSpanContext(Context.root, span);
 const odd = 'quote " backslash \\ newline \n ünï 😀';
@@ -47,6 +52,18 @@ for (const [seconds, count] of [
   for (let index = 0; index < count; index++) duration.record(seconds, { country: "se" }, inSpan);
 }
 const stopRuntime = runtimeMetrics({ meterProvider: provider });
+// What telemetry tells of itself.
+const tracing = startTracing({
+  exporter: [],
+  sampler: alwaysOff,
+  tail: true,
+  skywalking: { backends: ["127.0.0.1:9"] },
+  env: {},
+});
+const logs = startLogs({ endpoint: "http://127.0.0.1:9", env: {} });
+const stopTelling = [traceMetrics(tracing, { meterProvider: provider }), logMetrics(logs, { meterProvider: provider })];
+stopTelling.push(meterMetrics({ provider }, { meterProvider: provider }));
+trace.getTracer("shop").startSpan("checkout").end();
 
 const server = new HttpServer({ address: "127.0.0.1:0", routes: [prometheusRoute(provider)] });
 await server.start();
@@ -104,6 +121,8 @@ try {
   assert.deepEqual(await value("checkout_duration_seconds_count"), [100]);
   const [median] = await value("histogram_quantile(0.5, checkout_duration_seconds_bucket)");
   assert.ok(Math.abs(median - 0.3) < 0.0001, `${median}`);
+  assert.deepEqual(await value('otel_sdk_span_started_total{otel_span_sampling_result="RECORD_ONLY"}'), [1]);
+  assert.deepEqual(await value('clew_sdk_tail_span_decided_total{clew_tail_decision="forgotten"}'), [1]);
   const [{ metric: target }] = (await ask("query", { query: "target_info" })).result;
   assert.deepEqual([target.service_name, target.service_version], ['the "shop"', "2"]);
   const metadata = await ask("metadata");
@@ -127,6 +146,8 @@ try {
   judge?.kill("SIGKILL");
   if (judge !== undefined && judge.exitCode === null) await once(judge, "close");
   stopRuntime();
+  for (const stop of stopTelling) stop();
+  await Promise.all([tracing.shutdown(), logs.shutdown()]);
   await server.stop(AbortSignal.timeout(100));
   rmSync(folder, { recursive: true, force: true });
 }

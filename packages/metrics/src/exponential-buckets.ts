@@ -2,7 +2,7 @@ import { optionInvalid } from "./errors.ts";
 import type { ExponentialData } from "./metric-data.ts";
 
 export interface ExponentialOptions {
-  /** How many buckets there may be at most. Default: 160, which tells durations from 1 ms to 100 s apart by 7 %. */
+  /** How many buckets there may be at most. Default: 160, which tells durations from 1 ms to 100 s apart by 9 %. */
   maxBuckets?: number;
   /** The scale to begin with: buckets grow by 2^(2^-scale). From -10 to 20. Default: 20, as narrow as the values allow. */
   maxScale?: number;
