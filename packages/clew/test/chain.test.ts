@@ -190,14 +190,14 @@ test("a handler finds the app that its server runs in", async () => {
     },
   });
   for (const Server of [HttpServer, GrpcServer]) {
-    const server = new Server({ address: "127.0.0.1:0", services: [found] });
+    const server = new Server({ address: "127.0.0.1:0", services: [found], timeoutMs: 60_000 });
     const app: App = new App({ name: "finder", servers: [server], signals: [], logger, afterStart: [call] });
     seen = undefined;
     await app.run();
     assert.equal(seen, app);
 
     async function call(): Promise<void> {
-      const client = createClient(Greeter, { endpoint: server.endpoint().href });
+      const client = createClient(Greeter, { endpoint: server.endpoint().href, timeoutMs: 60_000 });
       await client.sayHello({});
       await client[Symbol.asyncDispose]();
       void app.stop();
@@ -209,7 +209,7 @@ test("a client finds its service by name: it registers with its app, calls go to
   const registry = new MemoryRegistry();
   const start = async (id: string) => {
     const named = service(Greeter, { ...rest, sayHello: () => ({ name: id }) });
-    const servers = [new GrpcServer({ address: "127.0.0.1:0", services: [named] })];
+    const servers = [new GrpcServer({ address: "127.0.0.1:0", services: [named], timeoutMs: 60_000 })];
     const ready = Promise.withResolvers<void>();
     const app = new App({
       id,
@@ -225,7 +225,11 @@ test("a client finds its service by name: it registers with its app, calls go to
     return { stop: () => app.stop().then(() => running) };
   };
   const [a, b] = [await start("a"), await start("b")];
-  const client = createClient(Greeter, { endpoint: "discovery:///named", discovery: registry });
+  const client = createClient(Greeter, {
+    endpoint: "discovery:///named",
+    discovery: registry,
+    timeoutMs: 60_000,
+  });
   const seen = async (): Promise<string[]> => {
     const names = new Set<string>();
     for (let i = 0; i < 10; i++) names.add((await client.sayHello({})).name);
@@ -245,10 +249,10 @@ test("a call says which App makes it, by tracing or by metadata, and the span of
     return {};
   };
   const last = service(Greeter, { ...rest, sayHello: (request, call) => back(request, call) });
-  const called = new HttpServer({ address: "127.0.0.1:0", middleware, services: [last] });
+  const called = new HttpServer({ address: "127.0.0.1:0", middleware, services: [last], timeoutMs: 60_000 });
   await called.start();
   const callers = [tracing(), metadata()].map((one) =>
-    createClient(Greeter, { endpoint: called.endpoint(), middleware: [one] }),
+    createClient(Greeter, { endpoint: called.endpoint(), middleware: [one], timeoutMs: 60_000 }),
   );
   const asking = service(Greeter, {
     ...rest,
@@ -257,9 +261,9 @@ test("a call says which App makes it, by tracing or by metadata, and the span of
       return {};
     },
   });
-  const server = new HttpServer({ address: "127.0.0.1:0", services: [asking] });
+  const server = new HttpServer({ address: "127.0.0.1:0", services: [asking], timeoutMs: 60_000 });
   const ask = async (): Promise<void> => {
-    const client = createClient(Greeter, { endpoint: server.endpoint() });
+    const client = createClient(Greeter, { endpoint: server.endpoint(), timeoutMs: 60_000 });
     await client.sayHello({ name: "ann" }, { metadata: { "x-md-service-name": "somebody else" } });
     await client[Symbol.asyncDispose]();
     // Outside of any App there is nobody to name; what a caller says itself stays.

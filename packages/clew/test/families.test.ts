@@ -39,7 +39,7 @@ async function start(name: string, family: Family, kind: "http" | "grpc", ids: I
   const propagator = { sw8, w3c, both: new CompositePropagator([w3c, sw8]) }[family];
   const tracerProvider = new TracerProvider({ processor, ids: processor, propagator, env });
   const traced = tracing({ tracerProvider, propagator });
-  const client = next && createClient(Greeter, { endpoint: next, middleware: [traced], timeoutMs: 30_000 });
+  const client = next && createClient(Greeter, { endpoint: next, middleware: [traced], timeoutMs: 60_000 });
   const headers: Record<string, string | undefined>[] = [];
   const greeter = service(Greeter, {
     ...rest,
@@ -48,7 +48,7 @@ async function start(name: string, family: Family, kind: "http" | "grpc", ids: I
       return client ? client.sayHello(request) : { name: request.name };
     },
   });
-  const init = { address: "127.0.0.1:0", middleware: [traced, recovery()], services: [greeter], timeoutMs: 30_000 };
+  const init = { address: "127.0.0.1:0", middleware: [traced, recovery()], services: [greeter], timeoutMs: 60_000 };
   const server = kind === "http" ? new HttpServer(init) : new GrpcServer(init);
   await server.start();
   closers.push(async () => {
@@ -64,7 +64,7 @@ test("sw8, then W3C alone, then sw8 again: one trace with the id it began with",
   const third = await start("third", "both", "grpc", "plain", last.endpoint);
   const second = await start("second", "w3c", "http", "plain", third.endpoint);
   const first = await start("first", "both", "grpc", "go", second.endpoint);
-  const client = createClient(Greeter, { endpoint: first.endpoint, timeoutMs: 30_000 });
+  const client = createClient(Greeter, { endpoint: first.endpoint, timeoutMs: 60_000 });
   closers.push(() => client[Symbol.asyncDispose]());
   assert.equal((await client.sayHello({ name: "ann" })).name, "ann");
   for (const { processor } of [first, second, third, last]) await processor.forceFlush();
@@ -92,7 +92,7 @@ test("the header names the node that was picked, not the target", async () => {
   ];
   const target = `direct:///${nodes.map(({ address }) => address).join(",")}`;
   const front = await start("front", "sw8", "http", "plain", target);
-  const client = createClient(Greeter, { endpoint: front.endpoint, timeoutMs: 30_000 });
+  const client = createClient(Greeter, { endpoint: front.endpoint, timeoutMs: 60_000 });
   closers.push(() => client[Symbol.asyncDispose]());
   for (let count = 0; count < 4; count++) await client.sayHello({ name: "ann" });
   for (const { processor } of [front, ...nodes]) await processor.forceFlush();

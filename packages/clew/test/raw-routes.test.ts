@@ -40,6 +40,7 @@ const key = "a secret that both sides know, 32 bytes or more";
 
 const backend = new HttpServer({
   address: "127.0.0.1:0",
+  timeoutMs: 60_000,
   middleware: [tracing()],
   services: [
     service(Greeter, {
@@ -63,7 +64,11 @@ function sign(claims: object): string {
 before(async () => {
   provider.register();
   await backend.start();
-  const client = createClient(Greeter, { endpoint: backend.endpoint().href, middleware: [tracing(), metadata()] });
+  const client = createClient(Greeter, {
+    endpoint: backend.endpoint().href,
+    middleware: [tracing(), metadata()],
+    timeoutMs: 60_000,
+  });
   stops.push(
     () => client[Symbol.asyncDispose](),
     () => backend.stop(AbortSignal.timeout(2000)),
@@ -106,7 +111,7 @@ before(async () => {
       jwt({ key }),
       rateLimit(),
       tokenBucket({ rate: 1000, burst: 1000 }),
-      timeout({ timeoutMs: 30_000, operations: { hangs: 100 } }),
+      timeout({ timeoutMs: 60_000, operations: { hangs: 100 } }),
       validate(),
     ],
   });

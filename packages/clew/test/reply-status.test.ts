@@ -26,6 +26,7 @@ const sendAway: Middleware = (next) => async (call) => {
 };
 const server = new HttpServer({
   address: "127.0.0.1:0",
+  timeoutMs: 60_000,
   middleware: [tracing({ tracerProvider }), logging({ logger }), metrics({ meterProvider }), sendAway],
   services: [
     service(Greeter, {

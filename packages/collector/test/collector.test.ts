@@ -646,7 +646,9 @@ test("OTLP over gRPC: spans are taken, bad ones refused in part, and what is no 
     async (collector) => {
       const endpoint = collector.otlpGrpcEndpoint()!.href;
       const client = new GrpcClient({ endpoint, codec: rawCodec });
-      const { export: call, [Symbol.asyncDispose]: close } = createServiceClient(TraceService, client);
+      const { export: call, [Symbol.asyncDispose]: close } = createServiceClient(TraceService, client, {
+        timeoutMs: 60_000,
+      });
       const request = (bytes: Uint8Array) => toRawMessage(TraceService.method.export.input, bytes);
       try {
         const reply = await call(request(protobufOf({ trace: 1, id: 1 })));

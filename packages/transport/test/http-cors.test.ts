@@ -215,6 +215,7 @@ test("a function that fails is an error of the server's, not a yes", async () =>
 
 test("gRPC-Web and Connect pass it like any other request, and a page may read what they answer", async () => {
   const server = new Server({
+    timeoutMs: 60_000,
     address: "127.0.0.1:0",
     services: [echo()],
     filters: [cors({ origins: [page] }), compression({ minBytes: 0 })],

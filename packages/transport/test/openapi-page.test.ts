@@ -159,6 +159,8 @@ test("shows the events of a stream as they come", async () => {
 test("describes a WebSocket", async () => {
   await open("Shop_Talk");
   assert.match(await textOf("main"), /handshake of a WebSocket/);
+  // Its path has a variable.
+  assert.match(await textOf("main .field"), /name.*in the path/);
   assert.equal(await page.locator("form").count(), 0);
 });
 

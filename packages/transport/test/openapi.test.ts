@@ -149,7 +149,7 @@ test("a method that writes its JSON in another way has schemas of its own, where
   assert.ok(valid, JSON.stringify(errors));
 
   // What the server answers is what the document says.
-  const server = new HttpServer({ address: "127.0.0.1:0", services: [shop()], methods });
+  const server = new HttpServer({ address: "127.0.0.1:0", services: [shop()], methods, timeoutMs: 60_000 });
   await server.start();
   try {
     const check = schemaChecker(document);
@@ -270,7 +270,12 @@ test("what cannot work is an error at once", () => {
 test("a server answers as its document says", async () => {
   const services = [shop(), shelves(), echo()];
   const options = { services, errors: [ShopErrorSchema] };
-  const server = new HttpServer({ address: "127.0.0.1:0", services, routes: openApiRoutes(options) });
+  const server = new HttpServer({
+    address: "127.0.0.1:0",
+    services,
+    routes: openApiRoutes(options),
+    timeoutMs: 60_000,
+  });
   await server.start();
   try {
     const origin = server.endpoint().origin;
@@ -305,6 +310,7 @@ test("the document's routes know caches and a page can be left out", async () =>
   const server = new HttpServer({
     address: "127.0.0.1:0",
     services: [shop()],
+    timeoutMs: 60_000,
     routes: openApiRoutes({ services: [Shop], path: "/docs", page: false }),
   });
   await server.start();
