@@ -99,7 +99,8 @@ test("the list shows the newest traces first, with services, spans, duration and
     assert.match(text, /\d(\.\d+)? (ms|µs|s)/);
     assert.ok(await first.evaluate((row) => row.classList.contains("is-error")));
     assert.equal(await first.locator('.summary-name [role="img"]').getAttribute("aria-label"), "3 errors");
-    assert.match(await page.locator(".kept").innerText(), /kept since \d\d:\d\d|kept since \d{4}-/);
+    const kept = (): Promise<string> => page.locator(".kept").innerText();
+    await eventually(async () => /kept since \d\d:\d\d|kept since \d{4}-/.test(await kept()), true);
     assert.match(await page.title(), /Traces/);
   });
 });
@@ -417,8 +418,11 @@ test("the way back from a trace finds the list as it was left", async () => {
     collector.add(helloTrace(now + 9000, createRandom(16)));
     await page.goBack();
     await page.locator(`[data-trace="${traceId}"].is-current`).waitFor();
-    const box = (await page.locator(`[data-trace="${traceId}"]`).boundingBox())!;
-    assert.ok(box.y > 100 && box.y < 800, `the row is at ${box.y}`);
+    const isInView = async (): Promise<boolean> => {
+      const box = await page.locator(`[data-trace="${traceId}"]`).boundingBox();
+      return box !== null && box.y > 100 && box.y < 800;
+    };
+    await eventually(isInView, true);
     assert.equal(await page.locator(summaryRows).count(), 100, "nothing moves while scrolled down");
     await page.locator(".pill").click();
     await eventually(() => page.locator(summaryRows).count(), 101);
