@@ -30,6 +30,14 @@ export function middlewareInvalid(index: number, given: unknown): Error {
 }
 
 /** Told to the caller as any defect is, and to the log in full. */
+export function replyMissing(operation: string, typeName: string, given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_REPLY",
+    `${operation}: the implementation answered ${describe(given)}; it must return a ${typeName}, {} for an empty one`,
+  );
+}
+
+/** Told to the caller as any defect is, and to the log in full. */
 export function answerInvalid(operation: string, given: unknown): Error {
   const hint =
     typeof given === "function"

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
+import type { Call } from "./call.ts";
 import { createJsonCodec, jsonCodec } from "./codec/json.ts";
 import { protoCodec } from "./codec/proto.ts";
 import { type Implementation, service } from "./service.ts";
@@ -29,6 +30,18 @@ test("a method that is no function is an error at once, which tells what it is",
     code: "CLEW_RPC_METHOD_MISSING",
     message: /"sayAll" is 3; it must be the function that answers what .*\.proto declares/,
   });
+});
+
+test("a handler that returns nothing fails, and names what it should return", async () => {
+  for (const nothing of [() => undefined, async () => undefined, async () => null]) {
+    const [method] = service(Greeter, { ...greeter, sayHello: nothing } as unknown as typeof greeter).methods;
+    const call = { receiveNow: () => ({}), orCancelled: (promise: unknown) => promise } as unknown as Call;
+    await assert.rejects(method!.handler(call), {
+      code: "CLEW_RPC_REPLY",
+      message:
+        /^\/rpc\.test\.Greeter\/SayHello: the implementation answered (undefined|null); it must return a rpc\.test\./,
+    });
+  }
 });
 
 test("a method the service does not have is an error at once, which names it and what there is", () => {

@@ -5,11 +5,20 @@ import type {
   DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
+  Message,
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
-import { descInvalid, listInvalid, methodMissing, methodNoFunction, methodUnknown, serviceInvalid } from "./errors.ts";
+import {
+  descInvalid,
+  listInvalid,
+  methodMissing,
+  methodNoFunction,
+  methodUnknown,
+  replyMissing,
+  serviceInvalid,
+} from "./errors.ts";
 import { MessageStream, toMessage } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
@@ -94,13 +103,18 @@ type AnyFunction = (request: unknown, call: Call) => unknown;
 function createHandler(method: Method, functions: Record<string, AnyFunction>): Handler {
   const name = method.localName;
   const output = method.desc.output;
+  const toReply = (init: object): Message => {
+    // Otherwise a handler that forgot to return would answer an empty message.
+    if (init === undefined || init === null) throw replyMissing(method.operation, output.typeName, init);
+    return toMessage(output, init);
+  };
   switch (method.kind) {
     case "unary":
       return async (call) => {
         const reply = functions[name]!(call.receiveNow() ?? (await call.receive()), call) as
           | PromiseLike<object>
           | object;
-        return toMessage(output, isThenable(reply) ? await call.orCancelled(reply) : reply);
+        return toReply(isThenable(reply) ? await call.orCancelled(reply) : reply);
       };
     case "server_streaming":
       return async (call) => {
@@ -109,7 +123,7 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
       };
     case "client_streaming":
       return async (call) =>
-        toMessage(output, await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
+        toReply(await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
     case "bidi_streaming":
       return async (call) =>
         new MessageStream(output, call, functions[name]!(call.messages(), call) as AsyncIterable<object>);
@@ -117,5 +131,5 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
 }
 
 function isThenable(value: object): value is PromiseLike<object> {
-  return typeof (value as PromiseLike<object>).then === "function";
+  return typeof (value as PromiseLike<object> | undefined)?.then === "function";
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogger } from "@clew/log";
-import { createServiceClient, type Middleware, type Service, service } from "@clew/rpc";
+import { createServiceClient, type Middleware, type Service, ServiceError, service } from "@clew/rpc";
 import {
   type ClientOptions,
   createClient,
@@ -156,5 +156,35 @@ test("a chain that answers no promise fails its call, and says how that may come
       await client[Symbol.asyncDispose]();
       await server.stop(AbortSignal.timeout(1000));
     }
+  }
+});
+
+test("an error with the code of a success is none to its caller", async () => {
+  const odd = echo(() => {
+    throw new ServiceError(200, "ODD", "not at all");
+  });
+  for (const Kind of [HttpServer, GrpcServer]) {
+    const server = new Kind({ address, services: [odd] });
+    await server.start();
+    const client = createClient(Echo, { endpoint: server.endpoint() });
+    try {
+      await assert.rejects(client.unary({}), { code: 500, reason: "ODD" });
+    } finally {
+      await client[Symbol.asyncDispose]();
+      await server.stop(AbortSignal.timeout(1000));
+    }
+  }
+});
+
+test("a client says why it cannot connect", async () => {
+  // It speaks no TLS.
+  const server = new HttpServer({ address, services: [echo()] });
+  await server.start();
+  const client = createClient(Echo, { endpoint: server.endpoint().href.replace("http:", "grpcs:") });
+  try {
+    await assert.rejects(client.unary({}), { code: 503, message: /^cannot connect to 127\.0\.0\.1:\d+: ./ });
+  } finally {
+    await client[Symbol.asyncDispose]();
+    await server.stop(AbortSignal.timeout(1000));
   }
 });

@@ -91,11 +91,9 @@ export function createRefusal(problem: Refusal, headerLimitBytes: number): HttpR
 
 export type Refusal = "headers too large" | "too slow" | "malformed";
 
-/** The HTTP status of an error's code; 500 for one that is no status of a reply that has a body. */
+/** The HTTP status of an error's code; 500 for one that would tell its caller of a success, or has no body. */
 export function toStatus(code: number): number {
-  return Number.isInteger(code) && code >= 200 && code <= 599 && code !== 204 && code !== 205 && code !== 304
-    ? code
-    : 500;
+  return Number.isInteger(code) && code >= 300 && code <= 599 && code !== 304 ? code : 500;
 }
 
 /** Whether a reply of this status has a body (RFC 9110 section 6.4.1; a 3xx of ours says all in its headers). */

@@ -122,7 +122,10 @@ export class ClientConnection {
   }
 
   #unavailable(): ServiceError {
-    return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.endpoint}`, { cause: this.#lastError });
+    const cause = this.#lastError;
+    // Of several addresses that were tried there is a code alone.
+    const why = cause instanceof Error ? `: ${cause.message || (cause as NodeJS.ErrnoException).code}` : "";
+    return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.endpoint}${why}`, { cause });
   }
 }
 
