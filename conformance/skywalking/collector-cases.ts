@@ -179,7 +179,7 @@ async function ask<T>(collector: Collector, path: string): Promise<T> {
 
 /** Waits until `look` has nothing to complain of; agents report once a second or later. */
 async function until(look: () => Promise<string | undefined>): Promise<void> {
-  const giveUpAtMs = performance.now() + 20_000;
+  const giveUpAtMs = performance.now() + 120_000;
   for (;;) {
     const complaint = await look();
     if (complaint === undefined) return;

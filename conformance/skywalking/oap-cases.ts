@@ -225,7 +225,7 @@ async function ask(graphql: string, query: string, variables: object): Promise<u
 
 /** Waits until `look` has nothing to complain of. */
 async function until(look: () => Promise<string | undefined>): Promise<void> {
-  const giveUpAtMs = performance.now() + 40_000;
+  const giveUpAtMs = performance.now() + 120_000;
   for (;;) {
     const complaint = await look();
     if (complaint === undefined) return;

@@ -35,7 +35,7 @@ export async function startOap(libs, closers) {
     await once(child, "exit");
   });
   const graphql = `http://127.0.0.1:${rest}/graphql`;
-  const giveUpAtMs = performance.now() + 120_000;
+  const giveUpAtMs = performance.now() + 240_000;
   for (;;) {
     const isThere = await fetch(graphql, {
       method: "POST",
@@ -52,10 +52,18 @@ export async function startOap(libs, closers) {
   return { address: `127.0.0.1:${grpc}`, graphql };
 }
 
+/** Ports that are free now, and below those that the system gives to whoever asks for any: nobody else takes them meanwhile. */
 async function findPorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const probe = createServer();
+    const isFree = await new Promise((resolve) => {
+      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    ports.add(port);
+    await new Promise((resolve) => probe.close(resolve));
+  }
+  return [...ports];
 }

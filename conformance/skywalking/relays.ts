@@ -133,7 +133,7 @@ async function findTrace(
   segments: readonly SegmentData[],
   before: number,
 ): Promise<readonly SegmentData[]> {
-  const giveUpAtMs = performance.now() + 30_000;
+  const giveUpAtMs = performance.now() + 120_000;
   for (;;) {
     const fresh = segments.slice(before);
     for (const trace of Map.groupBy(fresh, ({ traceId }) => traceId).values()) {
