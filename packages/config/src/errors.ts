@@ -131,6 +131,22 @@ export function durationInvalid(given: unknown): Error {
   );
 }
 
+export function optionUnknown(option: string, known: readonly string[]): Error {
+  return configError("CLEW_CONFIG_OPTION", `loadConfig has no option ${option}; there are ${known.join(", ")}`);
+}
+
+export function optionInvalid(option: string, given: unknown, works: string): Error {
+  const text =
+    typeof given === "string"
+      ? JSON.stringify(given.slice(0, 100))
+      : typeof given === "function"
+        ? "a function"
+        : typeof given === "object" && given !== null
+          ? "an object"
+          : String(given);
+  return configError("CLEW_CONFIG_OPTION", `option ${option} is ${text}; it must be ${works}`);
+}
+
 export function configClosed(): Error {
   return configError("CLEW_CONFIG_CLOSED", "the config is closed: it can no longer be watched; watch before close()");
 }

@@ -1,3 +1,5 @@
+import type { OptionErrors } from "@clew/trace";
+
 /** What a developer did wrong while setting an exporter up. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -59,3 +61,10 @@ export function propertiesInvalid(given: string): Error {
     `SW_INSTANCE_PROPERTIES_JSON is ${JSON.stringify(given)}; it must be a JSON object`,
   );
 }
+
+export const optionErrors: OptionErrors = {
+  invalid: (option, given, works) =>
+    usageError("CLEW_EXPORTER_OPTION", `option ${option} is ${given}; it must be ${works}`),
+  unknown: (owner, option, known) =>
+    usageError("CLEW_EXPORTER_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`),
+};

@@ -1,6 +1,8 @@
 import type { LineWriter } from "@clew/log";
 import { logMetrics, tellTelemetry } from "@clew/metrics";
-import { createResource, readWords, warnOfVariable } from "@clew/trace";
+import { checkOptionNames, createResource, type OptionNames, readWords, warnOfVariable } from "@clew/trace";
+import { checkProcessOptions } from "./check-process-options.ts";
+import { optionErrors } from "./errors.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats } from "./otlp-logs.ts";
 
@@ -25,14 +27,38 @@ export interface Logs {
   stats(): OtlpLogsStats | undefined;
 }
 
+const optionNames: OptionNames<StartLogsOptions> = {
+  service: true,
+  version: true,
+  signals: true,
+  resource: true,
+  capacity: true,
+  batchSize: true,
+  delayMs: true,
+  exportTimeoutMs: true,
+  shutdownTimeoutMs: true,
+  protocol: true,
+  endpoint: true,
+  headers: true,
+  compression: true,
+  timeoutMs: true,
+  tls: true,
+  retry: true,
+  maxConcurrentExports: true,
+  logger: true,
+  env: true,
+};
+
 /**
  * Sends a logger's lines to a collector: `createLogger({ also: [startLogs().write] })`. A process that runs out of work on its own,
  * or is told to end, exports first. OTEL_LOGS_EXPORTER turns it off with `none`.
  * What became of the lines is told as metrics.
  *
- * @throws as {@link OtlpLogs} does
+ * @throws CLEW_EXPORTER_OPTION, and as {@link OtlpLogs} does
  */
 export function startLogs(options: StartLogsOptions = {}): Logs {
+  checkOptionNames("startLogs", options, optionNames, optionErrors);
+  checkProcessOptions(options);
   const { service, version, signals = ["SIGTERM"], env = process.env, ...given } = options;
   const words = readWords(env, "OTEL_LOGS_EXPORTER") ?? ["otlp"];
   if (words.length === 1 && words[0] === "none") {

@@ -7,10 +7,22 @@ import {
   PeriodicReader,
   type PeriodicReaderOptions,
   type PeriodicReaderStats,
+  resolvePeriodicReaderOptions,
   runtimeMetrics,
   tellTelemetry,
 } from "@clew/metrics";
-import { createResource, type Environment, readWords, warnOfVariable } from "@clew/trace";
+import {
+  checkFunctions,
+  checkKind,
+  checkOptionNames,
+  createResource,
+  type Environment,
+  type OptionNames,
+  readWords,
+  warnOfVariable,
+} from "@clew/trace";
+import { checkProcessOptions } from "./check-process-options.ts";
+import { optionErrors } from "./errors.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpMetricsExporter } from "./otlp-metrics.ts";
 
@@ -52,11 +64,39 @@ export interface Metrics {
   stats(): PeriodicReaderStats | undefined;
 }
 
+const optionNames: OptionNames<StartMetricsOptions> = {
+  service: true,
+  version: true,
+  endpoint: true,
+  exporter: true,
+  reader: true,
+  provider: true,
+  runtime: true,
+  signals: true,
+  logger: true,
+  env: true,
+};
+
+/** Before anything is registered. */
+function checkOptions(options: StartMetricsOptions): void {
+  checkOptionNames("startMetrics", options, optionNames, optionErrors);
+  checkProcessOptions(options);
+  checkKind("runtime", options.runtime, "boolean", optionErrors);
+  if (options.exporter !== false) {
+    const what = "false or an exporter such as new OtlpMetricsExporter()";
+    checkFunctions("exporter", options.exporter, what, ["export", "shutdown"], optionErrors);
+  }
+  resolvePeriodicReaderOptions(options.reader);
+}
+
 /**
  * Measures this process: makes a provider, registers it for the whole process, and sends what it measures to a collector. Call it
  * once, before anything else, and shut it down last. A process that runs out of work on its own, or is told to end, exports first.
+ *
+ * @throws CLEW_EXPORTER_OPTION, CLEW_METRICS_OPTION
  */
 export function startMetrics(options: StartMetricsOptions = {}): Metrics {
+  checkOptions(options);
   const { service, version, env = process.env } = options;
   const provider = new MeterProvider({
     ...options.provider,

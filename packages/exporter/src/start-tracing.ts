@@ -5,6 +5,9 @@ import {
   BatchProcessor,
   type BatchStats,
   type CarriedContext,
+  checkFunctions,
+  checkKind,
+  checkOptionNames,
   composeProcessors,
   contextFromCarried,
   contextFromEnvironment,
@@ -13,9 +16,11 @@ import {
   type DoctorOptions,
   type Environment,
   type ExporterStats,
+  type OptionNames,
   propagatorFromEnv,
   readBoolean,
   readWords,
+  requireFunctions,
   type Sampler,
   type SpanExporter,
   type SpanLimitsOptions,
@@ -26,6 +31,7 @@ import {
   type TailStats,
   TracerProvider,
   type TracerProviderOptions,
+  tellGiven,
   warnOfVariable,
 } from "@clew/trace";
 import { CompositePropagator } from "@clew/trace/otel";
@@ -38,7 +44,9 @@ import {
   SkyWalkingPropagator,
   type SkyWalkingPropagatorOptions,
 } from "@clew/trace/skywalking";
+import { checkProcessOptions } from "./check-process-options.ts";
 import { ConsoleExporter } from "./console.ts";
+import { optionErrors } from "./errors.ts";
 import { FileExporter } from "./file.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
@@ -136,12 +144,104 @@ export interface Tracing {
   report(): string | undefined;
 }
 
+const optionNames: OptionNames<StartTracingOptions> = {
+  service: true,
+  version: true,
+  attributes: true,
+  endpoint: true,
+  sampler: true,
+  tail: true,
+  exporter: true,
+  skywalking: true,
+  processors: true,
+  batch: true,
+  limits: true,
+  propagator: true,
+  continueFrom: true,
+  doctor: true,
+  signals: true,
+  logger: true,
+  env: true,
+};
+
+const skyWalkingOptionNames: OptionNames<SkyWalkingTracingOptions> = {
+  sampling: true,
+  runtimeMeters: true,
+  profiling: true,
+  service: true,
+  instance: true,
+  env: true,
+  protocol: true,
+  backends: true,
+  authentication: true,
+  secure: true,
+  tls: true,
+  insecureSkipVerify: true,
+  timeoutMs: true,
+  heartbeatMs: true,
+  properties: true,
+  layer: true,
+  logger: true,
+  ids: true,
+  maxSpans: true,
+  lateTimeoutMs: true,
+  maxWaiting: true,
+  autoTagKeys: true,
+  capacity: true,
+  batchSize: true,
+  delayMs: true,
+  exportTimeoutMs: true,
+  shutdownTimeoutMs: true,
+  maxCorrelationKeys: true,
+  maxCorrelationValueLength: true,
+};
+
+/** Before anything is made. What is in `tail`, `batch`, `limits` and `doctor` is looked at by whom it is for. */
+function checkOptions(options: StartTracingOptions): void {
+  checkOptionNames("startTracing", options, optionNames, optionErrors);
+  checkProcessOptions(options);
+  const { sampler, exporter, processors, propagator, attributes, continueFrom, tail, doctor, skywalking } = options;
+  checkFunctions("sampler", sampler, "a sampler such as traceIdRatio(0.1)", ["shouldSample"], optionErrors);
+  checkEach("exporter", exporter, "an exporter such as new ConsoleExporter()", ["export", "shutdown"]);
+  if (processors !== undefined && !Array.isArray(processors)) {
+    throw optionErrors.invalid("processors", tellGiven(processors), "a list of processors");
+  }
+  checkEach("processors", processors, "a processor", ["onStart", "onEnd", "forceFlush", "shutdown"]);
+  checkFunctions("propagator", propagator, "a propagator", ["inject", "extract", "fields"], optionErrors);
+  if (attributes !== undefined && !isObject(attributes)) {
+    throw optionErrors.invalid("attributes", tellGiven(attributes), 'an object, such as { "host.name": "a" }');
+  }
+  if (continueFrom !== undefined && continueFrom !== "environment" && !isObject(continueFrom)) {
+    throw optionErrors.invalid("continueFrom", tellGiven(continueFrom), '"environment" or what carryContext() gave');
+  }
+  for (const [name, given] of Object.entries({ tail, doctor, skywalking })) {
+    if (!isObject(given)) checkKind(name, given, "boolean", optionErrors);
+  }
+  if (isObject(skywalking)) checkOptionNames("skywalking", skywalking, skyWalkingOptionNames, optionErrors);
+}
+
+/** One or a list of them. */
+function checkEach(option: string, given: unknown, what: string, functions: readonly string[]): void {
+  if (Array.isArray(given)) {
+    for (const [index, one] of given.entries()) {
+      requireFunctions(`${option}[${index}]`, one, what, functions, optionErrors);
+    }
+  } else checkFunctions(option, given, what, functions, optionErrors);
+}
+
+function isObject<T>(given: T): given is T & object {
+  return typeof given === "object" && given !== null && !Array.isArray(given);
+}
+
 /**
  * Traces this process: makes a provider, registers it for the whole process, and sends what it records to a collector. Call it
  * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first. What became of the
  * spans is told as metrics of the global provider, whenever there is one.
+ *
+ * @throws CLEW_EXPORTER_OPTION, CLEW_TRACE_OPTION
  */
 export function startTracing(options: StartTracingOptions = {}): Tracing {
+  checkOptions(options);
   const env = options.env ?? process.env;
   const exporters = createExporters(options, env);
   const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));

@@ -1,3 +1,5 @@
+import type { OptionErrors } from "@clew/trace";
+
 /** What a developer did wrong while setting metrics up. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -16,3 +18,10 @@ export function optionInvalid(name: string, given: unknown, expected: string): E
     `${name} is ${JSON.stringify(given) ?? String(given)}; it must be ${expected}`,
   );
 }
+
+export const optionErrors: OptionErrors = {
+  invalid: (option, given, works) =>
+    usageError("CLEW_METRICS_OPTION", `option ${option} is ${given}; it must be ${works}`),
+  unknown: (owner, option, known) =>
+    usageError("CLEW_METRICS_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`),
+};

@@ -1,4 +1,5 @@
-import { optionInvalid } from "./errors.ts";
+import { checkOptionNames, type OptionNames } from "@clew/trace";
+import { optionErrors, optionInvalid } from "./errors.ts";
 import type { ExponentialData } from "./metric-data.ts";
 
 export interface ExponentialOptions {
@@ -10,10 +11,17 @@ export interface ExponentialOptions {
 
 export type ExponentialSettings = Readonly<Required<ExponentialOptions>>;
 
+const optionNames: OptionNames<ExponentialOptions> = {
+  maxBuckets: true,
+  maxScale: true,
+};
+
 /** @throws CLEW_METRICS_OPTION */
 export function resolveExponentialOptions(given: boolean | ExponentialOptions): ExponentialSettings | undefined {
   if (given === false) return undefined;
-  const { maxBuckets = 160, maxScale = 20 } = given === true ? {} : given;
+  const options = given === true ? {} : given;
+  checkOptionNames("exponential", options, optionNames, optionErrors);
+  const { maxBuckets = 160, maxScale = 20 } = options;
   if (!(Number.isInteger(maxBuckets) && maxBuckets >= 2 && maxBuckets <= 10_000)) {
     throw optionInvalid("maxBuckets", maxBuckets, "a whole number from 2 to 10000");
   }

@@ -28,6 +28,6 @@ export type {
   ScopeMetrics,
   SumData,
 } from "./metric-data.ts";
-export type { MetricsExporter, PointStats } from "./periodic-reader.ts";
+export { type MetricsExporter, type PointStats, resolvePeriodicReaderOptions } from "./periodic-reader.ts";
 export { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";
 export { type TellTelemetry, tellTelemetry } from "./tell-telemetry.ts";

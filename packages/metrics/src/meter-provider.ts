@@ -1,7 +1,14 @@
-import { createResource, type Resource, readWords, warnOfVariable } from "@clew/trace";
+import {
+  checkOptionNames,
+  createResource,
+  type OptionNames,
+  type Resource,
+  readWords,
+  warnOfVariable,
+} from "@clew/trace";
 import { diag, type MeterOptions, type MeterProvider as MeterProviderApi, metrics } from "@opentelemetry/api";
 import type { DeltaMemory } from "./delta-memory.ts";
-import { optionInvalid, registeredTwice } from "./errors.ts";
+import { optionErrors, optionInvalid, registeredTwice } from "./errors.ts";
 import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 import { Meter } from "./meter.ts";
 import type { MetricsData, ScopeMetrics } from "./metric-data.ts";
@@ -44,7 +51,19 @@ interface MeterProviderSettings {
   readonly callbackTimeoutMs: number;
 }
 
+const optionNames: OptionNames<MeterProviderOptions> = {
+  resource: true,
+  views: true,
+  seriesLimit: true,
+  exemplars: true,
+  exponential: true,
+  callbackTimeoutMs: true,
+  env: true,
+};
+
+/** @throws CLEW_METRICS_OPTION */
 export function resolveMeterProviderOptions(options: MeterProviderOptions): MeterProviderSettings {
+  checkOptionNames("MeterProvider", options, optionNames, optionErrors);
   const env = options.env ?? process.env;
   const { seriesLimit = 2000, callbackTimeoutMs = 5000 } = options;
   const exemplars = options.exemplars ?? (env.OTEL_METRICS_EXEMPLAR_FILTER === "always_off" ? "off" : "sampled");
@@ -54,6 +73,9 @@ export function resolveMeterProviderOptions(options: MeterProviderOptions): Mete
   if (exemplars !== "sampled" && exemplars !== "off") throw optionInvalid("exemplars", exemplars, '"sampled" or "off"');
   if (!(callbackTimeoutMs > 0 && callbackTimeoutMs < 2 ** 31)) {
     throw optionInvalid("callbackTimeoutMs", callbackTimeoutMs, "a number of milliseconds above 0");
+  }
+  if (options.views !== undefined && !Array.isArray(options.views)) {
+    throw optionInvalid("views", options.views, 'a list of views, such as [{ instrument: "*", drop: true }]');
   }
   return {
     resource: options.resource ?? createResource({ env }),

@@ -1,7 +1,7 @@
 import { Context, run } from "@clew/context";
-import { type SendingStats, suppressTracing } from "@clew/trace";
+import { checkFunctions, checkOptionNames, type OptionNames, type SendingStats, suppressTracing } from "@clew/trace";
 import { DeltaMemory } from "./delta-memory.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionErrors, optionInvalid } from "./errors.ts";
 import type { MeterProvider } from "./meter-provider.ts";
 import type { MetricsData } from "./metric-data.ts";
 
@@ -45,7 +45,17 @@ export interface PeriodicReaderOptions {
 
 type PeriodicReaderSettings = Readonly<Required<Omit<PeriodicReaderOptions, "env">>>;
 
+const optionNames: OptionNames<PeriodicReaderOptions> = {
+  intervalMs: true,
+  timeoutMs: true,
+  shutdownTimeoutMs: true,
+  temporality: true,
+  env: true,
+};
+
+/** @throws CLEW_METRICS_OPTION */
 export function resolvePeriodicReaderOptions(options: PeriodicReaderOptions = {}): PeriodicReaderSettings {
+  checkOptionNames("PeriodicReader", options, optionNames, optionErrors);
   const env = options.env ?? process.env;
   const preference = env.OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE?.toLowerCase();
   const settings = {
@@ -92,6 +102,7 @@ export class PeriodicReader {
   #failed = 0;
 
   constructor(provider: Pick<MeterProvider, "collect">, exporter: MetricsExporter, options?: PeriodicReaderOptions) {
+    checkFunctions("exporter", exporter, "an exporter", ["export", "shutdown"], optionErrors);
     this.#provider = provider;
     this.#exporter = exporter;
     this.#settings = resolvePeriodicReaderOptions(options);

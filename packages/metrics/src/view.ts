@@ -1,4 +1,5 @@
-import { optionInvalid } from "./errors.ts";
+import { checkKind, checkOptionNames, type OptionNames } from "@clew/trace";
+import { optionErrors, optionInvalid } from "./errors.ts";
 import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 
 /** What kind of instrument it is. */
@@ -52,7 +53,66 @@ export interface ResolvedView {
   readonly seriesLimit: number | undefined;
 }
 
+const viewNames: OptionNames<View> = {
+  instrument: true,
+  kind: true,
+  meter: true,
+  unit: true,
+  drop: true,
+  name: true,
+  description: true,
+  attributes: true,
+  boundaries: true,
+  exponential: true,
+  seriesLimit: true,
+};
+
+const kinds: Readonly<Record<InstrumentKind, true>> = {
+  counter: true,
+  updowncounter: true,
+  histogram: true,
+  gauge: true,
+  observablecounter: true,
+  observableupdowncounter: true,
+  observablegauge: true,
+};
+
+function checkView(view: View): void {
+  checkOptionNames("a view", view, viewNames, optionErrors);
+  for (const name of ["instrument", "meter", "unit", "name", "description"] as const) {
+    checkKind(name, view[name], "string", optionErrors);
+  }
+  checkKind("drop", view.drop, "boolean", optionErrors);
+  const { kind, attributes, boundaries, seriesLimit } = view;
+  if (kind !== undefined && !Object.hasOwn(kinds, kind)) {
+    throw optionInvalid("kind", kind, `one of ${Object.keys(kinds).join(", ")}`);
+  }
+  if (attributes !== undefined && !isFilter(attributes)) {
+    throw optionInvalid("attributes", attributes, "{ keep: [...] } or { drop: [...] } with names in it");
+  }
+  if (boundaries !== undefined && !Array.isArray(boundaries)) {
+    throw optionInvalid("boundaries", boundaries, "a list of growing numbers");
+  }
+  if (seriesLimit !== undefined && !(Number.isInteger(seriesLimit) && seriesLimit > 1)) {
+    throw optionInvalid("seriesLimit", seriesLimit, "a whole number above 1");
+  }
+}
+
+function isFilter(attributes: object | null): boolean {
+  const entries = Object.entries(attributes ?? {});
+  return (
+    entries.length === 1 &&
+    entries.every(([key, names]) => (key === "keep" || key === "drop") && Array.isArray(names) && names.every(isText))
+  );
+}
+
+function isText(given: unknown): boolean {
+  return typeof given === "string";
+}
+
+/** @throws CLEW_METRICS_OPTION */
 export function resolveView(view: View): ResolvedView {
+  checkView(view);
   const pattern = toPattern(view.instrument ?? "*");
   if (view.name !== undefined && /[*?]/.test(view.instrument ?? "*")) {
     throw optionInvalid("instrument", view.instrument ?? "*", "one name where a view gives a new one");

@@ -1,3 +1,4 @@
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
 import { CpuLoad } from "./cpu-load.ts";
 import { optionInvalid } from "./errors.ts";
 import type { Limiter } from "./limiter.ts";
@@ -103,7 +104,16 @@ export class BbrLimiter implements Limiter {
   }
 }
 
+const optionChecks: OptionChecks<BbrLimiterOptions> = {
+  windowMs: aNumber,
+  buckets: aNumber,
+  cpuThreshold: aNumber,
+  cpu: aFunction,
+  now: aFunction,
+};
+
 function resolveBbrLimiterOptions(options: BbrLimiterOptions): Required<BbrLimiterOptions> {
+  checkOptions("BbrLimiter", options, optionChecks);
   const now = options.now ?? performance.now.bind(performance);
   const load = options.cpu === undefined ? new CpuLoad({ now }) : undefined;
   const cpuThreshold = options.cpuThreshold ?? 800;

@@ -1,4 +1,5 @@
 import { type Middleware, ServiceError, watcher } from "@clew/rpc";
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 import { RollingWindow } from "./rolling-window.ts";
@@ -33,14 +34,31 @@ export interface CircuitBreakerOptions extends SreBreakerOptions {
   createBreaker?: (operation: string) => Breaker;
 }
 
+const breakerOptionChecks: OptionChecks<SreBreakerOptions> = {
+  successRatio: aNumber,
+  minRequests: aNumber,
+  windowMs: aNumber,
+  buckets: aNumber,
+  now: aFunction,
+  random: aFunction,
+};
+const optionChecks: OptionChecks<CircuitBreakerOptions> = {
+  isFailure: aFunction,
+  createBreaker: aFunction,
+  ...breakerOptionChecks,
+};
+
 /**
  * For clients: stops most calls to an operation that mostly fails, before they are sent, and lets enough through to see it
  * recover. Every operation has a breaker of its own. A call that is stopped fails with 503 CIRCUITBREAKER. A stream counts
  * by its end.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
-  const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(options) } = options;
-  resolveSreBreakerOptions(options);
+  checkOptions("circuitBreaker", options, optionChecks);
+  const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(rest), ...rest } = options;
+  resolveSreBreakerOptions(rest);
   const breakerOf = perMethod(({ operation }) => createBreaker(operation));
   return watcher(() => (call) => {
     const breaker = breakerOf(call);
@@ -75,6 +93,7 @@ export class SreBreaker implements Breaker {
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
   constructor(options: SreBreakerOptions = {}) {
+    checkOptions("SreBreaker", options, breakerOptionChecks);
     const { successRatio, minRequests, random, ...window } = resolveSreBreakerOptions(options);
     this.#k = 1 / successRatio;
     this.#minRequests = minRequests;

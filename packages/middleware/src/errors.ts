@@ -10,6 +10,22 @@ export function optionInvalid(option: string, given: unknown, works: string): Er
   );
 }
 
+export function optionUnknown(owner: string, option: string, known: readonly string[]): Error {
+  return usageError("CLEW_MIDDLEWARE_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`);
+}
+
+export function optionsInvalid(owner: string, given: unknown, known: readonly string[]): Error {
+  return usageError(
+    "CLEW_MIDDLEWARE_OPTION",
+    `the options of ${owner} are ${String(given)}; they must be an object with some of ${known.join(", ")}`,
+  );
+}
+
+export function selectorInvalid(condition: string, given: unknown, works: string): Error {
+  const text = typeof given === "object" && given !== null ? "an object" : String(given);
+  return usageError("CLEW_MIDDLEWARE_SELECTOR", `.${condition}() of a selector is given ${text}; it takes ${works}`);
+}
+
 export function selectorEmpty(): Error {
   return usageError(
     "CLEW_MIDDLEWARE_SELECTOR",

@@ -9,6 +9,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
+import { aFunction, aNumber, checkOptions, codesOfErrors, having, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
@@ -39,6 +40,8 @@ type ResolvedHedgeOptions = Required<Omit<HedgeOptions, "nonFatalCodes">> & {
  * For clients: sends a unary call of an idempotent method to another node as well when the first takes long, and takes the first
  * answer; the other tries are cancelled (gRFC A6, "hedging"). For calls whose slowest few matter, and servers that have room: it costs as
  * many calls more as take longer than the delay. In the chain of a client it stands where `retry` would.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function hedge(options: HedgeOptions = {}): Middleware {
   const resolved = resolveHedgeOptions(options);
@@ -156,7 +159,16 @@ class Hedge {
   }
 }
 
+const optionChecks: OptionChecks<HedgeOptions> = {
+  attempts: aNumber,
+  delayMs: aNumber,
+  nonFatalCodes: codesOfErrors,
+  isIdempotent: aFunction,
+  budget: having("a RetryBudget", "countCall", "take"),
+};
+
 function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
+  checkOptions("hedge", options, optionChecks);
   const { attempts = 2, delayMs = 100, isIdempotent = isDeclaredIdempotent, budget = new RetryBudget() } = options;
   if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
   if (!(delayMs >= 0)) throw optionInvalid("delayMs", delayMs, "a number of milliseconds from 0");

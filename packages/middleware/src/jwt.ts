@@ -1,6 +1,20 @@
 import { createKey, current, type Key } from "@clew/context";
 import { type Call, type Middleware, ServiceError } from "@clew/rpc";
 import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
+import {
+  aFunction,
+  aNumber,
+  anything,
+  aText,
+  checkOptions,
+  isObject,
+  kind,
+  listOf,
+  type OptionCheck,
+  type OptionChecks,
+  orListOf,
+  recordOf,
+} from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 
 /** What a token says: `sub`, `iss`, `aud`, `exp` and whatever its issuer put there. */
@@ -25,6 +39,35 @@ export interface JwtOptions {
   /** The time, in milliseconds since 1970. Default: `Date.now`. */
   now?: () => number;
 }
+
+/** Those of JWS (RFC 7518 section 3.1, RFC 8037, RFC 9864); "none" signs nothing. */
+const knownAlgorithms = /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519|ML-DSA-(?:44|65|87))$/;
+
+const aKey = kind(
+  "a secret or a key of node:crypto, of WebCrypto or as JWK, or a function that gives one",
+  (given) =>
+    typeof given === "function" ||
+    typeof given === "string" ||
+    given instanceof Uint8Array ||
+    // A JWK says its kind as `kty`, the others as `type`.
+    (isObject(given) && ["type", "kty"].some((name) => typeof (given as Record<string, unknown>)[name] === "string")),
+);
+const oneOrMore: OptionCheck = orListOf(
+  kind("a text, or a list of texts", (given) => typeof given === "string"),
+  listOf("a list", aText),
+);
+
+const optionChecks: OptionChecks<JwtOptions> = {
+  key: aKey,
+  jwksUrl: kind("the URL of a JWK Set, such as https://issuer.example/jwks.json", (given) =>
+    /^https?:/.test(URL.parse(given as string)?.protocol ?? ""),
+  ),
+  algorithms: listOf('a list, such as ["HS256"]', anything),
+  issuer: oneOrMore,
+  audience: oneOrMore,
+  clockToleranceSeconds: kind("a number of seconds from 0", (given) => typeof given === "number" && given >= 0),
+  now: aFunction,
+};
 
 const claimsKey: Key<Claims> = createKey<Claims>("clew.claims");
 
@@ -56,6 +99,7 @@ function readToken(call: Call): string | undefined {
 }
 
 function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
+  checkOptions("jwt", options, optionChecks);
   const { key, jwksUrl, issuer, audience, clockToleranceSeconds = 0, now = Date.now } = options;
   if ((key === undefined) === (jwksUrl === undefined)) {
     throw optionInvalid("key", key === undefined ? "missing" : "given beside jwksUrl", "one of key and jwksUrl");
@@ -82,9 +126,6 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
     }
   };
 }
-
-/** Those of JWS (RFC 7518 section 3.1, RFC 8037, RFC 9864); "none" signs nothing. */
-const knownAlgorithms = /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519|ML-DSA-(?:44|65|87))$/;
 
 function checkAlgorithms(algorithms: readonly string[] = ["HS256"]): void {
   for (const one of algorithms) {
@@ -146,6 +187,17 @@ export interface JwtClientOptions {
   now?: () => number;
 }
 
+const clientOptionChecks: OptionChecks<JwtClientOptions> = {
+  key: aKey,
+  algorithm: kind("a method such as HS256, RS256, PS256, ES256 or EdDSA", (given) =>
+    knownAlgorithms.test(String(given)),
+  ),
+  claims: kind("an object, or a function that gives one", (given) => isObject(given) || typeof given === "function"),
+  header: recordOf('an object, such as { kid: "1" }', anything),
+  lifetimeMs: aNumber,
+  now: aFunction,
+};
+
 /** A token is replaced when less than this share of its life is left, or less than half a minute of it, whichever is sooner. */
 const lastShare = 0.1;
 const lastMs = 30_000;
@@ -184,6 +236,7 @@ export function jwtClient(options: JwtClientOptions): Middleware {
 }
 
 function createSign(options: JwtClientOptions): (issuedAt: number) => Promise<{ text: string; expiresAt: number }> {
+  checkOptions("jwtClient", options, clientOptionChecks);
   const { key, algorithm = "HS256", claims = {}, header, lifetimeMs = 3_600_000 } = options;
   if (key === undefined || key === "") throw optionInvalid("key", key, "a secret, a key, or a function that gives one");
   if (!(lifetimeMs > 0)) throw optionInvalid("lifetimeMs", lifetimeMs, "a number of milliseconds above 0");

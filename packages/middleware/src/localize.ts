@@ -1,4 +1,5 @@
 import { type Call, LocalizedMessageSchema, localized, type Middleware, type Reply, ServiceError } from "@clew/rpc";
+import { aText, checkOptions, type OptionChecks, recordOf } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 
 export interface LocalizeOptions {
@@ -11,13 +12,22 @@ export interface LocalizeOptions {
   fallback?: string;
 }
 
+const textsByLanguage = 'texts by language and reason, such as { de: { USER_NOT_FOUND: "..." } }';
+const optionChecks: OptionChecks<LocalizeOptions> = {
+  messages: recordOf(textsByLanguage, recordOf(textsByLanguage, aText)),
+  fallback: aText,
+};
+
 /**
  * Gives errors on a server a google.rpc.LocalizedMessage, in the language that the caller's `accept-language` likes best. An error
  * that has one already keeps it, and one whose reason has no text stays as it is; so does the error of a stream that began.
  *
- * @throws CLEW_MIDDLEWARE_OPTION for a fallback that has no messages
+ * @throws CLEW_MIDDLEWARE_OPTION, also for a fallback that has no messages
  */
-export function localize({ messages, fallback }: LocalizeOptions): Middleware {
+export function localize(options: LocalizeOptions): Middleware {
+  checkOptions("localize", options, optionChecks);
+  const { messages, fallback } = options;
+  if (messages === undefined) throw optionInvalid("messages", messages, textsByLanguage);
   const languages = new Map(Object.keys(messages).map((language) => [language.toLowerCase(), language]));
   if (fallback !== undefined && messages[fallback] === undefined) {
     throw optionInvalid("fallback", `"${fallback}"`, `one of ${Object.keys(messages).join(", ")}`);

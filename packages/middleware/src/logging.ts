@@ -2,6 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
 import { type Call, hasRequestStream, type Middleware, watchCall, watcher } from "@clew/rpc";
+import { aBoolean, aFunction, aLogger, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
@@ -82,7 +83,16 @@ function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | u
   else logger.warn(message, failed);
 }
 
+const optionChecks: OptionChecks<LoggingOptions> = {
+  logger: aLogger,
+  args: aBoolean,
+  maxArgsChars: aNumber,
+  successRatio: aNumber,
+  random: aFunction,
+};
+
 function resolveLoggingOptions(options: LoggingOptions): Required<LoggingOptions> {
+  checkOptions("logging", options, optionChecks);
   const { args = false, maxArgsChars = 1024, successRatio = 1, random = Math.random } = options;
   if (!(maxArgsChars > 0)) throw optionInvalid("maxArgsChars", maxArgsChars, "a number of characters above 0");
   if (!(successRatio >= 0 && successRatio <= 1)) {

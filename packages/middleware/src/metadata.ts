@@ -8,6 +8,7 @@ import {
   serviceNameKey,
   watcher,
 } from "@clew/rpc";
+import { aText, checkOptions, isObject, kind, listOf, type OptionChecks, orListOf, recordOf } from "./check-options.ts";
 
 export interface MetadataOptions {
   /** Headers that every call has beside its own. Default: none. */
@@ -15,6 +16,27 @@ export interface MetadataOptions {
   /** On a server: which headers are kept, by the beginning of their name in lower case. Default: `x-md-`. */
   prefixes?: readonly string[];
 }
+
+const headers = 'headers, such as { "x-md-global-tenant": "a" }';
+const aHeader = orListOf(
+  kind("a text, or a list of texts", (given) => typeof given === "string"),
+  listOf("", aText),
+);
+const headerRecord = recordOf(headers, aHeader);
+const optionChecks: OptionChecks<MetadataOptions> = {
+  // Another Metadata, or entries, look after themselves.
+  constants: (name, given) => {
+    if (Array.isArray(given) || (isObject(given) && Symbol.iterator in given)) return;
+    headerRecord(name, given);
+  },
+  prefixes: listOf(
+    'a list of beginnings of names, such as ["x-md-"]',
+    kind(
+      'the beginning of names in lower case, such as "x-md-"',
+      (given) => typeof given === "string" && given === given.toLowerCase(),
+    ),
+  ),
+};
 
 const serverMetadataKey: Key<Metadata> = createKey<Metadata>("clew.metadata");
 
@@ -30,8 +52,11 @@ export function currentMetadata(): Metadata | undefined {
  * Carries metadata through a chain of services (names and prefixes are those of Kratos). On a server it keeps the caller's
  * `x-md-` headers for the work below; on a client it sends the constants, every kept header that begins with `x-md-global-`, with
  * all its values, and the App's name as `x-md-service-name`. A header the call already has is left as it is.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function metadata(options: MetadataOptions = {}): Middleware {
+  checkOptions("metadata", options, optionChecks);
   const constants = [...new Metadata(options.constants)];
   const prefixes = options.prefixes ?? ["x-md-"];
   return watcher(() => (call) => {

@@ -1,6 +1,7 @@
 import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, watcher } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { type BodyRecorder, createBodyRecorder } from "./body-metrics.ts";
+import { aBoolean, anything, aText, checkOptions, having, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
@@ -32,6 +33,14 @@ export interface MetricsOptions {
   bodySizes?: boolean;
 }
 
+const optionChecks: OptionChecks<MetricsOptions> = {
+  meterProvider: having("a meter provider", "getMeter"),
+  meterName: aText,
+  names: anything,
+  messageSizes: aBoolean,
+  bodySizes: aBoolean,
+};
+
 /**
  * Measures each call: how long it took, how it ended, and how many are in flight. A stream counts until its end, and so do its
  * messages: `rpc.{server,client}.{requests,responses}_per_rpc`, and on request `.{request,response}.size`, and the bodies that carry them:
@@ -42,8 +51,11 @@ export interface MetricsOptions {
  * | semconv | `http.server.request.duration` for calls over HTTP/JSON, else `rpc.server.call.duration`,            |
  * |         | `rpc.client.call.duration`; in flight `http.server.active_requests`, `rpc.{server,client}.active_calls` |
  * | kratos  | `{server,client}_requests_code_total`, `_requests_seconds`, `_requests_in_flight`                    |
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
+  checkOptions("metrics", options, optionChecks);
   const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;

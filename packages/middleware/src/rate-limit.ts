@@ -1,5 +1,6 @@
 import { type Middleware, watcher } from "@clew/rpc";
 import { BbrLimiter } from "./bbr-limiter.ts";
+import { checkOptions, having, type OptionChecks } from "./check-options.ts";
 import { type Limiter, rateLimitExceeded } from "./limiter.ts";
 
 export interface RateLimitOptions {
@@ -7,8 +8,17 @@ export interface RateLimitOptions {
   limiter?: Limiter;
 }
 
-/** For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until its end. */
+const optionChecks: OptionChecks<RateLimitOptions> = {
+  limiter: having("a limiter such as a BbrLimiter", "allow"),
+};
+
+/**
+ * For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until its end.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
+ */
 export function rateLimit(options: RateLimitOptions = {}): Middleware {
+  checkOptions("rateLimit", options, optionChecks);
   const limiter = options.limiter ?? new BbrLimiter();
   return watcher(() => () => {
     const done = limiter.allow();

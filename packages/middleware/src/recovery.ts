@@ -1,5 +1,6 @@
 import type { Logger } from "@clew/log";
 import { type Call, type Middleware, type Reply, ServiceError, watchReply } from "@clew/rpc";
+import { aFunction, aLogger, checkOptions, type OptionChecks } from "./check-options.ts";
 
 export interface RecoveryOptions {
   /** Where a recovered error is written, with its stack. Default: nowhere. */
@@ -8,11 +9,16 @@ export interface RecoveryOptions {
   toServiceError?: (thrown: unknown, call: Call) => ServiceError;
 }
 
+const optionChecks: OptionChecks<RecoveryOptions> = { logger: aLogger, toServiceError: aFunction };
+
 /**
  * Turns what a handler throws by mistake into a ServiceError that gives nothing away, and logs it with its stack. A
  * ServiceError is an answer, not a mistake: it passes untouched.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function recovery(options: RecoveryOptions = {}): Middleware {
+  checkOptions("recovery", options, optionChecks);
   const { logger, toServiceError = ServiceError.from } = options;
   const recover = (thrown: unknown, call: Call): ServiceError => {
     if (thrown instanceof ServiceError) return thrown;

@@ -1,4 +1,5 @@
 import type { Call } from "@clew/rpc";
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
@@ -10,6 +11,8 @@ export interface RetryBudgetOptions {
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
 }
+
+const optionChecks: OptionChecks<RetryBudgetOptions> = { ratio: aNumber, perSecond: aNumber, now: aFunction };
 
 const budgetSeconds = 10;
 
@@ -25,7 +28,9 @@ export class RetryBudget {
   readonly #window: RollingWindow;
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
-  constructor({ ratio = 0.2, perSecond = 10, now = performance.now.bind(performance) }: RetryBudgetOptions = {}) {
+  constructor(options: RetryBudgetOptions = {}) {
+    checkOptions("RetryBudget", options, optionChecks);
+    const { ratio = 0.2, perSecond = 10, now = performance.now.bind(performance) } = options;
     if (!(ratio >= 0)) throw optionInvalid("ratio", ratio, "a number from 0");
     if (!(perSecond >= 0)) throw optionInvalid("perSecond", perSecond, "a number from 0");
     this.#ratio = ratio;

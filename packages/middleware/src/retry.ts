@@ -1,5 +1,6 @@
 import { type Call, deadlineIn, type Method, type Middleware, type Reply, remainingMs, ServiceError } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
+import { aFunction, aNumber, checkOptions, codesOfErrors, having, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
@@ -30,6 +31,8 @@ export interface RetryOptions {
  * when the server has certainly not begun it: it was not reached, or refused the call at its rate limit. The waits grow and are
  * random, what the server asks for is kept to (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`), the deadline of the call holds for all tries together, and a budget keeps
  * retries from doubling the load of a server that is down. Streams are sent once.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function retry(options: RetryOptions = {}): Middleware {
   const resolved = resolveRetryOptions(options);
@@ -117,7 +120,19 @@ type ResolvedRetryOptions = Required<Omit<RetryOptions, "perTryTimeoutMs" | "cod
   codes: ReadonlySet<number>;
 };
 
+const optionChecks: OptionChecks<RetryOptions> = {
+  attempts: aNumber,
+  codes: codesOfErrors,
+  isIdempotent: aFunction,
+  perTryTimeoutMs: aNumber,
+  backoffMs: aNumber,
+  maxBackoffMs: aNumber,
+  budget: having("a RetryBudget", "countCall", "take"),
+  random: aFunction,
+};
+
 function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
+  checkOptions("retry", options, optionChecks);
   const resolved: ResolvedRetryOptions = {
     attempts: options.attempts ?? 3,
     codes: new Set(options.codes ?? [429, 502, 503, 504]),

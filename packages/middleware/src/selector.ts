@@ -1,5 +1,6 @@
 import { chain, type Handler, type Method, type Middleware } from "@clew/rpc";
-import { selectorEmpty } from "./errors.ts";
+import { tell } from "./check-options.ts";
+import { selectorEmpty, selectorInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 type Condition = (operation: string, method: Method) => boolean;
@@ -23,7 +24,7 @@ export interface Selector extends Middleware {
  *
  * Which operations those are is decided once for each. A selector may hold another, which then selects among what is selected.
  *
- * @throws CLEW_MIDDLEWARE_SELECTOR at registration, when there is no condition
+ * @throws CLEW_MIDDLEWARE_SELECTOR at once for a condition that selects nothing, at registration when there is none
  */
 export function selector(...middleware: Middleware[]): Selector {
   return createSelector(chain(...middleware), []);
@@ -38,14 +39,40 @@ function createSelector(middleware: Middleware, conditions: readonly Condition[]
   };
   const or = (condition: Condition): Selector => createSelector(middleware, [...conditions, condition]);
   return Object.assign(select, {
-    prefix: (...prefixes: string[]) => or((operation) => prefixes.some((prefix) => operation.startsWith(prefix))),
+    prefix: (...prefixes: string[]) => {
+      checkAll("prefix", prefixes, isText, 'texts, such as "/shop.v1."');
+      return or((operation) => prefixes.some((prefix) => operation.startsWith(prefix)));
+    },
     regex: (...expressions: (string | RegExp)[]) => {
+      checkAll("regex", expressions, isExpression, "regular expressions, such as /.*\\/Get.*/");
       const whole = expressions.map(matchWhole);
       return or((operation) => whole.some((expression) => expression.test(operation)));
     },
-    path: (...operations: string[]) => or((operation) => operations.includes(operation)),
-    match: or,
+    path: (...operations: string[]) => {
+      checkAll("path", operations, isText, 'names of operations, such as "/shop.v1.Orders/Get"');
+      return or((operation) => operations.includes(operation));
+    },
+    match: (condition: Condition) => {
+      checkAll("match", [condition], (given) => typeof given === "function", "a function of the operation");
+      return or(condition);
+    },
   });
+}
+
+function checkAll(name: string, all: readonly unknown[], fits: (given: unknown) => boolean, works: string): void {
+  for (const given of all) if (!fits(given)) throw selectorInvalid(name, tell(given), works);
+}
+
+function isText(given: unknown): boolean {
+  return typeof given === "string";
+}
+
+function isExpression(given: unknown): boolean {
+  try {
+    return given instanceof RegExp || (typeof given === "string" && new RegExp(given) !== undefined);
+  } catch {
+    return false;
+  }
 }
 
 function matchWhole(expression: string | RegExp): RegExp {

@@ -1,4 +1,5 @@
 import { deadlineIn, type Middleware } from "@clew/rpc";
+import { aNumber, checkOptions, type OptionChecks, recordOf } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
@@ -13,6 +14,8 @@ export interface TimeoutOptions {
  * Brings a call's deadline forward; one that is nearer already stays. When it passes, the call fails with 504
  * GATEWAY_TIMEOUT whatever the handler waits for, its signal aborts, and the calls made while serving it end too. They
  * inherit the deadline from the start, so the other end knows it.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function timeout(options: TimeoutOptions): Middleware {
   const { timeoutMs, operations } = resolveTimeoutOptions(options);
@@ -27,10 +30,17 @@ export function timeout(options: TimeoutOptions): Middleware {
   };
 }
 
-function resolveTimeoutOptions({ timeoutMs, operations = {} }: TimeoutOptions): {
+const optionChecks: OptionChecks<TimeoutOptions> = {
+  timeoutMs: aNumber,
+  operations: recordOf('milliseconds by operation, such as { "/shop.v1.Orders/Get": 500 }', aNumber),
+};
+
+function resolveTimeoutOptions(options: TimeoutOptions): {
   timeoutMs: number | undefined;
   operations: ReadonlyMap<string, number>;
 } {
+  checkOptions("timeout", options, optionChecks);
+  const { timeoutMs, operations = {} } = options;
   if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs);
   for (const [operation, ms] of Object.entries(operations)) checkMs(`operations["${operation}"]`, ms);
   return { timeoutMs, operations: new Map(Object.entries(operations)) };

@@ -1,4 +1,5 @@
 import type { Call, Middleware } from "@clew/rpc";
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { rateLimitExceeded } from "./limiter.ts";
 
@@ -80,7 +81,16 @@ class TokenBuckets {
   }
 }
 
+const optionChecks: OptionChecks<TokenBucketOptions> = {
+  key: aFunction,
+  rate: aNumber,
+  burst: aNumber,
+  maxKeys: aNumber,
+  now: aFunction,
+};
+
 function resolveTokenBucketOptions(options: TokenBucketOptions): Required<TokenBucketOptions> {
+  checkOptions("tokenBucket", options, optionChecks);
   const { rate, key = peerHost, maxKeys = 100_000, now = performance.now.bind(performance) } = options;
   if (!(rate > 0)) throw optionInvalid("rate", rate, "a number of calls a second above 0");
   const burst = options.burst ?? Math.max(1, rate);

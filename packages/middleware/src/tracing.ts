@@ -14,6 +14,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { setAddress } from "./address.ts";
+import { aBoolean, anything, aText, checkOptions, having, kind, type OptionChecks } from "./check-options.ts";
 import { optionInvalid } from "./errors.ts";
 import { kratosSpan } from "./kratos-span.ts";
 import { tellServiceName } from "./metadata.ts";
@@ -118,7 +119,19 @@ interface ResolvedTracingOptions {
   readonly messages: SpanMessagesOptions | undefined;
 }
 
+const optionChecks: OptionChecks<TracingOptions> = {
+  tracerProvider: having("a tracer provider", "getTracer"),
+  propagator: having("a propagator", "inject", "extract", "fields"),
+  tracerName: aText,
+  names: anything,
+  spanNames: anything,
+  traceHeader: kind("true or the name of a header", (given) => typeof given === "boolean" || typeof given === "string"),
+  messageEvents: aBoolean,
+  messageSizes: aBoolean,
+};
+
 function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
+  checkOptions("tracing", options, optionChecks);
   const { names = "semconv", spanNames = "operation", traceHeader = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   if (spanNames !== "operation" && spanNames !== "semconv") {

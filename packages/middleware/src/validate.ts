@@ -10,13 +10,22 @@ import {
   type Reply,
   ServiceError,
 } from "@clew/rpc";
-import { optionInvalid, rulesInvalid } from "./errors.ts";
+import { checkOptions, kind, listOf, type OptionChecks } from "./check-options.ts";
+import { rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface ValidateOptions {
   /** Services whose rules are compiled at once, see {@link Validation.ready}. Those of others are compiled at their first call. */
   services?: readonly DescService[];
 }
+
+const serviceList = "descriptors of generated code, such as [Orders]";
+const optionChecks: OptionChecks<ValidateOptions> = {
+  services: listOf(
+    serviceList,
+    kind(serviceList, (given) => (given as Partial<DescService> | null)?.kind === "service"),
+  ),
+};
 
 /** The middleware that {@link validate} makes. */
 export interface Validation extends Middleware {
@@ -33,13 +42,12 @@ export interface Validation extends Middleware {
  * clients before they are sent. A request that breaks one fails with 400 VALIDATOR; the message tells the first violation, the
  * metadata and a google.rpc.BadRequest each field with what is wrong with it. Of a stream a server looks at each message as it comes, and the first bad one
  * ends the call; a client's streams are left to the server. Where the request has no rules, nothing is looked at.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function validate(options: ValidateOptions = {}): Validation {
+  checkOptions("validate", options, optionChecks);
   const { services = [] } = options;
-  for (const one of services) {
-    if (one?.kind !== "service")
-      throw optionInvalid("services", one, "descriptors of generated code, such as [Orders]");
-  }
   let check: Check | undefined;
   const loaded = loadCheck().then((ready) => {
     check = ready;

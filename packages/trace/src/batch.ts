@@ -1,7 +1,9 @@
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
+import { checkOptionNames, type OptionNames } from "./check-options.ts";
 import type { EncodedSpan } from "./encoded-span.ts";
 import { type Environment, readCount } from "./environment.ts";
+import { optionErrors } from "./errors.ts";
 import type { SpanData } from "./span-data.ts";
 import type { EncodingExporter, SendingStats, SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -31,7 +33,18 @@ export interface BatchOptions {
 
 type BatchSettings = Readonly<Required<Omit<BatchOptions, "env">>>;
 
+const optionNames: OptionNames<BatchOptions> = {
+  capacity: true,
+  batchSize: true,
+  delayMs: true,
+  exportTimeoutMs: true,
+  shutdownTimeoutMs: true,
+  slowMs: true,
+  env: true,
+};
+
 export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
+  checkOptionNames("BatchProcessor", options, optionNames, optionErrors);
   const env = options.env ?? process.env;
   const capacity = options.capacity ?? readCount(env, "OTEL_BSP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;
   return {

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { type Span as OtelSpan, SpanKind } from "@opentelemetry/api";
 import { findAttribute } from "./attributes.ts";
 import type { BatchStats } from "./batch.ts";
+import { checkOptionNames, type OptionNames } from "./check-options.ts";
+import { optionErrors } from "./errors.ts";
 import { Span } from "./span.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -26,7 +28,17 @@ export interface DoctorOptions {
 
 type DoctorSettings = Readonly<Required<DoctorOptions>>;
 
+const optionNames: OptionNames<DoctorOptions> = {
+  leakMs: true,
+  maxSpans: true,
+  stacks: true,
+  exporters: true,
+  provider: true,
+  now: true,
+};
+
 function resolveDoctorOptions(options: DoctorOptions): DoctorSettings {
+  checkOptionNames("Doctor", options, optionNames, optionErrors);
   return {
     leakMs: options.leakMs ?? 60_000,
     maxSpans: options.maxSpans ?? 10_000,

@@ -48,6 +48,15 @@ export {
   type BatchQueueStats,
   type BatchResult,
 } from "./batch-queue.ts";
+export {
+  checkFunctions,
+  checkKind,
+  checkOptionNames,
+  type OptionErrors,
+  type OptionNames,
+  requireFunctions,
+  tellGiven,
+} from "./check-options.ts";
 export { ContextManager } from "./context-manager.ts";
 export { type Environment, readBoolean, readCount, readWords, warnOfVariable } from "./environment.ts";
 export type { IdSource, NewTrace } from "./id-source.ts";

@@ -1,4 +1,6 @@
+import { checkOptionNames, type OptionNames } from "./check-options.ts";
 import { type Environment, readCount } from "./environment.ts";
+import { optionErrors } from "./errors.ts";
 
 export interface SpanLimitsOptions {
   /** Attributes of a span. Default: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT, or 128. */
@@ -38,7 +40,18 @@ export interface SpanLimits extends AttributeLimits {
 /** Characters of a name or a key: no setting of OpenTelemetry's speaks of them, and nothing grows without bound. */
 export const maxNameLength = 16_384;
 
+const optionNames: OptionNames<SpanLimitsOptions> = {
+  attributes: true,
+  eventAttributes: true,
+  linkAttributes: true,
+  valueLength: true,
+  events: true,
+  links: true,
+  spans: true,
+};
+
 export function resolveSpanLimits(options: SpanLimitsOptions = {}, env: Environment = {}): SpanLimits {
+  checkOptionNames("limits", options, optionNames, optionErrors);
   const read = (name: string, fallback: number): number | undefined => readCount(env, name, 0, fallback);
   const attributes =
     options.attributes ??

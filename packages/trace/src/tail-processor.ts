@@ -1,4 +1,6 @@
 import { type Context, type Span as OtelSpan, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import { checkOptionNames, type OptionNames } from "./check-options.ts";
+import { optionErrors } from "./errors.ts";
 import type { Segment } from "./segment.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -26,7 +28,20 @@ export interface TailOptions {
 
 type TailSettings = Readonly<Required<TailOptions>>;
 
+const optionNames: OptionNames<TailOptions> = {
+  slowMs: true,
+  slowMsByName: true,
+  errors: true,
+  rarePerMinute: true,
+  maxTraces: true,
+  maxSpans: true,
+  maxBytes: true,
+  maxHoldMs: true,
+  now: true,
+};
+
 function resolveTailOptions(options: TailOptions): TailSettings {
+  checkOptionNames("TailProcessor", options, optionNames, optionErrors);
   return {
     slowMs: options.slowMs ?? 1000,
     slowMsByName: options.slowMsByName ?? {},

@@ -10,9 +10,10 @@ import {
   type TracerOptions,
   trace,
 } from "@opentelemetry/api";
+import { checkFunctions, checkKind, checkOptionNames, type OptionNames } from "./check-options.ts";
 import { ContextManager } from "./context-manager.ts";
 import { type Environment, readBoolean } from "./environment.ts";
-import { registeredTwice } from "./errors.ts";
+import { optionErrors, registeredTwice } from "./errors.ts";
 import type { IdSource } from "./id-source.ts";
 import { propagatorFromEnv } from "./propagator-from-env.ts";
 import { createResource, type Resource } from "./resource.ts";
@@ -54,7 +55,33 @@ interface TracerProviderSettings {
   readonly isDisabled: boolean;
 }
 
+const optionNames: OptionNames<TracerProviderOptions> = {
+  resource: true,
+  sampler: true,
+  processor: true,
+  ids: true,
+  limits: true,
+  propagator: true,
+  rootContext: true,
+  isDisabled: true,
+  env: true,
+};
+
+function checkOptions(options: TracerProviderOptions): void {
+  checkOptionNames("TracerProvider", options, optionNames, optionErrors);
+  const { sampler, processor, ids, propagator, rootContext, isDisabled } = options;
+  checkFunctions("sampler", sampler, "a sampler such as traceIdRatio(0.1)", ["shouldSample"], optionErrors);
+  const processorFunctions = ["onStart", "onEnd", "forceFlush", "shutdown"];
+  checkFunctions("processor", processor, "a processor such as a BatchProcessor", processorFunctions, optionErrors);
+  checkFunctions("ids", ids, "a source of ids", ["createTrace", "createSpanId"], optionErrors);
+  checkFunctions("propagator", propagator, "a propagator", ["inject", "extract", "fields"], optionErrors);
+  checkFunctions("rootContext", rootContext, "a context", ["getValue"], optionErrors);
+  checkKind("isDisabled", isDisabled, "boolean", optionErrors);
+}
+
+/** @throws CLEW_TRACE_OPTION */
 function resolveTracerProviderOptions(options: TracerProviderOptions): TracerProviderSettings {
+  checkOptions(options);
   const env = options.env ?? process.env;
   return {
     resource: options.resource ?? createResource({ env }),
