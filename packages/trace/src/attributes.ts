@@ -177,6 +177,8 @@ export interface SharedAttributes {
   readonly limits: AttributeLimits;
   /** As fields of a span in OTLP: its encoder's. */
   otlp: Uint8Array | undefined;
+  /** What it was last joined to, and what came of it. */
+  joined: { readonly to: SharedAttributes; readonly result: SharedAttributes | undefined } | undefined;
 }
 
 const shared = new WeakMap<object, SharedAttributes>();
@@ -188,9 +190,27 @@ export function shareAttributes(attributes: object, limits: AttributeLimits): Sh
   if (!isFrozen(attributes)) return undefined;
   const flat: AttributeValue[] = [];
   if (putAttributes(flat, attributes, limits) > 0) return undefined;
-  const made: SharedAttributes = { flat, limits, otlp: undefined };
+  const made: SharedAttributes = { flat, limits, otlp: undefined, joined: undefined };
   shared.set(attributes, made);
   return made;
+}
+
+/** Two as one, `second` behind `first`; undefined where they are too many, or say something twice. */
+export function joinAttributes(first: SharedAttributes, second: SharedAttributes): SharedAttributes | undefined {
+  // A connection's, as a rule, go with those of the same method again and again.
+  if (second.joined?.to !== first) second.joined = { to: first, result: join(first, second) };
+  return second.joined.result;
+}
+
+function join(
+  { flat: first, limits }: SharedAttributes,
+  { flat: second }: SharedAttributes,
+): SharedAttributes | undefined {
+  if (first.length + second.length > 2 * limits.attributes) return undefined;
+  for (let index = 0; index < second.length; index += 2) {
+    if (findAttribute(first, second[index] as string) !== undefined) return undefined;
+  }
+  return { flat: [...first, ...second], limits, otlp: undefined, joined: undefined };
 }
 
 function isFrozen(value: object): boolean {

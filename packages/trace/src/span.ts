@@ -12,7 +12,7 @@ import {
 import {
   type AttributeValue,
   type FlatAttributes,
-  findAttribute,
+  joinAttributes,
   noAttributes,
   putAttribute,
   putAttributes,
@@ -32,7 +32,6 @@ import type { TraceCounters } from "./trace-counters.ts";
 
 const noEvents: EventData[] = [];
 const noLinks: LinkData[] = [];
-const noShared: readonly SharedAttributes[] = [];
 
 /** What every span of one tracer has in common. */
 export interface SpanMaker {
@@ -70,7 +69,7 @@ class SpanRecord implements SpanData {
   readonly resource: Resource;
   readonly segment: Segment;
   // What `attributes` began with. Private: a changed copy of the record must not have it.
-  #shared: readonly SharedAttributes[] = noShared;
+  #shared: SharedAttributes | undefined;
 
   constructor(
     context: SpanContext,
@@ -97,51 +96,34 @@ class SpanRecord implements SpanData {
 
   /** Takes a frozen object as it is, where what a span has of its own is not there yet; or else what is in it. */
   putAll(attributes: object, limits: SpanLimits): void {
-    const shared = shareAttributes(attributes, limits);
-    if (shared === undefined || !this.#share(shared, limits))
+    const given = shareAttributes(attributes, limits);
+    if (given === undefined || !this.#share(given)) {
       this.droppedAttributes += putAttributes(this.attributes, attributes, limits);
+    }
   }
 
-  #share(shared: SharedAttributes, limits: SpanLimits): boolean {
-    const { flat } = shared;
-    const { attributes } = this;
-    if (attributes.length + flat.length > 2 * limits.attributes || attributes.length !== lengthOf(this.#shared))
-      return false;
-    if (attributes.length === 0) {
-      this.attributes = flat.slice();
-      this.#shared = [shared];
-      return true;
-    }
-    for (let index = 0; index < flat.length; index += 2) {
-      if (findAttribute(attributes, flat[index] as string) !== undefined) return false;
-    }
-    for (let index = 0; index < flat.length; index++) attributes.push(flat[index]!);
-    this.#shared = [...this.#shared, shared];
+  #share(given: SharedAttributes): boolean {
+    const { length } = this.attributes;
+    const before = this.#shared;
+    if (length !== (before === undefined ? 0 : before.flat.length)) return false;
+    const shared = before === undefined ? given : joinAttributes(before, given);
+    if (shared === undefined) return false;
+    this.attributes = shared.flat.slice();
+    this.#shared = shared;
     return true;
   }
 
-  static sharedOf(span: SpanData): readonly SharedAttributes[] {
-    return #shared in span && beginsWith(span.attributes, span.#shared) ? span.#shared : noShared;
+  static sharedOf(span: SpanData): SharedAttributes | undefined {
+    if (!(#shared in span) || span.#shared === undefined) return undefined;
+    const { flat } = span.#shared;
+    const { attributes } = span;
+    for (let index = 0; index < flat.length; index++) if (attributes[index] !== flat[index]) return undefined;
+    return span.#shared;
   }
 }
 
-function lengthOf(lists: readonly SharedAttributes[]): number {
-  let length = 0;
-  for (let index = 0; index < lists.length; index++) length += lists[index]!.flat.length;
-  return length;
-}
-
-function beginsWith(attributes: FlatAttributes, lists: readonly SharedAttributes[]): boolean {
-  let at = 0;
-  for (let list = 0; list < lists.length; list++) {
-    const { flat } = lists[list]!;
-    for (let index = 0; index < flat.length; index++) if (attributes[at++] !== flat[index]) return false;
-  }
-  return true;
-}
-
-/** The shared lists that a span's attributes begin with, as they are: none where somebody changed one, or copied the record. */
-export const sharedOf: (span: SpanData) => readonly SharedAttributes[] = SpanRecord.sharedOf;
+/** What a span's attributes begin with and shares with others. Undefined where somebody changed that, or copied the record. */
+export const sharedOf: (span: SpanData) => SharedAttributes | undefined = SpanRecord.sharedOf;
 
 /**
  * A live, recorded span, made by a tracer. It writes its record until it ends; then it hands the record on and forgets it, so

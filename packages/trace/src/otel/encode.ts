@@ -150,19 +150,16 @@ function writeSpan(at: number, span: SpanData): number {
 
 /** What many spans have in common was written for the first of them. */
 function writeSpanAttributes(at: number, span: SpanData): number {
-  let place = at;
-  let index = 0;
-  for (const shared of sharedOf(span)) {
-    if (shared.otlp === undefined) {
-      const end = writeAttributes(place, 0x4a, shared.flat);
-      shared.otlp = Uint8Array.from(bytes.subarray(place, end));
-      place = end;
-    } else {
-      place = writeRaw(place, shared.otlp);
-    }
-    index += shared.flat.length;
+  const shared = sharedOf(span);
+  if (shared === undefined) return writeAttributes(at, 0x4a, span.attributes);
+  let place: number;
+  if (shared.otlp === undefined) {
+    place = writeAttributes(at, 0x4a, shared.flat);
+    shared.otlp = Uint8Array.from(bytes.subarray(at, place));
+  } else {
+    place = writeRaw(at, shared.otlp);
   }
-  return writeAttributes(place, 0x4a, span.attributes, index);
+  return writeAttributes(place, 0x4a, span.attributes, shared.flat.length);
 }
 
 /** The W3C flags, "it is known whether the other end is remote", and whether it is. */
