@@ -16,10 +16,21 @@ export interface Attempt {
   readonly error: Error | undefined;
 }
 
+/** What is sent: one buffer, or pieces that follow one another. */
+export type Body = Buffer | readonly Uint8Array[];
+
+export function wholeOf(body: Body): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.concat(body);
+}
+
+export function lengthOf(body: Body): number {
+  return Buffer.isBuffer(body) ? body.length : body.reduce((sum, { length }) => sum + length, 0);
+}
+
 /** One way to send a request somewhere. */
 export interface Sender {
   /** Sends one request; never rejects. The signal cuts it off. */
-  send(body: Buffer, signal: AbortSignal): Promise<Attempt>;
+  send(body: Body, signal: AbortSignal): Promise<Attempt>;
   /** Closes the connections. */
   close(): Promise<void>;
 }
@@ -114,7 +125,7 @@ export class Delivery {
   }
 
   /** Delivers `count` items as the one request that `encode` makes of them. Never rejects. */
-  async deliver(count: number, encode: () => Buffer | Promise<Buffer>): Promise<DeliveryResult> {
+  async deliver(count: number, encode: () => Body | Promise<Body>): Promise<DeliveryResult> {
     if (this.#stopping.signal.aborted) {
       this.#failed += count;
       return { outcome: "failed", error: new Error("the exporter is shut down") };
@@ -138,7 +149,7 @@ export class Delivery {
     await this.#init.sender.close();
   }
 
-  async #sendUntilTold(count: number, encode: () => Buffer | Promise<Buffer>): Promise<DeliveryResult> {
+  async #sendUntilTold(count: number, encode: () => Body | Promise<Body>): Promise<DeliveryResult> {
     const { retry, sender } = this.#init;
     const { signal } = this.#stopping;
     const body = await encode();
@@ -146,7 +157,7 @@ export class Delivery {
     for (let attempts = 1; ; attempts++) {
       if (signal.aborted) return this.#fail(count, new Error("the exporter is shut down"));
       this.#requests++;
-      this.#sentBytes += body.length;
+      this.#sentBytes += lengthOf(body);
       const { outcome, reply, retryAfterMs, error = new Error("refused") } = await sender.send(body, signal);
       if (outcome === "taken") return this.#succeed(count, reply);
       if (signal.aborted || outcome === "refused") return this.#fail(count, error);

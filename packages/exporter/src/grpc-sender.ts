@@ -1,4 +1,4 @@
-import type { Attempt, Sender } from "./delivery.ts";
+import { type Attempt, type Body, type Sender, wholeOf } from "./delivery.ts";
 import type { GrpcChannel } from "./grpc-channel.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
 
@@ -14,9 +14,9 @@ export class GrpcSender implements Sender {
     this.#settings = settings;
   }
 
-  async send(body: Buffer, signal: AbortSignal): Promise<Attempt> {
+  async send(body: Body, signal: AbortSignal): Promise<Attempt> {
     this.#channel ??= this.#load();
-    return (await this.#channel).send(body, signal);
+    return (await this.#channel).send(wholeOf(body), signal);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import type { SecureContextOptions } from "node:tls";
 import { promisify } from "node:util";
 import { gzip as gzipWithCallback } from "node:zlib";
 import { sdkVersion } from "@clew/trace";
-import { type Attempt, cut, noAnswer, noBytes, type Sender } from "./delivery.ts";
+import { type Attempt, type Body, cut, lengthOf, noAnswer, noBytes, type Sender } from "./delivery.ts";
 import { isRetryable, parseRetryAfter } from "./retry.ts";
 
 const gzipAsync = promisify(gzipWithCallback);
@@ -54,7 +54,7 @@ export class HttpSender implements Sender {
     };
   }
 
-  send(body: Buffer, signal: AbortSignal): Promise<Attempt> {
+  send(body: Body, signal: AbortSignal): Promise<Attempt> {
     const { url, timeoutMs } = this.#init;
     return new Promise((resolve) => {
       const request = this.#request(url, this.#options);
@@ -81,8 +81,14 @@ export class HttpSender implements Sender {
           (error: unknown) => settle(noAnswer(error)),
         );
       });
-      request.setHeader("content-length", body.length);
-      request.end(body);
+      request.setHeader("content-length", lengthOf(body));
+      if (Buffer.isBuffer(body)) request.end(body);
+      else {
+        // With the head in one write.
+        request.cork();
+        for (const piece of body) request.write(piece);
+        request.end();
+      }
     });
   }
 

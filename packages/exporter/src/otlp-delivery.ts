@@ -1,5 +1,5 @@
 import { decodePartialSuccess, decodeStatusMessage } from "@clew/trace/otel";
-import { Delivery, type Refusal } from "./delivery.ts";
+import { type Body, Delivery, type Refusal, wholeOf } from "./delivery.ts";
 import { GrpcSender } from "./grpc-sender.ts";
 import { gzip, HttpSender } from "./http-sender.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
@@ -26,12 +26,9 @@ export function createOtlpDelivery(settings: OtlpSettings): Delivery {
  * The body that {@link createOtlpDelivery}'s delivery takes, from the request of that encoding (protobuf, or the text of JSON). gRPC
  * compresses its messages itself.
  */
-export function toOtlpBody(
-  request: Buffer | string,
-  { protocol, compression }: OtlpSettings,
-): Buffer | Promise<Buffer> {
+export function toOtlpBody(request: Body | string, { protocol, compression }: OtlpSettings): Body | Promise<Buffer> {
   const body = typeof request === "string" ? Buffer.from(request) : request;
-  return compression === "gzip" && protocol !== "grpc" ? gzip(body) : body;
+  return compression === "gzip" && protocol !== "grpc" ? gzip(wholeOf(body)) : body;
 }
 
 function createHttpSender({ url, headers, compression, timeoutMs, tls }: OtlpSettings, isJson: boolean): HttpSender {

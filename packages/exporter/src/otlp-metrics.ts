@@ -32,8 +32,7 @@ export class OtlpMetricsExporter implements MetricsExporter {
 
   async export(data: MetricsData): Promise<boolean> {
     const encode = this.#settings.protocol === "http/json" ? encodeMetricsAsJson : encodeMetrics;
-    const body = (): Buffer | Promise<Buffer> => toOtlpBody(encode(data), this.#settings);
-    const { outcome } = await this.#delivery.deliver(countPoints(data), body);
+    const { outcome } = await this.#delivery.deliver(countPoints(data), () => toOtlpBody(encode(data), this.#settings));
     return outcome === "exported";
   }
 

@@ -1,5 +1,5 @@
 import type { EncodedSpan, EncodingExporter, ExportResult, SpanData } from "@clew/trace";
-import { encodeRequest, encodeRequestAsJson, encodeSpan } from "@clew/trace/otel";
+import { encodePieces, encodeRequestAsJson, encodeSpan } from "@clew/trace/otel";
 import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
@@ -68,9 +68,9 @@ export class OtlpExporter implements EncodingExporter {
   }
 }
 
-function encodeProtobuf(spans: readonly (SpanData | EncodedSpan)[]): Promise<Buffer> {
+function encodeProtobuf(spans: readonly (SpanData | EncodedSpan)[]): Promise<readonly Uint8Array[]> {
   // Messages one after another are one message, with the elements of all.
-  return encodeInTurns(spans, encodeRequest, (pieces) => Buffer.concat(pieces));
+  return encodeInTurns(spans, encodePieces, (requests) => requests.flat());
 }
 
 function encodeJson(spans: readonly SpanData[]): Promise<string> {

@@ -3,7 +3,7 @@ export { TraceState } from "./trace-state.ts";
 
 // For library authors: writing OTLP, and the headers one by one.
 
-export { encodeRequest, encodeSpan } from "./encode.ts";
+export { encodePieces, encodeRequest, encodeSpan } from "./encode.ts";
 export { encodeRequestAsJson } from "./encode-json.ts";
 export { formatBaggage, formatTraceparent, parseBaggage, parseTraceparent } from "./propagator.ts";
 export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type PartialSuccess } from "./response.ts";
