@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, type TestContext, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Context } from "@clew/context";
@@ -250,7 +251,7 @@ test("a try takes perTryTimeoutMs at most; then the next begins", async (t) => {
     tries.push(attempt);
     return tries.length === 1 ? new Promise(() => {}) : Promise.resolve(hello);
   });
-  await settle();
+  await nextTurn();
   mock.timers.tick(101);
   await settle();
   mock.timers.tick(1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { create, type Message } from "@bufbuild/protobuf";
 import { Context, runHolder } from "@clew/context";
 import { Greeter, HelloSchema } from "../test/gen/rpc_test_pb.ts";
@@ -43,10 +44,11 @@ test("a call is found by the work that serves it", async () => {
   });
 });
 
-test("the deadline cancels the call with 504 and aborts the signal with the same reason", () => {
+test("the deadline cancels the call with 504 and aborts the signal with the same reason", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const call = new ServerCall(100_000);
+    await nextTurn();
     const reasons: ServiceError[] = [];
     call.onCancel((reason) => reasons.push(reason));
     const { signal } = call;
@@ -65,13 +67,53 @@ test("the deadline cancels the call with 504 and aborts the signal with the same
   }
 });
 
+test("a deadline that comes forward while a timer runs moves the timer", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const call = new ServerCall(100_000);
+    await nextTurn();
+    call.limit(deadlineIn(20_000));
+    mock.timers.tick(20_001);
+    assert.equal(call.cancelled?.code, 504);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a call that is over within a turn of the event loop never has a timer", async () => {
+  const set = mock.method(globalThis, "setTimeout");
+  try {
+    for (let i = 0; i < 100; i++) {
+      const call = new ServerCall(1000);
+      call.limit(deadlineIn(500));
+      call.finish();
+    }
+    await nextTurn();
+    assert.equal(set.mock.callCount(), 0);
+    const longer = new ServerCall(1000);
+    await nextTurn();
+    assert.equal(set.mock.callCount(), 1);
+    longer.finish();
+  } finally {
+    set.mock.restore();
+  }
+});
+
+test("what listens for a deadline runs in the context of its call, whichever set the timers", async () => {
+  const calls = [new ServerCall(20), new ServerCall(20)];
+  const seen = await Promise.all(
+    calls.map((call) => new Promise((resolve) => void call.onCancel(() => resolve(currentCall())))),
+  );
+  assert.deepEqual(seen, calls);
+});
+
 test("a deadline too far ahead for a timer does not fire at once", async () => {
   const call = new ServerCall(2 ** 40);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(call.cancelled, undefined);
 });
 
-test("limit() brings the deadline forward and never back", () => {
+test("limit() brings the deadline forward and never back", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const call = new ServerCall(100_000);
@@ -80,11 +122,13 @@ test("limit() brings the deadline forward and never back", () => {
     assert.equal(call.deadline, before);
     call.limit(deadlineIn(20_000));
     assert.ok(call.deadline !== undefined && before !== undefined && call.deadline < before);
+    await nextTurn();
     mock.timers.tick(20_001);
     assert.equal(call.cancelled?.reason, "GATEWAY_TIMEOUT");
     const ended = new ServerCall();
     ended.finish();
     ended.limit(deadlineIn(1));
+    await nextTurn();
     mock.timers.tick(10);
     assert.equal(ended.cancelled, undefined);
   } finally {

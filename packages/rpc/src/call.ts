@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { Message } from "@bufbuild/protobuf";
-import { type Context, createKey, current, type Holder, type Key } from "@clew/context";
+import { Context, createKey, current, type Holder, type Key, run, runHolder } from "@clew/context";
 import { type Deadline, remainingMs } from "./deadline.ts";
 import { Metadata } from "./metadata.ts";
 import type { Method } from "./method.ts";
@@ -101,6 +101,8 @@ export abstract class Call implements Holder {
   #onCancel: CancelListener | Set<CancelListener> | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  // Whether the timer comes with the next turn of the event loop.
+  #isToWatch = false;
   #onMessage: MessageListener[] | undefined;
   #onBodies: ((sizes: BodySizes) => void) | undefined;
   #isFinished = false;
@@ -156,9 +158,24 @@ export abstract class Call implements Holder {
 
   #limit(deadline: Deadline, waitMs: number): void {
     this.#deadline = deadline;
-    clearTimeout(this.#timer);
     // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
-    if (waitMs <= maxTimerMs) this.#timer = setTimeout(expire, Math.max(0, waitMs), this).unref();
+    if (waitMs > maxTimerMs) return;
+    if (this.#timer !== undefined) this.#watch();
+    else if (!this.#isToWatch) {
+      this.#isToWatch = true;
+      watchSoon(this);
+    }
+  }
+
+  #watch(): void {
+    this.#isToWatch = false;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(expire, Math.max(0, remainingMs(this.#deadline!)), this).unref();
+  }
+
+  /** Sets timers for the deadlines of calls that are not over. */
+  static watchAll(calls: readonly Call[]): void {
+    for (const call of calls) if (!call.#isFinished && call.#cancelled === undefined) call.#watch();
   }
 
   /** The caller's headers. A client's middleware may add to them until the call is sent. */
@@ -364,7 +381,32 @@ export abstract class Call implements Holder {
 const maxTimerMs = 2 ** 31 - 1;
 
 function expire(call: Call): void {
+  runHolder(call, cancelExpired, call);
+}
+
+function cancelExpired(call: Call): void {
   call.cancel(deadlineExceeded(call.operation));
+}
+
+/**
+ * Calls with a deadline and no timer yet. Most calls are answered before the event loop has gone round once, and never have one: a
+ * timer is set and cleared in 0.4 us, a fifth of what a small call over HTTP costs beside Node's own work.
+ */
+let unwatched: Call[] = [];
+const maxUnwatched = 256;
+
+function watchSoon(call: Call): void {
+  unwatched.push(call);
+  // Outside of every call: what is started here is for all of them.
+  if (unwatched.length === 1) run(Context.root, setImmediate, watchUnwatched);
+  // The event loop does not come round: those that are over must not be held for it.
+  else if (unwatched.length === maxUnwatched) run(Context.root, watchUnwatched);
+}
+
+function watchUnwatched(): void {
+  const calls = unwatched;
+  unwatched = [];
+  Call.watchAll(calls);
 }
 
 function nothing(): void {}
