@@ -232,7 +232,7 @@ if (wanted === "") {
     "# What a call costs",
     "",
     `Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Node ${process.version}, ${cpus()[0]?.model.trim()}.`,
-    `CPU time of the server process (user and system, /proc/PID/stat), server on one core, h2load on another; ${rounds} rounds,`,
+    `CPU time of the server process (user and system, of all its threads), server on one core, h2load on another; ${rounds} rounds,`,
     "interleaved, after four to warm up. A ratio is the median over the rounds. Compare ratios, not microseconds.",
     "",
     "",
