@@ -98,3 +98,12 @@ test("an option that cannot be is an error that names it", () => {
   assert.throws(() => new BbrLimiter({ cpuThreshold: Number.NaN }), { message: /cpuThreshold is NaN/ });
   assert.throws(() => new BbrLimiter({ buckets: 0 }), { message: /buckets is 0/ });
 });
+
+test("a caller who knows the time by performance.now() is believed; not where the limiter has a clock of its own", () => {
+  const asked: number[] = [];
+  const told = new BbrLimiter({ cpu: (now) => asked.push(now) * 0 });
+  const other = new BbrLimiter({ cpu: (now) => asked.push(now) * 0, now: () => 7 });
+  const startMs = performance.now();
+  for (const limiter of [told, other]) limiter.allow(startMs)?.(startMs + 5);
+  assert.deepEqual(asked, [startMs, 7]);
+});

@@ -33,6 +33,8 @@ export class BbrLimiter implements Limiter {
   readonly #cpu: (now: number) => number;
   readonly #cpuThreshold: number;
   readonly #now: () => number;
+  // The clock of `performance.now()`, by which callers say when it is.
+  readonly #isCallersClock: boolean;
   /** One number for each call that ended: its latency in milliseconds. */
   readonly #ended: RollingWindow;
   #inFlight = 0;
@@ -46,6 +48,7 @@ export class BbrLimiter implements Limiter {
     this.#cpu = cpu;
     this.#cpuThreshold = cpuThreshold;
     this.#now = now;
+    this.#isCallersClock = options.now === undefined;
     this.#ended = new RollingWindow({ windowMs, buckets, now });
   }
 
@@ -64,15 +67,19 @@ export class BbrLimiter implements Limiter {
     return this.#maxInFlight;
   }
 
-  allow(): (() => void) | undefined {
-    const startMs = this.#now();
+  allow(toldMs?: number): ((endMs?: number) => void) | undefined {
+    const startMs = this.#read(toldMs);
     if (this.#mustDrop(startMs)) return undefined;
     this.#inFlight++;
-    return () => {
+    return (toldEndMs) => {
       this.#inFlight--;
-      const now = this.#now();
-      this.#ended.add(now - startMs, now);
+      const endMs = this.#read(toldEndMs);
+      this.#ended.add(endMs - startMs, endMs);
     };
+  }
+
+  #read(toldMs: number | undefined): number {
+    return toldMs !== undefined && this.#isCallersClock ? toldMs : this.#now();
   }
 
   #mustDrop(now: number): boolean {

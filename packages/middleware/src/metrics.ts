@@ -77,11 +77,11 @@ export function metrics(options: MetricsOptions = {}): Middleware {
     const end = calls(call);
     const endMessages = messages(call);
     const endBodies = bodies?.(call);
-    return (thrown) => {
+    return (thrown, endMs) => {
       endMessages?.();
       const code = codeOf(call, thrown);
       const error = failureOf(call, thrown);
-      end((performance.now() - call.startMs) / 1000, code, error);
+      end((endMs - call.startMs) / 1000, code, error);
       endBodies?.(endAttributes(activeAttributes(call), call, code, error));
     };
   });

