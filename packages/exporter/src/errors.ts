@@ -37,11 +37,8 @@ export function compressionUnknown(given: string): Error {
   );
 }
 
-export function timeoutInvalid(given: unknown): Error {
-  return usageError(
-    "CLEW_EXPORTER_TIMEOUT",
-    `timeoutMs is ${String(given)}; it must be a number of milliseconds above 0`,
-  );
+export function timeoutInvalid(name: string, given: unknown, unit: string): Error {
+  return usageError("CLEW_EXPORTER_TIMEOUT", `${name} is ${String(given)}; it must be a number of ${unit} above 0`);
 }
 
 export function backendInvalid(given: string): Error {

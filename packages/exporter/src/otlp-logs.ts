@@ -1,6 +1,13 @@
 import { current } from "@clew/context";
 import type { LineWriter } from "@clew/log";
-import { BatchQueue, type BatchQueueStats, createResource, isTracingSuppressed, type Resource } from "@clew/trace";
+import {
+  BatchQueue,
+  type BatchQueueStats,
+  createResource,
+  isTracingSuppressed,
+  type Resource,
+  readCount,
+} from "@clew/trace";
 import type { Delivery, DeliveryStats } from "./delivery.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { encodeLogs, encodeLogsAsJson, type LogRecord } from "./otlp-logs-encode.ts";
@@ -48,16 +55,19 @@ export class OtlpLogs {
     this.#settings = resolveOtlpOptions("logs", options);
     this.#resource = options.resource ?? createResource({ env });
     this.#delivery = createOtlpDelivery(this.#settings);
-    const capacity = options.capacity ?? countFrom(env.OTEL_BLRP_MAX_QUEUE_SIZE) ?? 8192;
+    const capacity = options.capacity ?? readCount(env, "OTEL_BLRP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;
     const destination = {
       export: (records: readonly LogRecord[]) => this.#export(records),
       shutdown: () => this.#delivery.shutdown(),
     };
     this.#queue = new BatchQueue(destination, {
       capacity,
-      batchSize: Math.min(capacity, options.batchSize ?? countFrom(env.OTEL_BLRP_MAX_EXPORT_BATCH_SIZE) ?? 512),
-      delayMs: options.delayMs ?? countFrom(env.OTEL_BLRP_SCHEDULE_DELAY) ?? 1000,
-      exportTimeoutMs: options.exportTimeoutMs ?? countFrom(env.OTEL_BLRP_EXPORT_TIMEOUT) ?? 60_000,
+      batchSize: Math.min(
+        capacity,
+        options.batchSize ?? readCount(env, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 1, 512) ?? 512,
+      ),
+      delayMs: options.delayMs ?? readCount(env, "OTEL_BLRP_SCHEDULE_DELAY", 1, 1000) ?? 1000,
+      exportTimeoutMs: options.exportTimeoutMs ?? readCount(env, "OTEL_BLRP_EXPORT_TIMEOUT", 1, 60_000) ?? 60_000,
       shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
     });
   }
@@ -105,9 +115,4 @@ export class OtlpLogs {
     const encode = this.#settings.protocol === "http/json" ? encodeLogsAsJson : encodeLogs;
     return this.#delivery.deliver(records.length, () => toOtlpBody(encode(this.#resource, records), this.#settings));
   }
-}
-
-function countFrom(text: string | undefined): number | undefined {
-  const count = Number(text);
-  return text !== undefined && Number.isInteger(count) && count > 0 ? count : undefined;
 }

@@ -1,6 +1,7 @@
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "@clew/log";
-import { compressionUnknown, endpointInvalid, protocolUnknown, timeoutInvalid } from "./errors.ts";
+import { compressionUnknown, endpointInvalid, protocolUnknown } from "./errors.ts";
+import { findVariable, resolveMs, type Variable } from "./resolve-ms.ts";
 import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./retry.ts";
 import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
 
@@ -66,10 +67,10 @@ export interface OtlpSettings {
  */
 export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}): OtlpSettings {
   const env = options.env ?? process.env;
-  const variable = (end: string): readonly [name: string, value: string] | undefined => {
+  const variable = (end: string): Variable | undefined => {
     for (const name of [`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${end}`, `OTEL_EXPORTER_OTLP_${end}`]) {
-      const value = env[name]?.trim();
-      if (value) return [name, value];
+      const found = findVariable(env, name);
+      if (found !== undefined) return found;
     }
     return undefined;
   };
@@ -87,15 +88,13 @@ export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}
       : toHttpUrl(endpoint ?? "http://localhost:4318", isExact ? "" : `/v1/${signal}`);
   const compression = options.compression ?? setting("COMPRESSION") ?? (isLoopback(url) ? "none" : "gzip");
   if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
-  const timeoutMs = options.timeoutMs ?? Number(setting("TIMEOUT") ?? 10_000);
-  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
   return {
     signal,
     protocol,
     url,
     headers: options.headers ?? parseHeaders(setting("HEADERS")),
     compression,
-    timeoutMs,
+    timeoutMs: resolveMs("timeoutMs", options.timeoutMs, variable("TIMEOUT"), 10_000),
     tls: resolveTlsOptions(options.tls, variable),
     retry: resolveRetryOptions(options.retry),
     maxConcurrentExports: options.maxConcurrentExports ?? 4,

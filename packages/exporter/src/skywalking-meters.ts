@@ -2,7 +2,7 @@ import { constants, monitorEventLoopDelay, PerformanceObserver, performance } fr
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { Context, run } from "@clew/context";
 import type { MetricData, MetricsData, MetricsExporter } from "@clew/metrics";
-import { type FlatAttributes, suppressTracing } from "@clew/trace";
+import { type FlatAttributes, readCount, suppressTracing } from "@clew/trace";
 import { encodeMeters, type MeterBucket, type MeterData } from "@clew/trace/skywalking";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 import type { Report } from "./skywalking-report.ts";
@@ -89,8 +89,8 @@ export class RuntimeMeters {
 
   constructor(exporter: SkyWalkingExporter, options: RuntimeMetersOptions = {}) {
     const env = options.env ?? process.env;
-    const given = Number(env.SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD);
-    const periodMs = options.periodMs ?? (given > 0 ? given : 20_000);
+    const name = "SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD";
+    const periodMs = options.periodMs ?? readCount(env, name, 1, 20_000) ?? 20_000;
     this.#exporter = exporter;
     this.#loop.enable();
     this.#observer = new PerformanceObserver((list) => {

@@ -2,7 +2,8 @@ import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "@clew/log";
 import { sdkVersion } from "@clew/trace";
 import { type Identity, type IdentityOptions, resolveIdentity } from "@clew/trace/skywalking";
-import { backendInvalid, propertiesInvalid, skyWalkingProtocolUnknown, timeoutInvalid } from "./errors.ts";
+import { backendInvalid, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
+import { findVariable, resolveMs } from "./resolve-ms.ts";
 import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
 
 /**
@@ -70,14 +71,10 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
     options.authentication ?? (env.SW_AGENT_AUTHENTICATION || env.SW_AGENT_REPORTER_GRPC_AUTHENTICATION);
   const insecure = options.insecureSkipVerify ?? isOn("SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY");
   const tls = resolveTlsOptions(options.tls, (end) => {
-    const name = tlsVariables[end]!;
-    const value = env[name]?.trim();
-    return value ? [name, value] : undefined;
+    return findVariable(env, tlsVariables[end]!);
   });
-  const timeoutMs = options.timeoutMs ?? Number(env.SW_AGENT_TRACE_TIMEOUT?.trim() || 10_000);
-  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
-  const heartbeatMs = options.heartbeatMs ?? Number(env.SW_AGENT_REPORTER_CHECK_INTERVAL?.trim() || 20) * 1000;
-  if (!(heartbeatMs > 0 && heartbeatMs < 2 ** 31)) throw timeoutInvalid(heartbeatMs);
+  const timeout = findVariable(env, "SW_AGENT_TRACE_TIMEOUT");
+  const heartbeat = findVariable(env, "SW_AGENT_REPORTER_CHECK_INTERVAL");
   return {
     identity: resolveIdentity(options),
     protocol,
@@ -90,8 +87,8 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
       options.secure ??
       (options.tls !== undefined || isOn("SW_AGENT_SECURE") || isOn("SW_AGENT_REPORTER_GRPC_TLS_ENABLE")),
     tls: insecure ? { ...tls, rejectUnauthorized: false } : tls,
-    timeoutMs,
-    heartbeatMs,
+    timeoutMs: resolveMs("timeoutMs", options.timeoutMs, timeout, 10_000),
+    heartbeatMs: resolveMs("heartbeatMs", options.heartbeatMs, heartbeat, 20_000, 1000),
     properties: options.properties ?? parseProperties(env.SW_INSTANCE_PROPERTIES_JSON),
     layer: options.layer ?? "GENERAL",
     logger: options.logger,

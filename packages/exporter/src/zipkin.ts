@@ -3,9 +3,10 @@ import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeSpans } from "@clew/trace/zipkin";
 import { Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
-import { compressionUnknown, endpointInvalid, timeoutInvalid } from "./errors.ts";
+import { compressionUnknown, endpointInvalid } from "./errors.ts";
 import { gzip, HttpSender } from "./http-sender.ts";
 import { isLoopback } from "./otlp-options.ts";
+import { findVariable, resolveMs } from "./resolve-ms.ts";
 import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./retry.ts";
 import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
 
@@ -53,13 +54,12 @@ export function resolveZipkinOptions(options: ZipkinOptions = {}): ZipkinSetting
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) throw endpointInvalid(endpoint);
   const { compression = isLoopback(url) ? "none" : "gzip" } = options;
   if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
-  const timeoutMs = options.timeoutMs ?? Number(env.OTEL_EXPORTER_ZIPKIN_TIMEOUT?.trim() || 10_000);
-  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw timeoutInvalid(timeoutMs);
+  const timeout = findVariable(env, "OTEL_EXPORTER_ZIPKIN_TIMEOUT");
   return {
     url,
     headers: options.headers ?? {},
     isCompressed: compression === "gzip",
-    timeoutMs,
+    timeoutMs: resolveMs("timeoutMs", options.timeoutMs, timeout, 10_000),
     tls: resolveTlsOptions(options.tls, () => undefined),
     retry: resolveRetryOptions(options.retry),
     maxConcurrentExports: options.maxConcurrentExports ?? 4,

@@ -3,6 +3,7 @@ import {
   createResource,
   type OptionNames,
   type Resource,
+  readWord,
   readWords,
   warnOfVariable,
 } from "@clew/trace";
@@ -66,7 +67,13 @@ export function resolveMeterProviderOptions(options: MeterProviderOptions): Mete
   checkOptionNames("MeterProvider", options, optionNames, optionErrors);
   const env = options.env ?? process.env;
   const { seriesLimit = 2000, callbackTimeoutMs = 5000 } = options;
-  const exemplars = options.exemplars ?? (env.OTEL_METRICS_EXEMPLAR_FILTER === "always_off" ? "off" : "sampled");
+  const filter = readWord(
+    env,
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    ["trace_based", "always_on", "always_off"],
+    "trace_based",
+  );
+  const exemplars = options.exemplars ?? (filter === "always_off" ? "off" : "sampled");
   if (!(Number.isInteger(seriesLimit) && seriesLimit > 1)) {
     throw optionInvalid("seriesLimit", seriesLimit, "a whole number above 1");
   }

@@ -1,5 +1,13 @@
 import { Context, run } from "@clew/context";
-import { checkFunctions, checkOptionNames, type OptionNames, type SendingStats, suppressTracing } from "@clew/trace";
+import {
+  checkFunctions,
+  checkOptionNames,
+  type OptionNames,
+  readCount,
+  readWord,
+  type SendingStats,
+  suppressTracing,
+} from "@clew/trace";
 import { DeltaMemory } from "./delta-memory.ts";
 import { optionErrors, optionInvalid } from "./errors.ts";
 import type { MeterProvider } from "./meter-provider.ts";
@@ -57,10 +65,15 @@ const optionNames: OptionNames<PeriodicReaderOptions> = {
 export function resolvePeriodicReaderOptions(options: PeriodicReaderOptions = {}): PeriodicReaderSettings {
   checkOptionNames("PeriodicReader", options, optionNames, optionErrors);
   const env = options.env ?? process.env;
-  const preference = env.OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE?.toLowerCase();
+  const preference = readWord(
+    env,
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    ["cumulative", "delta", "lowmemory"],
+    "cumulative",
+  );
   const settings = {
-    intervalMs: options.intervalMs ?? msFrom(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000,
-    timeoutMs: options.timeoutMs ?? msFrom(env.OTEL_METRIC_EXPORT_TIMEOUT) ?? 30_000,
+    intervalMs: options.intervalMs ?? readCount(env, "OTEL_METRIC_EXPORT_INTERVAL", 1, 60_000) ?? 60_000,
+    timeoutMs: options.timeoutMs ?? readCount(env, "OTEL_METRIC_EXPORT_TIMEOUT", 1, 30_000) ?? 30_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
     temporality: options.temporality ?? (preference === "delta" || preference === "lowmemory" ? "delta" : "cumulative"),
   };
@@ -72,11 +85,6 @@ export function resolvePeriodicReaderOptions(options: PeriodicReaderOptions = {}
     throw optionInvalid("temporality", settings.temporality, '"cumulative" or "delta"');
   }
   return settings;
-}
-
-function msFrom(text: string | undefined): number | undefined {
-  const ms = Number(text);
-  return text !== undefined && ms > 0 && ms < 2 ** 31 ? ms : undefined;
 }
 
 export interface PeriodicReaderStats {

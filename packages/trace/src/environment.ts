@@ -39,6 +39,20 @@ export function readBoolean(env: Environment, name: string): boolean {
   return false;
 }
 
+/** One of the `known` words, which are lower-case; undefined when the variable is not set, or was told to be none of them. */
+export function readWord<W extends string>(
+  env: Environment,
+  name: string,
+  known: readonly W[],
+  fallback: string,
+): W | undefined {
+  const text = env[name]?.trim().toLowerCase();
+  if (!text) return undefined;
+  const word = known.find((one) => one === text);
+  if (word === undefined) warnOfVariable(name, text, known.join(", "), fallback);
+  return word;
+}
+
 /** The words of a comma-separated variable, lower-case, each once; undefined when there is none. */
 export function readWords(env: Environment, name: string): string[] | undefined {
   const words = (env[name] ?? "").split(",").map((word) => word.trim().toLowerCase());

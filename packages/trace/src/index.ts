@@ -58,7 +58,7 @@ export {
   tellGiven,
 } from "./check-options.ts";
 export { ContextManager } from "./context-manager.ts";
-export { type Environment, readBoolean, readCount, readWords, warnOfVariable } from "./environment.ts";
+export { type Environment, readBoolean, readCount, readWord, readWords, warnOfVariable } from "./environment.ts";
 export type { IdSource, NewTrace } from "./id-source.ts";
 export { createSpanId, createTraceId } from "./ids.ts";
 export { emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";

@@ -1,5 +1,5 @@
 import { type SpanContext, type SpanKind, TraceFlags } from "@opentelemetry/api";
-import type { Environment } from "../environment.ts";
+import { type Environment, warnOfVariable } from "../environment.ts";
 import { isSamplingDeferred } from "../remote-context.ts";
 import { alwaysOn, perThreeSeconds, type Sampler, traceIdRatio } from "../sampler.ts";
 import { operationOf } from "./operation.ts";
@@ -26,14 +26,22 @@ const defaultSuffixes = ".jpg,.jpeg,.js,.css,.png,.bmp,.gif,.ico,.mp3,.mp4,.html
 
 export function resolveDynamicSamplerOptions(options: DynamicSamplerOptions = {}): DynamicSamplerSettings {
   const env = options.env ?? process.env;
-  const rate = Number(env.SW_AGENT_SAMPLE?.trim() || 1);
   return {
-    rate: options.rate ?? (rate >= 0 && rate <= 1 ? rate : 1),
+    rate: options.rate ?? readRate(env, "SW_AGENT_SAMPLE") ?? 1,
     per3Seconds: options.per3Seconds ?? -1,
     ignoreSuffixes:
       options.ignoreSuffixes ?? toList(env.SW_AGENT_IGNORE_SUFFIX ?? env.SW_IGNORE_SUFFIX ?? defaultSuffixes),
     ignorePaths: options.ignorePaths ?? toList(env.SW_AGENT_TRACE_IGNORE_PATH ?? env.SW_TRACE_IGNORE_PATH ?? ""),
   };
+}
+
+function readRate(env: Environment, name: string): number | undefined {
+  const text = env[name]?.trim();
+  if (!text) return undefined;
+  const rate = Number(text);
+  if (rate >= 0 && rate <= 1) return rate;
+  warnOfVariable(name, text, "a number from 0 to 1", "1");
+  return undefined;
 }
 
 function toList(text: string): string[] {

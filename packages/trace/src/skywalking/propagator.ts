@@ -11,6 +11,7 @@ import {
   TraceFlags,
   trace,
 } from "@opentelemetry/api";
+import { readCount } from "../environment.ts";
 import { createRemoteContext, firstValue, type RemoteSpanContext } from "../remote-context.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
@@ -49,14 +50,12 @@ export function resolveCorrelationLimits(options: SkyWalkingPropagatorOptions = 
   const env = options.env ?? process.env;
   const { maxKeys, maxValueLength } = defaultCorrelationLimits;
   return {
-    maxKeys: options.maxCorrelationKeys ?? countFrom(env.SW_AGENT_CORRELATION_MAX_KEY_COUNT) ?? maxKeys,
+    maxKeys: options.maxCorrelationKeys ?? readCount(env, "SW_AGENT_CORRELATION_MAX_KEY_COUNT", 0, maxKeys) ?? maxKeys,
     maxValueLength:
-      options.maxCorrelationValueLength ?? countFrom(env.SW_AGENT_CORRELATION_MAX_VALUE_SIZE) ?? maxValueLength,
+      options.maxCorrelationValueLength ??
+      readCount(env, "SW_AGENT_CORRELATION_MAX_VALUE_SIZE", 0, maxValueLength) ??
+      maxValueLength,
   };
-}
-
-function countFrom(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
 }
 
 /** What an agent of SkyWalking told of its span. */

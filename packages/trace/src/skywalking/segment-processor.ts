@@ -1,6 +1,7 @@
 import { Context, run } from "@clew/context";
 import type { Link, Context as OtelContext, Span as OtelSpan, SpanContext, SpanKind } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "../batch-queue.ts";
+import { readCount } from "../environment.ts";
 import type { IdSource, NewTrace } from "../id-source.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
@@ -54,13 +55,13 @@ export function resolveSegmentProcessorOptions(options: SegmentProcessorOptions 
   const env = options.env ?? process.env;
   const capacity =
     options.capacity ??
-    countFrom(env.SW_AGENT_MAX_BUFFER_SIZE) ??
-    countFrom(env.SW_AGENT_REPORTER_GRPC_MAX_SEND_QUEUE) ??
+    readCount(env, "SW_AGENT_MAX_BUFFER_SIZE", 1, 5000) ??
+    readCount(env, "SW_AGENT_REPORTER_GRPC_MAX_SEND_QUEUE", 1, 5000) ??
     5000;
   return {
     identity: resolveIdentity(options),
     ids: options.ids ?? "plain",
-    maxSpans: options.maxSpans ?? countFrom(env.SW_AGENT_SPAN_LIMIT) ?? 300,
+    maxSpans: options.maxSpans ?? readCount(env, "SW_AGENT_SPAN_LIMIT", 1, 300) ?? 300,
     lateTimeoutMs: options.lateTimeoutMs ?? 5000,
     maxWaiting: options.maxWaiting ?? 1000,
     autoTagKeys: options.autoTagKeys ?? [],

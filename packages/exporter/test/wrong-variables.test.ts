@@ -1,0 +1,82 @@
+// A variable that says what nobody knows is told once: its name, what it says, what would be accepted, what holds now. Without a
+// time limit that makes sense nothing can be sent: that is an error, which says the same.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { OtlpExporter, OtlpLogs, RuntimeMeters, SkyWalkingExporter, ZipkinExporter } from "@clew/exporter";
+import { MeterProvider, PeriodicReader } from "@clew/metrics";
+import { DynamicSampler, SegmentProcessor, SkyWalkingPropagator } from "@clew/trace/skywalking";
+
+type Env = Readonly<Record<string, string>>;
+const nowhere = { export: async () => true, shutdown: async () => {} };
+
+/** What reads each variable, and how it lets go. */
+const readers: readonly (readonly [names: readonly string[], read: (env: Env) => unknown])[] = [
+  [
+    [
+      "OTEL_BLRP_MAX_QUEUE_SIZE",
+      "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+      "OTEL_BLRP_SCHEDULE_DELAY",
+      "OTEL_BLRP_EXPORT_TIMEOUT",
+    ],
+    (env) => new OtlpLogs({ env }).shutdown(),
+  ],
+  [
+    ["OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
+    (env) => new PeriodicReader(new MeterProvider({ env: {} }), nowhere, { env }).shutdown(),
+  ],
+  [["OTEL_METRICS_EXEMPLAR_FILTER"], (env) => new MeterProvider({ env })],
+  [
+    ["SW_AGENT_CORRELATION_MAX_KEY_COUNT", "SW_AGENT_CORRELATION_MAX_VALUE_SIZE"],
+    (env) => new SkyWalkingPropagator({ env }),
+  ],
+  [
+    ["SW_AGENT_MAX_BUFFER_SIZE", "SW_AGENT_REPORTER_GRPC_MAX_SEND_QUEUE", "SW_AGENT_SPAN_LIMIT"],
+    (env) =>
+      new SegmentProcessor(
+        { export: async () => ({ outcome: "exported" }), shutdown: async () => {} },
+        { env },
+      ).shutdown(),
+  ],
+  [["SW_AGENT_SAMPLE"], (env) => new DynamicSampler({ env })],
+  [
+    ["SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD"],
+    (env) => {
+      const exporter = new SkyWalkingExporter({ env: {} });
+      new RuntimeMeters(exporter, { env }).stop();
+      return exporter.shutdown();
+    },
+  ],
+];
+
+for (const [names, read] of readers) {
+  for (const name of names) {
+    test(`${name}=many`, async () => {
+      const told: string[] = [];
+      const listen = (warning: Error): void => void told.push(warning.message);
+      process.on("warning", listen);
+      await read({ [name]: "many" });
+      await read({ [name]: "many" });
+      await nextTurn();
+      process.off("warning", listen);
+      assert.equal(told.length, 1);
+      assert.match(told[0]!, new RegExp(`^${name} is "many"; accepted: .+\\. Now .+ holds\\.$`));
+    });
+  }
+}
+
+test("times of exporters", () => {
+  const cases: readonly [string, (env: Env) => unknown, string][] = [
+    ["OTEL_EXPORTER_OTLP_TIMEOUT", (env) => new OtlpExporter({ env }), "milliseconds"],
+    ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", (env) => new OtlpExporter({ env }), "milliseconds"],
+    ["OTEL_EXPORTER_ZIPKIN_TIMEOUT", (env) => new ZipkinExporter({ env }), "milliseconds"],
+    ["SW_AGENT_TRACE_TIMEOUT", (env) => new SkyWalkingExporter({ env }), "milliseconds"],
+    ["SW_AGENT_REPORTER_CHECK_INTERVAL", (env) => new SkyWalkingExporter({ env }), "seconds"],
+  ];
+  for (const [name, make, unit] of cases) {
+    const message = `${name} is "many"; it must be a number of ${unit} above 0`;
+    assert.throws(() => make({ [name]: "many" }), { code: "CLEW_EXPORTER_TIMEOUT", message });
+  }
+  const message = "heartbeatMs is 0; it must be a number of milliseconds above 0";
+  assert.throws(() => new SkyWalkingExporter({ heartbeatMs: 0 }), { code: "CLEW_EXPORTER_TIMEOUT", message });
+});
