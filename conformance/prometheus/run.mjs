@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../packages/transport/test/free-ports.ts";
 import { installJudges } from "../../scripts/install-judges.mjs";
 
 const { prometheus, promtool } = installJudges("prometheus", "promtool");
@@ -163,19 +163,4 @@ async function until(condition) {
     await sleep(200);
   }
   throw new Error("not within two minutes", { cause: problem });
-}
-
-/** A port that is free now, and below those that the system gives to whoever asks for any: nobody else takes it meanwhile. */
-async function freePort() {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    probe.close();
-    await once(probe, "close");
-    return port;
-  }
 }

@@ -2,10 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../../packages/transport/test/free-ports.ts";
 
 /** Starts it from the jars in `libs`; it takes 20 s. What ends it is put into `closers`. */
 export async function startOap(libs, closers) {
@@ -16,7 +16,7 @@ export async function startOap(libs, closers) {
   for (const empty of ["openapi-definitions/none", "ui-initialized-templates"]) {
     mkdirSync(join(folder, empty), { recursive: true });
   }
-  const [grpc, rest] = await findPorts(2);
+  const [grpc, rest] = await freePorts(2);
   const settings = [`-DSW_CORE_GRPC_PORT=${grpc}`, `-DSW_CORE_REST_PORT=${rest}`, "-Duser.timezone=UTC", "-Xmx700m"];
   const main = "org.apache.skywalking.oap.server.starter.OAPServerStartUp";
   const child = spawn("java", [...settings, "-cp", `${folder}:${libs}/*`, main], {
@@ -50,20 +50,4 @@ export async function startOap(libs, closers) {
     await sleep(200);
   }
   return { address: `127.0.0.1:${grpc}`, graphql };
-}
-
-/** Ports that are free now, and below those that the system gives to whoever asks for any: nobody else takes them meanwhile. */
-async function findPorts(count) {
-  const ports = new Set();
-  while (ports.size < count) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    ports.add(port);
-    await new Promise((resolve) => probe.close(resolve));
-  }
-  return [...ports];
 }

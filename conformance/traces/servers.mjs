@@ -2,12 +2,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePorts } from "../../packages/transport/test/free-ports.ts";
 
 /** Jaeger 2 with its memory store. */
 export async function startJaeger(binary, folder, closers) {
-  const [http, grpc, query, queryGrpc, health] = await findPorts(5);
+  const [http, grpc, query, queryGrpc, health] = await freePorts(5);
   const config = join(folder, "jaeger.yaml");
   writeFileSync(
     config,
@@ -36,7 +36,7 @@ exporters:
 
 /** Zipkin with its memory store. */
 export async function startZipkin(jar, closers) {
-  const [port] = await findPorts(1);
+  const [port] = await freePorts(1);
   const env = { QUERY_PORT: String(port), STORAGE_TYPE: "mem" };
   const child = start("java", ["-Xmx256m", "-jar", jar, "--logging.level.root=WARN"], env, closers);
   await answers(`http://127.0.0.1:${port}/health`, child);
@@ -70,21 +70,4 @@ async function answers(url, { child, said }) {
       throw new Error(`${url} does not answer:\n${said()}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-}
-
-/** Ports that are free now, and below those that the system gives to whoever asks for any: nobody else takes them meanwhile. */
-async function findPorts(count) {
-  const ports = new Set();
-  while (ports.size < count) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    ports.add(port);
-    probe.close();
-    await once(probe, "close");
-  }
-  return [...ports];
 }

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../../../packages/transport/test/free-ports.ts";
 import { launchChromium } from "../../../ui/test/chromium.ts";
 
 const start = resolve(import.meta.dirname, "../src/start.ts");
@@ -30,21 +30,6 @@ interface JaegerTrace {
   readonly traceID: string;
   readonly spans: readonly JaegerSpan[];
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
-}
-
-/** A port that is free now, and below those that the system gives to whoever asks for any: nobody else takes it meanwhile. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
 }
 
 async function until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
@@ -89,7 +74,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
 }
 
 before(async () => {
-  const [userPort, messagePort, profilePort, uiPort, otlpPort] = await Promise.all(Array.from({ length: 5 }, freePort));
+  const [userPort, messagePort, profilePort, uiPort, otlpPort] = await freePorts(5);
   user = `http://127.0.0.1:${userPort}`;
   ui = `http://127.0.0.1:${uiPort}`;
   environment = {

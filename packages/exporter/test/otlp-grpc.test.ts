@@ -5,7 +5,7 @@ import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exp
 import { badRequest, type Call, type ErrorDetail, retryInfo, ServiceError, service } from "@clew/rpc";
 import { type DecodedSpan, decodeSpans, encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { makeSpans } from "./make-spans.ts";
 import { until } from "./sink.ts";
 

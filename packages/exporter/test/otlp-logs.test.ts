@@ -6,7 +6,7 @@ import { OtlpLogs, type OtlpLogsOptions } from "@clew/exporter";
 import { createLogger, type Logger } from "@clew/log";
 import { suppressTracing } from "@clew/trace";
 import { trace } from "@opentelemetry/api";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { ExportLogsServiceRequestSchema, type LogRecord } from "./gen/otlp-logs_pb.ts";
 import { type RawSink, startRawSink } from "./raw-sink.ts";
 

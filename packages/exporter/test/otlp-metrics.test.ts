@@ -13,7 +13,7 @@ import { encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
 import { metrics } from "@opentelemetry/api";
 import { ExportMetricsServiceRequestSchema } from "../../metrics/test/gen/otlp-metrics_pb.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { type RawRequest, type RawSink, startRawSink } from "./raw-sink.ts";
 import { until } from "./sink.ts";
 

@@ -6,7 +6,7 @@ import { after, afterEach, test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { encodePartialSuccess } from "@clew/trace/otel";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { makeSpans } from "./make-spans.ts";
 import { type Answer, type Sink, startSink, until } from "./sink.ts";
 

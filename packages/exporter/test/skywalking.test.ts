@@ -22,8 +22,8 @@ import {
   segmentToJson,
 } from "@clew/trace/skywalking";
 import { type Span, SpanKind, trace } from "@opentelemetry/api";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { SegmentObjectSchema } from "../src/gen/skywalking/v3/agent_pb.ts";
-import { freePort } from "./free-port.ts";
 import { until } from "./sink.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
 

@@ -15,7 +15,7 @@ import {
   withSpan,
 } from "@clew/trace";
 import { context, trace } from "@opentelemetry/api";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../transport/test/free-ports.ts";
 import { startSink, until } from "./sink.ts";
 
 const run = promisify(execFile);

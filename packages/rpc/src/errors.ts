@@ -29,7 +29,8 @@ export function middlewareInvalid(index: number, given: unknown): Error {
   );
 }
 
-/** Told to the caller as any defect is, and to the log in full. */
+// The next two are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
+
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
@@ -37,7 +38,6 @@ export function replyMissing(operation: string, typeName: string, given: unknown
   );
 }
 
-/** Told to the caller as any defect is, and to the log in full. */
 export function answerInvalid(operation: string, given: unknown): Error {
   const hint =
     typeof given === "function"

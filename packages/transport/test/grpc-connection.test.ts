@@ -11,7 +11,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, describe, it } from "node:test";
 import { type Call, type Middleware, service } from "@clew/rpc";
 import { GrpcClient, GrpcServer } from "@clew/transport/grpc";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { connectTo, createEchoClient, echo, echoImplementation, failureOf, startServer, until } from "./grpc-echo.ts";
 

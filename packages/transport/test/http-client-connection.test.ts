@@ -14,7 +14,7 @@ import { ServerSession, type ServerStream, type StreamListener } from "@clew/htt
 import { type Call, type ServiceClient, ServiceError } from "@clew/rpc";
 import { type ClientOptions, createClient, Server } from "@clew/transport";
 import { testCertificates } from "./certificates.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, withServer } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";

@@ -15,7 +15,7 @@ import {
   service,
 } from "@clew/rpc";
 import { type CallAnnouncement, type ClientOptions, createClient } from "@clew/transport";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./free-ports.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
 import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
