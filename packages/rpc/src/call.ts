@@ -389,8 +389,8 @@ function cancelExpired(call: Call): void {
 }
 
 /**
- * Calls with a deadline and no timer yet. Most calls are answered before the event loop has gone round once, and never have one: to
- * set and clear a timer takes 0.4 us, and without it hello over HTTP/JSON went from 1.26 to 1.17 of bare node:http.
+ * Calls with a deadline and no timer yet. Most calls are answered before the event loop has gone round once, and never have one:
+ * without it hello over HTTP/JSON went from 1.26 to 1.17 of bare node:http (`npm run bench -- http`, before and after).
  */
 let unwatched: Call[] = [];
 const maxUnwatched = 256;

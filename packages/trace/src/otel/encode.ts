@@ -61,8 +61,8 @@ export function encodeRequest(spans: readonly (SpanData | EncodedSpan)[]): Buffe
 }
 
 /**
- * The same in pieces, one behind the other: what was written when spans ended is not copied, which took half of the time. The memory
- * is shared: nobody may change it.
+ * The same in pieces, one behind the other: what was written when spans ended is not copied into one large buffer, whose fresh memory
+ * costs more than the copying. The memory is shared: nobody may change it.
  */
 export function encodePieces(spans: readonly (SpanData | EncodedSpan)[]): Uint8Array<ArrayBuffer>[] {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
