@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Context, run } from "@clew/context";
 import { OtlpLogs, type OtlpLogsOptions } from "@clew/exporter";
@@ -7,23 +7,9 @@ import { createLogger, type Logger } from "@clew/log";
 import { suppressTracing } from "@clew/trace";
 import { trace } from "@opentelemetry/api";
 import { freePort } from "../../transport/test/free-ports.ts";
+import { cleanUps, sink } from "./clean-up.ts";
 import { ExportLogsServiceRequestSchema, type LogRecord } from "./gen/otlp-logs_pb.ts";
 import { type RawSink, startRawSink } from "./raw-sink.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function sink(...given: Parameters<typeof startRawSink>): Promise<RawSink> {
-  const started = await startRawSink(...given);
-  cleanUps.push(() => started.stop());
-  return started;
-}
 
 const retry = { initialMs: 5, maxMs: 20, limitMs: 60_000 };
 const resource = { attributes: ["service.name", "shop"], schemaUrl: "" };

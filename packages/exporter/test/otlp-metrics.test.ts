@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { OtlpMetricsExporter, type StartMetricsOptions, startMetrics } from "@clew/exporter";
 import { MetricsService, rawCodec, toRawMessage } from "@clew/exporter/otlp-service";
@@ -14,23 +14,9 @@ import { GrpcServer } from "@clew/transport/grpc";
 import { metrics } from "@opentelemetry/api";
 import { ExportMetricsServiceRequestSchema } from "../../metrics/test/gen/otlp-metrics_pb.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
-import { type RawRequest, type RawSink, startRawSink } from "./raw-sink.ts";
+import { cleanUps, sink } from "./clean-up.ts";
+import { type RawRequest, startRawSink } from "./raw-sink.ts";
 import { until } from "./sink.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function sink(...given: Parameters<typeof startRawSink>): Promise<RawSink> {
-  const started = await startRawSink(...given);
-  cleanUps.push(() => started.stop());
-  return started;
-}
 
 async function someMetrics() {
   const provider = new MeterProvider({ resource: createResource({ service: "shop", env: {} }), env: {} });

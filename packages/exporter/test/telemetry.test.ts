@@ -1,6 +1,6 @@
 // What telemetry counts of itself, as metrics: nothing is lost in silence.
 import assert from "node:assert/strict";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { startLogs, startMetrics, startTracing } from "@clew/exporter";
 import { createLogger } from "@clew/log";
 import {
@@ -14,23 +14,8 @@ import { alwaysOff, type SpanExporter } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
-import { type RawSink, startRawSink } from "./raw-sink.ts";
+import { cleanUps, sink } from "./clean-up.ts";
 import { until } from "./sink.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function sink(...given: Parameters<typeof startRawSink>): Promise<RawSink> {
-  const started = await startRawSink(...given);
-  cleanUps.push(() => started.stop());
-  return started;
-}
 
 function begin<T extends { shutdown(): Promise<void> }>(started: T): T {
   cleanUps.push(() => started.shutdown());
