@@ -1,4 +1,4 @@
-// A program as a reader would write it, run by app.test.ts as a process of its own: node program.ts <port> <case>
+// A program as a reader would write it, run by program.test.ts as a process of its own: node program.ts <port> <case>
 import { createServer, type Server as NodeServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { App, runMain, type Server } from "@clew/app";
