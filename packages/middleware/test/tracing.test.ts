@@ -28,68 +28,75 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { Greeter } from "../../rpc/test/gen/rpc_test_pb.ts";
 
-const lines: Record<string, unknown>[] = [];
-const logger = createLogger({
-  level: "info",
-  destination: { write: (line) => lines.push(JSON.parse(line)) },
-  pretty: false,
-  fields: { trace_flags: traceFlags() },
-});
-
 let fails = 0;
 
-const greeter = service(Greeter, {
-  async sayHello({ name }) {
-    logger.info("begins");
-    if (name === "nobody") throw new ServiceError(404, "USER_NOT_FOUND", "no user");
-    if (name === "crash") throw new RangeError("a secret");
-    if (name === "flaky" && fails-- > 0) throw new ServiceError(503, "BUSY", "busy");
-    await wait(1);
-    logger.info("awaited");
-    await new Promise<void>((resolve) => {
-      setTimeout(() => {
-        logger.info("timer");
-        setImmediate(resolve);
-      }, 1);
-    });
-    await Promise.all([wait(1), Promise.resolve()].map((each) => each.then(() => logger.info("together"))));
-    return { name };
-  },
-  async sayAll(hellos) {
-    let count = 0;
-    for await (const _ of hellos) {
-      logger.info("message");
-      count++;
-    }
-    return { name: `${count}` };
-  },
-  async *repeat({ name }) {
-    for (let count = 0; count < 3 || name === "forever"; count++) {
-      logger.info("message");
-      yield { name };
-      if (name === "forever") await wait(1);
-    }
-    if (name === "nobody") throw new ServiceError(409, "TAKEN", "taken");
-  },
-  async *chat(hellos) {
-    for await (const { name } of hellos) {
-      logger.info("message");
-      yield { name };
-    }
-  },
-});
+type Line = Record<string, unknown>;
 
-const routes: Route[] = [
-  {
-    verb: "GET",
-    path: "/files/{name}",
-    handle: (_request, response, { name }) => {
-      logger.info("raw");
-      response.statusCode = name === "none" ? 404 : name === "broken" ? 500 : 200;
-      response.end();
+/** Handlers, and the lines they log: a handler whose caller has left may still log while the next test runs. */
+function createHandlers() {
+  const lines: Line[] = [];
+  const logger = createLogger({
+    level: "info",
+    destination: { write: (line) => lines.push(JSON.parse(line)) },
+    pretty: false,
+    fields: { trace_flags: traceFlags() },
+  });
+
+  const greeter = service(Greeter, {
+    async sayHello({ name }) {
+      logger.info("begins");
+      if (name === "nobody") throw new ServiceError(404, "USER_NOT_FOUND", "no user");
+      if (name === "crash") throw new RangeError("a secret");
+      if (name === "flaky" && fails-- > 0) throw new ServiceError(503, "BUSY", "busy");
+      await wait(1);
+      logger.info("awaited");
+      await new Promise<void>((resolve) => {
+        setTimeout(() => {
+          logger.info("timer");
+          setImmediate(resolve);
+        }, 1);
+      });
+      await Promise.all([wait(1), Promise.resolve()].map((each) => each.then(() => logger.info("together"))));
+      return { name };
     },
-  },
-];
+    async sayAll(hellos) {
+      let count = 0;
+      for await (const _ of hellos) {
+        logger.info("message");
+        count++;
+      }
+      return { name: `${count}` };
+    },
+    async *repeat({ name }) {
+      for (let count = 0; count < 3 || name === "forever"; count++) {
+        logger.info("message");
+        yield { name };
+        if (name === "forever") await wait(1);
+      }
+      if (name === "nobody") throw new ServiceError(409, "TAKEN", "taken");
+    },
+    async *chat(hellos) {
+      for await (const { name } of hellos) {
+        logger.info("message");
+        yield { name };
+      }
+    },
+  });
+
+  const routes: Route[] = [
+    {
+      verb: "GET",
+      path: "/files/{name}",
+      handle: (_request, response, { name }) => {
+        logger.info("raw");
+        response.statusCode = name === "none" ? 404 : name === "broken" ? 500 : 200;
+        response.end();
+      },
+    },
+  ];
+
+  return { greeter, routes, lines };
+}
 
 /** A provider that keeps what has ended. */
 function createProvider() {
@@ -120,13 +127,17 @@ interface Ends {
   readonly host: string;
 }
 
-/** Runs `work` between a server that speaks everything and a client of this transport; the spans have all ended when it resolves. */
+/**
+ * Runs `work` between a server that speaks everything and a client of this transport. Resolves with what its handlers logged; the spans
+ * have all ended then.
+ */
 async function between(
   transport: string,
   work: (ends: Ends) => Promise<void>,
   options: TracingOptions = {},
   around: readonly Middleware[] = [],
-): Promise<void> {
+): Promise<readonly Line[]> {
+  const { greeter, routes, lines } = createHandlers();
   const trace = tracing({ propagator: createPropagator(), ...options });
   const server = new Server({
     address: "127.0.0.1:0",
@@ -148,6 +159,7 @@ async function between(
     // Drained: a server's call may end after its client's.
     await server.stop(AbortSignal.timeout(patientMs));
   }
+  return lines;
 }
 
 function attributesOf({ attributes }: { readonly attributes: readonly unknown[] }): Record<string, unknown> {
@@ -194,9 +206,8 @@ for (const transport of transports) {
   for (const [method, call] of Object.entries(kinds)) {
     test(`${transport}: both spans of ${method} are one trace, with all that the conventions ask for`, async () => {
       const { spans, tracerProvider } = createProvider();
-      lines.length = 0;
       let port = 0;
-      await between(
+      const lines = await between(
         transport,
         async ({ greeter: client, host }) => {
           port = Number(host.split(":")[1]);
@@ -450,9 +461,8 @@ test("a hedged call's tries are spans beside each other", async () => {
 
 test("a raw route is a span of HTTP alone", async () => {
   const { spans, tracerProvider } = createProvider();
-  lines.length = 0;
   const traces: (string | null)[] = [];
-  await between(
+  const lines = await between(
     "HTTP/1.1",
     async ({ host }) => {
       for (const name of ["a?sig=1&b=2", "none", "broken"]) {
@@ -488,7 +498,7 @@ test("a raw route is a span of HTTP alone", async () => {
 test("in memory: both spans of every kind of call, and every line of the handler", async () => {
   for (const [method, call] of Object.entries(kinds)) {
     const { spans, tracerProvider } = createProvider();
-    lines.length = 0;
+    const { greeter, lines } = createHandlers();
     const middleware = [tracing({ tracerProvider, propagator: createPropagator() })];
     const server = new MemoryServer({ middleware, services: [greeter] });
     await server.start();
@@ -500,6 +510,7 @@ test("in memory: both spans of every kind of call, and every line of the handler
     assert.equal(span.parentSpanId, find(spans, SpanKind.CLIENT).spanId);
     assert.equal(findAttribute(span.attributes, "rpc.method"), `rpc.test.Greeter/${method}`);
     assert.equal(findAttribute(span.attributes, "rpc.system.name"), "memory");
+    assert.ok(lines.length >= 2, "it logs");
     for (const line of lines) assert.equal(line.span_id, span.spanId);
   }
 });
