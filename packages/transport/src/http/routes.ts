@@ -13,7 +13,7 @@ import type { ResolvedMultipartLimits } from "./multipart-parser.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
-import { hasRule, isVerb, ownerOf, type Rule, readRules } from "./rule.ts";
+import { hasRule, isVerb, ownerOf, type Rule, readServedRules } from "./rule.ts";
 import { compileStreamRoute } from "./serve-stream.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -53,7 +53,7 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Heal
   for (const { method, handler } of methodsOf(options)) {
     if (!options.defaultRoutes && !hasRule(method)) continue;
     const composed = middleware(handler);
-    for (const rule of readRules(method, options.prefix)) {
+    for (const rule of readServedRules(method, options.prefix)) {
       const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation), options.multipart);
       if (hasRequestStream(method) || hasReplyStream(method)) {
         // A stream may take as long as it likes, unless its own entry says otherwise.

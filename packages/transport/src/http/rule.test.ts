@@ -11,11 +11,16 @@ import { createMethod, type Method, service } from "@clew/rpc";
 import { http } from "../../../rpc/src/gen/google/api/annotations_pb.ts";
 import type { HttpRuleSchema } from "../../../rpc/src/gen/google/api/http_pb.ts";
 import { file_test_v1_kinds, type KindsSchema, Rules } from "../../test/gen/test/v1/kinds_pb.ts";
-import { ownerOf, type Rule, readRules } from "./rule.ts";
+import { HttpClient } from "./client.ts";
+import { ownerOf, type Rule, readRules, readServedRules } from "./rule.ts";
+import { HttpServer } from "./server.ts";
 import { compileTarget } from "./target.ts";
 
 /** A method of Kinds to Kinds with this rule, as a user's own generated code would have it. */
-function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>, ...lines: number[][]): Method {
+function methodWith(
+  rule: MessageInitShape<typeof HttpRuleSchema>,
+  { lines = [], clientStreaming = false }: { lines?: number[][]; clientStreaming?: boolean } = {},
+): Method {
   const options = create(MethodOptionsSchema);
   setExtension(options, http, rule as never);
   const type = ".test.v1.Kinds";
@@ -24,7 +29,7 @@ function methodWith(rule: MessageInitShape<typeof HttpRuleSchema>, ...lines: num
     package: "bad.v1",
     syntax: "proto3",
     dependency: [file_test_v1_kinds.proto.name],
-    service: [{ name: "Bad", method: [{ name: "Do", inputType: type, outputType: type, options }] }],
+    service: [{ name: "Bad", method: [{ name: "Do", inputType: type, outputType: type, clientStreaming, options }] }],
     sourceCodeInfo: { location: lines.map(([line, ...path]) => ({ path, span: [line! - 1, 2, 40] })) },
   };
   const protos = new Map<string, FileDescriptorProto>();
@@ -126,10 +131,100 @@ test("a rule that does not work is an error at registration that names method, u
   }
 });
 
+test("a rule that passes over what it is sent is none to serve; a client may call by it", () => {
+  const at = (pattern: "get" | "put" | "delete", value: string, body = "") => ({
+    pattern: { case: pattern, value },
+    body,
+  });
+  const custom = (kind: string, body: string) => ({ pattern: { case: "custom", value: { kind, path: "/a" } }, body });
+  const cases: [MessageInitShape<typeof HttpRuleSchema>, string, RegExp][] = [
+    [
+      at("get", "/a", "*"),
+      "CLEW_TRANSPORT_RULE",
+      /^\/bad.v1.Bad\/Do \(bad.proto\): its google.api.http rule GET \/a has body "\*", but a GET is sent without one; leave it out and the fields are in the query, or use post or put$/,
+    ],
+    [at("get", "/{string_value}", "nested"), "CLEW_TRANSPORT_RULE", /GET \/\{string_value\} has body "nested"/],
+    [custom("head", "*"), "CLEW_TRANSPORT_RULE", /HEAD \/a has body "\*", but a HEAD is/],
+    [
+      { ...at("put", "/a", "*"), additionalBindings: [at("get", "/b", "*")] },
+      "CLEW_TRANSPORT_RULE",
+      /GET \/b has body "\*"/,
+    ],
+    [
+      at("put", "/{string_value}", "string_value"),
+      "CLEW_TRANSPORT_FIELD",
+      /^\/bad.v1.Bad\/Do \(bad.proto\): its google.api.http rule PUT \/\{string_value\} has body "string_value" and \{string_value\}, which are the same field: what one of them says would be lost/,
+    ],
+    [
+      at("put", "/{stringValue}", "string_value"),
+      "CLEW_TRANSPORT_FIELD",
+      /has body "string_value" and \{stringValue\}/,
+    ],
+    [at("put", "/{choice_text}", "choice_nested"), "CLEW_TRANSPORT_FIELD", /which are both of the oneof choice/],
+    [
+      at("get", "/{string_value}/{stringValue}"),
+      "CLEW_TRANSPORT_FIELD",
+      /has \{stringValue\} and \{string_value\}, which are the same field/,
+    ],
+    [at("get", "/{nested.name}/{nested.child.name}/{nested.name=a/*}"), "CLEW_TRANSPORT_TEMPLATE", /twice/],
+    [
+      at("get", "/{string_wrapper}/{string_wrapper.value}"),
+      "CLEW_TRANSPORT_FIELD",
+      /of which one is part of the other/,
+    ],
+    [
+      at("get", "/{string_wrapper.value}/{string_wrapper}"),
+      "CLEW_TRANSPORT_FIELD",
+      /of which one is part of the other/,
+    ],
+    [at("get", "/{choice_text}/{choice_wrapper}"), "CLEW_TRANSPORT_FIELD", /which are both of the oneof choice/],
+    [at("get", "/{choice_nested.name}/{choice_text}"), "CLEW_TRANSPORT_FIELD", /which are both of the oneof choice/],
+  ];
+  for (const [rule, code, message] of cases) {
+    assert.throws(() => readServedRules(methodWith(rule)), { code, message }, JSON.stringify(rule));
+    if (code !== "CLEW_TRANSPORT_TEMPLATE") assert.ok(readRules(methodWith(rule)).length > 0);
+  }
+});
+
+test("a server is not made with such a rule, but a client is", async () => {
+  const { desc } = methodWith({ pattern: { case: "get", value: "/a" }, body: "*" });
+  const services = [service(desc.parent, { do: () => ({}) } as never)];
+  assert.throws(() => new HttpServer({ services }), { code: "CLEW_TRANSPORT_RULE", message: /GET \/a has body/ });
+  const client = new HttpClient({ endpoint: "http://127.0.0.1:1" });
+  assert.ok(client.createHandler(createMethod(desc)));
+  await client.close();
+});
+
+test("what google.api.http allows is served", () => {
+  const served: MessageInitShape<typeof HttpRuleSchema>[] = [
+    { pattern: { case: "get", value: "/{nested.name}/{nested.child.name}/{nested.count}" } },
+    // As the standard update has it (AIP-134): the path says a part of the body.
+    { pattern: { case: "patch", value: "/{nested.name=kinds/*}" }, body: "nested" },
+    { pattern: { case: "post", value: "/{choice_nested.name}/{choice_nested.count}" }, body: "choice_nested" },
+    { pattern: { case: "put", value: "/{string_value}" }, body: "*" },
+    { pattern: { case: "post", value: "/{string_value}" } },
+    // No request of DELETE has to have one, but it may: grpc-gateway has an option for it, Kratos a warning.
+    { pattern: { case: "delete", value: "/{string_value}" }, body: "*" },
+    { pattern: { case: "delete", value: "/{string_value}" }, body: "nested" },
+    { pattern: { case: "put", value: "/lists" }, body: "numbers", responseBody: "nesteds" },
+    { pattern: { case: "custom", value: { kind: "*", path: "/any" } }, body: "*" },
+    { pattern: { case: "get", value: "/{optional_string}/{choice_text}" } },
+  ];
+  for (const rule of served) assert.equal(readServedRules(methodWith(rule)).length, 1, JSON.stringify(rule));
+  // Its requests are the frames of a WebSocket, which begins with GET whatever the rule says.
+  const chat = methodWith({ pattern: { case: "get", value: "/chat" }, body: "*" }, { clientStreaming: true });
+  assert.equal(readServedRules(chat).length, 1);
+});
+
 test("an error names the line in the .proto, where the descriptor knows it", () => {
   const rule = { pattern: { case: "get", value: "/{nope}" } } as const;
   // The service is on line 5, the method on line 7.
-  const method = methodWith(rule, [5, 6, 0], [7, 6, 0, 2, 0], [8, 6, 0, 2, 0, 4]);
+  const lines = [
+    [5, 6, 0],
+    [7, 6, 0, 2, 0],
+    [8, 6, 0, 2, 0, 4],
+  ];
+  const method = methodWith(rule, { lines });
   assert.throws(() => readRules(method), { message: /^\/bad\.v1\.Bad\/Do \(bad\.proto:7\): its path variable/ });
   assert.equal(ownerOf(method), "/bad.v1.Bad/Do (bad.proto:7)");
   assert.throws(() => service(method.desc.parent, {}), { message: /no method "do", which bad\.proto:7 declares/ });

@@ -1,6 +1,14 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
-import { type HttpRule, httpRule, type Method, placeInProto } from "@clew/rpc";
-import { fieldMissing, fieldUnusable, ruleNested, ruleVerbInvalid, ruleWithoutPath } from "../errors.ts";
+import { type HttpRule, hasRequestStream, httpRule, type Method, placeInProto } from "@clew/rpc";
+import {
+  fieldMissing,
+  fieldsClash,
+  fieldUnusable,
+  ruleBodyUnsent,
+  ruleNested,
+  ruleVerbInvalid,
+  ruleWithoutPath,
+} from "../errors.ts";
 import { compileText } from "./field-text.ts";
 import { joinPaths } from "./route.ts";
 import { anyVerb } from "./router.ts";
@@ -39,6 +47,46 @@ export function readRules(method: Method, prefix = ""): Rule[] {
   }
   if (option.additionalBindings.some((one) => one.additionalBindings.length > 0)) throw ruleNested(ownerOf(method));
   return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule, prefix));
+}
+
+/**
+ * The rules of a method, for who serves it: a rule by which something that is sent would be passed over without a word is refused.
+ * A client can call by it, whoever wrote the server.
+ *
+ * @throws as {@link readRules}
+ */
+export function readServedRules(method: Method, prefix = ""): Rule[] {
+  const rules = readRules(method, prefix);
+  for (const rule of rules) checkServed(method, rule);
+  return rules;
+}
+
+function checkServed(method: Method, { verb, template, variables, body }: Rule): void {
+  const owner = ownerOf(method);
+  const title = `${verb} ${template.text}`;
+  // RFC 9110 section 9.3.1: a body of GET has no meaning; browsers send none and proxies drop it, and with it every field.
+  if (body !== undefined && (verb === "GET" || verb === "HEAD") && !hasRequestStream(method)) {
+    throw ruleBodyUnsent(owner, title, body === "*" ? "*" : body.name, verb);
+  }
+  const taken = variables.map(({ variable, fields }) => ({ name: `{${variable.name}}`, fields }));
+  for (const [index, one] of taken.entries()) {
+    for (const other of taken.slice(0, index)) {
+      const relation = relate(one.fields, other.fields) ?? relate(other.fields, one.fields);
+      if (relation !== undefined) throw fieldsClash(owner, title, one.name, other.name, relation);
+    }
+    if (typeof body !== "object") continue;
+    // A variable may say a part of the body: `patch: "/v1/{book.name=books/*}" body: "book"` is Google's standard update.
+    const relation = relate(one.fields, [body]);
+    if (relation !== undefined) throw fieldsClash(owner, title, `body "${body.name}"`, one.name, relation);
+  }
+}
+
+/** Why two paths of fields cannot both hold a value; undefined when they can, and when only the first is within the second. */
+function relate(one: readonly DescField[], other: readonly DescField[]): string | undefined {
+  const at = one.findIndex((field, index) => field !== other[index]);
+  if (at === -1) return one.length === other.length ? "which are the same field" : "of which one is part of the other";
+  const oneof = one[at]?.oneof;
+  return oneof !== undefined && oneof === other[at]?.oneof ? `which are both of the oneof ${oneof.name}` : undefined;
 }
 
 /** Whether a method has a google.api.http rule. */
