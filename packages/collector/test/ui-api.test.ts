@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { postSpans, protobufOf, spanIdOf, T0_MS, traceIdOf } from "./otlp-sender.ts";
+import { get, withCollector } from "./running-collector.ts";
+
+test("answers the UI: summaries by page and filter, skeletons, spans, errors in the error shape", () =>
+  withCollector(async (collector) => {
+    const attributes = { "http.request.method": "GET", "url.path": "/v1/users/1/messages" };
+    await postSpans(
+      collector,
+      protobufOf(
+        { trace: 1, id: 1, name: "/user.v1.User/List", ms: 40, attributes },
+        { trace: 1, id: 2, parent: 1, service: "message", at: 2, ms: 10, isError: true },
+        { trace: 2, id: 2, parent: 1, at: 50, ms: 5 },
+        { trace: 3, id: 1, at: 60, ms: 5 },
+      ),
+    );
+    const { json: page, headers } = await get(collector, "/api/ui/summaries?limit=2");
+    assert.equal(headers["cache-control"], "no-store");
+    const { summaries, next } = page as { summaries: { traceId: string; complete: boolean }[]; next: string };
+    assert.deepEqual(
+      summaries.map(({ traceId, complete }) => [traceId, complete]),
+      [
+        [traceIdOf(3), true],
+        [traceIdOf(2), false],
+      ],
+    );
+    assert.deepEqual((await get(collector, `/api/ui/summaries?limit=2&before=${encodeURIComponent(next)}`)).json, {
+      summaries: [
+        {
+          traceId: traceIdOf(1),
+          rootService: "user",
+          rootOperation: "/user.v1.User/List",
+          path: "GET /v1/users/1/messages",
+          startMs: T0_MS,
+          durationMs: 40,
+          spanCount: 2,
+          errorCount: 1,
+          services: [
+            { name: "user", spanCount: 1, errorCount: 0 },
+            { name: "message", spanCount: 1, errorCount: 1 },
+          ],
+          complete: true,
+        },
+      ],
+      next: null,
+    });
+    const found = async (query: string): Promise<number> =>
+      ((await get(collector, `/api/ui/summaries?${query}`)).json as { summaries: unknown[] }).summaries.length;
+    assert.equal(await found("errors=true"), 1);
+    assert.equal(await found("service=message"), 1);
+    assert.equal(await found("operation=op"), 3);
+    assert.equal(await found("minDurationMs=5&maxDurationMs=30"), 2);
+    assert.equal(await found("tag=url.path:/v1/users/1/messages"), 1);
+    assert.equal(await found("tag=url.path:/v1/users/1/messages&tag=error:true"), 0);
+
+    const { json: skeleton } = await get(collector, `/api/ui/traces/${traceIdOf(1)}`);
+    assert.deepEqual(skeleton, {
+      traceId: traceIdOf(1),
+      startMs: T0_MS,
+      durationMs: 40,
+      services: (skeleton as { services: string[] }).services,
+      operations: (skeleton as { operations: string[] }).operations,
+      spans: {
+        spanId: [spanIdOf(1), spanIdOf(2)],
+        parent: [-1, 0],
+        service: ["user", "message"].map((name) => (skeleton as { services: string[] }).services.indexOf(name)),
+        operation: ["/user.v1.User/List", "op"].map((name) =>
+          (skeleton as { operations: string[] }).operations.indexOf(name),
+        ),
+        startUs: [0, 2000],
+        durationUs: [40_000, 10_000],
+        kind: [2, 2],
+        error: [0, 1],
+      },
+    });
+    assert.deepEqual((await get(collector, `/api/ui/traces/${traceIdOf(1)}/spans/${spanIdOf(2)}`)).json, {
+      spanId: spanIdOf(2),
+      parentSpanId: spanIdOf(1),
+      service: "message",
+      operation: "op",
+      kind: 2,
+      startMs: T0_MS + 2,
+      durationMs: 10,
+      status: { code: 2, message: "no" },
+      attributes: [],
+      events: [],
+      links: [],
+      resource: [{ key: "service.name", value: "message" }],
+      scope: { name: "test", version: "1" },
+    });
+    const root = (await get(collector, `/api/ui/traces/1/spans/${spanIdOf(1)}`)).json as { parentSpanId: null };
+    assert.equal(root.parentSpanId, null);
+
+    const failures: [string, number, string][] = [
+      ["/api/ui/traces/77", 404, "TRACE_NOT_FOUND"],
+      ["/api/ui/traces/xyz", 400, "INVALID_ARGUMENT"],
+      [`/api/ui/traces/1/spans/${spanIdOf(9)}`, 404, "SPAN_NOT_FOUND"],
+      ["/api/ui/traces/1/spans/9", 400, "INVALID_ARGUMENT"],
+      ["/api/ui/summaries?before=x", 400, "INVALID_ARGUMENT"],
+      ["/api/ui/summaries?minDurationMs=x", 400, "INVALID_ARGUMENT"],
+      ["/api/nothing", 404, "NOT_FOUND"],
+    ];
+    for (const [path, status, reason] of failures) {
+      const reply = await get(collector, path);
+      assert.deepEqual([reply.status, (reply.json as { reason: string }).reason], [status, reason], path);
+    }
+  }));
+
+/** The events of a text/event-stream, as they come. */
+async function* readEvents(response: Response): AsyncGenerator<{ event: string; data: unknown }> {
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      const match = /^event: (.*)\ndata: (.*)$/.exec(text.slice(0, end));
+      text = text.slice(end + 2);
+      if (match !== null) yield { event: match[1]!, data: JSON.parse(match[2]!) };
+    }
+  }
+}
+
+test(
+  "the tail brings stats, new traces and growing ones, and ends when the collector stops",
+  { timeout: 300_000 },
+  () =>
+    withCollector(async (collector) => {
+      const response = await fetch(new URL("/api/ui/tail", collector.endpoint()));
+      assert.equal(response.headers.get("content-type"), "text/event-stream");
+      const events = readEvents(response);
+      const nextSummary = async (): Promise<{ traceId: string; spanCount: number }> => {
+        for (;;) {
+          const { value } = await events.next();
+          if (value!.event === "summary") return value!.data as { traceId: string; spanCount: number };
+        }
+      };
+      const first = await events.next();
+      assert.equal(first.value!.event, "stats");
+      await postSpans(collector, protobufOf({ trace: 5, id: 1 }));
+      const created = await nextSummary();
+      assert.deepEqual([created.traceId, created.spanCount], [traceIdOf(5), 1]);
+      await postSpans(collector, protobufOf({ trace: 5, id: 2, parent: 1 }));
+      assert.equal((await nextSummary()).spanCount, 2);
+      await collector.stop(AbortSignal.timeout(20_000));
+      for await (const { event } of events) assert.equal(event, "stats");
+    }),
+);
