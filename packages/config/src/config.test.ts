@@ -1,6 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders of a configuration look like this
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "../../http2/test/until.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { createLayer } from "./document.ts";
 import { env } from "./env.ts";
@@ -42,14 +44,6 @@ class FakeSource implements Source {
   set(values: Tree | Error): void {
     this.#layer = values instanceof Error ? values : createLayer(this.name, values);
     this.#onChange?.();
-  }
-}
-
-/** Waits for a condition, up to half a minute. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let n = 0; !condition(); n += 1) {
-    if (n > 6_000) throw new Error(`waited in vain for ${String(condition)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

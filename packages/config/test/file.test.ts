@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders of a configuration look like this
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { type Config, env, file, flags, loadConfig, parseDuration, schemaOf } from "@clew/config";
+import { until } from "../../http2/test/until.ts";
 
 /** A folder that is gone after the test. */
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -16,14 +18,6 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
     await body(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** Waits for a condition, up to a minute. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let n = 0; !condition(); n += 1) {
-    if (n > 6_000) throw new Error(`waited in vain for ${String(condition)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

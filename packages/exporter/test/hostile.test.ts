@@ -1,5 +1,6 @@
 // Collectors that answer what no collector should. Whatever it is, an export settles, nothing is thrown into the app, no span is
 // counted twice or lost, and memory stays where it was.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -7,8 +8,8 @@ import { after, afterEach, before, test } from "node:test";
 import { OtlpExporter, type OtlpProtocol, ZipkinExporter } from "@clew/exporter";
 import { BatchProcessor, createResource, type ExportResult, type SpanExporter, TracerProvider } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
+import { until } from "../../http2/test/until.ts";
 import { makeSpans } from "./make-spans.ts";
-import { until } from "./sink.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
 const alive = setInterval(() => {}, 1000);

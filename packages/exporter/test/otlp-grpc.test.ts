@@ -5,9 +5,9 @@ import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exp
 import { badRequest, type Call, type ErrorDetail, retryInfo, ServiceError, service } from "@clew/rpc";
 import { type DecodedSpan, decodeSpans, encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
 import { makeSpans } from "./make-spans.ts";
-import { until } from "./sink.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
 const alive = setInterval(() => {}, 1000);

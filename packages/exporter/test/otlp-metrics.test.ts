@@ -12,11 +12,11 @@ import { createResource } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { GrpcServer } from "@clew/transport/grpc";
 import { metrics } from "@opentelemetry/api";
+import { until } from "../../http2/test/until.ts";
 import { ExportMetricsServiceRequestSchema } from "../../metrics/test/gen/otlp-metrics_pb.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
 import { cleanUps, sink } from "./clean-up.ts";
 import { type RawRequest, startRawSink } from "./raw-sink.ts";
-import { until } from "./sink.ts";
 
 async function someMetrics() {
   const provider = new MeterProvider({ resource: createResource({ service: "shop", env: {} }), env: {} });

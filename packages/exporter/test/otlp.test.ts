@@ -6,9 +6,10 @@ import { after, afterEach, test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { encodePartialSuccess } from "@clew/trace/otel";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
 import { makeSpans } from "./make-spans.ts";
-import { type Answer, type Sink, startSink, until } from "./sink.ts";
+import { type Answer, type Sink, startSink } from "./sink.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
 const alive = setInterval(() => {}, 1000);

@@ -66,12 +66,3 @@ export async function startSink(answer: Answer = (response) => response.end(), p
     },
   };
 }
-
-/** Waits until `condition` holds; throws when it does not within a minute. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAtMs = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > giveUpAtMs) throw new Error(`not within a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -16,7 +16,7 @@ import { MeterProvider } from "@clew/metrics";
 import { composeProcessors, TracerProvider, withSpan } from "@clew/trace";
 import { DynamicSampler, formatLogContext, type SegmentData, SegmentProcessor } from "@clew/trace/skywalking";
 import { SpanKind } from "@opentelemetry/api";
-import { until } from "./sink.ts";
+import { until } from "../../http2/test/until.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.

@@ -22,9 +22,9 @@ import {
   segmentToJson,
 } from "@clew/trace/skywalking";
 import { type Span, SpanKind, trace } from "@opentelemetry/api";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
 import { SegmentObjectSchema } from "../src/gen/skywalking/v3/agent_pb.ts";
-import { until } from "./sink.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.

@@ -15,8 +15,9 @@ import {
   withSpan,
 } from "@clew/trace";
 import { context, trace } from "@opentelemetry/api";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
-import { startSink, until } from "./sink.ts";
+import { startSink } from "./sink.ts";
 
 const run = promisify(execFile);
 

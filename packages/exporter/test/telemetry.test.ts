@@ -1,4 +1,5 @@
 // What telemetry counts of itself, as metrics: nothing is lost in silence.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startLogs, startMetrics, startTracing } from "@clew/exporter";
@@ -14,8 +15,8 @@ import { alwaysOff, type SpanExporter } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
+import { until } from "../../http2/test/until.ts";
 import { cleanUps, sink } from "./clean-up.ts";
-import { until } from "./sink.ts";
 
 function begin<T extends { shutdown(): Promise<void> }>(started: T): T {
   cleanUps.push(() => started.shutdown());

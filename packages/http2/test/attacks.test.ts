@@ -14,8 +14,8 @@ import {
   setting,
   type TestServer,
   Type,
-  until,
 } from "./raw-peer.ts";
+import { until } from "./until.ts";
 
 // Every attack runs against a server that also serves an honest peer over another connection, with budgets a tenth of the
 // defaults, so that the suite is quick.

@@ -3,7 +3,8 @@ import { duplexPair } from "node:stream";
 import { test } from "node:test";
 import { ClientSession, type ClientStream, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
 import { forSeeds, type Random } from "./random.ts";
-import { END_STREAM, frame, requestFields, serveRaw, setting, Type, until } from "./raw-peer.ts";
+import { END_STREAM, frame, requestFields, serveRaw, setting, Type } from "./raw-peer.ts";
+import { until } from "./until.ts";
 
 test("a server never sends more than the windows allow, whatever they do, and in the end everything", async () => {
   await forSeeds(40, async (random) => {

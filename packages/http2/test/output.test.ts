@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { ClientSession, ServerSession } from "@clew/http2";
 import { echo, Recorder, replyHeaders, replyTrailers } from "./echo.ts";
-import { END_STREAM, frame, listen, RawPeer, requestFields, setting, Type, until } from "./raw-peer.ts";
+import { END_STREAM, frame, listen, RawPeer, requestFields, setting, Type } from "./raw-peer.ts";
+import { until } from "./until.ts";
 
 /** What a reply of stream `id` must look like, whatever its length. */
 function pattern(id: number, length: number): Buffer {

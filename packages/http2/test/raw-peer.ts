@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { Decoder, Encoder, ServerSession, type ServerSessionOptions } from "@clew/http2";
+import { until } from "./until.ts";
 
 export const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -220,13 +221,4 @@ export async function listen(options: (socket: Socket) => ServerSessionOptions):
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-/** Waits until something is so; fails after half a minute. */
-export async function until(isSo: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!isSo()) {
-    if (Date.now() > deadline) throw new Error(`not within half a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

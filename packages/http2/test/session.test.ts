@@ -10,7 +10,8 @@ import {
   type ServerStream,
 } from "@clew/http2";
 import { echo, Recorder, replyHeaders, replyTrailers } from "./echo.ts";
-import { requestFields, until } from "./raw-peer.ts";
+import { requestFields } from "./raw-peer.ts";
+import { until } from "./until.ts";
 
 function pair(
   server: ServerSessionOptions,

@@ -14,8 +14,8 @@ import {
   serveRaw,
   setting,
   Type,
-  until,
 } from "./raw-peer.ts";
+import { until } from "./until.ts";
 
 // One row for each violation of the table in errors.ts and more: what the peer sends, and which violation it is. What the
 // table says about it (error code, stream or connection) must then be on the wire.

@@ -9,6 +9,7 @@ import {
   type PeriodicReaderOptions,
 } from "@clew/metrics";
 import { isTracingSuppressed } from "@clew/trace";
+import { until } from "../../http2/test/until.ts";
 import { valuesOf } from "./collect.ts";
 
 // Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
@@ -34,14 +35,6 @@ function setUp(options: PeriodicReaderOptions, answer: () => Promise<boolean> = 
   const reader = new PeriodicReader(provider, exporter, { env: {}, ...options });
   const values = () => exported.map((data) => valuesOf(data.scopes[0]!.metrics[0]!)[""]);
   return { provider, counter, reader, exported, values, state };
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAtMs = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > giveUpAtMs) throw new Error(`not within a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 test("totals are exported again and again, untraced, and a last time at the end", async () => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Context, createKey, current, run } from "@clew/context";
 import { createLogger, silentLogger } from "@clew/log";
-import { eventually, instanceOf } from "../test/fakes.ts";
+import { until } from "../../http2/test/until.ts";
+import { instanceOf } from "../test/fakes.ts";
 import { FailingRegistry } from "./failing-registry.ts";
 import { createInstance } from "./instance.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
@@ -88,7 +89,7 @@ test("instances without an endpoint to call are told and left out; when all are,
   const { logger, lines } = recording();
   await discovery.register(instanceOf("web", "http://web:80", "https://web:443"));
   await resolving({ target, discovery, logger }, async (resolver, lists) => {
-    await eventually(() => lines.length === 1, "a line");
+    await until(() => lines.length === 1, "a line");
     assert.equal(lines[0]!.msg, "instances without an endpoint to call");
     assert.equal(resolver.problem.message, "its instances have no endpoint for grpcs or grpc (they have: http, https)");
     // A registry may hold what createInstance would refuse.
@@ -106,12 +107,12 @@ test("changes are followed; nodes that stay are the same objects, and a list tha
     await resolver.whenReady();
     const [a] = resolver.nodes;
     await discovery.register(instanceOf("b", "grpc://b:1"));
-    await eventually(() => lists.length === 2, "two nodes");
+    await until(() => lists.length === 2, "two nodes");
     assert.equal(resolver.nodes[0], a);
     // A change of an endpoint that is not used changes nothing here.
     await discovery.register(instanceOf("b", "grpc://b:1", "http://b:2"));
     await discovery.register(createInstance({ id: "a", name: "user", version: "v2", endpoints: ["grpc://a:1"] }));
-    await eventually(() => lists.length === 3, "another version");
+    await until(() => lists.length === 3, "another version");
     assert.notEqual(resolver.nodes[0], a);
     assert.deepEqual(lists, ["grpc://a:1", "grpc://a:1 grpc://b:1", "grpc://a:1 grpc://b:1"]);
   });
@@ -137,12 +138,12 @@ test("an empty list keeps the nodes of before, and is told", async () => {
   await resolving({ target, discovery, logger }, async (resolver, lists) => {
     await resolver.whenReady();
     discovery.empty();
-    await eventually(() => lines.length === 1, "a line");
+    await until(() => lines.length === 1, "a line");
     assert.equal(lines[0]!.msg, "an empty list, the nodes of before stay");
     assert.equal(resolver.nodes.length, 1);
     discovery.heal();
     await discovery.register(instanceOf("b", "grpc://b:1"));
-    await eventually(() => lists.length === 2, "both");
+    await until(() => lists.length === 2, "both");
     assert.equal(resolver.nodes.length, 2);
   });
 });
@@ -155,7 +156,7 @@ test("what fails is retried with a back-off that grows and begins anew after a s
     await resolver.whenReady();
     assert.deepEqual(waits.map(Math.round), [100, 160, 256, 410]);
     discovery.fail("watch", new Error("no leader"), 3);
-    await eventually(() => waits.length === 7, "three retries");
+    await until(() => waits.length === 7, "three retries");
     assert.deepEqual(waits.slice(4).map(Math.round), [100, 160, 256]);
     assert.deepEqual(lists, ["grpc://a:1"]);
     assert.equal(resolver.nodes.length, 1);
@@ -170,7 +171,7 @@ test("a back-off is spread by a fifth and ends at 30 s", async () => {
     const discovery = new FailingRegistry();
     discovery.fail("watch");
     await resolving({ target, discovery, random: () => chance }, async (_resolver, _lists, waits) => {
-      await eventually(() => waits.length >= 20, "20 retries");
+      await until(() => waits.length >= 20, "20 retries");
       assert.equal(Math.round(waits[0]!), first);
       assert.equal(Math.round(waits[19]!), last);
     });
@@ -187,7 +188,7 @@ test("a watch that ends by itself is one that failed", async () => {
     },
   };
   await resolving({ target, discovery }, async (resolver) => {
-    await eventually(() => watches > 3, "watches");
+    await until(() => watches > 3, "watches");
     assert.equal(resolver.problem.message, "the watch ended");
   });
 });
@@ -264,12 +265,12 @@ test("a name of the DNS is looked up again and again; its nodes keep the name", 
     return answer;
   };
   await resolving({ target: "dns:///users.svc:9000", lookup, dnsRefreshMs: 5_000 }, async (resolver, lists, waits) => {
-    await eventually(() => lists.length === 2, "two answers");
+    await until(() => lists.length === 2, "two answers");
     assert.deepEqual(lists, ["grpc://10.0.0.1:9000 grpc://10.0.0.2:9000", "grpc://10.0.0.1:9000 grpc://[::1]:9000"]);
     assert.equal(waits[0], 5_000);
     assert.equal(resolver.nodes[0]!.name, "users.svc");
     answers.length = 0;
-    await eventually(() => waits.some((ms) => ms < 5_000), "a retry");
+    await until(() => waits.some((ms) => ms < 5_000), "a retry");
     assert.equal(resolver.nodes.length, 2);
     assert.equal(resolver.problem.message, "ENOTFOUND");
   });

@@ -20,8 +20,9 @@ import {
   service,
 } from "@clew/rpc";
 import { GrpcClient, HttpClient, Server } from "@clew/transport";
+import { until } from "../../http2/test/until.ts";
 import { Echo, type EchoMessage, Shelves } from "../../transport/test/gen/test/v1/test_pb.ts";
-import { eventually, TestCall } from "./fakes.ts";
+import { TestCall } from "./fakes.ts";
 
 /** A server that tells its name, and can be made to wait. */
 interface TestServer {
@@ -169,16 +170,16 @@ test("a node that comes gets calls, and one that leaves gets no more; its client
     assert.deepEqual(await nameMany(client, 4), { a: 4 });
     a.gate = Promise.withResolvers();
     const open_ = client.unary({});
-    await eventually(() => a.calls === 5, "the call has arrived");
+    await until(() => a.calls === 5, "the call has arrived");
     await registry.register(instanceOf(b));
     await registry.deregister(instanceOf(a));
-    await eventually(() => balanced.nodes.length === 1 && balanced.nodes[0]!.id === "b", "only b is left");
+    await until(() => balanced.nodes.length === 1 && balanced.nodes[0]!.id === "b", "only b is left");
     const clientOfA = made.find(({ endpoint }) => endpoint.endsWith(a.server.endpoint().host))!;
     assert.deepEqual(await nameMany(client, 4), { b: 4 });
     assert.equal(clientOfA.isClosed, false);
     a.gate.resolve();
     assert.equal((await open_).text, "a");
-    await eventually(() => clientOfA.isClosed, "the client of a is closed");
+    await until(() => clientOfA.isClosed, "the client of a is closed");
   });
 });
 
@@ -193,13 +194,13 @@ test("a stream holds its node's client until it is read to its end", async () =>
     a.gate = Promise.withResolvers();
     await registry.register(instanceOf(b));
     await registry.deregister(instanceOf(a));
-    await eventually(() => balanced.nodes[0]?.id === "b", "only b is left");
+    await until(() => balanced.nodes[0]?.id === "b", "only b is left");
     const clientOfA = made.find(({ endpoint }) => endpoint.endsWith(a.server.endpoint().host))!;
     assert.equal(clientOfA.isClosed, false);
     a.gate.resolve();
     assert.equal((await stream.next()).value?.text, "a again");
     assert.equal((await stream.next()).done, true);
-    await eventually(() => clientOfA.isClosed, "the client of a is closed");
+    await until(() => clientOfA.isClosed, "the client of a is closed");
   });
 });
 
@@ -303,7 +304,7 @@ test("tries that are under way at the same time go to different nodes; one that 
     const call = new TestCall();
     const tries = Array.from({ length: 3 }, () => new TestCall({}, call));
     const replies = tries.map((attempt) => handler(attempt));
-    await eventually(() => servers.every(({ calls }) => calls === 1), "each node has one try");
+    await until(() => servers.every(({ calls }) => calls === 1), "each node has one try");
     servers[1]!.gate!.resolve();
     assert.equal(((await replies[1]) as EchoMessage).text, "b");
     tries[0]!.cancel();
@@ -332,7 +333,7 @@ test("closing ends open calls' wait, closes every client, and refuses more", asy
     const client = echoOf(balanced);
     a.gate = Promise.withResolvers();
     const call = client.unary({});
-    await eventually(() => a.calls === 1, "the call has arrived");
+    await until(() => a.calls === 1, "the call has arrived");
     const closing = balanced.close();
     await assert.rejects(client.unary({}), { code: 503, reason: "UNAVAILABLE", message: /is closed$/ });
     a.gate.resolve();

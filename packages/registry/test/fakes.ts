@@ -73,12 +73,3 @@ export function countBy(nodes: readonly Node[]): Record<string, number> {
   for (const { id } of nodes) counts[id] = (counts[id] ?? 0) + 1;
   return counts;
 }
-
-/** Waits until `condition` holds. */
-export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const limit = performance.now() + 60_000;
-  while (!condition()) {
-    if (performance.now() > limit) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

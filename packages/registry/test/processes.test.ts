@@ -1,4 +1,5 @@
 // Services in processes of their own, which come, go and die while they are called.
+
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,8 +11,8 @@ import { silentLogger } from "@clew/log";
 import { BalancedClient, FileRegistry } from "@clew/registry";
 import { createServiceClient, type Middleware, ServiceError } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport";
+import { until } from "../../http2/test/until.ts";
 import { Echo } from "../../transport/test/gen/test/v1/test_pb.ts";
-import { eventually } from "./fakes.ts";
 
 /** Sends a call again while it fails with 503, on nodes that it has not tried. */
 const retry: Middleware = (next) => async (call) => {
@@ -60,16 +61,16 @@ test("processes come, go and die; every call is answered by one that is there", 
     const calling = Promise.all([call(), call(), call()]);
     // What fails is seen below; meanwhile it is no unhandled rejection.
     calling.catch(() => {});
-    await eventually(() => there() === "a,b,c", "all are found");
-    await eventually(() => answered.size === 3, "all answer");
+    await until(() => there() === "a,b,c", "all are found");
+    await until(() => answered.size === 3, "all answer");
 
     children.get("a")!.kill("SIGKILL");
-    await eventually(() => there() === "b,c", "the dead one is gone");
+    await until(() => there() === "b,c", "the dead one is gone");
     children.get("b")!.kill("SIGTERM");
-    await eventually(() => there() === "c", "the stopped one is gone");
+    await until(() => there() === "c", "the stopped one is gone");
     start("d");
-    await eventually(() => there() === "c,d", "a new one is found");
-    await eventually(() => answered.has("d"), "it answers");
+    await until(() => there() === "c,d", "a new one is found");
+    await until(() => answered.has("d"), "it answers");
     isCalling = false;
     const counts = await calling;
     assert.ok(counts.every((count) => count > 0));

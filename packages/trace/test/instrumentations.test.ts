@@ -1,4 +1,5 @@
 // OpenTelemetry's own instrumentations on our provider, around a server of ours: their spans and ours are one tree.
+
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -7,6 +8,7 @@ import { type SpanData, TracerProvider, withSpan } from "@clew/trace";
 import { HttpInstrumentation } from "@opentelemetry/instrumentation-http";
 import { UndiciInstrumentation } from "@opentelemetry/instrumentation-undici";
 import { HttpServer, tracing } from "clew";
+import { until } from "../../http2/test/until.ts";
 import { keepSpans } from "./keep-spans.ts";
 
 const processor = keepSpans();
@@ -61,14 +63,6 @@ after(async () => {
   await new Promise((resolve) => backend.close(resolve));
   await provider.shutdown();
 });
-
-async function until(isDone: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!isDone()) {
-    assert.ok(performance.now() < deadline, "the spans do not come");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 test("spans of fetch, of node:http and of ours nest in one trace", async () => {
   await withSpan("test", () => fetch(new URL("/front", server.endpoint())).then((response) => response.text()));

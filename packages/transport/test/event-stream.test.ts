@@ -1,4 +1,5 @@
 // Streams of replies as server-sent events, to readers that are not ours, and our reader against servers that are not.
+
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { connect as connectHttp2 } from "node:http2";
@@ -15,8 +16,9 @@ import {
 } from "@clew/rpc";
 import { type CallAnnouncement, compression, EventFeed, eventsOf } from "@clew/transport";
 import { HttpClient, type HttpClientOptions, HttpServer } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { Topics } from "./gen/test/v1/topics_pb.ts";
-import { eventually, RawConnection, withServer } from "./http-shelves.ts";
+import { RawConnection, withServer } from "./http-shelves.ts";
 import { noTopic, topics } from "./topics.ts";
 
 const errorEvent =
@@ -160,14 +162,14 @@ describe("a server", () => {
       const raw = get(url, "/v1/topics/t/notes");
       await raw.until(/first/);
       raw.socket.destroy();
-      await eventually(() => calls[0]?.cancelled !== undefined && released === 1, "the first is cancelled");
+      await until(() => calls[0]?.cancelled !== undefined && released === 1, "the first is cancelled");
       assert.equal(calls[0]!.cancelled!.code, 499);
       const session = connectHttp2(url);
       const stream = session.request({ ":path": "/v1/topics/t/notes" });
       const [chunk] = await new Promise<Buffer[]>((resolve) => stream.once("data", (data: Buffer) => resolve([data])));
       assert.match(chunk!.toString(), /^event: message\n/);
       stream.close(8);
-      await eventually(() => calls[1]?.cancelled !== undefined && released === 2, "the second is cancelled");
+      await until(() => calls[1]?.cancelled !== undefined && released === 2, "the second is cancelled");
       session.destroy();
     });
   });
@@ -278,7 +280,7 @@ describe("a feed", () => {
     await withServer({ services }, async (url) => {
       const raw = get(url, "/v1/topics/t/notes");
       // It follows once it waits; what comes before is not its business.
-      await eventually(() => {
+      await until(() => {
         feed.publish({ text: "0" });
         return raw.received.includes('"text":"0"');
       }, "the reader follows");
@@ -296,7 +298,7 @@ describe("a feed", () => {
         assert.match(lost, /^HTTP\/1.1 410 .*"reason":"EVENTS_LOST"/s);
       }
       const last = get(url, "/v1/topics/t/notes");
-      await eventually(() => {
+      await until(() => {
         feed.publish({ text: "7" });
         return last.received.includes('"text":"7"');
       }, "another reader follows");

@@ -11,9 +11,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, describe, it } from "node:test";
 import { type Call, type Middleware, service } from "@clew/rpc";
 import { GrpcClient, GrpcServer } from "@clew/transport/grpc";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { connectTo, createEchoClient, echo, echoImplementation, failureOf, startServer, until } from "./grpc-echo.ts";
+import { connectTo, createEchoClient, echo, echoImplementation, failureOf, startServer } from "./grpc-echo.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);

@@ -109,12 +109,3 @@ export async function failureOf(promise: Promise<unknown>): Promise<ServiceError
   }
   throw new Error("it did not fail");
 }
-
-/** Resolves when `condition` holds; rejects when it does not within 30 s. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAt = performance.now() + 30_000;
-  while (!condition()) {
-    if (performance.now() > giveUpAt) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service } from "@clew/rpc";
+import { until } from "../../http2/test/until.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts, until } from "./grpc-echo.ts";
+import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 import { createPushQueue } from "./push-queue.ts";
 

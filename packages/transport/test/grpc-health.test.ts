@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { createServiceClient, type Middleware, type ServiceClient, ServiceError, service } from "@clew/rpc";
 import type { GrpcServer, GrpcServerOptions } from "@clew/transport/grpc";
+import { until } from "../../http2/test/until.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
-import { connectTo, createEchoClient, echo, failureOf, startServer, until } from "./grpc-echo.ts";
+import { connectTo, createEchoClient, echo, failureOf, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 const clients: ServiceClient<typeof Health>[] = [];

@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { type Call, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
 import type { CallAnnouncement } from "@clew/transport";
 import type { Filter } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
-import { echo, eventually, RawConnection, shelves, withServer } from "./http-shelves.ts";
+import { echo, RawConnection, shelves, withServer } from "./http-shelves.ts";
 
 const unary = "POST /test.v1.Echo/Unary HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
 
@@ -212,11 +213,11 @@ test("a caller that leaves cancels its call", async () => {
   });
   await withServer({ services: [handler], timeoutMs: 0 }, async (url) => {
     const connection = new RawConnection(url).send(`${unary}Content-Length: 2\r\n\r\n{}`);
-    await eventually(() => calls.length === 1, "the call arrives");
+    await until(() => calls.length === 1, "the call arrives");
     const { signal } = calls[0]!;
     assert.equal(signal.aborted, false);
     connection.socket.destroy();
-    await eventually(() => signal.aborted, "the call is cancelled");
+    await until(() => signal.aborted, "the call is cancelled");
     assert.deepEqual([calls[0]?.cancelled?.code, calls[0]?.cancelled?.reason], [499, "CLIENT_CLOSED"]);
   });
 });
@@ -235,9 +236,9 @@ test("a caller that leaves in the middle of its body cancels its call before the
   });
   await withServer({ services: [handler], middleware: [note] }, async (url) => {
     const connection = new RawConnection(url).send(`${unary}Content-Length: 100\r\n\r\n{"text":`);
-    await eventually(() => connection.socket.bytesWritten > 0, "the request is sent");
+    await until(() => connection.socket.bytesWritten > 0, "the request is sent");
     connection.socket.end();
-    await eventually(() => failure !== undefined, "the call fails");
+    await until(() => failure !== undefined, "the call fails");
     assert.equal((failure as ServiceError).code, 499);
     assert.equal(hasRun, false);
   });
@@ -327,7 +328,7 @@ test("pipelined requests are answered in their order", async () => {
     const ask = (text: string, rest = ""): string =>
       `${unary}${rest}Content-Length: ${text.length + 11}\r\n\r\n{"text":"${text}"}`;
     const connection = new RawConnection(url).send(ask("slow") + ask("fast") + ask("bye", "Connection: close\r\n"));
-    await eventually(() => release.length === 1, "the first call arrives");
+    await until(() => release.length === 1, "the first call arrives");
     release[0]!();
     const replies = await connection.closed();
     assert.deepEqual(

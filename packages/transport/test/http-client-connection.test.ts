@@ -1,4 +1,5 @@
 // How an HttpClient reaches its server: HTTP/1.1 and 2, TLS, unix sockets, and servers that misbehave.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,10 +14,11 @@ import type { DescService } from "@bufbuild/protobuf";
 import { ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
 import { type Call, type ServiceClient, ServiceError } from "@clew/rpc";
 import { type ClientOptions, createClient, Server } from "@clew/transport";
+import { until } from "../../http2/test/until.ts";
 import { testCertificates } from "./certificates.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { echo, eventually, withServer } from "./http-shelves.ts";
+import { echo, withServer } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";
 
 const { ca, server: certificate, client: ann } = testCertificates();
@@ -261,7 +263,7 @@ test("over HTTP/2 what the server refused unseen is sent once more, and not for 
   });
   const client = open(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
   assert.equal((await client.unary({ text: "a" })).text, "again");
-  await eventually(() => bodies.length === 1, "the body came");
+  await until(() => bodies.length === 1, "the body came");
   const refused = await failureOf(client.unary({}));
   assert.match(refused.message, /REFUSED_STREAM/);
   assert.equal((refused.cause as { code: string }).code, "CLEW_HTTP2_REFUSED");
@@ -301,10 +303,10 @@ test("over HTTP/2 the limits of a reply hold, and a call that is given up resets
   assert.deepEqual([large.code, large.reason], [502, "BODY_TOO_LARGE"]);
   const leave = new AbortController();
   const left = failureOf(client.unary({}, { signal: leave.signal }));
-  await eventually(() => resets.length === 2 && asked === 3, "two are over, and the third is there");
+  await until(() => resets.length === 2 && asked === 3, "two are over, and the third is there");
   leave.abort();
   assert.equal((await left).code, 499);
-  await eventually(() => resets.length === 3, "the third is over");
+  await until(() => resets.length === 3, "the third is over");
   assert.equal(resets[2], 8, "it was reset with CANCEL");
 });
 
@@ -349,7 +351,7 @@ test("a client that is closed ends its calls first, over HTTP/2 as well", async 
   await withServer({ services }, async (endpoint) => {
     const client = createClient(Echo, { endpoint, http: { http2: true } });
     const reply = client.unary({ text: "a" });
-    await eventually(() => release !== undefined, "the call arrives");
+    await until(() => release !== undefined, "the call arrives");
     const closed = client[Symbol.asyncDispose]();
     assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
     release!();

@@ -15,10 +15,11 @@ import {
   service,
 } from "@clew/rpc";
 import { type CallAnnouncement, type ClientOptions, createClient } from "@clew/transport";
+import { until } from "../../http2/test/until.ts";
 import { freePort } from "./free-ports.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
-import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
+import { echo, shelves, withServer } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";
 
 /** A bare server of another make. */
@@ -299,7 +300,7 @@ test("a deadline ends the call with 504 and aborts the request, wherever it is",
           const error = await failureOf(client.unary({}, { timeoutMs }));
           assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"], where);
         }
-        await eventually(() => closed === arrived, "the request is aborted");
+        await until(() => closed === arrived, "the request is aborted");
       },
     );
   }
@@ -316,7 +317,7 @@ test("a signal cancels the call, also one that waits for a connection", async (t
       const second = new AbortController();
       const one = failureOf(client.unary({ text: "first" }, { signal: first.signal }));
       const two = failureOf(client.unary({ text: "second" }, { signal: second.signal }));
-      await eventually(() => asked.length === 1, "the first request arrives");
+      await until(() => asked.length === 1, "the first request arrives");
       second.abort();
       assert.equal((await two).code, 499);
       first.abort();
@@ -324,7 +325,7 @@ test("a signal cancels the call, also one that waits for a connection", async (t
       // The connection is free for the next, and what was given up is not sent before it.
       const third = new AbortController();
       const three = failureOf(client.unary({ text: "third" }, { signal: third.signal }));
-      await eventually(() => asked.length === 2, "the third request arrives");
+      await until(() => asked.length === 2, "the third request arrives");
       third.abort();
       await three;
       assert.deepEqual(asked, ["first", "third"]);
@@ -353,7 +354,7 @@ test("a call made inside of a call inherits its deadline and its end", async (t)
         assert.equal((await failureOf(toOuter.unary({}))).code, 504);
       });
     }
-    await eventually(() => seen.length === arrived, "the inner call ends");
+    await until(() => seen.length === arrived, "the inner call ends");
     assert.deepEqual(new Set(seen), new Set([499]));
   });
 });
@@ -428,7 +429,7 @@ test("a client that is closed ends its calls first, and takes no more", async ()
   await withServer({ services }, async (endpoint) => {
     const client = createClient(Echo, { endpoint });
     const open = client.unary({ text: "a" });
-    await eventually(() => release !== undefined, "the call arrives");
+    await until(() => release !== undefined, "the call arrives");
     const closed = client[Symbol.asyncDispose]();
     assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
     release!();

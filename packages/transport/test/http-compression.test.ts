@@ -16,8 +16,9 @@ import {
 } from "node:zlib";
 import { service } from "@clew/rpc";
 import { type CompressionOptions, compression, cors, type RawHandler, type Route } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { echo, eventually } from "./http-shelves.ts";
+import { echo } from "./http-shelves.ts";
 import { eachVersion } from "./http-versions.ts";
 
 const long = JSON.stringify({ text: "compress me ".repeat(1000) });
@@ -207,7 +208,7 @@ test("each event of a stream arrives when it is written", async () => {
       for (const event of ["data: one\n\n", "data: two\n\n"]) {
         go(event);
         // The caller reads the event before the next one is written.
-        await eventually(() => text.endsWith(event), `the event in ${encoding}`);
+        await until(() => text.endsWith(event), `the event in ${encoding}`);
       }
       go(undefined);
       await once(decoded, "end");
@@ -241,9 +242,9 @@ test("a stream of replies is compressed event by event as well", async () => {
       let text = "";
       const events = (): number => text.split("an event").length - 1;
       reply.body.pipe(createGunzip()).on("data", (part: Buffer) => (text += part.toString()));
-      await eventually(() => events() === 1, "the first event");
+      await until(() => events() === 1, "the first event");
       go();
-      await eventually(() => events() === 2, "the second event");
+      await until(() => events() === 2, "the second event");
     },
   );
 });
@@ -285,7 +286,7 @@ test("what is piped is held back by a slow caller and arrives whole", async () =
     await once(body, "readable");
     let before = -1;
     // It comes to a stop long before the end.
-    await eventually(() => {
+    await until(() => {
       const isStill = before === written;
       before = written;
       return isStill;
@@ -293,7 +294,7 @@ test("what is piped is held back by a slow caller and arrives whole", async () =
     assert.ok(written < total / 2, `${written} bytes were written though nobody reads`);
     assert.equal(isDone, false);
     leave();
-    await eventually(() => isDone, "the end");
+    await until(() => isDone, "the end");
     assert.ok(written < total / 2);
   });
 });
@@ -330,7 +331,7 @@ test("callbacks of write and end are called, and finish comes after the last byt
     calls.length = 0;
     const { bytes } = await ask("/calls", { headers: { "accept-encoding": "gzip" } });
     assert.equal(gunzipSync(bytes).toString(), `${"a".repeat(2000)}b`);
-    await eventually(() => calls.length === 3, "three calls");
+    await until(() => calls.length === 3, "three calls");
     assert.deepEqual(calls.sort(), ["end", "finish", "write"]);
   });
 });

@@ -1,4 +1,5 @@
 // Forms with files: as the body of a call, and part by part in a raw route. Sent by fetch, by curl and byte for byte.
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -18,8 +19,9 @@ import {
   type Route,
   readMultipart,
 } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { type Album, AlbumSchema, Uploads } from "./gen/test/v1/uploads_pb.ts";
-import { eventually, withServer } from "./http-shelves.ts";
+import { withServer } from "./http-shelves.ts";
 import { eachVersion, type Question } from "./http-versions.ts";
 
 /** Stores what comes into `stored`. */
@@ -445,7 +447,7 @@ test("a sender is held back while nobody reads", async () => {
       const answer = ask("/parts", { ...question, body: source });
       let before = -1;
       let still = 0;
-      await eventually(() => {
+      await until(() => {
         still = sent === before && sent > 0 ? still + 1 : 0;
         before = sent;
         return still > 20;
@@ -484,11 +486,11 @@ test("a caller that leaves midway: the part fails, the iteration as well, and no
         const opened = open(path, { ...question, body });
         opened.catch(() => {});
         body.write(bytes.subarray(0, -20));
-        if (path === "/parts") await eventually(() => isReading, "a part");
+        if (path === "/parts") await until(() => isReading, "a part");
         body.destroy(new Error("gone"));
         await assert.rejects(opened);
         if (path === "/parts") {
-          await eventually(() => failures.length === 2, "two failures");
+          await until(() => failures.length === 2, "two failures");
           for (const failure of failures) assert.equal((failure as { code: number }).code, 499);
         }
       }

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { type Call, currentCall, type Middleware, ServiceError } from "@clew/rpc";
 import { createClient, Server } from "@clew/transport";
 import { type Filter, HttpServer, type RawHandler, Redirect, type Route } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
+import { echo, shelves, withServer } from "./http-shelves.ts";
 import { ask as askHttp2, connectHttp2 } from "./http2-peer.ts";
 import { patientMs } from "./patient-ms.ts";
 
@@ -162,7 +163,7 @@ test("a caller that leaves cancels a raw route's call", async () => {
   await withServer({ routes: [{ verb: "GET", path: "/live", handle }] }, async (url) => {
     const response = await fetch(`${url}/live`);
     await response.body!.cancel();
-    await eventually(() => call?.cancelled?.code === 499, "the call is cancelled");
+    await until(() => call?.cancelled?.code === 499, "the call is cancelled");
   });
 });
 
@@ -179,7 +180,7 @@ test("raw routes are calls over HTTP/2 as well", async () => {
       "over two",
     );
     assert.deepEqual([status, headers["x-operation"], text], [200, "POST /x", "over two"]);
-    await eventually(() => seen.length === 1, "the call is over");
+    await until(() => seen.length === 1, "the call is over");
     assert.equal(seen[0]![1], "ok");
   });
 });

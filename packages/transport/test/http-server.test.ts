@@ -5,9 +5,10 @@ import { current } from "@clew/context";
 import { type Call, currentCall, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
 import type { CallAnnouncement } from "@clew/transport";
 import { type Filter, HttpServer, type RawHandler, type Route } from "@clew/transport/http";
+import { until } from "../../http2/test/until.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { echo, eventually, RawConnection, shelves, withServer } from "./http-shelves.ts";
+import { echo, RawConnection, shelves, withServer } from "./http-shelves.ts";
 
 /** Status and body, and the body's type. */
 async function ask(url: string, init: RequestInit & { json?: string } = {}): Promise<[number, string, string | null]> {
@@ -401,9 +402,9 @@ test("stop lets an open call end, refuses new connections and ends kept ones", a
   const idle = new RawConnection(url).send("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
   await idle.until(/NOT_FOUND.*\}$/s);
   const fresh = new RawConnection(url);
-  await eventually(() => fresh.socket.readyState === "open", "the fresh connection opens");
+  await until(() => fresh.socket.readyState === "open", "the fresh connection opens");
   const busy = new RawConnection(url).send("GET /v1/books/b HTTP/1.1\r\nHost: a\r\n\r\n");
-  await eventually(() => release !== undefined, "the call arrives");
+  await until(() => release !== undefined, "the call arrives");
 
   let isStopped = false;
   const stopped = server.stop(AbortSignal.timeout(10_000)).then(() => (isStopped = true));
@@ -452,7 +453,7 @@ test("stop cuts off what is open when its signal aborts, and cancels it", async 
   const call = new RawConnection(url).send("GET /v1/books/b HTTP/1.1\r\nHost: a\r\n\r\n");
   const raw = new RawConnection(url).send("GET /forever HTTP/1.1\r\nHost: a\r\n\r\n");
   await raw.until(/x\r\n$/);
-  await eventually(() => hasArrived, "the call arrives");
+  await until(() => hasArrived, "the call arrives");
   const cut = new AbortController();
   const stopped = server.stop(cut.signal);
   cut.abort();

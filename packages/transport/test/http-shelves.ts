@@ -1,4 +1,5 @@
 // A server of Shelves and Echo for the tests, and a client that speaks bytes.
+
 import { connect, type Socket } from "node:net";
 import { type Implementation, service } from "@clew/rpc";
 import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
@@ -87,14 +88,5 @@ export class RawConnection {
 
   async closed(): Promise<string> {
     return this.until(/(?!)/);
-  }
-}
-
-/** Waits until `condition` holds. */
-export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const limit = performance.now() + 30_000;
-  while (!condition()) {
-    if (performance.now() > limit) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -1,4 +1,5 @@
 // HttpServer over HTTP/2, asked by node:http2.
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -13,7 +14,8 @@ import { ClientSession } from "@clew/http2";
 import { type Call, Metadata, ServiceError } from "@clew/rpc";
 import type { Filter, RawHandler, Route } from "@clew/transport/http";
 import { HttpServer } from "@clew/transport/http";
-import { echo, eventually, shelves, withServer } from "./http-shelves.ts";
+import { until } from "../../http2/test/until.ts";
+import { echo, shelves, withServer } from "./http-shelves.ts";
 import { ask, connectHttp2 } from "./http2-peer.ts";
 
 const unary = { ":path": "/test.v1.Echo/Unary", "content-type": "application/json" };
@@ -178,15 +180,15 @@ test("a caller that resets its stream cancels its call, in the body as in the ha
     const whole = session.request({ ...unary, ":method": "POST" });
     whole.on("error", () => {});
     whole.end("{}");
-    await eventually(() => calls.length === 1, "the call arrives");
+    await until(() => calls.length === 1, "the call arrives");
     whole.close(constants.NGHTTP2_CANCEL);
-    await eventually(() => calls[0]!.signal.aborted, "it is cancelled");
+    await until(() => calls[0]!.signal.aborted, "it is cancelled");
     const half = session.request({ ...unary, ":method": "POST", "x-half": "1" });
     half.on("error", () => {});
     half.write("{");
-    await eventually(() => calls.length === 2, "the second call arrives");
+    await until(() => calls.length === 2, "the second call arrives");
     half.destroy();
-    await eventually(() => failures.length === 2, "both have failed");
+    await until(() => failures.length === 2, "both have failed");
     assert.deepEqual(
       failures.map((error) => (error as ServiceError).code),
       [499, 499],
@@ -195,9 +197,9 @@ test("a caller that resets its stream cancels its call, in the body as in the ha
     const third = session.request({ ...unary, ":method": "POST" });
     third.on("error", () => {});
     third.end("{}");
-    await eventually(() => calls.length === 3, "the third call arrives");
+    await until(() => calls.length === 3, "the third call arrives");
     session.destroy();
-    await eventually(() => calls[2]!.cancelled?.code === 499, "it is cancelled");
+    await until(() => calls[2]!.cancelled?.code === 499, "it is cancelled");
   });
 });
 
@@ -287,14 +289,14 @@ test("raw handlers pipe large bodies both ways, and are held back by a slow read
     slow.on("error", () => {});
     await once(slow, "response");
     let before = -1;
-    await eventually(() => {
+    await until(() => {
       const isSame = before === mostBuffered && before > 0;
       before = mostBuffered;
       return isSame;
     }, "the writer waits");
     assert.ok(mostBuffered < 10_000_000, `${mostBuffered} bytes were written to a reader that took none`);
     slow.close(constants.NGHTTP2_CANCEL);
-    await eventually(() => isStopped, "the response closes");
+    await until(() => isStopped, "the response closes");
   });
 });
 
@@ -320,7 +322,7 @@ test("a raw handler hears that its caller left, and what it throws later resets 
     live.on("error", () => {});
     await once(live, "data");
     live.destroy();
-    await eventually(() => heard.length === 3, "the handler hears of it");
+    await until(() => heard.length === 3, "the handler hears of it");
     assert.deepEqual(heard.sort(), ["aborted", "request close", "response close false"]);
     await assert.rejects(ask(session, { ":path": "/half" }));
     const early = await ask(session, { ":path": "/early" }, "x".repeat(1_000_000));
@@ -354,7 +356,7 @@ test("a handler may destroy its request or its response, also with an error", as
     for (const path of ["/request", "/response"]) {
       const stream = session.request({ ":path": path, ":method": "POST" });
       await assert.rejects(text(stream), Error, path);
-      await eventually(() => heard.length === 2, "both close");
+      await until(() => heard.length === 2, "both close");
       assert.deepEqual(heard.splice(0).sort(), ["request", "response"]);
     }
     const stream = session.request({ ":path": "/break", ":method": "POST" });
@@ -383,7 +385,7 @@ test("a body may come in single bytes", async () => {
       onDrain() {},
     });
     for (let at = 0; at < body.length; at++) stream.sendData(body.subarray(at, at + 1), at === body.length - 1);
-    await eventually(() => isOver, "the reply comes");
+    await until(() => isOver, "the reply comes");
     const { text: got } = JSON.parse(Buffer.concat(parts).toString()) as { text: string };
     assert.equal(got, (JSON.parse(body.toString()) as { text: string }).text);
     session.destroy();
@@ -426,10 +428,10 @@ test("filters go around every request over HTTP/2 as well, and calls are answere
     const stream = session.request({ ...unary, ":method": "POST" });
     stream.on("error", () => {});
     stream.end('{"text":"wait"}');
-    await eventually(() => waiting !== undefined, "the call runs");
+    await until(() => waiting !== undefined, "the call runs");
     assert.equal(order.length, 6);
     stream.close(constants.NGHTTP2_CANCEL);
-    await eventually(() => waiting?.cancelled?.code === 499, "it is cancelled");
+    await until(() => waiting?.cancelled?.code === 499, "it is cancelled");
   });
 });
 
@@ -471,7 +473,7 @@ test("a body that never ends is given up after requestTimeoutMs", async () => {
       assert.equal(answer[":status"], 408, path);
       stream.close();
     }
-    await eventually(() => failure instanceof Error, "the handler hears of it");
+    await until(() => failure instanceof Error, "the handler hears of it");
     assert.equal((await ask(session, { ":path": "/nowhere" })).status, 404);
   });
 });
@@ -493,7 +495,7 @@ test("stop tells HTTP/2 connections to go, lets open calls end and cuts off the 
       (answer) => answer.text,
       () => "cut off",
     );
-    await eventually(() => release !== undefined, "the call arrives");
+    await until(() => release !== undefined, "the call arrives");
     const cut = new AbortController();
     const idleClosed = once(idle, "close");
     const stopped = server.stop(cut.signal);
@@ -516,7 +518,7 @@ test("an HTTP/2 connection without a request is closed after maxConnectionIdleMs
     let reply = ask(busy, unary, '{"text":"long"}');
     for (;;) {
       reply.catch(() => {});
-      await Promise.race([closed, eventually(() => release !== undefined, "the call arrives")]);
+      await Promise.race([closed, until(() => release !== undefined, "the call arrives")]);
       if (release !== undefined) break;
       busy = connectHttp2(url);
       closed = once(busy, "close");
@@ -548,7 +550,7 @@ test("HttpServer looks after its HTTP/2 connections: it pings them, ends old one
     const session = connectHttp2(url);
     let pings = 0;
     session.on("ping", () => pings++);
-    await eventually(() => pings >= 2, "pings come");
+    await until(() => pings >= 2, "pings come");
     assert.equal((await ask(session, unary, '{"text":"a"}')).status, 200);
   });
   await withServer({ services, maxConnectionAgeMs: 20 }, async (url) => {

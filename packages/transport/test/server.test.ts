@@ -1,4 +1,5 @@
 // One listener: what it makes of the first bytes, over TCP and TLS, and all protocols behind it.
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpsRequest } from "node:https";
@@ -11,10 +12,11 @@ import { Context, createKey, run } from "@clew/context";
 import { type Call, createServiceClient, type Middleware, type ServiceClient, ServiceError, service } from "@clew/rpc";
 import { type ClientOptions, createClient, HttpServer, Server, type ServerOptions } from "@clew/transport";
 import { GrpcClient } from "@clew/transport/grpc";
+import { until } from "../../http2/test/until.ts";
 import { testCertificates } from "./certificates.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, echoImplementation, failureOf, texts } from "./grpc-echo.ts";
-import { eventually, RawConnection } from "./http-shelves.ts";
+import { RawConnection } from "./http-shelves.ts";
 import { ask, connectHttp2 } from "./http2-peer.ts";
 import { patientMs } from "./patient-ms.ts";
 
@@ -121,7 +123,7 @@ test("bytes may come one by one: each protocol is still told", async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   // Its settings, and the acknowledgement of ours: the rest of the preface was understood.
-  await eventually(() => http2.received.includes("\0\0\0\x04\x01\0\0\0\0"), "they are acknowledged");
+  await until(() => http2.received.includes("\0\0\0\x04\x01\0\0\0\0"), "they are acknowledged");
   assert.equal(http2.isClosed, false);
   http2.socket.destroy();
   // Requests that come in one piece with the first bytes, and many of them, are all read.
@@ -145,7 +147,7 @@ test("a peer that says too little in time is told, and only its socket is lost",
   ended.socket.end();
   await ended.closed();
   const dropped = new RawConnection(href).send("PR");
-  await eventually(() => dropped.socket.bytesWritten === 2, "the bytes are sent");
+  await until(() => dropped.socket.bytesWritten === 2, "the bytes are sent");
   dropped.socket.resetAndDestroy();
   const client = open(Echo, { endpoint: grpcEndpoint(server) });
   assert.equal((await client.unary({ text: "still here" })).text, "still here");
@@ -220,7 +222,7 @@ test("stop lets calls of every protocol end, refuses new ones, and closes what i
   await idle.until(/NOT_FOUND/);
   const silent = new RawConnection(http!.href);
   const hesitant = new RawConnection(http!.href).send("PR");
-  await eventually(() => silent.socket.readyState === "open" && hesitant.socket.bytesWritten > 0, "they connect");
+  await until(() => silent.socket.readyState === "open" && hesitant.socket.bytesWritten > 0, "they connect");
   const replies = [
     overHttp.unary({ text: "1" }).then((reply) => reply.text),
     overGrpc.unary({ text: "2" }).then((reply) => reply.text),
@@ -228,7 +230,7 @@ test("stop lets calls of every protocol end, refuses new ones, and closes what i
       (answer) => (JSON.parse(answer.text) as { text: string }).text,
     ),
   ];
-  await eventually(() => release.length === 3, "the calls arrive");
+  await until(() => release.length === 3, "the calls arrive");
   const stopped = server.stop(AbortSignal.timeout(patientMs));
   await Promise.all([idle.closed(), silent.closed(), hesitant.closed()]);
   await assert.rejects(fetch(http!));
@@ -248,7 +250,7 @@ test("stop cuts off what is open when its signal aborts; gRPC calls are told why
   const overHttp = open(Echo, { endpoint: http! });
   const overGrpc = open(Echo, { endpoint: grpc! });
   const failures = Promise.all([failureOf(overHttp.unary({})), failureOf(overGrpc.unary({}))]);
-  await eventually(() => calls.length === 2, "the calls arrive");
+  await until(() => calls.length === 2, "the calls arrive");
   const cut = new AbortController();
   const stopped = server.stop(cut.signal);
   cut.abort();
@@ -341,7 +343,7 @@ test("stop ends a handshake that is not over, and silent connections over TLS", 
   const silent = await connectSecurely(url, {});
   const http2 = connectHttp2(url, { ca });
   await once(http2, "remoteSettings");
-  await eventually(() => half.bytesWritten > 0, "it is sent");
+  await until(() => half.bytesWritten > 0, "it is sent");
   const closed = [untilClosed(half), untilClosed(silent), once(http2, "close")];
   await server.stop(AbortSignal.timeout(patientMs));
   await Promise.all(closed);

@@ -1,4 +1,5 @@
 // What every transport has to do, whatever is between its two ends.
+
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -22,8 +23,9 @@ import {
   service,
 } from "@clew/rpc";
 import type { CallAnnouncement } from "@clew/transport";
+import { until } from "../../http2/test/until.ts";
 import { Echo, type EchoMessageSchema, Shelves } from "./gen/test/v1/test_pb.ts";
-import { collect, failureOf, texts, until } from "./grpc-echo.ts";
+import { collect, failureOf, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 /** What servers of any transport take. */

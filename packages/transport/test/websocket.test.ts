@@ -1,4 +1,5 @@
 // Streams of requests over WebSocket, from callers that are not ours, and our caller to servers that are not.
+
 import assert from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
 import { describe, type TestContext, test } from "node:test";
@@ -12,9 +13,10 @@ import {
 } from "@clew/rpc";
 import { HttpClient, type HttpClientOptions, HttpServer, type Route } from "@clew/transport/http";
 import { WebSocket as OtherWebSocket, WebSocketServer } from "ws";
+import { until } from "../../http2/test/until.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { NoteSchema, Topics, UploadRequestSchema } from "./gen/test/v1/topics_pb.ts";
-import { eventually, RawConnection, withServer } from "./http-shelves.ts";
+import { RawConnection, withServer } from "./http-shelves.ts";
 import { noTopic, topics } from "./topics.ts";
 
 type Topic = ServiceClient<typeof Topics>;
@@ -304,7 +306,7 @@ describe("a server", () => {
         const socket = new OtherWebSocket(`${url.replace("http", "ws")}/v1/topics/t/chat`);
         socket.on("open", () => socket.send("{}"));
         socket.on("message", () => go(socket));
-        await eventually(() => calls[index]?.cancelled !== undefined && released === index + 1, "it is cancelled");
+        await until(() => calls[index]?.cancelled !== undefined && released === index + 1, "it is cancelled");
         assert.equal(calls[index]!.cancelled!.code, 499);
         socket.terminate();
       }
@@ -325,10 +327,10 @@ describe("a server", () => {
       ];
       for (const [index, go] of leave.entries()) {
         const connection = ask(url, "/v1/topics/t/chat");
-        await eventually(() => calls.length === index + 1, "the middleware has the call");
+        await until(() => calls.length === index + 1, "the middleware has the call");
         assert.equal(calls[index]!.cancelled, undefined);
         go(connection);
-        await eventually(() => calls[index]!.cancelled !== undefined, "it is cancelled");
+        await until(() => calls[index]!.cancelled !== undefined, "it is cancelled");
         assert.equal(calls[index]!.cancelled!.code, 499);
         connection.socket.destroy();
       }
@@ -345,7 +347,7 @@ describe("a server", () => {
       const text = (word: string): string => frame(`{"note":{"text":"${word}"}}`);
       const connection = new RawConnection(url);
       connection.send(`GET /v1/topics/t/chat HTTP/1.1\r\nhost: x\r\n${handshake}${key}\r\n${text("one")}`);
-      await eventually(() => letIn !== undefined, "the middleware has the call");
+      await until(() => letIn !== undefined, "the middleware has the call");
       await new Promise<void>((resolve) => connection.socket.write(text("two"), "latin1", () => resolve()));
       // The server has had the time to read that: it answered another request.
       assert.equal((await fetch(new URL("/nowhere", url))).status, 404);
@@ -381,7 +383,7 @@ describe("a server", () => {
       }
       const reply = client.upload(flood());
       let before = -1;
-      await eventually(() => {
+      await until(() => {
         const isSame = calls.length === 1 && before === sent;
         before = sent;
         return isSame;
@@ -404,7 +406,7 @@ describe("a server", () => {
       const alive = new OtherWebSocket(`${url.replace("http", "ws")}/v1/topics/t/chat`);
       let pings = 0;
       alive.on("ping", () => pings++);
-      await eventually(() => pings > 5, "it is asked again and again");
+      await until(() => pings > 5, "it is asked again and again");
       assert.equal(alive.readyState, alive.OPEN);
       alive.terminate();
     });
@@ -418,7 +420,7 @@ describe("a server", () => {
     const chat = new OtherWebSocket(`${target}v1/topics/t/chat`);
     const upload = new OtherWebSocket(`${target}v1/topics/t/upload`);
     const ended = [talk(chat), talk(upload)];
-    await eventually(() => chat.readyState === 1 && upload.readyState === 1, "both are open");
+    await until(() => chat.readyState === 1 && upload.readyState === 1, "both are open");
     const cut = new AbortController();
     const stopped = server.stop(cut.signal);
     const stoppedFrame = '\x1estatus:{"code":503,"reason":"SERVER_STOPPED","message":"the server stops","metadata":{}}';
