@@ -47,6 +47,16 @@ export function createRemoteContext(
 }
 
 /** The one value of a header; the first where there are several. */
-export function firstValue(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
+export function firstValue(value: unknown): string | undefined {
+  return typeof value === "string" ? value : textsOf(value)[0];
+}
+
+/** The values of a header that is there several times. What is no text is none: the carrier may be a message's, and hold anything. */
+export function textsOf(value: unknown): readonly string[] {
+  if (typeof value !== "object") return [];
+  try {
+    return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+  } catch {
+    return [];
+  }
 }

@@ -61,7 +61,14 @@ test("what is thrown is recorded, marks the span as failed and is thrown on", as
 });
 
 test("anything can be thrown", () => {
-  for (const thrown of [undefined, null, 0, "text", Symbol("s"), Object.create(null)]) {
+  const { proxy: unreadable, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const silent = Object.defineProperty(new Error(), "message", {
+    get() {
+      throw new Error("while it is read");
+    },
+  });
+  for (const thrown of [undefined, null, 0, "text", Symbol("s"), Object.create(null), unreadable, silent]) {
     spans.length = 0;
     const seen: unknown[] = [];
     try {
@@ -71,7 +78,8 @@ test("anything can be thrown", () => {
     } catch (error) {
       seen.push(error);
     }
-    assert.deepEqual(seen, [thrown]);
+    assert.equal(seen.length, 1);
+    assert.ok(Object.is(seen[0], thrown));
     assert.equal(spans[0]!.statusCode, SpanStatusCode.ERROR);
   }
 });

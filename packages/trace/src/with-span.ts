@@ -34,33 +34,46 @@ function runInside<R>(span: Span, fn: (span: Span) => R): R {
   try {
     result = fn(span);
   } catch (error) {
-    fail(span, error);
+    markFailed(span, error);
+    span.end();
     throw error;
   }
-  if (!isPromiseLike(result)) {
+  const promise = promiseOf(result);
+  if (promise === undefined) {
     span.end();
     return result;
   }
-  // What a foreign `then` returns is its own affair.
-  const promise =
-    result instanceof Promise ? result : new Promise<unknown>((resolve, reject) => result.then(resolve, reject));
   return promise.then(
     (value: unknown) => {
       span.end();
       return value;
     },
     (error: unknown) => {
-      fail(span, error);
+      markFailed(span, error);
+      span.end();
       throw error;
     },
   ) as R;
 }
 
-function fail(span: Span, error: unknown): void {
-  // Anything can be thrown; the span says "[object]" to what is not text.
-  span.recordException(error as Exception);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: (error instanceof Error ? error.message : error) as string });
-  span.end();
+/** Says of a span what made it fail. Anything can be thrown; the span says "[object]" to what is not text. */
+export function markFailed(span: Span, thrown: unknown): void {
+  let message = thrown;
+  try {
+    if (thrown instanceof Error) message = thrown.message;
+  } catch {
+    // What throws when it is looked at must not take the place of what was thrown.
+  }
+  span.recordException(thrown as Exception);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: message as string });
+}
+
+/** What is awaited when `value` is, begun in the context that is current now; undefined when it is no promise of any kind. */
+export function promiseOf(value: unknown): Promise<unknown> | undefined {
+  if (value instanceof Promise) return value;
+  if (!isPromiseLike(value)) return undefined;
+  // What a foreign `then` returns is its own affair.
+  return new Promise<unknown>((resolve, reject) => value.then(resolve, reject));
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

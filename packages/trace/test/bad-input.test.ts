@@ -1,11 +1,21 @@
 // Nothing a caller sends and nothing an app hands over throws, or costs more than a new trace. Fixed seeds.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { type SpanData, TracerProvider } from "@clew/trace";
 import { JaegerPropagator } from "@clew/trace/jaeger";
-import { GrpcTraceBinPropagator } from "@clew/trace/opencensus";
+import { GrpcTraceBinPropagator, OpenCensusTracer } from "@clew/trace/opencensus";
+import { OpenTracingTracer } from "@clew/trace/opentracing";
 import { createPropagator, encodeRequest } from "@clew/trace/otel";
-import { SkyWalkingPropagator } from "@clew/trace/skywalking";
+import {
+  addLog,
+  createEntrySpan,
+  createExitSpan,
+  createLocalSpan,
+  runWithCorrelation,
+  SkyWalkingPropagator,
+  setTag,
+  traced,
+} from "@clew/trace/skywalking";
 import { XRayPropagator } from "@clew/trace/xray";
 import { B3Propagator } from "@clew/trace/zipkin";
 import {
@@ -142,6 +152,11 @@ test("no header, however malformed, costs more than a new trace", () => {
   assert.doesNotThrow(() => encodeRequest(processor.spans));
 });
 
+// For what speaks to the global API.
+const registered = new TracerProvider({ processor: keepSpans(), propagator: createPropagator(), env: {} });
+before(() => void registered.register());
+after(() => registered.shutdown());
+
 const poisoned = {
   get boom(): never {
     throw new Error("a getter");
@@ -243,3 +258,68 @@ test("no value throws, wherever it is put, and what is kept can be encoded", () 
   assert.ok(processor.spans.every((span: SpanData) => Number.isFinite(span.startUs) && span.endUs >= span.startUs));
 });
 const span0 = { traceId, spanId, traceFlags: 1 };
+
+test("a carrier may hold anything under a header's name", () => {
+  for (const [propagator, headers] of propagators) {
+    const names = Object.keys(headers);
+    for (const value of values) {
+      const carrier = Object.fromEntries(names.map((name) => [name, value()])) as Record<string, string>;
+      const listed = Object.fromEntries(names.map((name) => [name, [value()]])) as unknown as Record<string, string[]>;
+      for (const given of [carrier, listed]) {
+        assert.equal(trace.getSpanContext(propagator.extract(ROOT_CONTEXT, given, getter)), undefined);
+      }
+    }
+  }
+});
+
+test("the toolkit throws at nothing, and what the app throws stays what it was", () => {
+  for (const value of values) {
+    const any = value() as never;
+    createEntrySpan(any, () => any).stop();
+    createExitSpan(any, any, () => {}).stop();
+    const span = createLocalSpan(any).setTag(any, any).addLog(any, any, "a").addEvent(any, any);
+    span.error(any).setOperationName(any).setComponent(any).stop();
+    runWithCorrelation(any, any, () => {
+      setTag(any, any);
+      addLog(any, any);
+    });
+    const seen: unknown[] = [];
+    try {
+      traced("work", () => {
+        throw any;
+      })();
+    } catch (thrown) {
+      seen.push(thrown);
+    }
+    assert.ok(Object.is(seen[0], any));
+  }
+});
+
+test("the bridges throw at nothing", () => {
+  const opentracing = new OpenTracingTracer();
+  const opencensus = new OpenCensusTracer();
+  for (const value of values) {
+    const any = value() as never;
+    opentracing.startSpan(any, any).log(any, any).addTags(any).setTag(any, any).setBaggageItem(any, any).finish(any);
+    const span = opentracing.startSpan("work", { childOf: any, tags: any, references: any, startTime: any });
+    span.log({ event: any, "error.object": any, field: any }).finish();
+    opentracing.startSpan("work", { references: [any], tags: { "span.kind": any, error: any } }).finish();
+    for (const format of ["binary", "http_headers", any]) {
+      opentracing.inject(any, format, any);
+      opentracing.inject(span, format, any);
+      opentracing.extract(format, any);
+      opentracing.extract(format, { buffer: any, traceparent: any, baggage: any });
+    }
+    opencensus.startRootSpan({ name: any, kind: any, spanContext: any }, (root) => root.end());
+    const spanContext = { traceId: any, spanId: any, options: any };
+    opencensus.startRootSpan({ name: "work", spanContext }, (root) => {
+      root.addAttribute(any, any);
+      root.addAnnotation(any, any, any);
+      root.addMessageEvent(any, any, any, any, any);
+      root.addLink(any, any, any, any);
+      root.setStatus(any, any);
+      root.startChildSpan({ name: any, kind: any }).end();
+      root.end();
+    });
+  }
+});

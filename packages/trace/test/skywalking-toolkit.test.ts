@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { type BatchResult, TracerProvider } from "@clew/trace";
+import { type BatchResult, TracerProvider, withSpan } from "@clew/trace";
 import {
+  addEvent,
   addLog,
   captureContext,
   continueContext,
   createEntrySpan,
   createExitSpan,
   createLocalSpan,
+  error,
   getCorrelation,
   getSegmentId,
   getSpanId,
@@ -17,9 +19,12 @@ import {
   type SegmentData,
   SegmentProcessor,
   SkyWalkingPropagator,
+  setComponent,
+  setOperationName,
   setTag,
   traced,
 } from "@clew/trace/skywalking";
+import { trace } from "@opentelemetry/api";
 
 const identity = { service: "shop", instance: "shop-1", env: {} };
 let segments: SegmentData[] = [];
@@ -128,6 +133,48 @@ test("a correlation travels with the calls made in it", () => {
   const entry = createEntrySpan("b", (name) => headers[name]);
   entry.run(() => assert.equal(getCorrelation("user"), "ann"));
   entry.stop();
+});
+
+test("tags, logs, events, names, components and errors of the active span, wherever it was made", async () => {
+  await flush();
+  segments = [];
+  createEntrySpan("/raw").run(() => {
+    withSpan("work", () => {
+      setOperationName("look up");
+      setComponent(31);
+      addEvent("warn", "careful");
+      error(new TypeError("broken"));
+    });
+    setOperationName("/orders/{id}");
+    trace.getActiveSpan()?.end();
+  });
+  const [segment] = await flush();
+  assert.deepEqual(
+    segment!.spans.map(({ operation, isError }) => [operation, isError]),
+    [
+      ["/orders/{id}", false],
+      ["look up", true],
+    ],
+  );
+  const work = segment!.spans[1]!;
+  assert.equal(work.componentId, 31);
+  assert.deepEqual(work.logs[0]!.data, ["warn", "careful"]);
+  assert.deepEqual(work.logs[1]!.data.slice(0, 6), ["event", "error", "error.kind", "TypeError", "message", "broken"]);
+});
+
+test("a traced thing that does its work when it is awaited does it inside the span", async () => {
+  const query = traced("query", () => ({
+    // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
+    then: (resolve: (spanId: number) => void) => void setImmediate(() => resolve(getSpanId())),
+  }));
+  const entry = createEntrySpan("root");
+  await entry.run(async () => assert.equal(await query(), 1));
+  entry.stop();
+  const segment = (await flush()).at(-1)!;
+  assert.deepEqual(
+    segment.spans.map(({ operation }) => operation),
+    ["root", "query"],
+  );
 });
 
 test("traced functions: values, throws, promises, generators of both kinds", async () => {

@@ -11,11 +11,17 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { ContextManager, toClewContext } from "../context-manager.ts";
-import { createRemoteContext } from "../remote-context.ts";
+import { createRemoteContext, parseSpanId, parseTraceId, type RemoteSpanContext } from "../remote-context.ts";
 
-/** OpenCensus's kinds. */
-const kinds: readonly SpanKind[] = [SpanKind.INTERNAL, SpanKind.SERVER, SpanKind.CLIENT];
-const messageTypes = ["UNSPECIFIED", "SENT", "RECEIVED"] as const;
+/** OpenCensus's numbers. */
+const kinds: ReadonlyMap<number, SpanKind> = new Map([
+  [1, SpanKind.SERVER],
+  [2, SpanKind.CLIENT],
+]);
+const messageTypes: ReadonlyMap<number, string> = new Map([
+  [1, "SENT"],
+  [2, "RECEIVED"],
+]);
 
 /** What spans of {@link OpenCensusTracer} start with. */
 export interface OpenCensusSpanOptions {
@@ -48,15 +54,7 @@ export class OpenCensusTracer {
 
   /** Starts a span, below the caller's when it is told, and calls `fn` with it as the active one. `fn` ends it. */
   startRootSpan<R>(options: OpenCensusSpanOptions, fn: (root: OpenCensusSpan) => R): R {
-    const { spanContext } = options;
-    const parent =
-      spanContext === undefined
-        ? undefined
-        : createRemoteContext(
-            spanContext.traceId,
-            spanContext.spanId,
-            spanContext.options === undefined ? undefined : (spanContext.options & 1) === 1,
-          );
+    const parent = parentOf(options.spanContext);
     const around: Context =
       parent === undefined ? trace.deleteSpan(current()) : trace.setSpanContext(current(), parent);
     const span = this.#tracer.startSpan(options.name, spanOptionsOf(options), around);
@@ -119,7 +117,7 @@ export class OpenCensusSpan {
 
   /** `type` is 1 for a message sent, 2 for one received; sizes are bytes. */
   addMessageEvent(type: number, id: unknown, timestamp?: TimeInput, size?: number, compressedSize?: number): void {
-    const attributes: Attributes = { "message.type": messageTypes[type] ?? messageTypes[0], "message.id": id };
+    const attributes: Attributes = { "message.type": messageTypes.get(type) ?? "UNSPECIFIED", "message.id": id };
     if (size !== undefined) attributes["message.uncompressed_size"] = size;
     if (compressedSize !== undefined) attributes["message.compressed_size"] = compressedSize;
     this.span.addEvent("message", attributes, timestamp);
@@ -127,7 +125,14 @@ export class OpenCensusSpan {
 
   addLink(traceId: string, spanId: string, type = 0, attributes: Readonly<Record<string, unknown>> = {}): void {
     const context = { traceId, spanId, traceFlags: 0, isRemote: true };
-    this.span.addLink({ context, attributes: { ...attributes, "opencensus.link_type": type } as Attributes });
+    const all: Attributes = {};
+    try {
+      Object.assign(all, attributes);
+    } catch {
+      // What was read before one that throws is kept.
+    }
+    all["opencensus.link_type"] = type;
+    this.span.addLink({ context, attributes: all });
   }
 
   /** A code of gRPC's: 0 is fine, everything else an error. */
@@ -142,5 +147,19 @@ export class OpenCensusSpan {
 }
 
 function spanOptionsOf({ kind = 0 }: OpenCensusSpanOptions): SpanOptions {
-  return { kind: kinds[kind] ?? SpanKind.INTERNAL };
+  return { kind: kinds.get(kind) ?? SpanKind.INTERNAL };
+}
+
+/** Whom the app says it was called by; undefined when it says nothing, or what no ids are. */
+function parentOf(given: OpenCensusSpanOptions["spanContext"]): RemoteSpanContext | undefined {
+  try {
+    if (typeof given?.traceId !== "string" || typeof given.spanId !== "string") return undefined;
+    const traceId = parseTraceId(given.traceId);
+    const spanId = parseSpanId(given.spanId);
+    if (traceId === undefined || spanId === undefined) return undefined;
+    const isSampled = typeof given.options === "number" ? (given.options & 1) === 1 : undefined;
+    return createRemoteContext(traceId, spanId, isSampled);
+  } catch {
+    return undefined;
+  }
 }

@@ -59,7 +59,10 @@ export class OpenTracingTracer {
   }
 
   startSpan(name: string, options: OpenTracingSpanOptions = {}): OpenTracingSpan {
-    const references = referencesOf(options);
+    const given = (name: keyof OpenTracingSpanOptions): unknown => read(options, name);
+    const references = referencesOf(given("childOf"), given("references"));
+    const tags = given("tags");
+    const startTime = given("startTime") as number | undefined;
     const parent = references.find(({ type }) => type === "child_of") ?? references[0];
     const links: Link[] = [];
     for (const reference of references) {
@@ -67,40 +70,45 @@ export class OpenTracingTracer {
       const context = reference.context.span.spanContext();
       links.push({ context, attributes: { "opentracing.ref_type": reference.type } });
     }
-    const spanOptions: SpanOptions = { kind: kindOf(options.tags), links };
-    if (options.startTime !== undefined) spanOptions.startTime = options.startTime;
+    const spanOptions: SpanOptions = { kind: kindOf(read(tags, "span.kind")), links };
+    if (startTime !== undefined) spanOptions.startTime = startTime;
     const around: Context = parent === undefined ? current() : trace.setSpan(ROOT_CONTEXT, parent.context.span);
     const baggage = parent === undefined ? propagation.getBaggage(around) : parent.context.baggage;
     const span = new OpenTracingSpan(this, this.#tracer.startSpan(name, spanOptions, around), baggage);
-    return span.addTags(options.tags ?? {});
+    return span.addTags(tags as OpenTracingSpanOptions["tags"] & {});
   }
 
   /** Writes headers (`text_map`, `http_headers`) into an object, or OpenCensus's bytes (`binary`) into its `buffer`. */
   inject(spanContext: unknown, format: string, carrier: unknown): void {
     const context = contextOf(spanContext);
     if (context === undefined || typeof carrier !== "object" || carrier === null) return;
+    const set = (key: string, value: unknown): void => {
+      try {
+        Reflect.set(carrier, key, value);
+      } catch {
+        // A carrier that takes nothing gets nothing.
+      }
+    };
     if (format === "binary") {
-      (carrier as { buffer?: unknown }).buffer = Buffer.from(formatGrpcTraceBin(context.span.spanContext()), "base64");
+      set("buffer", Buffer.from(formatGrpcTraceBin(context.span.spanContext()), "base64"));
       return;
     }
     const around = trace.setSpan(ROOT_CONTEXT, context.span);
     const full = context.baggage === undefined ? around : propagation.setBaggage(around, context.baggage);
-    this.#propagator.inject(full, carrier, { set: (target, key, value) => Reflect.set(target as object, key, value) });
+    this.#propagator.inject(full, carrier, { set: (_, key, value) => set(key, value) });
   }
 
   /** What {@link inject} wrote; null when there is nothing, or it is malformed. */
   extract(format: string, carrier: unknown): OpenTracingSpanContext | null {
     if (typeof carrier !== "object" || carrier === null) return null;
     if (format === "binary") {
-      const { buffer } = carrier as { buffer?: unknown };
-      const bytes =
-        Array.isArray(buffer) || buffer instanceof Uint8Array ? Buffer.from(buffer as Uint8Array) : undefined;
+      const bytes = bytesOf(read(carrier, "buffer"));
       const found = bytes === undefined ? undefined : parseGrpcTraceBin(bytes.toString("base64"));
       return found === undefined ? null : new OpenTracingSpanContext(trace.wrapSpanContext(found), undefined);
     }
     const context = this.#propagator.extract(ROOT_CONTEXT, carrier, {
-      get: (source, key) => textOf((source as Record<string, unknown>)[key]),
-      keys: (source) => Object.keys(source as object),
+      get: (source, key) => textOf(read(source, key)),
+      keys: keysOf,
     });
     const span = trace.getSpan(context);
     return span === undefined ? null : new OpenTracingSpanContext(span, propagation.getBaggage(context));
@@ -172,16 +180,21 @@ export class OpenTracingSpan {
   }
 
   addTags(tags: Readonly<Record<string, unknown>>): this {
-    for (const key of Object.keys(tags)) this.setTag(key, tags[key]);
+    for (const key of keysOf(tags)) this.setTag(key, read(tags, key));
     return this;
   }
 
   /** `timestamp` is unix milliseconds. */
   log(fields: Readonly<Record<string, unknown>>, timestamp?: number): this {
     const { span } = this.#context;
-    const { event, "error.object": error, ...rest } = fields;
-    if (error !== undefined) span.recordException(error as Exception, timestamp);
-    else span.addEvent(textOf(event) ?? "log", rest as Attributes, timestamp);
+    const error = read(fields, "error.object");
+    if (error !== undefined) {
+      span.recordException(error as Exception, timestamp);
+      return this;
+    }
+    const rest: Attributes = {};
+    for (const key of keysOf(fields)) if (key !== "event") rest[key] = read(fields, key) as string;
+    span.addEvent(textOf(read(fields, "event")) ?? "log", rest, timestamp);
     return this;
   }
 
@@ -200,21 +213,55 @@ interface Reference {
   readonly context: OpenTracingSpanContext;
 }
 
-function referencesOf({ childOf, references }: OpenTracingSpanOptions): Reference[] {
+function referencesOf(childOf: unknown, references: unknown): Reference[] {
   const found: Reference[] = [];
   const parent = contextOf(childOf);
   if (parent !== undefined) found.push({ type: "child_of", context: parent });
-  for (const reference of references ?? []) {
-    const context = contextOf(reference.referencedContext());
-    if (context !== undefined) found.push({ type: reference.type(), context });
+  try {
+    for (const reference of (references ?? []) as readonly OpenTracingReference[]) {
+      const context = contextOf(reference.referencedContext());
+      if (context !== undefined) found.push({ type: reference.type(), context });
+    }
+  } catch {
+    // What is no reference leads nowhere; those before it count.
   }
   return found;
 }
 
+/** What a user's object says under `key`; undefined where that throws, and of what is no object. */
+function read(given: unknown, key: string): unknown {
+  try {
+    return (given as Readonly<Record<string, unknown>>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function keysOf(given: unknown): string[] {
+  try {
+    return typeof given === "object" && given !== null ? Object.keys(given) : [];
+  } catch {
+    return [];
+  }
+}
+
+function bytesOf(given: unknown): Buffer | undefined {
+  try {
+    return Array.isArray(given) || given instanceof Uint8Array ? Buffer.from(given as Uint8Array) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A span can stand for its context everywhere. */
 function contextOf(given: unknown): OpenTracingSpanContext | undefined {
-  if (given instanceof OpenTracingSpan) return given.context();
-  return given instanceof OpenTracingSpanContext ? given : undefined;
+  try {
+    if (given instanceof OpenTracingSpan) return given.context();
+    return given instanceof OpenTracingSpanContext ? given : undefined;
+  } catch {
+    // A proxy that will not say what it is.
+    return undefined;
+  }
 }
 
 const kinds: Readonly<Record<string, SpanKind>> = {
@@ -228,8 +275,7 @@ function isKind(value: unknown): value is string {
   return typeof value === "string" && Object.hasOwn(kinds, value);
 }
 
-function kindOf(tags: OpenTracingSpanOptions["tags"]): SpanKind {
-  const kind = tags?.["span.kind"];
+function kindOf(kind: unknown): SpanKind {
   return isKind(kind) ? kinds[kind]! : SpanKind.INTERNAL;
 }
 

@@ -13,6 +13,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { noSpanId, noTraceId } from "../ids.ts";
+import { textsOf } from "../remote-context.ts";
 import { isTracingSuppressed } from "../suppress-tracing.ts";
 import { TraceState } from "./trace-state.ts";
 
@@ -214,12 +215,15 @@ export function createPropagator(): TextMapPropagator {
 }
 
 /** A header that must be there once. */
-function onlyValue(value: string | string[] | undefined): string | undefined {
-  if (!Array.isArray(value)) return value;
-  return value.length === 1 ? value[0] : undefined;
+function onlyValue(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const texts = textsOf(value);
+  return texts.length === 1 ? texts[0] : undefined;
 }
 
 /** A header that may be there several times, as if it were one. */
-function joinValues(value: string | string[] | undefined, separator: string): string | undefined {
-  return Array.isArray(value) ? value.join(separator) : value;
+function joinValues(value: unknown, separator: string): string | undefined {
+  if (typeof value === "string") return value;
+  const texts = textsOf(value);
+  return texts.length === 0 ? undefined : texts.join(separator);
 }

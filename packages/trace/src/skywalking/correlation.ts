@@ -29,6 +29,7 @@ export function setCorrelation(
   value: string,
   limits: CorrelationLimits = defaultCorrelationLimits,
 ): Context | undefined {
+  if (typeof key !== "string" || typeof value !== "string") return undefined;
   if (key === "" || value.length > limits.maxValueLength) return undefined;
   const baggage = propagation.getBaggage(context) ?? propagation.createBaggage();
   if (value === "") return propagation.setBaggage(context, baggage.removeEntry(key));

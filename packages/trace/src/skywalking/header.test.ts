@@ -60,6 +60,14 @@ test("other agents' quirks cost no trace: empty fields at the end, more fields, 
   assert.equal(parseSw8(`1-${trace}-${segment}-0-%%-YQ-YQ-YQ`)?.place.service, "");
 });
 
+// Go's agent adds headers where it should set them, and a request that is sent again has them twice.
+test("a header that came twice counts as its first, whoever joined them", () => {
+  for (const joint of [",", ", "]) {
+    assert.deepEqual(parseSw8(sample + joint + sample), parseSw8(sample));
+    assert.deepEqual(parseExtension(`1-170${joint}0-180`), { skipAnalysis: true, sentAtMs: 170 });
+  }
+});
+
 test("no field is empty on sending, and names are cut", () => {
   const header = formatSw8({
     place: {

@@ -27,11 +27,12 @@ const base64Pattern = /^[A-Za-z0-9+/_]+={0,2}$/;
 
 /**
  * What `sw8` tells (Cross Process Propagation Headers Protocol v3): eight fields between dashes, texts in base64. Undefined when it
- * makes no sense; then there is a new trace. Other agents leave the last three empty, and there may be more fields.
+ * makes no sense; then there is a new trace. Other agents leave the last three empty, there may be more fields, and Go's agent sends the
+ * header twice when a request is sent again: the first counts.
  */
 export function parseSw8(header: string): Sw8 | undefined {
   if (header.length > maxHeaderLength) return undefined;
-  const [sample, trace, segment, number, service, instance, endpoint, address] = header.split("-", 8);
+  const [sample, trace, segment, number, service, instance, endpoint, address] = firstOf(header).split("-", 8);
   if (address === undefined || !/^\d{1,10}$/.test(number!) || Number(number) > 0x7fff_ffff) return undefined;
   const traceId = decode(trace!);
   const segmentId = decode(segment!);
@@ -108,7 +109,7 @@ export interface Extension {
 
 /** `sw8-x`: `<mode>-<time of sending>`; both may be missing or blank. */
 export function parseExtension(header: string): Extension {
-  const [mode = "", time = ""] = header.split("-", 2);
+  const [mode = "", time = ""] = firstOf(header).split("-", 2);
   const text = time.trim();
   return { skipAnalysis: mode.trim() === "1", sentAtMs: /^\d{1,15}$/.test(text) ? Number(text) : undefined };
 }
@@ -116,6 +117,12 @@ export function parseExtension(header: string): Extension {
 /** A header may not end in a space, which is how Java's agent writes a time that is missing. */
 export function formatExtension({ skipAnalysis, sentAtMs }: Extension): string {
   return `${skipAnalysis ? 1 : 0}-${sentAtMs ?? ""}`;
+}
+
+/** Of a header that was there several times, joined with commas. */
+function firstOf(header: string): string {
+  const comma = header.indexOf(",");
+  return comma === -1 ? header : header.slice(0, comma);
 }
 
 function encode(text: string): string {

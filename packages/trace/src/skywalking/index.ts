@@ -6,6 +6,7 @@ export { SegmentProcessor, type SegmentProcessorOptions, type SegmentStats } fro
 export {
   type ActivePlace,
   activePlace,
+  addEvent,
   addLog,
   type Captured,
   captureContext,
@@ -13,7 +14,9 @@ export {
   createEntrySpan,
   createExitSpan,
   createLocalSpan,
+  type EventType,
   type Extractor,
+  error,
   formatLogContext,
   getCorrelation,
   getSegmentId,
@@ -22,6 +25,8 @@ export {
   type Injector,
   runWithCorrelation,
   type SpanHandle,
+  setComponent,
+  setOperationName,
   setTag,
   traced,
 } from "./toolkit.ts";
@@ -31,6 +36,7 @@ export {
 export { correlationOf, setCorrelation } from "./correlation.ts";
 export { decodeSegment, sliceSegments } from "./decode.ts";
 export { decodeCommands } from "./decode-commands.ts";
+export { dynamicSamplerChecks } from "./dynamic-sampler.ts";
 export { encodeSegment, encodeSegments } from "./encode.ts";
 export {
   collectMeters,
@@ -55,10 +61,11 @@ export {
   parseSw8,
   type Sw8,
 } from "./header.ts";
-export { ipv4Addresses, resolveIdentity } from "./identity.ts";
+export { identityChecks, ipv4Addresses, resolveIdentity } from "./identity.ts";
 export { foreignTraceId, IdGenerator, type IdGeneratorOptions, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
 export { pairsToJson, segmentFromJson, segmentToJson } from "./json.ts";
 export { operationOf } from "./operation.ts";
+export { skyWalkingPropagatorChecks } from "./propagator.ts";
 export type {
   Command,
   InstanceData,
@@ -77,6 +84,6 @@ export {
   SpanLayer,
   SpanType,
 } from "./segment-data.ts";
-export type { SegmentExporter } from "./segment-processor.ts";
+export { type SegmentExporter, segmentProcessorChecks } from "./segment-processor.ts";
 export { segmentToSpans } from "./to-spans.ts";
 export { placeOf } from "./toolkit.ts";

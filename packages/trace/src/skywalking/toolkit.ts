@@ -1,7 +1,6 @@
 import { type Context, current, run, snapshot } from "@clew/context";
 import {
   type Attributes,
-  type Exception,
   type Context as OtelContext,
   type Span as OtelSpan,
   propagation,
@@ -9,8 +8,10 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
+import { toName } from "../attributes.ts";
 import { toClewContext } from "../context-manager.ts";
 import { Span } from "../span.ts";
+import { markFailed, promiseOf } from "../with-span.ts";
 import { correlationOf, setCorrelation as withCorrelation } from "./correlation.ts";
 import type { Identity } from "./identity.ts";
 import { foreignTraceId } from "./ids.ts";
@@ -19,8 +20,10 @@ import { segmentBookOf } from "./segment-book.ts";
 
 // The functions of SkyWalking's toolkits, under their names, over OpenTelemetry's API: whatever provider is registered makes the spans.
 
-/** Gives the value of a header; undefined when there is none. */
-export type Extractor = (name: string) => string | undefined;
+/** Gives the value of a header; undefined or null when there is none. */
+export type Extractor = (name: string) => string | null | undefined;
+/** How grave an event is. */
+export type EventType = "debug" | "info" | "warn" | "error";
 /** Takes a header that is to be sent. */
 export type Injector = (name: string, value: string) => void;
 
@@ -34,7 +37,7 @@ export interface SpanHandle {
   /** Adds one log entry: key, value, key, value. */
   addLog(...pairs: string[]): SpanHandle;
   /** Adds a log entry with one word of how grave it is. */
-  addEvent(type: "debug" | "info" | "warn" | "error", text: string): SpanHandle;
+  addEvent(type: EventType, text: string): SpanHandle;
   /** Marks the span as failed, and tells why. */
   error(reason?: unknown): SpanHandle;
   setOperationName(operation: string): SpanHandle;
@@ -70,19 +73,17 @@ class Handle implements SpanHandle {
   }
 
   addLog(...pairs: string[]): this {
-    this.span.addEvent("", toAttributes(pairs));
+    putLog(this.span, pairs);
     return this;
   }
 
-  addEvent(type: "debug" | "info" | "warn" | "error", text: string): this {
-    this.span.addEvent("", { [type]: text });
+  addEvent(type: EventType, text: string): this {
+    putLog(this.span, [type, text]);
     return this;
   }
 
   error(reason?: unknown): this {
-    const message = reason instanceof Error ? reason.message : reason === undefined ? undefined : String(reason);
-    if (reason !== undefined) this.span.recordException(reason as Exception);
-    this.span.setStatus({ code: SpanStatusCode.ERROR, ...(message === undefined ? {} : { message }) });
+    putError(this.span, reason);
     return this;
   }
 
@@ -92,7 +93,7 @@ class Handle implements SpanHandle {
   }
 
   setComponent(id: number): this {
-    this.span.setAttribute("sw.component_id", id);
+    this.span.setAttribute(componentKey, id);
     return this;
   }
 
@@ -113,17 +114,25 @@ class Handle implements SpanHandle {
   }
 }
 
-function toAttributes(pairs: readonly string[]): Attributes {
+const componentKey = "sw.component_id";
+
+/** Key, value, key, value, under no name: SkyWalking's logs have none. */
+function putLog(span: OtelSpan, pairs: readonly string[]): void {
   const attributes: Attributes = {};
-  for (let index = 0; index < pairs.length; index += 2) attributes[pairs[index]!] = pairs[index + 1] ?? "";
-  return attributes;
+  for (let index = 0; index < pairs.length; index += 2) attributes[toName(pairs[index])] = pairs[index + 1] ?? "";
+  span.addEvent("", attributes);
+}
+
+function putError(span: OtelSpan, reason: unknown): void {
+  if (reason === undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+  else markFailed(span, reason);
 }
 
 /** Starts the span of work that somebody asked for. `extractor` reads the caller's headers, whichever the propagator speaks. */
 export function createEntrySpan(operation: string, extractor?: Extractor): SpanHandle {
   let context: OtelContext = current();
   if (extractor !== undefined) {
-    const getter = { get: (_: unknown, name: string) => extractor(name), keys: () => [] };
+    const getter = { get: (_: unknown, name: string) => extractor(name) ?? undefined, keys: () => [] };
     context = propagation.extract(context, undefined, getter);
   }
   return start(operation, SpanKind.SERVER, context);
@@ -132,12 +141,13 @@ export function createEntrySpan(operation: string, extractor?: Extractor): SpanH
 /** Starts the span of a call to `peer`, `host:port`. `injector` takes the headers to send, whichever the propagator speaks. */
 export function createExitSpan(operation: string, peer: string, injector?: Injector): SpanHandle {
   const handle = start(operation, SpanKind.CLIENT, current());
-  const match = /^(.*):(\d{1,5})$/.exec(peer);
-  handle.span.setAttribute("server.address", match === null ? peer : match[1]!);
+  const address = toName(peer);
+  const match = /^(.*):(\d{1,5})$/.exec(address);
+  handle.span.setAttribute("server.address", match === null ? address : match[1]!);
   if (match !== null) handle.span.setAttribute("server.port", Number(match[2]));
   if (injector !== undefined) {
     const setter = { set: (_: unknown, name: string, value: string) => injector(name, value) };
-    propagation.inject(setTargetAddress(handle.context, peer), undefined, setter);
+    propagation.inject(setTargetAddress(handle.context, address), undefined, setter);
   }
   return handle;
 }
@@ -218,7 +228,29 @@ export function setTag(key: string, value: string): void {
 
 /** Adds a log entry to the active span: key, value, key, value. */
 export function addLog(...pairs: string[]): void {
-  trace.getActiveSpan()?.addEvent("", toAttributes(pairs));
+  const span = trace.getActiveSpan();
+  if (span !== undefined) putLog(span, pairs);
+}
+
+/** Adds a log entry to the active span, with one word of how grave it is. */
+export function addEvent(type: EventType, text: string): void {
+  addLog(type, text);
+}
+
+/** Marks the active span as failed, and tells why. */
+export function error(reason?: unknown): void {
+  const span = trace.getActiveSpan();
+  if (span !== undefined) putError(span, reason);
+}
+
+/** Gives the active span another name: a route, once it is known. */
+export function setOperationName(operation: string): void {
+  trace.getActiveSpan()?.updateName(operation);
+}
+
+/** Tells what the active span has to do with: a number of SkyWalking's component-libraries.yml. */
+export function setComponent(id: number): void {
+  trace.getActiveSpan()?.setAttribute(componentKey, id);
 }
 
 /** The value that travels with this trace under `key`; undefined when there is none. */
@@ -236,8 +268,8 @@ export function runWithCorrelation<R>(key: string, value: string, fn: () => R): 
 }
 
 /**
- * A function that does what `fn` does within a local span. The span ends when it returns, or when the promise it returned settles;
- * of a generator, sync or async, when it is over. What it throws marks the span as failed, and is thrown on.
+ * A function that does what `fn` does within a local span. The span ends when it returns, or when the promise it returned settles
+ * (a query builder is awaited); of a generator, sync or async, when it is over. What it throws marks the span as failed, and is thrown on.
  */
 export function traced<This, A extends unknown[], R>(
   operation: string,
@@ -246,21 +278,26 @@ export function traced<This, A extends unknown[], R>(
   return function (this: This, ...args: A): R {
     const handle = createLocalSpan(operation);
     let result: R;
+    let promise: Promise<unknown> | undefined;
     try {
-      result = handle.run(() => fn.apply(this, args));
-    } catch (error) {
-      handle.error(error).stop();
-      throw error;
+      result = handle.run(() => {
+        const returned = fn.apply(this, args);
+        promise = promiseOf(returned);
+        return returned;
+      });
+    } catch (thrown) {
+      handle.error(thrown).stop();
+      throw thrown;
     }
-    if (isPromise(result)) {
-      return result.then(
+    if (promise !== undefined) {
+      return promise.then(
         (value: unknown) => {
           handle.stop();
           return value;
         },
-        (error: unknown) => {
-          handle.error(error).stop();
-          throw error;
+        (thrown: unknown) => {
+          handle.error(thrown).stop();
+          throw thrown;
         },
       ) as R;
     }
@@ -268,10 +305,6 @@ export function traced<This, A extends unknown[], R>(
     handle.stop();
     return result;
   };
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise;
 }
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>;
@@ -293,17 +326,17 @@ function tracedGenerator(handle: SpanHandle, generator: AnyGenerator): AnyGenera
     if (result.done === true) handle.stop();
     return result;
   };
-  const fail = (error: unknown): never => {
-    handle.error(error).stop();
-    throw error;
+  const fail = (thrown: unknown): never => {
+    handle.error(thrown).stop();
+    throw thrown;
   };
   const step = (name: "next" | "return" | "throw", given: unknown): unknown => {
     try {
       const result: unknown = handle.run(() => generator[name](given as never));
-      if (isPromise(result)) return result.then((value) => settle(value as IteratorResult<unknown>), fail);
+      if (result instanceof Promise) return result.then((value) => settle(value as IteratorResult<unknown>), fail);
       return settle(result as IteratorResult<unknown>);
-    } catch (error) {
-      return fail(error);
+    } catch (thrown) {
+      return fail(thrown);
     }
   };
   return new Proxy(generator, {
