@@ -36,10 +36,12 @@ const repeatMs = 50;
  *          │            │             └──────────────┴─ failure or signal: what has started stops, the last first ──▲
  *          └────────────┴─ failure or signal ───────────────────────────────────────────────────────────────────────┘
  *
- * A second signal ends the process at once, with exit code 1.
+ * Servers that were up say that they are not ready any more when the app begins to stop, and accept until the drain delay is over. A
+ * second signal ends the process at once, with exit code 1.
  *
  * With workers the primary runs no hook and none of the servers: it starts the workers, registers the app once all of them are
- * ready, and when told to stop deregisters it, waits for the drain delay and tells the workers to stop. Each worker lives the
+ * ready, and when told to stop has the workers say that they are not ready any more, deregisters it, waits for the drain delay and
+ * tells the workers to stop. Each worker lives the
  * rest of the life above. It leaves signals to the primary, and stops when that is gone.
  */
 export class App implements AppInfo {
@@ -205,8 +207,12 @@ export class App implements AppInfo {
     const failures: unknown[] = [];
     const { started, isUp } = await this.#start(failures);
     const isWhole = failures.length === 0 && isUp;
+    const drain = once(() => drainServers(started, failures));
+    // A worker's primary waits for the drain delay, and says when that begins.
+    this.#link?.onDrain(drain);
     if (isWhole) await this.#waitForEnd(started, failures);
     // First, so that callers look elsewhere while the rest goes on.
+    if (isUp) drain();
     await this.#deregister(failures);
     // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
     if (isUp && hasHooks) await this.#runAll(beforeStop, "a beforeStop hook", failures);
@@ -427,6 +433,24 @@ export class App implements AppInfo {
 
 function endpointsOf(server: Server): readonly URL[] {
   return server.endpoints?.() ?? (server.endpoint === undefined ? [] : [server.endpoint()]);
+}
+
+function drainServers(servers: readonly Server[], failures: unknown[]): void {
+  for (const server of servers) {
+    try {
+      server.drain?.();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+}
+
+function once(fn: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) fn();
+    isDone = true;
+  };
 }
 
 /** Calls a function of the user; what it throws becomes a rejection. */

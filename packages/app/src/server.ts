@@ -10,6 +10,11 @@ export interface Server {
    * Not called before start has resolved.
    */
   stop(signal: AbortSignal): Promise<void>;
+  /**
+   * The app is about to stop: the server goes on accepting, and tells who asks whether it is ready that it is not. Called once, when the
+   * app begins to stop and all its servers had started.
+   */
+  drain?(): void;
   /** Where the server is reached: `grpc://10.0.0.5:9000`. Throws before it has started. */
   endpoint?(): URL;
   /** Where it is reached over each protocol, for one that speaks several. Without it, at {@link endpoint} alone. */

@@ -90,6 +90,11 @@ export class WorkerPool implements Server {
     await this.#stopAll();
   }
 
+  /** Tells the workers that they will be stopped. */
+  drain(): void {
+    for (const one of this.#processes) one.drain();
+  }
+
   endpoints(): readonly URL[] {
     return this.#endpoints;
   }
@@ -277,6 +282,10 @@ class WorkerProcess {
   /** For how long it has been ready. */
   readyForMs(): number {
     return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs;
+  }
+
+  drain(): void {
+    this.#tell("drain");
   }
 
   stop(): void {

@@ -10,7 +10,7 @@ export type WorkerMessage =
 
 /** What the primary tells a worker. */
 export interface PrimaryMessage {
-  readonly clew: "stop" | "end";
+  readonly clew: "drain" | "stop" | "end";
 }
 
 /** The variables that make a process a worker. */
@@ -39,6 +39,13 @@ export class WorkerLink {
       // Otherwise Node ends the process here, with calls that are still open.
       loadCluster().worker!.exitedAfterDisconnect = true;
       stop("the primary is gone");
+    });
+  }
+
+  /** Calls `drain` when the primary says that the app is about to stop. */
+  onDrain(drain: () => void): void {
+    process.on("message", (message: Partial<PrimaryMessage> | null) => {
+      if (message?.clew === "drain") drain();
     });
   }
 

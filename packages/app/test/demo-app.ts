@@ -10,6 +10,7 @@ export function createApp(options: AppOptions = {}): App {
 export interface FakeServerOptions {
   start?: () => Promise<void> | void;
   stop?: (signal: AbortSignal) => Promise<void> | void;
+  drain?: () => void;
 }
 
 /** A server that writes down what happens to it. */
@@ -24,6 +25,7 @@ export function fakeServer(events: string[], name: string, options: FakeServerOp
       events.push(`${name} stopped`);
     },
     endpoint: () => new URL(`http://127.0.0.1/${name}`),
+    ...(options.drain && { drain: options.drain }),
   };
 }
 

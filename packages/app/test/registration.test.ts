@@ -182,6 +182,27 @@ test("the drain delay comes after the deregistration, also when that failed", as
   assert.deepEqual(events.slice(2), ["deregister 1", "a call", "a stopped"]);
 });
 
+test("servers are told to drain first of all, and accept until the drain delay is over", async () => {
+  const events: string[] = [];
+  const drain = (): void => {
+    throw new Error("no drain");
+  };
+  const app = createApp({
+    id: "1",
+    servers: [
+      fakeServer(events, "a", { drain: () => void events.push("a drains") }),
+      fakeServer(events, "b", { drain }),
+      fakeServer(events, "c"),
+    ],
+    registrar: fakeRegistrar(events),
+    afterStart: [() => void app.stop()],
+    beforeStop: [hook(events, "beforeStop")],
+    drainDelayMs: 1,
+  });
+  await assert.rejects(app.run(), { message: "no drain" });
+  assert.deepEqual(events.slice(4), ["a drains", "deregister 1", "beforeStop", "a stopped", "b stopped", "c stopped"]);
+});
+
 test("what is advertised is what is registered and what the app says of itself", async () => {
   const registry = new FailingRegistry();
   let seen: unknown[] = [];

@@ -12,6 +12,7 @@ export interface ProgramOptions {
   registry?: string;
   startTimeoutMs?: number;
   stopTimeoutMs?: number;
+  drainDelayMs?: number;
   /** "start": every worker fails. "defect": with a TypeError. "early": before the app runs. */
   fails?: "start" | "defect" | "early";
   /** How long a worker waits before its app runs. */
@@ -37,6 +38,7 @@ async function compose(resources: Resources): Promise<HttpServer[]> {
   await resources.use({}, () => say("closed"));
   const server = new HttpServer({
     address: `127.0.0.1:${options.port ?? 0}`,
+    health: true,
     routes: [
       {
         verb: "GET",
@@ -97,6 +99,7 @@ const app = new App({
   servers: compose,
   startTimeoutMs: options.startTimeoutMs ?? 30_000,
   stopTimeoutMs: options.stopTimeoutMs ?? 20_000,
+  drainDelayMs: options.drainDelayMs ?? 0,
   ...(options.registry === undefined ? {} : { registrar: new FileRegistry({ folder: options.registry }) }),
   afterStart: [() => say("up")],
   beforeStop: [

@@ -285,6 +285,23 @@ test("a connection that is handed to a worker which has just closed goes to anot
   await rm(folder, { recursive: true });
 });
 
+test("no worker is ready during the drain delay, and each still answers", async () => {
+  const program = new Program({ drainDelayMs: limitMs });
+  await program.up();
+  assert.match(await ask(program.endpoint, "/readyz"), /"SERVING"/);
+  program.kill("SIGTERM");
+  let told = 0;
+  // One connection after the other goes to one worker after the other.
+  await program.until(async () => {
+    told = (await ask(program.endpoint, "/readyz")).includes("DRAINING") ? told + 1 : 0;
+    return told >= 2;
+  }, "the end of readiness");
+  assert.equal((await who(program.endpoint)).name, "pool");
+  assert.deepEqual(program.pids("stopping"), []);
+  program.kill("SIGINT");
+  assert.deepEqual(await program.ended, { exit: 1, signal: null });
+});
+
 test("a second signal ends all at once", async () => {
   const program = new Program({ stopTimeoutMs: 60_000 });
   const pids = await program.up();

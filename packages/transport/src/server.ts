@@ -91,6 +91,11 @@ export class Server {
     this.health.start();
   }
 
+  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  drain(): void {
+    this.health.drain();
+  }
+
   /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */
   async stop(signal: AbortSignal): Promise<void> {
     this.#grpc.drain();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import type { Middleware } from "@clew/rpc";
-import { createClient, Server } from "@clew/transport";
+import { createClient, GrpcServer, Server } from "@clew/transport";
 import { type HealthCheck, HttpServer } from "@clew/transport/http";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
@@ -89,6 +89,28 @@ test("is not ready while a service is not, nor while it drains", async () => {
     assert.deepEqual((await ask(`${url}/readyz`)).body.metadata, { server: "DRAINING" });
     assert.equal((await ask(`${url}/healthz`)).status, 200);
   });
+});
+
+test("a server that drains is not ready, and answers until it stops", async () => {
+  for (const server of [
+    new HttpServer({ address: "127.0.0.1:0", services: [echo()], health: true }),
+    new Server({ address: "127.0.0.1:0", services: [echo()], health: true }),
+  ]) {
+    await server.start();
+    const url = server.endpoint().origin;
+    assert.equal((await fetch(`${url}/readyz`)).status, 200);
+    server.drain();
+    assert.deepEqual((await ask(`${url}/readyz`)).body.metadata, { server: "DRAINING" });
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+    await server.stop(AbortSignal.timeout(patientMs));
+  }
+  const grpc = new GrpcServer({ address: "127.0.0.1:0", services: [echo()] });
+  await grpc.start();
+  const client = createClient(Health, { endpoint: grpc.endpoint(), timeoutMs: patientMs });
+  grpc.drain();
+  assert.equal((await client.check({})).status, Status.NOT_SERVING);
+  await client[Symbol.asyncDispose]();
+  await grpc.stop(AbortSignal.timeout(patientMs));
 });
 
 test("a request that came before the drain is told of it", async () => {

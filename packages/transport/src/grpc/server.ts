@@ -50,6 +50,11 @@ export class GrpcServer {
     await this.#listener.start();
   }
 
+  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  drain(): void {
+    this.health.drain();
+  }
+
   /** Accepts no more calls and waits for the open ones; those still open when the signal aborts are cancelled. */
   async stop(signal: AbortSignal): Promise<void> {
     this.#handler.drain();

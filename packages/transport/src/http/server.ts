@@ -53,6 +53,11 @@ export class HttpServer {
     this.health.start();
   }
 
+  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  drain(): void {
+    this.health.drain();
+  }
+
   /**
    * Accepts no more, closes idle connections and resolves when every request is answered. When `signal` aborts, what is still
    * open is cut off. A raw route that never ends its reply keeps this waiting until then.
