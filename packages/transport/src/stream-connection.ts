@@ -17,6 +17,8 @@ export interface StreamConnection {
   session(call: Call): StreamSession | Promise<StreamSession>;
   /** Like {@link session}, but waits through failures for as long as the call may last. */
   whenReady(call: Call): Promise<StreamSession>;
+  /** Why a stream was lost, where there are better words for it than its error's. */
+  explain(error: Error): string | undefined;
   /** Takes no more calls; resolves when the open ones are over. */
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export function translateConnection(connection: StreamConnection, openStream: Op
       return found instanceof Promise ? found.then(translate) : translate(found);
     },
     whenReady: async (call) => translate(await connection.whenReady(call)),
+    explain: (error) => connection.explain(error),
     close: () => connection.close(),
   };
 }

@@ -57,6 +57,10 @@ class WebConnection implements StreamConnection {
     return this.#http2.whenReady(call).catch((error: unknown) => this.#overHttp1(call, error));
   }
 
+  explain(error: Error): string | undefined {
+    return this.#http2.explain(error);
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#http2.close(), this.#http1?.close()]);
   }
@@ -87,6 +91,9 @@ class Http1Connection implements StreamConnection {
   async whenReady(call: Call): Promise<StreamSession> {
     return this.session(call);
   }
+
+  /** Its errors have their words. */
+  explain(): undefined {}
 
   close(): Promise<void> {
     return this.sender.close();

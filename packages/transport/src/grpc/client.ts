@@ -35,6 +35,7 @@ export interface GrpcClientOptions extends ClientKeepAliveOptions {
 }
 
 interface ResolvedOptions {
+  readonly scheme: string;
   readonly host: string;
   readonly port: number;
   readonly socketPath: string | undefined;
@@ -59,6 +60,7 @@ function resolveGrpcClientOptions(options: GrpcClientOptions): ResolvedOptions {
   checkCodec("codec", codec);
   const { host, port, socketPath, isSecure } = parseEndpoint(String(options.endpoint));
   return {
+    scheme: isSecure ? "grpcs" : "grpc",
     host,
     port,
     socketPath,

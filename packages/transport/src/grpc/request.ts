@@ -176,8 +176,14 @@ export class Request implements ClientStreamListener {
     }
     // A server may be the first to see that the time is over.
     const { operation, deadline } = this.#call;
+    const { connection } = this.#init;
+    const why = error && connection.explain(error);
     const isLate = code === ErrorCode.CANCEL && deadline !== undefined && remainingMs(deadline) <= 0;
-    this.#fail(isLate ? deadlineExceeded(operation) : fromReset(operation, code, error));
+    this.#fail(
+      isLate
+        ? deadlineExceeded(operation)
+        : fromReset(operation, code, error, why && `cannot reach ${connection.endpoint}: ${why}`),
+    );
   }
 
   onDrain(): void {

@@ -161,15 +161,24 @@ const httpCodes: Readonly<Record<string, GrpcCode>> = {
   504: GrpcCode.UNAVAILABLE,
 };
 
-/** The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors"). */
-export function fromReset(operation: string, code: number, cause: Error | undefined): ServiceError {
+/**
+ * The error for a stream that was reset, by the code of HTTP/2 (gRPC over HTTP/2, "Errors").
+ *
+ * @param loss what is said where the cause is that the connection was lost
+ */
+export function fromReset(
+  operation: string,
+  code: number,
+  cause: Error | undefined,
+  loss = "the connection was lost",
+): ServiceError {
   if (code === ErrorCode.REFUSED_STREAM) {
     const error = streamRefused(cause);
     return new ServiceError(503, "", `${operation}: ${error.message}`, { cause: error });
   }
   if (cause instanceof ServiceError) return cause;
   if (cause !== undefined && !(cause instanceof ProtocolError)) {
-    return new ServiceError(503, "", `${operation}: the connection was lost`, { cause });
+    return new ServiceError(503, "", `${operation}: ${loss}`, { cause });
   }
   const message = `${operation}: the stream was reset (HTTP/2: ${errorCodeName(code)})`;
   return new ServiceError(resetCodes[code] ?? 500, "", message, { cause });

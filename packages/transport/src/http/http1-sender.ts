@@ -5,6 +5,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Call, ServiceError } from "@clew/rpc";
 import type { Dispatcher, Pool, buildConnector as UndiciConnector } from "undici";
 import { loadUndici } from "../lazy-modules.ts";
+import { explainMismatch, type MismatchEndpoint, unreadableStart } from "../tls-mismatch.ts";
 import {
   type HttpRequest,
   type HttpSender,
@@ -28,12 +29,14 @@ export interface Http1SenderOptions {
 /** Requests over HTTP/1.1, on a pool of undici's. */
 export class Http1Sender implements HttpSender {
   readonly #pool: Pool;
+  readonly #origin: Origin;
   /** A connection that somebody else made. */
   #spare: Socket | undefined;
   #closed: Promise<void> | undefined;
 
   constructor({ origin, socketPath, connections, connectTimeoutMs, tls }: Http1SenderOptions) {
     const { buildConnector, Pool } = loadUndici();
+    this.#origin = { scheme: origin.slice(0, origin.indexOf(":")), socketPath, hasAnswered: false };
     // What TLS keeps from one connection to the next is kept by this connector, and shared with no other client.
     const open = buildConnector({
       ...tls,
@@ -64,7 +67,7 @@ export class Http1Sender implements HttpSender {
     request: Omit<HttpRequest, "body"> & { readonly body: HttpRequest["body"] | Readable },
     listener: ResponseListener,
   ): SentRequest {
-    const exchange = new Http1Exchange(call, listener);
+    const exchange = new Http1Exchange(call, listener, this.#origin);
     const { verb, target, headers, body } = request;
     try {
       this.#pool.dispatch(
@@ -84,16 +87,24 @@ export class Http1Sender implements HttpSender {
   }
 }
 
+/** Whom all requests of a sender go to. */
+interface Origin extends MismatchEndpoint {
+  /** Whether it ever answered in HTTP. */
+  hasAnswered: boolean;
+}
+
 class Http1Exchange implements SentRequest, Dispatcher.DispatchHandler {
   readonly #call: Call;
   readonly #listener: ResponseListener;
+  readonly #origin: Origin;
   #controller: Dispatcher.DispatchController | undefined;
   #reason: ServiceError | undefined;
   #isOver = false;
 
-  constructor(call: Call, listener: ResponseListener) {
+  constructor(call: Call, listener: ResponseListener, origin: Origin) {
     this.#call = call;
     this.#listener = listener;
+    this.#origin = origin;
   }
 
   abort(reason: ServiceError): void {
@@ -118,6 +129,7 @@ class Http1Exchange implements SentRequest, Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    this.#origin.hasAnswered = true;
     if (!this.#isOver && status >= 200) this.#listener.onHead(status, headers);
   }
 
@@ -141,6 +153,9 @@ class Http1Exchange implements SentRequest, Dispatcher.DispatchHandler {
     if (this.#reason !== undefined) this.#listener.onError(this.#reason);
     // What undici refuses to send: a header with a line break in it, a verb that is none.
     else if (error.code === "UND_ERR_INVALID_ARG") this.#listener.onError(unsendable(this.#call, error));
-    else this.#listener.onError(unreachable(this.#call, error));
+    else {
+      const said = this.#origin.hasAnswered ? undefined : unreadableStart(error);
+      this.#listener.onError(unreachable(this.#call, error, explainMismatch(this.#origin, error, said)));
+    }
   }
 }

@@ -145,7 +145,7 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
 
   onReset(code: number, error: Error | undefined): void {
     if (this.#isOver) return;
-    const { call } = this.#init;
+    const { call, connection } = this.#init;
     // The server has certainly not begun (RFC 9113 section 8.7).
     if (code === ErrorCode.REFUSED_STREAM && !this.#hasHead && !this.#hasResent) {
       this.#hasResent = true;
@@ -153,11 +153,9 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
       return;
     }
     const isLate = code === ErrorCode.CANCEL && call.deadline !== undefined && remainingMs(call.deadline) <= 0;
-    this.#fail(
-      isLate
-        ? deadlineExceeded(call.operation)
-        : unreachable(call, code === ErrorCode.REFUSED_STREAM ? streamRefused(error) : (error ?? streamReset(code))),
-    );
+    if (isLate) this.#fail(deadlineExceeded(call.operation));
+    else if (code === ErrorCode.REFUSED_STREAM) this.#fail(unreachable(call, streamRefused(error)));
+    else this.#fail(unreachable(call, error ?? streamReset(code), error && connection.explain(error)));
   }
 
   onDrain(): void {}
@@ -191,13 +189,13 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
 
   #cannotOpen(error: unknown): void {
     if (this.#isOver) return;
-    const { call, sendOverHttp1 } = this.#init;
+    const { call, connection, sendOverHttp1 } = this.#init;
     if (error === choseHttp1) {
       this.#other = sendOverHttp1();
       return;
     }
     const { cause } = error as ServiceError;
-    this.#fail(cause instanceof Error ? unreachable(call, cause) : ServiceError.from(error));
+    this.#fail(cause instanceof Error ? unreachable(call, cause, connection.explain(cause)) : ServiceError.from(error));
   }
 
   #fail(error: ServiceError): void {

@@ -39,10 +39,14 @@ export interface HttpSender {
   close(): Promise<void>;
 }
 
-/** Why a request failed on its way: 503, with the network's error as the cause. */
-export function unreachable(call: Call, error: Error & { code?: unknown }): ServiceError {
-  const why = error.message || error.code || error.name;
-  const message = `${call.operation}: cannot reach ${call.peer.address}: ${why}`;
+/**
+ * Why a request failed on its way: 503, with the network's error as the cause.
+ *
+ * @param why better words for it, where there are any
+ */
+export function unreachable(call: Call, error: Error & { code?: unknown }, why?: string): ServiceError {
+  const words = why ?? (error.message || error.code || error.name);
+  const message = `${call.operation}: cannot reach ${call.peer.address}: ${words}`;
   return new ServiceError(503, "UNAVAILABLE", message, { cause: error });
 }
 

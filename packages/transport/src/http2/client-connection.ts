@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
 import { ClientSession, ErrorCode } from "@clew/http2";
 import { type Call, ServiceError } from "@clew/rpc";
+import { explainMismatch } from "../tls-mismatch.ts";
 import { backoffMs } from "./backoff.ts";
 import { addressOf, type ConnectOptions, connect, speaksHttp2 } from "./connect.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
 
 export interface ClientConnectionOptions extends Omit<ConnectOptions, "allowsHttp1"> {
+  /** That of the endpoint: http, https, grpc or grpcs. */
+  readonly scheme: string;
   /** The largest header list to accept, in bytes. */
   readonly headerLimitBytes: number;
   /** When to ask a quiet connection for a sign of life; a time of 0 for never. */
@@ -32,6 +35,8 @@ export class ClientConnection {
   #failures = 0;
   #retryAt = 0;
   #lastError: unknown;
+  /** What the newest connection in clear began with, or the last that was answered at all. */
+  #said = "";
   readonly #closed = new AbortController();
   #keepAlive: KeepAliveOptions;
 
@@ -64,6 +69,11 @@ export class ClientConnection {
     }
   }
 
+  /** Why a connection failed or a stream was lost, where one end speaks TLS and the other does not; undefined otherwise. */
+  explain(error: Error): string | undefined {
+    return explainMismatch(this.#options, error, this.#said);
+  }
+
   /** Takes no more calls; resolves when the open ones are over. */
   async close(): Promise<void> {
     this.#closed.abort(new Error("the client was closed"));
@@ -89,6 +99,11 @@ export class ClientConnection {
         this.#failures = 0;
         onHttp1(socket);
         throw choseHttp1;
+      }
+      if (this.#options.tls === undefined) {
+        socket.once("data", (bytes: Buffer) => {
+          this.#said = bytes.toString("latin1", 0, 5);
+        });
       }
       const session = new ClientSession(socket, {
         limits: { maxHeaderListBytes: headerLimitBytes },
@@ -124,7 +139,8 @@ export class ClientConnection {
   #unavailable(): ServiceError {
     const cause = this.#lastError;
     // Of several addresses that were tried there is a code alone.
-    const why = cause instanceof Error ? `: ${cause.message || (cause as NodeJS.ErrnoException).code}` : "";
+    const words = (error: NodeJS.ErrnoException): unknown => this.explain(error) ?? (error.message || error.code);
+    const why = cause instanceof Error ? `: ${words(cause)}` : "";
     return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.endpoint}${why}`, { cause });
   }
 }

@@ -17,6 +17,7 @@ import {
 import type { WebSocket } from "ws";
 import { announceBegin, announceEnd } from "../../channels.ts";
 import { loadWebSocket } from "../../lazy-modules.ts";
+import { explainMismatch, unreadableStart } from "../../tls-mismatch.ts";
 import { Turn } from "../../turn.ts";
 import { type BodyCodec, compileBodyCodecs, problemOf } from "../body-codec.ts";
 import { authorityOf, originOf, type ResolvedHttpClientOptions } from "../client-options.ts";
@@ -160,7 +161,11 @@ class WebSocketRequest {
               "BODY_TOO_LARGE",
               `${this.#call.operation}: a message is over ${bodyLimitBytes} bytes`,
             )
-          : unreachable(this.#call, error);
+          : unreachable(
+              this.#call,
+              error,
+              explainMismatch(options, error, sent.status === undefined ? unreadableStart(error) : undefined),
+            );
         reject(failure);
         this.#fail(this.#told ?? failure);
       });

@@ -1,0 +1,53 @@
+/** Whom a client calls, as its endpoint says. */
+export interface MismatchEndpoint {
+  /** http, https, grpc or grpcs. */
+  readonly scheme: string;
+  readonly socketPath?: string | undefined;
+}
+
+const otherSchemes: Readonly<Record<string, string>> = { http: "https", https: "http", grpc: "grpcs", grpcs: "grpc" };
+
+/**
+ * Why a connection failed, if it looks as if only one end speaks TLS: what was given, and what would work. Undefined if not.
+ *
+ * @param said what came first from the other end of a connection in clear; undefined when it is known to speak our protocol
+ */
+export function explainMismatch(
+  { scheme, socketPath }: MismatchEndpoint,
+  error: Error & { code?: unknown },
+  said: string | undefined,
+): string | undefined {
+  const show = (one: string): string => (socketPath === undefined ? `${one}://` : `${one}+unix:`);
+  const given = show(scheme);
+  const other = show(otherSchemes[scheme] ?? scheme);
+  if (scheme.endsWith("s")) {
+    return isVersionWrong(error) ? `it does not speak TLS, and ${given} was given; ${other} would work` : undefined;
+  }
+  // The record of an alert (RFC 8446 section 5.1).
+  if (said?.startsWith("\x15\x03")) return `it speaks TLS, and ${given} was given; ${other} would work`;
+  const maybe = `and ${given} was given: if it speaks TLS, ${other} would work`;
+  // Some servers of TLS tell in clear, and in HTTP/1.1, what they want; most hang up.
+  if (said?.startsWith("HTTP/")) return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}`;
+  if (said === "" && isHangUp(error)) return `it closed the connection without an answer, ${maybe}`;
+  return undefined;
+}
+
+/** What parsers of HTTP/1.1 made no sense of: undici's and node:http's. */
+export function unreadableStart(error: Error & { data?: unknown; rawPacket?: unknown }): string {
+  const { data, rawPacket } = error;
+  return typeof data === "string" ? data : Buffer.isBuffer(rawPacket) ? rawPacket.toString("latin1", 0, 5) : "";
+}
+
+const hangUpCodes: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
+
+/** Whether the other end closed the connection: to undici, to a socket, to a session of HTTP/2. */
+function isHangUp(error: unknown): boolean {
+  const { code, cause } = error as Error & { code?: unknown };
+  if (code === "CLEW_HTTP2_CONNECTION_LOST") return cause === undefined || isHangUp(cause);
+  return hangUpCodes.has(code);
+}
+
+// OpenSSL looks for a version where a record of TLS has it, and finds another protocol. A write tells of it as EPROTO.
+function isVersionWrong({ code, message }: Error & { code?: unknown }): boolean {
+  return code === "ERR_SSL_WRONG_VERSION_NUMBER" || (code === "EPROTO" && message.includes("wrong version number"));
+}
