@@ -1,7 +1,6 @@
 // Streams of replies as server-sent events, to readers that are not ours, and our reader against servers that are not.
 
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { connect as connectHttp2 } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
@@ -14,12 +13,14 @@ import {
   ServiceError,
   watchReply,
 } from "@clew/rpc";
-import { type CallAnnouncement, compression, EventFeed, eventsOf } from "@clew/transport";
+import { compression, EventFeed, eventsOf } from "@clew/transport";
 import { HttpClient, type HttpClientOptions, HttpServer } from "@clew/transport/http";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { Topics } from "./gen/test/v1/topics_pb.ts";
+import { hearCalls } from "./hear-calls.ts";
 import { RawConnection, withServer } from "./http-shelves.ts";
-import { noTopic, topics } from "./topics.ts";
+import { noTopic, textsOf, topics } from "./topics.ts";
 
 const errorEvent =
   'event: error\ndata: {"code":404,"reason":"NO_TOPIC","message":"no topic","metadata":{"topic":"a b"}}\n\n';
@@ -39,20 +40,6 @@ function bodyOf(reply: string): string {
     rest = rest.slice(match[0].length + length + 2);
   }
   return body;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ServiceError, String(error));
-  return error;
-}
-
-async function texts(replies: AsyncIterable<{ text: string }>, into: string[] = []): Promise<string[]> {
-  for await (const { text } of replies) into.push(text);
-  return into;
 }
 
 describe("a server", () => {
@@ -228,18 +215,14 @@ describe("a server", () => {
       call.onMessage((direction) => seen.push(direction));
       return next(call);
     };
-    const listen = (message: unknown): void => {
-      const { stage, error } = message as CallAnnouncement;
-      seen.push(error === undefined ? stage : `${stage} ${error.reason}`);
-    };
-    subscribe("clew.server.call", listen);
-    try {
-      await withServer({ services: [topics()], middleware: [middleware] }, async (url) => {
-        await get(url, "/v1/topics/t/notes?count=2&text=fail").until(/\r\n0\r\n/);
-      });
-    } finally {
-      unsubscribe("clew.server.call", listen);
-    }
+    await hearCalls(
+      ["server"],
+      ({ stage, error }) => seen.push(error === undefined ? stage : `${stage} ${error.reason}`),
+      () =>
+        withServer({ services: [topics()], middleware: [middleware] }, (url) =>
+          get(url, "/v1/topics/t/notes?count=2&text=fail").until(/\r\n0\r\n/),
+        ),
+    );
     assert.deepEqual(seen, ["begin", "chain", "received", "sent", "sent", "end NO_TOPIC"]);
   });
 
@@ -354,10 +337,10 @@ describe("a client", () => {
       ),
     );
     const client = await script.open(t);
-    assert.deepEqual(await texts(client.watch({ topic: "a/b", count: 1 })), ["1", "2", "3"]);
+    assert.deepEqual(await textsOf(client.watch({ topic: "a/b", count: 1 })), ["1", "2", "3"]);
     assert.match(script.asked[0]!, /^GET \/v1\/topics\/a%2Fb\/notes\?count=1 HTTP\/1.1\r\n/);
     assert.match(script.asked[0]!, /\r\naccept: text\/event-stream, application\/protojson\r\n/);
-    assert.deepEqual(await texts(client.find({ topic: "t", count: 1 })), ["1", "2", "3"]);
+    assert.deepEqual(await textsOf(client.find({ topic: "t", count: 1 })), ["1", "2", "3"]);
     assert.match(script.asked[1]!, /^POST \/v1\/topics\/t:find [\s\S]*content-type: application\/protojson\r\n/);
   });
 
@@ -374,7 +357,7 @@ describe("a client", () => {
     );
     const client = await script.open(t, { bodyLimitBytes: 1000 });
     const got: string[] = [];
-    assert.deepEqual((await failureOf(texts(client.watch({ topic: "t" }), got))).toJSON(), noTopic().toJSON());
+    assert.deepEqual((await failureOf(textsOf(client.watch({ topic: "t" }), got))).toJSON(), noTopic().toJSON());
     assert.deepEqual(got, ["1"]);
     const expected: [number, string][] = [
       [500, "UNKNOWN"],
@@ -384,7 +367,7 @@ describe("a client", () => {
       [502, "BODY_TOO_LARGE"],
     ];
     for (const [code, reason] of expected) {
-      const error = await failureOf(texts(client.watch({ topic: "t" })));
+      const error = await failureOf(textsOf(client.watch({ topic: "t" })));
       assert.deepEqual([error.code, error.reason], [code, reason]);
     }
   });
@@ -398,7 +381,7 @@ describe("a client", () => {
     };
     const plain = new Script(t, breakOff);
     const got: string[] = [];
-    const broken = await failureOf(texts((await plain.open(t)).watch({ topic: "t" }), got));
+    const broken = await failureOf(textsOf((await plain.open(t)).watch({ topic: "t" }), got));
     assert.deepEqual([broken.code, broken.reason], [503, "UNAVAILABLE"]);
     assert.deepEqual(got, ["1", "2"]);
 
@@ -413,19 +396,19 @@ describe("a client", () => {
       (socket) => socket.end(chunked + chunk(event(4)) + chunk("")),
     );
     const client = await script.open(t, { resumeStreams: true });
-    assert.deepEqual(await texts(client.watch({ topic: "t" })), ["1", "2", "3", "4"]);
+    assert.deepEqual(await textsOf(client.watch({ topic: "t" })), ["1", "2", "3", "4"]);
     assert.deepEqual(
       script.asked.map((text) => /last-event-id: (.*)\r\n/.exec(text)?.[1]),
       [undefined, "2", "2", "3"],
     );
 
     const never = new Script(t, breakOff, (socket) => socket.destroy());
-    const gone = await failureOf(texts((await never.open(t, { resumeStreams: true })).watch({ topic: "t" })));
+    const gone = await failureOf(textsOf((await never.open(t, { resumeStreams: true })).watch({ topic: "t" })));
     assert.equal(gone.reason, "UNAVAILABLE");
     assert.equal(never.asked.length, 6);
 
     const done = new Script(t, breakOff, (socket) => socket.end("HTTP/1.1 204 No Content\r\n\r\n"));
-    assert.deepEqual(await texts((await done.open(t, { resumeStreams: true })).watch({ topic: "t" })), ["1", "2"]);
+    assert.deepEqual(await textsOf((await done.open(t, { resumeStreams: true })).watch({ topic: "t" })), ["1", "2"]);
 
     const cut = new AbortController();
     const waiting = new Script(t, (socket) => {
@@ -451,7 +434,7 @@ describe("a client", () => {
       // It may pass before the first message has come: then one that is later has to show it.
       const got: string[] = [];
       for (let timeoutMs = 500; got.length === 0; timeoutMs *= 2) {
-        assert.equal((await failureOf(texts(client.watch({ topic: "t" }, { timeoutMs }), got))).code, 504);
+        assert.equal((await failureOf(textsOf(client.watch({ topic: "t" }, { timeoutMs }), got))).code, 504);
       }
       assert.deepEqual(got, ["1"]);
       await client[Symbol.asyncDispose]();

@@ -4,7 +4,8 @@ import { createFileRegistry } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createServiceClient } from "@clew/rpc";
 import { Metadata } from "../src/gen/kratos/api/metadata_pb.ts";
-import { connectTo, failureOf, startServer } from "./grpc-echo.ts";
+import { failureOf } from "./failure-of.ts";
+import { connectTo, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 describe("kratos.api.Metadata", () => {

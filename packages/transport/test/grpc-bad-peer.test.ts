@@ -6,9 +6,10 @@ import { describe, it } from "node:test";
 import { createServiceClient } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport/grpc";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, createEchoClient, failureOf, startServer, texts } from "./grpc-echo.ts";
+import { collect, createEchoClient, startServer, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 import { startRelay } from "./relay.ts";
 

@@ -1,21 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { channel } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createLogger } from "@clew/log";
 import { type Call, currentCall, jsonCodec, type Middleware, remainingMs, service } from "@clew/rpc";
+import type { CallAnnouncement } from "@clew/transport";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import {
-  collect,
-  connectTo,
-  createEchoClient,
-  echoImplementation,
-  failureOf,
-  startServer,
-  texts,
-} from "./grpc-echo.ts";
+import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts } from "./grpc-echo.ts";
+import { hearCalls } from "./hear-calls.ts";
 
 describe("a gRPC call", () => {
   it("runs the chain once, on headers, and tells of every message that passes, on both sides", async () => {
@@ -81,29 +75,22 @@ describe("a gRPC call", () => {
     const client = createEchoClient(connectTo(outer));
     assert.equal((await failureOf(client.unary({}, { timeoutMs: 5000 }))).code, 504);
     assert.ok(leftMs !== undefined && leftMs <= 100);
+    // Or what was asked of it could begin in the next test.
+    await inner.stop(AbortSignal.abort());
   });
 
   it("is announced when it begins and when it is over, with its error", async () => {
     const seen: string[] = [];
-    const begun = new Set<Call>();
-    const listen = (given: unknown): void => {
-      const { stage, call, error } = given as { stage: string; call: Call; error: { code: number } | undefined };
-      // A call of an earlier test may end only now.
-      if (stage === "begin") begun.add(call);
-      else if (!begun.has(call)) return;
+    const listen = ({ stage, call, error }: CallAnnouncement): void => {
       seen.push(`${call.side} ${stage} ${error?.code ?? ""}`.trim());
     };
     const server = await startServer();
     const client = createEchoClient(connectTo(server));
-    const channels = [channel("clew.server.call"), channel("clew.client.call")];
-    for (const one of channels) one.subscribe(listen);
-    try {
+    await hearCalls(["server", "client"], listen, async () => {
       await client.unary({});
       await failureOf(client.unary({ text: "fail" }));
       await collect(client.serverStream({ count: 2 }));
-    } finally {
-      for (const one of channels) one.unsubscribe(listen);
-    }
+    });
     const ok = ["client begin", "client end", "server begin", "server end"];
     assert.deepEqual(
       seen.sort(),

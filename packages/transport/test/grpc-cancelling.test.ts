@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Call, type Middleware, service } from "@clew/rpc";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, connectTo, createEchoClient, echoImplementation, failureOf, startServer } from "./grpc-echo.ts";
+import { collect, connectTo, createEchoClient, echoImplementation, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 /** Keeps every call that comes in. */

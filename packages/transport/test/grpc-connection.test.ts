@@ -12,9 +12,10 @@ import { after, describe, it } from "node:test";
 import { type Call, type Middleware, service } from "@clew/rpc";
 import { GrpcClient, GrpcServer } from "@clew/transport/grpc";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { connectTo, createEchoClient, echo, echoImplementation, failureOf, startServer } from "./grpc-echo.ts";
+import { connectTo, createEchoClient, echo, echoImplementation, startServer } from "./grpc-echo.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);

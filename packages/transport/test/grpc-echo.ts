@@ -98,14 +98,3 @@ export async function collect<T>(messages: AsyncIterable<T>): Promise<T[]> {
 export async function* texts(...all: string[]): AsyncIterable<{ text: string }> {
   for (const text of all) yield { text };
 }
-
-/** What a call failed with. */
-export async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof ServiceError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}

@@ -4,7 +4,8 @@ import { createServiceClient, type Middleware, type ServiceClient, ServiceError,
 import type { GrpcServer, GrpcServerOptions } from "@clew/transport/grpc";
 import { until } from "../../http2/test/until.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
-import { connectTo, createEchoClient, echo, failureOf, startServer } from "./grpc-echo.ts";
+import { failureOf } from "./failure-of.ts";
+import { connectTo, createEchoClient, echo, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 const clients: ServiceClient<typeof Health>[] = [];

@@ -4,8 +4,9 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createServiceClient, type Metadata, type ServiceClient } from "@clew/rpc";
 import { GrpcClient, type GrpcServer } from "@clew/transport/grpc";
 import * as grpcJs from "@grpc/grpc-js";
+import { failureOf } from "./failure-of.ts";
 import { Echo, type EchoMessage, EchoMessageSchema } from "./gen/test/v1/test_pb.ts";
-import { collect, createEchoClient, failureOf, startServer, texts } from "./grpc-echo.ts";
+import { collect, createEchoClient, startServer, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 // The same contract in the words of grpc-js.

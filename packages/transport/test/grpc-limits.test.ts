@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { collect, connectTo, createEchoClient, failureOf, startServer } from "./grpc-echo.ts";
+import { failureOf } from "./failure-of.ts";
+import { collect, connectTo, createEchoClient, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 describe("limits of the client", () => {

@@ -10,7 +10,8 @@ import {
   type ServerReflectionResponse,
 } from "../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as Alpha } from "../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { collect, connectTo, failureOf, startServer } from "./grpc-echo.ts";
+import { failureOf } from "./failure-of.ts";
+import { collect, connectTo, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 type Question = ServerReflectionRequest["messageRequest"];

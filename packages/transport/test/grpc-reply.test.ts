@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { after, describe, it, mock } from "node:test";
 import { type Call, type CallOptions, type Metadata, type Middleware, type ServiceError, service } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport/grpc";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, connectTo, createEchoClient, echoImplementation, failureOf, startServer } from "./grpc-echo.ts";
+import { collect, connectTo, createEchoClient, echoImplementation, startServer } from "./grpc-echo.ts";
 
 const grpc = { "content-type": "application/grpc" };
 const emptyMessage = Buffer.alloc(5);

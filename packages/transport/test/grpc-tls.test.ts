@@ -7,17 +7,10 @@ import { createServer } from "node:tls";
 import { type Call, service } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport/grpc";
 import * as grpcJs from "@grpc/grpc-js";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { createCertificates } from "./grpc-certificates.ts";
-import {
-  collect,
-  connectTo,
-  createEchoClient,
-  echoImplementation,
-  failureOf,
-  startServer,
-  texts,
-} from "./grpc-echo.ts";
+import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts } from "./grpc-echo.ts";
 
 const { ca, server: identity, ann } = createCertificates("server", "ann");
 

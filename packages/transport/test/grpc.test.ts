@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createServiceClient, type ServiceClient } from "@clew/rpc";
 import type { GrpcServer } from "@clew/transport/grpc";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, connectTo, failureOf, startServer, texts } from "./grpc-echo.ts";
+import { collect, connectTo, startServer, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 
 describe("a gRPC client and server of ours", () => {

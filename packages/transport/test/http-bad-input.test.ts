@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { type Call, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
@@ -7,6 +6,7 @@ import type { CallAnnouncement } from "@clew/transport";
 import type { Filter } from "@clew/transport/http";
 import { until } from "../../http2/test/until.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
+import { hearCalls } from "./hear-calls.ts";
 import { echo, RawConnection, shelves, withServer } from "./http-shelves.ts";
 
 const unary = "POST /test.v1.Echo/Unary HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
@@ -178,12 +178,10 @@ test("a handler that takes too long is 504 at once, and its signal is aborted", 
     return new Promise((resolve) => (release = () => resolve({ text: "too late" })));
   });
   const ends: (string | undefined)[] = [];
-  const listen = (message: unknown): void => {
-    const { stage, error } = message as CallAnnouncement;
+  const listen = ({ stage, error }: CallAnnouncement): void => {
     if (stage === "end") ends.push(error?.reason);
   };
-  subscribe("clew.server.call", listen);
-  await withServer({ services: [handler], timeoutMs: 30 }, async (url) => {
+  const ask = async (url: string): Promise<void> => {
     const connection = new RawConnection(url).send(`${unary}Content-Length: 2\r\n\r\n{}`);
     assert.match(await connection.until(/\}\}$/), /^HTTP\/1.1 504 .*GATEWAY_TIMEOUT/s);
     assert.ok(call);
@@ -194,7 +192,8 @@ test("a handler that takes too long is 504 at once, and its signal is aborted", 
     connection.received = "";
     connection.send("GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert.match(await connection.closed(), /^HTTP\/1.1 404 /);
-  }).finally(() => unsubscribe("clew.server.call", listen));
+  };
+  await hearCalls(["server"], listen, () => withServer({ services: [handler], timeoutMs: 30 }, ask));
   assert.deepEqual(ends, ["GATEWAY_TIMEOUT"]);
 });
 

@@ -1,4 +1,5 @@
 // What an HttpClient sends and takes: content types, compressions, replies of others; and whom it finds.
+
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,8 +17,9 @@ import {
 } from "node:zlib";
 import { type DescService, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { byLabels, byVersion, createInstance, MemoryRegistry } from "@clew/registry";
-import { type ServiceClient, ServiceError, service } from "@clew/rpc";
+import { type ServiceClient, service } from "@clew/rpc";
 import { type ClientOptions, createClient, createReadyClient } from "@clew/transport";
+import { failureOf } from "./failure-of.ts";
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Echo, EchoMessageSchema } from "./gen/test/v1/test_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
@@ -42,15 +44,6 @@ function open<S extends DescService>(t: TestContext, desc: S, options: ClientOpt
   const client = createClient(desc, { timeoutMs: patientMs, ...options });
   t.after(() => client[Symbol.asyncDispose]());
   return client;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ServiceError, `${String(error)} is no ServiceError`);
-  return error;
 }
 
 test("says who calls and what it takes, and calls the server what it is told to", async (t) => {

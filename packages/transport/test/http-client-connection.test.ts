@@ -12,10 +12,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { DescService } from "@bufbuild/protobuf";
 import { ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
-import { type Call, type ServiceClient, ServiceError } from "@clew/rpc";
+import type { Call, ServiceClient } from "@clew/rpc";
 import { type ClientOptions, createClient, Server } from "@clew/transport";
 import { until } from "../../http2/test/until.ts";
 import { testCertificates } from "./certificates.ts";
+import { failureOf } from "./failure-of.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
@@ -62,15 +63,6 @@ async function listenHttp2(
 }
 
 const urlOf = (server: Http2Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ServiceError, `${String(error)} is no ServiceError`);
-  return error;
-}
 
 /** Echo that answers the version of HTTP it was asked over, by what only one of them sends. */
 function versions(seen: Call[] = []): ReturnType<typeof echo> {

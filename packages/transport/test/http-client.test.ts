@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
@@ -14,11 +13,13 @@ import {
   ServiceError,
   service,
 } from "@clew/rpc";
-import { type CallAnnouncement, type ClientOptions, createClient } from "@clew/transport";
+import { type ClientOptions, createClient } from "@clew/transport";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { freePort } from "./free-ports.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
+import { hearCalls } from "./hear-calls.ts";
 import { echo, shelves, withServer } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";
 
@@ -48,15 +49,6 @@ async function readRequest(
   let body = "";
   for await (const chunk of request) body += String(chunk);
   return [request.method!, request.url!, body, request.headers["content-type"]];
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ServiceError, `${String(error)} is no ServiceError`);
-  return error;
 }
 
 test("calls a server of ours, every kind of rule", async (t) => {
@@ -400,21 +392,17 @@ test("middleware sees the call: its peer, and the messages that passed", async (
 
 test("announces each call on the channel clew.client.call", async (t) => {
   const seen: unknown[] = [];
-  const listen = (message: unknown): void => {
-    const { stage, call, error } = message as CallAnnouncement;
-    seen.push([stage, call.operation, error?.code]);
-  };
-  subscribe("clew.client.call", listen);
-  try {
-    await withServer({ services: [echo()] }, async (endpoint) => {
-      const client = open(t, Echo, { endpoint });
-      await client.unary({});
-      const lost = open(t, Shelves, { endpoint });
-      await failureOf(lost.deleteBook({ shelf: "s", book: { id: "b" } }));
-    });
-  } finally {
-    unsubscribe("clew.client.call", listen);
-  }
+  await hearCalls(
+    ["client"],
+    ({ stage, call, error }) => seen.push([stage, call.operation, error?.code]),
+    () =>
+      withServer({ services: [echo()] }, async (endpoint) => {
+        const client = open(t, Echo, { endpoint });
+        await client.unary({});
+        const lost = open(t, Shelves, { endpoint });
+        await failureOf(lost.deleteBook({ shelf: "s", book: { id: "b" } }));
+      }),
+  );
   assert.deepEqual(seen, [
     ["begin", "/test.v1.Echo/Unary", undefined],
     ["end", "/test.v1.Echo/Unary", undefined],

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { current } from "@clew/context";
 import { type Call, currentCall, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
-import type { CallAnnouncement } from "@clew/transport";
 import { type Filter, HttpServer, type RawHandler, type Route } from "@clew/transport/http";
 import { until } from "../../http2/test/until.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
+import { hearCalls } from "./hear-calls.ts";
 import { echo, RawConnection, shelves, withServer } from "./http-shelves.ts";
 
 /** Status and body, and the body's type. */
@@ -334,19 +333,15 @@ test("filters go around everything, also what no route knows", async () => {
 
 test("announces each call on the channel clew.server.call, when it begins and when it is over", async () => {
   const seen: [string, string, string | undefined][] = [];
-  const listen = (message: unknown): void => {
-    const { stage, call, error } = message as CallAnnouncement;
-    seen.push([stage, call.operation, error?.reason]);
-  };
-  subscribe("clew.server.call", listen);
-  try {
-    await withServer({ services: [echo()] }, async (url) => {
-      await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", json: "{}" });
-      await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", json: "{" });
-    });
-  } finally {
-    unsubscribe("clew.server.call", listen);
-  }
+  await hearCalls(
+    ["server"],
+    ({ stage, call, error }) => seen.push([stage, call.operation, error?.reason]),
+    () =>
+      withServer({ services: [echo()] }, async (url) => {
+        await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", json: "{}" });
+        await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", json: "{" });
+      }),
+  );
   const operation = "/test.v1.Echo/Unary";
   assert.deepEqual(seen, [
     ["begin", operation, undefined],

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { Context, createKey, current, run } from "@clew/context";
 import { createServiceClient, type Middleware, ServiceError, service } from "@clew/rpc";
 import { createClient, MemoryClient, MemoryServer } from "@clew/transport";
+import { failureOf } from "./failure-of.ts";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
-import { echo, echoImplementation, failureOf } from "./grpc-echo.ts";
+import { echo, echoImplementation } from "./grpc-echo.ts";
 import { shelves } from "./http-shelves.ts";
 import { patientMs } from "./patient-ms.ts";
 

@@ -14,8 +14,9 @@ import { type ClientOptions, createClient, HttpServer, Server, type ServerOption
 import { GrpcClient } from "@clew/transport/grpc";
 import { until } from "../../http2/test/until.ts";
 import { testCertificates } from "./certificates.ts";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { collect, echoImplementation, failureOf, texts } from "./grpc-echo.ts";
+import { collect, echoImplementation, texts } from "./grpc-echo.ts";
 import { RawConnection } from "./http-shelves.ts";
 import { ask, connectHttp2 } from "./http2-peer.ts";
 import { patientMs } from "./patient-ms.ts";

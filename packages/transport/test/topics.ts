@@ -34,3 +34,9 @@ export function topics(overrides: Partial<TopicsImplementation> = {}): ReturnTyp
 export function noTopic(): ServiceError {
   return new ServiceError(404, "NO_TOPIC", "no topic", { metadata: { topic: "a b" } });
 }
+
+/** The texts of a stream of notes; what came before it failed is in `into`. */
+export async function textsOf(notes: AsyncIterable<{ text: string }>, into: string[] = []): Promise<string[]> {
+  for await (const { text } of notes) into.push(text);
+  return into;
+}

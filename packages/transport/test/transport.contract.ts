@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Context, createKey, current, run } from "@clew/context";
@@ -24,8 +23,10 @@ import {
 } from "@clew/rpc";
 import type { CallAnnouncement } from "@clew/transport";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { Echo, type EchoMessageSchema, Shelves } from "./gen/test/v1/test_pb.ts";
-import { collect, failureOf, texts } from "./grpc-echo.ts";
+import { collect, texts } from "./grpc-echo.ts";
+import { hearCalls } from "./hear-calls.ts";
 import { patientMs } from "./patient-ms.ts";
 
 /** What servers of any transport take. */
@@ -355,9 +356,7 @@ export function testTransport(name: string, transport: TransportUnderTest): void
 
     test("both ends announce each call once, and show its messages", async () => {
       const seen: string[] = [];
-      const channels = transport.isForeign ? ["clew.server.call"] : ["clew.server.call", "clew.client.call"];
-      const listen = (message: unknown): void => {
-        const { stage, call, error } = message as CallAnnouncement;
+      const listen = ({ stage, call, error }: CallAnnouncement): void => {
         seen.push(`${call.side} ${stage}${error === undefined ? "" : ` ${error.reason}`}`);
         if (stage === "begin") call.onMessage((direction) => seen.push(`${call.side} ${direction}`));
       };
@@ -367,15 +366,12 @@ export function testTransport(name: string, transport: TransportUnderTest): void
           return request;
         },
       };
-      for (const channel of channels) subscribe(channel, listen);
-      try {
-        await withEcho({ methods }, async (client) => {
+      await hearCalls(["server", "client"], listen, () =>
+        withEcho({ methods }, async (client) => {
           await client.unary({ text: "ok" });
           await client.unary({ text: "fail" }).catch(() => {});
-        });
-      } finally {
-        for (const channel of channels) unsubscribe(channel, listen);
-      }
+        }),
+      );
       const of = (side: string): string[] => seen.filter((line) => line.startsWith(side)).map((line) => line.slice(7));
       const server = ["begin", "received", "sent", "end", "begin", "received", "end BUSY"];
       assert.deepEqual(of("server"), server);

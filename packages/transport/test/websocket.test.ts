@@ -14,10 +14,11 @@ import {
 import { HttpClient, type HttpClientOptions, HttpServer, type Route } from "@clew/transport/http";
 import { WebSocket as OtherWebSocket, WebSocketServer } from "ws";
 import { until } from "../../http2/test/until.ts";
+import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { NoteSchema, Topics, UploadRequestSchema } from "./gen/test/v1/topics_pb.ts";
 import { RawConnection, withServer } from "./http-shelves.ts";
-import { noTopic, topics } from "./topics.ts";
+import { noTopic, textsOf, topics } from "./topics.ts";
 
 type Topic = ServiceClient<typeof Topics>;
 type UploadInit = Parameters<Topic["upload"]>[0] extends AsyncIterable<infer M> ? M : never;
@@ -74,23 +75,8 @@ async function talk(socket: OtherWebSocket, ...messages: (string | Uint8Array)[]
   });
 }
 
-async function failureOf(promise: Promise<unknown>): Promise<ServiceError> {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ServiceError, String(error));
-  return error;
-}
-
 async function* notes(...all: string[]): AsyncIterable<UploadInit> {
   for (const text of all) yield { topic: "t", author: "a", note: { text } };
-}
-
-async function texts(replies: AsyncIterable<{ text: string }>): Promise<string[]> {
-  const all: string[] = [];
-  for await (const { text } of replies) all.push(text);
-  return all;
 }
 
 describe("a server", () => {
@@ -465,7 +451,7 @@ describe("a client", () => {
       });
     });
     assert.deepEqual((await client.upload(notes("1", "2"))).notes, ["1"]);
-    assert.deepEqual(await texts(client.chat(notes("1"))), ["1", "2"]);
+    assert.deepEqual(await textsOf(client.chat(notes("1"))), ["1", "2"]);
     assert.deepEqual(asked, [
       "/v1/topics/t/upload?author=a",
       '{"text":"1","number":"0","topic":""}',
@@ -497,7 +483,7 @@ describe("a client", () => {
     const client = await against(t, (socket) => ends[next++]!(socket), { bodyLimitBytes: 1000 });
     const told: unknown[] = [];
     for (const _ of ends) {
-      const { code, reason, metadata } = await failureOf(texts(client.chat(notes("1"))));
+      const { code, reason, metadata } = await failureOf(textsOf(client.chat(notes("1"))));
       told.push([code, reason, { ...metadata }]);
     }
     assert.deepEqual(told, [
@@ -550,7 +536,7 @@ describe("a client", () => {
     };
     await withServer({ services: [topics()], middleware: [count] }, async (endpoint) => {
       const client = createServiceClient(Topics, new HttpClient({ endpoint }), { middleware: [cancel] });
-      for (const call of [() => texts(client.watch({ topic: "t" })), () => texts(client.chat(notes("1")))]) {
+      for (const call of [() => textsOf(client.watch({ topic: "t" })), () => textsOf(client.chat(notes("1")))]) {
         assert.equal((await failureOf(call())).code, 499);
       }
       const open = createServiceClient(Echo, new HttpClient({ endpoint }), { middleware: [cancel] });
@@ -570,7 +556,7 @@ describe("a client", () => {
     };
     await withServer({ services: [topics()], middleware: [middleware] }, async (endpoint) => {
       const client = createServiceClient(Topics, new HttpClient({ endpoint, codec: protoCodec }));
-      assert.deepEqual(await texts(client.chat(notes("1", "2"))), ["1", "2"]);
+      assert.deepEqual(await textsOf(client.chat(notes("1", "2"))), ["1", "2"]);
       assert.deepEqual((await client.upload(notes("1"))).notes, ["t/a: 1"]);
       assert.deepEqual(seen, ["application/proto", "application/proto"]);
       await client[Symbol.asyncDispose]();
