@@ -1,4 +1,10 @@
-export { BaggagePropagator, CompositePropagator, createPropagator, TraceContextPropagator } from "./propagator.ts";
+export {
+  BaggagePropagator,
+  CompositePropagator,
+  createPropagator,
+  TraceContextPropagator,
+  type TraceContextPropagatorOptions,
+} from "./propagator.ts";
 export { TraceState } from "./trace-state.ts";
 
 // For library authors: writing OTLP, and the headers one by one.

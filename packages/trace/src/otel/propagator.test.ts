@@ -11,7 +11,13 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { suppressTracing } from "../suppress-tracing.ts";
-import { createPropagator, formatBaggage, parseBaggage, parseTraceparent } from "./propagator.ts";
+import {
+  createPropagator,
+  formatBaggage,
+  parseBaggage,
+  parseTraceparent,
+  TraceContextPropagator,
+} from "./propagator.ts";
 import { TraceState } from "./trace-state.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
@@ -54,6 +60,20 @@ test("of the flags only sampled goes out: strict readers take others for malform
   ] as const) {
     const carrier = inject(trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags }));
     assert.equal(carrier.traceparent, `00-${traceId}-${spanId}-${expected}`);
+  }
+});
+
+test("on request the random flag of level 2 goes out as it came", () => {
+  const propagator = new TraceContextPropagator({ sendsRandomFlag: true });
+  for (const flags of ["00", "01", "02", "03"]) {
+    const traceparent = `00-${traceId}-${spanId}-${flags}`;
+    const carrier: Record<string, string> = {};
+    propagator.inject(
+      propagator.extract(ROOT_CONTEXT, { traceparent }, defaultTextMapGetter),
+      carrier,
+      defaultTextMapSetter,
+    );
+    assert.deepEqual(carrier, { traceparent });
   }
 });
 

@@ -21,12 +21,23 @@ const traceparentHeader = "traceparent";
 const tracestateHeader = "tracestate";
 const baggageHeader = "baggage";
 
+export interface TraceContextPropagatorOptions {
+  /** Whether the flag "random" goes out as well, as level 2 has it; see {@link formatTraceparent} for who cannot read it. Default: false. */
+  sendsRandomFlag?: boolean;
+}
+
 /** Carries a span's context in the headers `traceparent` and `tracestate` (W3C Trace Context level 2). */
 export class TraceContextPropagator implements TextMapPropagator {
+  readonly #sendsRandomFlag: boolean;
+
+  constructor(options: TraceContextPropagatorOptions = {}) {
+    this.#sendsRandomFlag = options.sendsRandomFlag === true;
+  }
+
   inject(context: Context, carrier: unknown, setter: TextMapSetter): void {
     const spanContext = trace.getSpanContext(context);
     if (spanContext === undefined || isTracingSuppressed(context) || !isSpanContextValid(spanContext)) return;
-    setter.set(carrier, traceparentHeader, formatTraceparent(spanContext));
+    setter.set(carrier, traceparentHeader, formatTraceparent(spanContext, this.#sendsRandomFlag));
     const state = spanContext.traceState?.serialize();
     if (state) setter.set(carrier, tracestateHeader, state);
   }
@@ -51,10 +62,11 @@ export class TraceContextPropagator implements TextMapPropagator {
 /**
  * `00-<trace id>-<span id>-<flags>`.
  *
- * Of the flags only "sampled" goes out, though level 2 has "random" as well: OpenTelemetry for Go up to 1.37 and beyond takes a
+ * Of the flags only "sampled" goes out unless `hasRandom`, though level 2 has "random" as well: OpenTelemetry for Go up to 1.37 and beyond takes a
  * version 00 header with flags above 02 for malformed and starts a new trace, so `03` would cut traces in half.
  */
-export function formatTraceparent(context: SpanContext): string {
+export function formatTraceparent(context: SpanContext, hasRandom = false): string {
+  if (hasRandom) return `00-${context.traceId}-${context.spanId}-0${context.traceFlags & 0b11}`;
   return `00-${context.traceId}-${context.spanId}-${(context.traceFlags & TraceFlags.SAMPLED) === 0 ? "00" : "01"}`;
 }
 
