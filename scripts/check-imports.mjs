@@ -6,6 +6,7 @@ import { dirname, join, normalize, relative, sep } from "node:path";
 const floors = {
   context: 0,
   http2: 0,
+  options: 0,
   rpc: 1,
   trace: 1,
   log: 1,

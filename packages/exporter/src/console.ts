@@ -1,4 +1,6 @@
+import { aBoolean, aFunction, checkOptions, numberFrom, type OptionChecks, wholeNumberFrom } from "@clew/options";
 import { type ExportResult, type SpanData, type SpanExporter, serviceNameOf } from "@clew/trace";
+import { optionError } from "./errors.ts";
 import { renderWaterfall, type WaterfallSpan } from "./waterfall.ts";
 
 export interface ConsoleExporterOptions {
@@ -22,7 +24,17 @@ interface ConsoleExporterSettings {
   readonly maxSpans: number;
 }
 
+const optionChecks: OptionChecks<ConsoleExporterOptions> = {
+  write: aFunction,
+  width: numberFrom(1),
+  color: aBoolean,
+  maxTraces: wholeNumberFrom(0),
+  maxSpans: wholeNumberFrom(1),
+};
+
+/** @throws CLEW_EXPORTER_OPTION */
 function resolveConsoleExporterOptions(options: ConsoleExporterOptions): ConsoleExporterSettings {
+  checkOptions("ConsoleExporter", options, optionChecks, optionError);
   return {
     write: options.write ?? ((text) => void process.stdout.write(text)),
     width: options.width,

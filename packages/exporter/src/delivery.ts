@@ -14,6 +14,8 @@ export interface Attempt {
   readonly retryAfterMs: number | undefined;
   /** Why it was not taken. */
   readonly error: Error | undefined;
+  /** How long the body was when it left. Default: as long as it was handed over. */
+  readonly sentBytes?: number;
 }
 
 /** What is sent: one buffer, or pieces that follow one another. */
@@ -157,8 +159,9 @@ export class Delivery {
     for (let attempts = 1; ; attempts++) {
       if (signal.aborted) return this.#fail(count, new Error("the exporter is shut down"));
       this.#requests++;
-      this.#sentBytes += lengthOf(body);
-      const { outcome, reply, retryAfterMs, error = new Error("refused") } = await sender.send(body, signal);
+      const attempt = await sender.send(body, signal);
+      const { outcome, reply, retryAfterMs, error = new Error("refused"), sentBytes = lengthOf(body) } = attempt;
+      this.#sentBytes += sentBytes;
       if (outcome === "taken") return this.#succeed(count, reply);
       if (signal.aborted || outcome === "refused") return this.#fail(count, error);
       this.#tellAway(error);
@@ -234,6 +237,11 @@ export function noAnswer(error: unknown): Attempt {
   const { message = "", code, name } = error as { message?: string; code?: string; name?: string };
   const reason = message || code || name || String(error);
   return { outcome: "busy", reply: noBytes, retryAfterMs: undefined, error: new Error(cut(reason), { cause: error }) };
+}
+
+/** What never can be sent in this way, as an attempt. */
+export function unsupported(error: Error): Attempt {
+  return { ...noAnswer(error), outcome: "refused" };
 }
 
 export const noBytes: Buffer = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-import type { OptionErrors } from "@clew/trace";
+import type { OptionError } from "@clew/options";
 
 /** What a developer did wrong while setting an exporter up. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -19,9 +19,7 @@ export function protocolUnknown(given: string): Error {
   );
 }
 
-export function fileOptionInvalid(name: string, given: unknown, accepted: string): Error {
-  return usageError("CLEW_EXPORTER_FILE_OPTION", `${name} is ${String(given)}; it must be ${accepted}`);
-}
+export const fileOptionError: OptionError = (message) => usageError("CLEW_EXPORTER_FILE_OPTION", message);
 
 export function certificateUnreadable(name: string, path: string, cause: unknown): Error {
   return usageError(
@@ -35,6 +33,10 @@ export function compressionUnknown(given: string): Error {
     "CLEW_EXPORTER_COMPRESSION",
     `the compression is ${JSON.stringify(given)}; it must be gzip or none`,
   );
+}
+
+export function threadUnknown(given: unknown): Error {
+  return usageError("CLEW_EXPORTER_THREAD", `thread is ${JSON.stringify(given)}; it must be main or worker`);
 }
 
 export function timeoutInvalid(name: string, given: unknown, unit: string): Error {
@@ -59,9 +61,4 @@ export function propertiesInvalid(given: string): Error {
   );
 }
 
-export const optionErrors: OptionErrors = {
-  invalid: (option, given, works) =>
-    usageError("CLEW_EXPORTER_OPTION", `option ${option} is ${given}; it must be ${works}`),
-  unknown: (owner, option, known) =>
-    usageError("CLEW_EXPORTER_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`),
-};
+export const optionError: OptionError = (message) => usageError("CLEW_EXPORTER_OPTION", message);

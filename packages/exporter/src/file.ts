@@ -1,9 +1,10 @@
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "@clew/log";
+import { aLogger, checkOptions, kind, numberFrom, type OptionChecks, oneOf, wholeNumberFrom } from "@clew/options";
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeRequestAsJson } from "@clew/trace/otel";
-import { fileOptionInvalid } from "./errors.ts";
+import { fileOptionError } from "./errors.ts";
 
 export interface FileOptions {
   /** Where to write; folders are made. `"-"` is standard output. Default: "traces.jsonl". */
@@ -23,15 +24,18 @@ export interface FileOptions {
 
 type FileSettings = Readonly<Required<Omit<FileOptions, "logger">>> & { readonly logger: Logger | undefined };
 
+const optionChecks: OptionChecks<FileOptions> = {
+  path: kind('the path of a file, or "-"', (given) => typeof given === "string" && given !== ""),
+  maxBytes: numberFrom(1),
+  keptFiles: wholeNumberFrom(0),
+  sync: oneOf("batch", "file", "never"),
+  logger: aLogger,
+};
+
 /** @throws CLEW_EXPORTER_FILE_OPTION */
 export function resolveFileOptions(options: FileOptions = {}): FileSettings {
+  checkOptions("FileExporter", options, optionChecks, fileOptionError);
   const { path = "traces.jsonl", maxBytes = 64 * 1024 * 1024, keptFiles = 4, sync = "file", logger } = options;
-  if (path === "") throw fileOptionInvalid("path", path, "the path of a file, or -");
-  if (!(maxBytes > 0)) throw fileOptionInvalid("maxBytes", maxBytes, "a number of bytes above 0");
-  if (!(Number.isInteger(keptFiles) && keptFiles >= 0)) {
-    throw fileOptionInvalid("keptFiles", keptFiles, "a whole number from 0");
-  }
-  if (!["batch", "file", "never"].includes(sync)) throw fileOptionInvalid("sync", sync, "batch, file or never");
   return { path, maxBytes, keptFiles, sync, logger };
 }
 

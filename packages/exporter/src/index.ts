@@ -4,7 +4,7 @@ export { FileExporter, type FileOptions, type FileStats } from "./file.ts";
 export { OtlpExporter } from "./otlp.ts";
 export { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats } from "./otlp-logs.ts";
 export { OtlpMetricsExporter } from "./otlp-metrics.ts";
-export type { OtlpOptions, OtlpProtocol } from "./otlp-options.ts";
+export type { OtlpOptions, OtlpProtocol, OtlpThread } from "./otlp-options.ts";
 export type { RetryOptions } from "./retry.ts";
 export { SkyWalkingExporter, type SkyWalkingExporterStats } from "./skywalking.ts";
 export {
@@ -18,7 +18,7 @@ export {
   type KafkaOptions,
   type KafkaProducer,
   type KafkaTopics,
-  SkyWalkingKafkaExporter,
+  type SkyWalkingKafkaOptions,
 } from "./skywalking-kafka.ts";
 export { SkyWalkingLogs, type SkyWalkingLogsOptions } from "./skywalking-logs.ts";
 export { RuntimeMeters, type RuntimeMetersOptions, SkyWalkingMetricsExporter } from "./skywalking-meters.ts";

@@ -1,41 +1,47 @@
 import { decodePartialSuccess, decodeStatusMessage } from "@clew/trace/otel";
-import { type Body, Delivery, type Refusal, wholeOf } from "./delivery.ts";
+import { type Body, Delivery, type Refusal, type Sender, wholeOf } from "./delivery.ts";
 import { GrpcSender } from "./grpc-sender.ts";
 import { gzip, HttpSender } from "./http-sender.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
+import { WorkerSender } from "./worker-sender.ts";
 
 /** What each signal is made of, for the log. */
 const items = { traces: "spans", metrics: "metrics", logs: "log records" } as const;
 
 /** The delivery of any signal's requests to an OTLP collector, by the protocol of the settings. */
 export function createOtlpDelivery(settings: OtlpSettings): Delivery {
-  const { signal, protocol, url, retry, maxConcurrentExports, logger } = settings;
-  const isJson = protocol === "http/json";
+  const { signal, protocol, url, retry, maxConcurrentExports, logger, thread } = settings;
   return new Delivery({
     what: items[signal],
     endpoint: protocol === "grpc" ? url.host : url.href,
-    sender: protocol === "grpc" ? new GrpcSender(settings) : createHttpSender(settings, isJson),
+    sender: thread === "worker" ? new WorkerSender({ settings }) : createOtlpSender(settings),
     retry,
     maxConcurrentExports,
     logger,
-    readReply: isJson ? readJsonReply : readReply,
+    readReply: protocol === "http/json" ? readJsonReply : readReply,
   });
 }
 
 /**
  * The body that {@link createOtlpDelivery}'s delivery takes, from the request of that encoding (protobuf, or the text of JSON). gRPC
- * compresses its messages itself.
+ * compresses its messages itself, and a worker what it is handed.
  */
-export function toOtlpBody(request: Body | string, { protocol, compression }: OtlpSettings): Body | Promise<Buffer> {
+export function toOtlpBody(
+  request: Body | string,
+  { protocol, compression, thread }: OtlpSettings,
+): Body | Promise<Buffer> {
   const body = typeof request === "string" ? Buffer.from(request) : request;
-  return compression === "gzip" && protocol !== "grpc" ? gzip(wholeOf(body)) : body;
+  return compression === "gzip" && protocol !== "grpc" && thread === "main" ? gzip(wholeOf(body)) : body;
 }
 
-function createHttpSender({ url, headers, compression, timeoutMs, tls }: OtlpSettings, isJson: boolean): HttpSender {
+/** What sends such bodies from the thread that it is made in. */
+export function createOtlpSender(settings: OtlpSettings): Sender {
+  const { protocol, url, headers, compression, timeoutMs, tls } = settings;
+  if (protocol === "grpc") return new GrpcSender(settings);
   return new HttpSender({
     url,
     headers,
-    contentType: isJson ? "application/json" : "application/x-protobuf",
+    contentType: protocol === "http/json" ? "application/json" : "application/x-protobuf",
     isCompressed: compression === "gzip",
     timeoutMs,
     tls,

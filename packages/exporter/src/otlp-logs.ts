@@ -1,6 +1,8 @@
 import { current } from "@clew/context";
 import type { LineWriter } from "@clew/log";
+import { millisecondsFrom, type OptionChecks, wholeNumberFrom } from "@clew/options";
 import {
+  aResource,
   BatchQueue,
   type BatchQueueStats,
   createResource,
@@ -11,7 +13,13 @@ import {
 import type { Delivery, DeliveryStats } from "./delivery.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { encodeLogs, encodeLogsAsJson, type LogRecord } from "./otlp-logs-encode.ts";
-import { componentTypeOf, type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
+import {
+  componentTypeOf,
+  type OtlpOptions,
+  type OtlpSettings,
+  otlpOptionChecks,
+  resolveOtlpOptions,
+} from "./otlp-options.ts";
 
 export interface OtlpLogsOptions extends OtlpOptions {
   /** What writes the lines: this process. Default: {@link createResource}'s, which asks the environment. */
@@ -30,6 +38,16 @@ export interface OtlpLogsOptions extends OtlpOptions {
    */
   shutdownTimeoutMs?: number;
 }
+
+export const otlpLogsChecks: OptionChecks<OtlpLogsOptions> = {
+  ...otlpOptionChecks,
+  resource: aResource,
+  capacity: wholeNumberFrom(1, 2 ** 24),
+  batchSize: wholeNumberFrom(1),
+  delayMs: millisecondsFrom(1),
+  exportTimeoutMs: millisecondsFrom(1),
+  shutdownTimeoutMs: millisecondsFrom(0),
+};
 
 /** What became of the lines so far, and what sending took. */
 export interface OtlpLogsStats extends BatchQueueStats {
@@ -52,7 +70,7 @@ export class OtlpLogs {
   /** @throws as {@link resolveOtlpOptions} does */
   constructor(options: OtlpLogsOptions = {}) {
     const env = options.env ?? process.env;
-    this.#settings = resolveOtlpOptions("logs", options);
+    this.#settings = resolveOtlpOptions("logs", options, otlpLogsChecks);
     this.#resource = options.resource ?? createResource({ env });
     this.#delivery = createOtlpDelivery(this.#settings);
     const capacity = options.capacity ?? readCount(env, "OTEL_BLRP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;

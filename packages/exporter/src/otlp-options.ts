@@ -1,15 +1,30 @@
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "@clew/log";
-import { compressionUnknown, endpointInvalid, protocolUnknown } from "./errors.ts";
+import {
+  aLogger,
+  aNumber,
+  anObject,
+  anything,
+  aText,
+  checkOptions,
+  type OptionChecks,
+  optionsWith,
+  recordOf,
+  wholeNumberFrom,
+} from "@clew/options";
+import { compressionUnknown, endpointInvalid, optionError, protocolUnknown, threadUnknown } from "./errors.ts";
 import { findVariable, resolveMs, type Variable } from "./resolve-ms.ts";
-import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./retry.ts";
-import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
+import { type RetryOptions, type RetrySettings, resolveRetryOptions, retryChecks } from "./retry.ts";
+import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
 
 /** What is sent; each has its own variables and its own path. */
 export type OtlpSignal = "traces" | "metrics" | "logs";
 
 export const otlpProtocols = ["http/protobuf", "http/json", "grpc"] as const;
 export type OtlpProtocol = (typeof otlpProtocols)[number];
+
+/** Which thread sends. */
+export type OtlpThread = "main" | "worker";
 
 /**
  * Where OTLP goes and how. What is not given is read from the environment: OTEL_EXPORTER_OTLP_TRACES_X for traces (and METRICS,
@@ -41,6 +56,11 @@ export interface OtlpOptions {
   retry?: RetryOptions;
   /** Exports under way at the same time; one more is answered "unavailable" at once. Default: 4. */
   maxConcurrentExports?: number;
+  /**
+   * Where requests are compressed and sent: "main", the thread that made the exporter, or "worker", a thread of its own: 10 MB and
+   * some CPU on another core, so that HTTP, gRPC and TLS take none from this one. Default: "main".
+   */
+  thread?: OtlpThread;
   /** Told when exporting begins to fail, when it works again, and what the collector refuses. Default: nobody. */
   logger?: Logger;
   /** Where the OTEL_ variables are read. Default: process.env. */
@@ -58,14 +78,41 @@ export interface OtlpSettings {
   readonly tls: SecureContextOptions;
   readonly retry: RetrySettings;
   readonly maxConcurrentExports: number;
+  readonly thread: OtlpThread;
   readonly logger: Logger | undefined;
 }
 
+/** What is anything here, and the range of a time, is looked at together with the variables that say the same. */
+export const otlpOptionChecks: OptionChecks<OtlpOptions> = {
+  protocol: anything,
+  endpoint: aText,
+  headers: recordOf('texts by their names, such as { authorization: "Bearer a1b2" }', aText),
+  compression: anything,
+  timeoutMs: aNumber,
+  tls: optionsWith(tlsChecks),
+  retry: optionsWith(retryChecks),
+  maxConcurrentExports: wholeNumberFrom(1),
+  thread: anything,
+  logger: aLogger,
+  env: anObject,
+};
+
+const owners: Readonly<Record<OtlpSignal, string>> = {
+  traces: "OtlpExporter",
+  metrics: "OtlpMetricsExporter",
+  logs: "OtlpLogs",
+};
+
 /**
- * @throws CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT,
- * CLEW_EXPORTER_CERTIFICATE
+ * @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT,
+ * CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_THREAD
  */
-export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}): OtlpSettings {
+export function resolveOtlpOptions(
+  signal: OtlpSignal,
+  options: OtlpOptions = {},
+  checks: OptionChecks<OtlpOptions> = otlpOptionChecks,
+): OtlpSettings {
+  checkOptions(owners[signal], options, checks, optionError);
   const env = options.env ?? process.env;
   const variable = (end: string): Variable | undefined => {
     for (const name of [`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${end}`, `OTEL_EXPORTER_OTLP_${end}`]) {
@@ -98,8 +145,15 @@ export function resolveOtlpOptions(signal: OtlpSignal, options: OtlpOptions = {}
     tls: resolveTlsOptions(options.tls, variable),
     retry: resolveRetryOptions(options.retry),
     maxConcurrentExports: options.maxConcurrentExports ?? 4,
+    thread: resolveThread(options.thread),
     logger: options.logger,
   };
+}
+
+/** @throws CLEW_EXPORTER_THREAD */
+export function resolveThread(given: OtlpThread = "main"): OtlpThread {
+  if (given !== "main" && given !== "worker") throw threadUnknown(given);
+  return given;
 }
 
 /** OpenTelemetry's word for an exporter of this signal and protocol, `otel.component.type`. */

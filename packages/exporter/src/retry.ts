@@ -1,3 +1,5 @@
+import { millisecondsFrom, numberFrom, type OptionChecks } from "@clew/options";
+
 /** How long and how often to try again. */
 export interface RetryOptions {
   /** The first wait, in milliseconds; each later one is twice as long. Default: 250. */
@@ -7,6 +9,12 @@ export interface RetryOptions {
   /** How long after the first attempt others may start, in milliseconds. Default: 30_000. */
   limitMs?: number;
 }
+
+export const retryChecks: OptionChecks<RetryOptions> = {
+  initialMs: millisecondsFrom(1),
+  maxMs: millisecondsFrom(1),
+  limitMs: numberFrom(0),
+};
 
 export type RetrySettings = Readonly<Required<RetryOptions>>;
 

@@ -1,6 +1,8 @@
 import { Context, run } from "@clew/context";
-import { suppressTracing } from "@clew/trace";
+import { anObject, checkOptions, millisecondsFrom, type OptionChecks } from "@clew/options";
+import { readCount, suppressTracing } from "@clew/trace";
 import { decodeCommands, encodeConfigurationRequest } from "@clew/trace/skywalking";
+import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 
 /** Whatever can be told how to work while it does: a `DynamicSampler`. */
@@ -16,7 +18,11 @@ export interface DynamicConfigurationOptions {
   env?: Readonly<Record<string, string | undefined>>;
 }
 
+const optionChecks: OptionChecks<DynamicConfigurationOptions> = { intervalMs: millisecondsFrom(0), env: anObject };
+
 const untraced = suppressTracing(Context.root);
+/** Of a timer that is to wait longer Node makes one that waits not at all. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Asks SkyWalking's collector again and again how this service should be traced, and tells it to those who can be told. A collector
@@ -28,14 +34,16 @@ export class DynamicConfiguration {
   readonly #timer: NodeJS.Timeout | undefined;
   #uuid = "";
 
+  /** @throws CLEW_EXPORTER_OPTION */
   constructor(
     exporter: SkyWalkingExporter,
     targets: readonly Configurable[],
     options: DynamicConfigurationOptions = {},
   ) {
+    checkOptions("DynamicConfiguration", options, optionChecks, optionError);
     const env = options.env ?? process.env;
-    const given = Number(env.SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL?.trim() || 20) * 1000;
-    const intervalMs = options.intervalMs ?? (given >= 0 && given < 2 ** 31 ? given : 20_000);
+    const seconds = readCount(env, "SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL", 0, 20);
+    const intervalMs = Math.min(options.intervalMs ?? (seconds ?? 20) * 1000, maxTimerMs);
     this.#exporter = exporter;
     this.#targets = targets;
     if (intervalMs > 0) this.#timer = run(untraced, () => setInterval(() => void this.fetch(), intervalMs)).unref();

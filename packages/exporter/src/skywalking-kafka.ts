@@ -1,4 +1,4 @@
-import type { BatchResult } from "@clew/trace";
+import { anObject, aText, checkOptions, type OptionChecks, optionsWith } from "@clew/options";
 import {
   collectMeters,
   encodeInstance,
@@ -11,8 +11,8 @@ import {
   type LogData,
   type MeterData,
   type SegmentData,
-  type SegmentExporter,
 } from "@clew/trace/skywalking";
+import { optionError } from "./errors.ts";
 
 /** One message for Kafka, as SkyWalking's kafka-fetcher reads it. */
 export interface KafkaMessage {
@@ -47,7 +47,17 @@ export interface KafkaOptions {
   env?: Readonly<Record<string, string | undefined>>;
 }
 
+const topicChecks: OptionChecks<KafkaTopics> = { segments: aText, meters: aText, logs: aText, managements: aText };
+
+export const kafkaChecks: OptionChecks<KafkaOptions> = {
+  topics: optionsWith(topicChecks),
+  namespace: aText,
+  env: anObject,
+};
+
+/** @throws CLEW_EXPORTER_OPTION */
 export function resolveKafkaTopics(options: KafkaOptions = {}): KafkaTopics {
+  checkOptions("KafkaMessages", options, kafkaChecks, optionError);
   const env = options.env ?? process.env;
   const name = (given: string | undefined, variable: string, otherwise: string): string => {
     const topic = given ?? (env[`SW_AGENT_REPORTER_KAFKA_TOPIC_${variable}`]?.trim() || otherwise);
@@ -60,6 +70,17 @@ export function resolveKafkaTopics(options: KafkaOptions = {}): KafkaTopics {
     logs: name(logs, "LOGGING", "skywalking-logs"),
     managements: name(managements, "MANAGEMENT", "skywalking-managements"),
   };
+}
+
+/** How reports go through Kafka instead of to the collector itself. */
+export interface SkyWalkingKafkaOptions extends Omit<KafkaOptions, "env"> {
+  /** What brings messages to Kafka; it is closed with the exporter. */
+  producer: KafkaProducer;
+}
+
+export interface SkyWalkingKafkaSettings {
+  readonly producer: KafkaProducer;
+  readonly messages: KafkaMessages;
 }
 
 /** Makes the messages of all that agents report. Keys are those of the Go agent: what belongs together stays in order. */
@@ -89,29 +110,5 @@ export class KafkaMessages {
 
   ping(identity: Identity, layer: string): KafkaMessage {
     return { topic: this.#topics.managements, key: identity.instance, value: encodePing(identity, layer) };
-  }
-}
-
-/** Sends segments through Kafka, for a `SegmentProcessor`. What the producer could not send stays in the processor's queue. */
-export class SkyWalkingKafkaExporter implements SegmentExporter {
-  readonly #producer: KafkaProducer;
-  readonly #messages: KafkaMessages;
-
-  constructor(producer: KafkaProducer, options?: KafkaOptions) {
-    this.#producer = producer;
-    this.#messages = new KafkaMessages(options);
-  }
-
-  async export(segments: readonly SegmentData[]): Promise<BatchResult> {
-    try {
-      await this.#producer.send(segments.map((segment) => this.#messages.segment(segment)));
-      return { outcome: "exported" };
-    } catch {
-      return { outcome: "unavailable" };
-    }
-  }
-
-  async shutdown(): Promise<void> {
-    await this.#producer.close?.();
   }
 }

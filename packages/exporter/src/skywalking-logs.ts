@@ -1,11 +1,25 @@
 import { current } from "@clew/context";
 import type { LineWriter } from "@clew/log";
-import { BatchQueue, type BatchQueueStats, isTracingSuppressed } from "@clew/trace";
+import { logMetrics, tellTelemetry } from "@clew/metrics";
+import {
+  aBoolean,
+  anObject,
+  aText,
+  checkOptions,
+  listOf,
+  millisecondsFrom,
+  type OptionChecks,
+  wholeNumberFrom,
+} from "@clew/options";
+import { BatchQueue, type BatchQueueStats, type Environment, isTracingSuppressed, readWord } from "@clew/trace";
 import { activePlace, encodeLog, type LogData, pairsToJson } from "@clew/trace/skywalking";
+import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 import { toBatchResult } from "./skywalking-upstream.ts";
 
 export interface SkyWalkingLogsOptions {
+  /** Whether lines are sent at all. Default: SW_AGENT_LOG_REPORTER_ENABLE, or true. */
+  isEnabled?: boolean;
   /** Fields of a line that become tags of it. Default: SW_AGENT_LOG_REPORTER_LABEL_KEYS (with commas between), or none. */
   labelKeys?: readonly string[];
   /** Lines kept while they wait. Default: 5_000. */
@@ -14,27 +28,44 @@ export interface SkyWalkingLogsOptions {
   batchSize?: number;
   /** How long a line waits for others to go with, in milliseconds. Default: 1_000. */
   delayMs?: number;
-  /** Where the variable is read. Default: process.env. */
-  env?: Readonly<Record<string, string | undefined>>;
+  /** Where the variables are read. Default: process.env. */
+  env?: Environment;
 }
+
+const optionChecks: OptionChecks<SkyWalkingLogsOptions> = {
+  labelKeys: listOf('a list of names of fields, such as ["user"]', aText),
+  capacity: wholeNumberFrom(1, 2 ** 24),
+  batchSize: wholeNumberFrom(1),
+  delayMs: millisecondsFrom(1),
+  isEnabled: aBoolean,
+  env: anObject,
+};
 
 /**
  * Sends log lines to SkyWalking's collector, each with its trace, segment and span, over the connection of an exporter. Lines wait in
- * a ring of fixed size; when there is no more space, new ones are dropped and counted.
+ * a ring of fixed size; when there is no more space, new ones are dropped and counted. What became of them is told as metrics of the
+ * global provider.
  *
  *     const logs = new SkyWalkingLogs(exporter);
  *     const logger = createLogger({ also: [logs.write] });      and at the end: await logs.shutdown()
  */
 export class SkyWalkingLogs {
   readonly #exporter: SkyWalkingExporter;
+  readonly #isEnabled: boolean;
   readonly #labelKeys: readonly string[];
   readonly #queue: BatchQueue<LogData>;
+  readonly #endTelling: () => void;
+  readonly componentType = "skywalking_log_exporter";
 
+  /** @throws CLEW_EXPORTER_OPTION */
   constructor(exporter: SkyWalkingExporter, options: SkyWalkingLogsOptions = {}) {
+    checkOptions("SkyWalkingLogs", options, optionChecks, optionError);
     const env = options.env ?? process.env;
     const keys = env.SW_AGENT_LOG_REPORTER_LABEL_KEYS?.split(",").map((key) => key.trim());
     const capacity = options.capacity ?? 5000;
     this.#exporter = exporter;
+    const word = readWord(env, "SW_AGENT_LOG_REPORTER_ENABLE", ["true", "false"], "true");
+    this.#isEnabled = options.isEnabled ?? word !== "false";
     this.#labelKeys = options.labelKeys ?? keys?.filter((key) => key !== "") ?? [];
     this.#queue = new BatchQueue(
       { export: (logs) => this.#export(logs), shutdown: async () => {} },
@@ -46,11 +77,12 @@ export class SkyWalkingLogs {
         shutdownTimeoutMs: 2000,
       },
     );
+    this.#endTelling = tellTelemetry("skywalking logs", (meterProvider) => logMetrics(this, { meterProvider }));
   }
 
   /** Takes one line: for a logger's `also`. What telemetry itself logs while it sends is left out, or it would never end. */
   readonly write: LineWriter = (level, message, fields) => {
-    if (isTracingSuppressed(current())) return;
+    if (!this.#isEnabled || isTracingSuppressed(current())) return;
     const { identity, layer } = this.#exporter.settings;
     const place = activePlace();
     const tags = ["LEVEL", level.toUpperCase()];
@@ -77,8 +109,9 @@ export class SkyWalkingLogs {
   }
 
   /** Sends what waits, within two seconds, and takes no more. The exporter is its owner's to shut down. Never rejects. */
-  shutdown(): Promise<void> {
-    return this.#queue.shutdown();
+  async shutdown(): Promise<void> {
+    await this.#queue.shutdown();
+    this.#endTelling();
   }
 
   async #export(logs: readonly LogData[]) {
@@ -90,6 +123,7 @@ export class SkyWalkingLogs {
         messages: () => logs.map(encodeLog),
         path: "/v3/logs",
         json: () => logs.map(toJson),
+        kafka: (messages) => logs.map((log) => messages.log(log)),
       }),
     );
   }

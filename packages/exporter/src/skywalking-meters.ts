@@ -2,8 +2,10 @@ import { constants, monitorEventLoopDelay, PerformanceObserver, performance } fr
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { Context, run } from "@clew/context";
 import type { MetricData, MetricsData, MetricsExporter } from "@clew/metrics";
-import { type FlatAttributes, readCount, suppressTracing } from "@clew/trace";
+import { anObject, checkOptions, millisecondsFrom, type OptionChecks } from "@clew/options";
+import { type Environment, type FlatAttributes, readCount, readWord, suppressTracing } from "@clew/trace";
 import { encodeMeters, type MeterBucket, type MeterData } from "@clew/trace/skywalking";
+import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 import type { Report } from "./skywalking-report.ts";
 
@@ -33,6 +35,7 @@ async function report({ upstream, settings }: SkyWalkingExporter, meters: readon
     service: "MeterReportService",
     method: "collect",
     messages: () => encodeMeters(meters, settings.identity, Date.now()),
+    kafka: (messages) => [messages.meters(meters, settings.identity, Date.now())],
   };
   return (await upstream.send(message)).outcome === "taken";
 }
@@ -64,11 +67,39 @@ function toLabels(attributes: FlatAttributes): string[] {
 }
 
 export interface RuntimeMetersOptions {
-  /** Between two reports, in milliseconds. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD, or 20_000. */
+  /**
+   * Between two reports, in milliseconds. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD or what it was called before, or
+   * Go's SW_AGENT_METER_COLLECT_INTERVAL (seconds), or 20_000.
+   */
   periodMs?: number;
-  /** Where the variable is read. Default: process.env. */
-  env?: Readonly<Record<string, string | undefined>>;
+  /** Where the variables are read. Default: process.env. */
+  env?: Environment;
 }
+
+// Node's agent has renamed its variables twice, and reads the old ones still.
+const runtimeMetersVariables = ["NODEJS_RUNTIME_METRICS", "RUNTIME_METRICS", "NVM_METRICS", "NVM_JVM"].map(
+  (name) => `SW_AGENT_${name}_REPORT`,
+);
+
+/** Whether the agents' variables want Node itself to be measured. */
+export function wantsRuntimeMeters(env: Environment): boolean {
+  for (const variable of runtimeMetersVariables) {
+    const word = readWord(env, `${variable}ER_ACTIVE`, ["true", "false"], "true");
+    if (word !== undefined) return word === "true";
+  }
+  return true;
+}
+
+function resolvePeriodMs(given: number | undefined, env: Environment): number {
+  if (given !== undefined) return given;
+  for (const variable of runtimeMetersVariables) {
+    const ms = readCount(env, `${variable}_PERIOD`, 1, 20_000);
+    if (ms !== undefined) return ms;
+  }
+  return (readCount(env, "SW_AGENT_METER_COLLECT_INTERVAL", 1, 20) ?? 20) * 1000;
+}
+
+const optionChecks: OptionChecks<RuntimeMetersOptions> = { periodMs: millisecondsFrom(1), env: anObject };
 
 const untraced = suppressTracing(Context.root);
 const mebi = 1024 * 1024;
@@ -87,10 +118,11 @@ export class RuntimeMeters {
   #cpuAtMs = performance.now();
   #utilization = performance.eventLoopUtilization();
 
+  /** @throws CLEW_EXPORTER_OPTION */
   constructor(exporter: SkyWalkingExporter, options: RuntimeMetersOptions = {}) {
+    checkOptions("RuntimeMeters", options, optionChecks, optionError);
     const env = options.env ?? process.env;
-    const name = "SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD";
-    const periodMs = options.periodMs ?? readCount(env, name, 1, 20_000) ?? 20_000;
+    const periodMs = resolvePeriodMs(options.periodMs, env);
     this.#exporter = exporter;
     this.#loop.enable();
     this.#observer = new PerformanceObserver((list) => {

@@ -1,16 +1,40 @@
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "@clew/log";
-import { sdkVersion } from "@clew/trace";
-import { type Identity, type IdentityOptions, resolveIdentity } from "@clew/trace/skywalking";
-import { backendInvalid, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
+import {
+  aBoolean,
+  aLogger,
+  aNumber,
+  anything,
+  aText,
+  checkOptions,
+  having,
+  listOf,
+  type OptionChecks,
+  optionsWith,
+  pickOptions,
+  recordOf,
+} from "@clew/options";
+import { readWord, sdkVersion, warnOfVariable } from "@clew/trace";
+import { type Identity, type IdentityOptions, identityChecks, resolveIdentity } from "@clew/trace/skywalking";
+import { backendInvalid, optionError, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs } from "./resolve-ms.ts";
-import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
+import {
+  KafkaMessages,
+  kafkaChecks,
+  type SkyWalkingKafkaOptions,
+  type SkyWalkingKafkaSettings,
+} from "./skywalking-kafka.ts";
+import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
 
 /**
  * Where SkyWalking's collector is, and how to speak to it. What is not given is read from the variables of its agents for Go and for
  * Node, the first of those named.
  */
 export interface SkyWalkingOptions extends IdentityOptions {
+  /**
+   * Sends segments, properties, heartbeats, logs and meters through Kafka, for the collector to fetch them there. Default: none.
+   */
+  kafka?: SkyWalkingKafkaOptions;
   /** "grpc", or "http" for collectors behind what takes no gRPC: segments, properties, heartbeats and logs. Default: "grpc". */
   protocol?: "grpc" | "http";
   /**
@@ -43,7 +67,11 @@ export interface SkyWalkingOptions extends IdentityOptions {
 
 export interface SkyWalkingSettings {
   readonly identity: Identity;
-  readonly protocol: "grpc" | "http";
+  readonly protocol: "grpc" | "http" | "kafka";
+  /** Undefined for the other protocols. */
+  readonly kafka: SkyWalkingKafkaSettings | undefined;
+  /** Nothing is sent: SW_AGENT_REPORTER_DISCARD. */
+  readonly isDiscarding: boolean;
   readonly backends: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
   readonly isSecure: boolean;
@@ -61,12 +89,42 @@ const tlsVariables: Readonly<Record<string, string>> = {
   CLIENT_KEY: "SW_AGENT_REPORTER_GRPC_TLS_CLIENT_KEY_PATH",
 };
 
-/** @throws CLEW_EXPORTER_BACKEND, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_TIMEOUT, CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_PROPERTIES */
+const aProducer = having("what sends messages to Kafka", "send");
+const { topics, namespace } = kafkaChecks;
+const kafkaOptions = optionsWith<SkyWalkingKafkaOptions>({ producer: aProducer, topics, namespace });
+
+/** What is anything here, and the range of a time, is looked at together with the variables that say the same. */
+export const skyWalkingChecks: OptionChecks<SkyWalkingOptions> = {
+  ...identityChecks,
+  kafka: (name, given) =>
+    kafkaOptions(name, given) ?? aProducer(`${name}.producer`, (given as SkyWalkingKafkaOptions).producer),
+  protocol: anything,
+  backends: listOf('a list of addresses, such as ["127.0.0.1:11800"]', aText),
+  authentication: aText,
+  secure: aBoolean,
+  tls: optionsWith(tlsChecks),
+  insecureSkipVerify: aBoolean,
+  timeoutMs: aNumber,
+  heartbeatMs: aNumber,
+  properties: recordOf('texts by their names, such as { zone: "a" }', aText),
+  layer: aText,
+  logger: aLogger,
+};
+
+/** @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_BACKEND, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_TIMEOUT, CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_PROPERTIES */
 export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWalkingSettings {
+  checkOptions("SkyWalkingExporter", options, skyWalkingChecks, optionError);
   const env = options.env ?? process.env;
-  const isOn = (name: string): boolean => /^(true|1)$/i.test(env[name]?.trim() ?? "");
-  const protocol = options.protocol ?? "grpc";
-  if (protocol !== "grpc" && protocol !== "http") throw skyWalkingProtocolUnknown(protocol);
+  const isOn = (name: string): boolean => {
+    const word = readWord(env, name, ["true", "false", "1", "0"], "false");
+    return word === "true" || word === "1";
+  };
+  const given = options.protocol ?? "grpc";
+  if (given !== "grpc" && given !== "http") throw skyWalkingProtocolUnknown(given);
+  const protocol = options.kafka === undefined ? given : "kafka";
+  if (protocol !== "kafka" && env.SW_AGENT_REPORTER_TYPE?.trim().toLowerCase() === "kafka") {
+    warnOfVariable("SW_AGENT_REPORTER_TYPE", "kafka", "grpc; kafka with the option `kafka: { producer }`", protocol);
+  }
   const authentication =
     options.authentication ?? (env.SW_AGENT_AUTHENTICATION || env.SW_AGENT_REPORTER_GRPC_AUTHENTICATION);
   const insecure = options.insecureSkipVerify ?? isOn("SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY");
@@ -78,6 +136,11 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
   return {
     identity: resolveIdentity(options),
     protocol,
+    kafka: options.kafka && {
+      producer: options.kafka.producer,
+      messages: new KafkaMessages({ env, ...pickOptions(options.kafka, kafkaChecks) }),
+    },
+    isDiscarding: isOn("SW_AGENT_REPORTER_DISCARD"),
     backends: resolveBackends(options, protocol, env),
     headers: {
       "agent-version": `clew-${sdkVersion}`,
@@ -97,9 +160,10 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
 
 function resolveBackends(
   options: SkyWalkingOptions,
-  protocol: "grpc" | "http",
+  protocol: SkyWalkingSettings["protocol"],
   env: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
+  if (protocol === "kafka") return ["kafka"];
   const text = env.SW_AGENT_COLLECTOR_BACKEND_SERVICES || env.SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE;
   const given = options.backends ?? text?.split(",") ?? [protocol === "http" ? "127.0.0.1:12800" : "127.0.0.1:11800"];
   const backends = given.map((backend) => backend.trim()).filter((backend) => backend !== "");

@@ -1,6 +1,7 @@
 import { type Profiler, Session } from "node:inspector";
 import { Context, run } from "@clew/context";
-import { type Span, type SpanData, type SpanProcessor, suppressTracing } from "@clew/trace";
+import { anObject, checkOptions, millisecondsFrom, type OptionChecks } from "@clew/options";
+import { readCount, type Span, type SpanData, type SpanProcessor, suppressTracing } from "@clew/trace";
 import {
   decodeCommands,
   encodeProfileFinish,
@@ -10,6 +11,7 @@ import {
   placeOf,
   type StackSnapshot,
 } from "@clew/trace/skywalking";
+import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 
 export interface TraceProfilerOptions {
@@ -21,10 +23,17 @@ export interface TraceProfilerOptions {
   env?: Readonly<Record<string, string | undefined>>;
 }
 
+const optionChecks: OptionChecks<TraceProfilerOptions> = {
+  intervalMs: millisecondsFrom(1),
+  maxRequestMs: millisecondsFrom(1),
+  env: anObject,
+};
+
 /** A wish to see where the requests of one operation spend their time (`ProfileTaskQuery`). */
 interface Task {
   readonly id: string;
   readonly endpoint: string;
+  readonly fromMs: number;
   readonly untilMs: number;
   /** Requests that are shorter are not told of. */
   readonly minDurationMs: number;
@@ -47,6 +56,7 @@ const untraced = suppressTracing(Context.root);
 const maxDurationMs = 15 * 60_000;
 const maxDepth = 500;
 const maxTasks = 5;
+const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Does what SkyWalking's trace profiling asks for: takes tasks from the collector, and while a request of the operation runs, samples
@@ -66,12 +76,14 @@ export class TraceProfiler implements SpanProcessor {
   #sending: Promise<unknown> = Promise.resolve();
   #snapshots = 0;
 
+  /** @throws CLEW_EXPORTER_OPTION */
   constructor(exporter: SkyWalkingExporter, options: TraceProfilerOptions = {}) {
+    checkOptions("TraceProfiler", options, optionChecks, optionError);
     const env = options.env ?? process.env;
-    const given = Number(env.SW_AGENT_REPORTER_GRPC_PROFILE_FETCH_INTERVAL?.trim() || 20) * 1000;
+    const seconds = readCount(env, "SW_AGENT_REPORTER_GRPC_PROFILE_FETCH_INTERVAL", 1, 20);
     this.#exporter = exporter;
     this.#maxRequestMs = options.maxRequestMs ?? 60_000;
-    const intervalMs = options.intervalMs ?? (given > 0 && given < 2 ** 31 ? given : 20_000);
+    const intervalMs = Math.min(options.intervalMs ?? (seconds ?? 20) * 1000, maxTimerMs);
     this.#timer = run(untraced, () => setInterval(() => void this.fetch(), intervalMs)).unref();
   }
 
@@ -100,7 +112,7 @@ export class TraceProfiler implements SpanProcessor {
     const nowMs = Date.now();
     const endpoint = operationOf(record.name);
     for (const task of this.#tasks.values()) {
-      if (task.left === 0 || task.endpoint !== endpoint || nowMs > task.untilMs) continue;
+      if (task.left === 0 || task.endpoint !== endpoint || nowMs < task.fromMs || nowMs > task.untilMs) continue;
       task.left--;
       this.#begin(task, record.spanId, place.segmentId, nowMs);
       return;
@@ -140,6 +152,7 @@ export class TraceProfiler implements SpanProcessor {
     const task: Task = {
       id,
       endpoint: args.get("EndpointName") ?? "",
+      fromMs: startMs,
       untilMs: startMs + durationMs,
       minDurationMs: number("MinDurationThreshold"),
       // As Java's agent: not below 10 ms.
@@ -148,7 +161,7 @@ export class TraceProfiler implements SpanProcessor {
       timer: undefined,
     };
     this.#tasks.set(id, task);
-    const waitMs = Math.min(task.untilMs - Date.now(), 2 ** 31 - 1);
+    const waitMs = Math.min(task.untilMs - Date.now(), maxTimerMs);
     task.timer = run(untraced, () => setTimeout(() => this.#endTask(task), waitMs)).unref();
   }
 

@@ -1,3 +1,5 @@
+import type { KafkaMessage, KafkaMessages } from "./skywalking-kafka.ts";
+
 /** One thing to tell the collector, or to ask it. */
 export interface Report {
   /** What it is, for the log: "segments". */
@@ -10,6 +12,8 @@ export interface Report {
   /** The path over HTTP, and the JSON to post there; undefined where it goes over gRPC only. */
   readonly path?: string;
   readonly json?: () => unknown;
+  /** The same as messages for Kafka; undefined where it does not go there. */
+  readonly kafka?: (messages: KafkaMessages) => readonly KafkaMessage[];
 }
 
 export type ReportService =

@@ -1,9 +1,10 @@
 import { Context, run } from "@clew/context";
 import { type BatchResult, suppressTracing } from "@clew/trace";
-import { type Attempt, noAnswer } from "./delivery.ts";
+import { type Attempt, noAnswer, unsupported } from "./delivery.ts";
 import { HttpSender } from "./http-sender.ts";
 import { backOffMs } from "./retry.ts";
 import type { GrpcLine } from "./skywalking-grpc-line.ts";
+import { KafkaLine } from "./skywalking-kafka-line.ts";
 import type { SkyWalkingSettings } from "./skywalking-options.ts";
 import type { Report } from "./skywalking-report.ts";
 
@@ -46,6 +47,7 @@ export class Upstream {
 
   /** Sends a report to the backend in use, and where it is away to the others. Never rejects. */
   send(report: Report): Promise<Attempt> {
+    if (this.#settings.isDiscarding) return Promise.resolve(discarded);
     return run(untraced, () => this.#sendToAny(report));
   }
 
@@ -53,6 +55,7 @@ export class Upstream {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#line?.close();
+    await this.#settings.kafka?.producer.close?.();
   }
 
   async #sendToAny(report: Report): Promise<Attempt> {
@@ -81,6 +84,8 @@ export class Upstream {
   }
 
   #open(backend: string): Line {
+    const { kafka, timeoutMs } = this.#settings;
+    if (kafka !== undefined) return new KafkaLine(kafka, timeoutMs);
     return this.#settings.protocol === "http"
       ? new HttpLine(backend, this.#settings)
       : new LazyGrpcLine(backend, this.#settings);
@@ -162,15 +167,12 @@ class HttpLine implements Line {
   }
 }
 
+const discarded = unsupported(new Error("SW_AGENT_REPORTER_DISCARD is true"));
+
 /** What became of a report, for the queue that it came from. */
 export function toBatchResult({ outcome, retryAfterMs }: Attempt): BatchResult {
   if (outcome !== "busy") return { outcome: outcome === "taken" ? "exported" : "failed" };
   return retryAfterMs === undefined ? { outcome: "unavailable" } : { outcome: "unavailable", retryAfterMs };
-}
-
-/** What never can be sent in this way. */
-function unsupported(error: Error): Attempt {
-  return { ...noAnswer(error), outcome: "refused" };
 }
 
 function nothing(): void {}

@@ -5,6 +5,7 @@ import {
   encodeInstance,
   encodePing,
   encodeSegment,
+  type InstanceData,
   ipv4Addresses,
   pairsToJson,
   type SegmentData,
@@ -59,7 +60,7 @@ export class SkyWalkingExporter implements SegmentExporter {
 
   /** Begins the heartbeat. Its timer does not keep the process alive. */
   start(): void {
-    if (this.#timer !== undefined || this.#isStopped) return;
+    if (this.#timer !== undefined || this.#isStopped || this.settings.isDiscarding) return;
     this.#timer = run(untraced, () => setInterval(() => void this.#beat(), this.settings.heartbeatMs)).unref();
     void this.#beat();
   }
@@ -117,6 +118,7 @@ function segmentReport(segments: readonly SegmentData[]): Report {
     messages: () => segments.map(encodeSegment),
     path: "/v3/segments",
     json: () => segments.map(segmentToJson),
+    kafka: (messages) => segments.map((segment) => messages.segment(segment)),
   };
 }
 
@@ -133,11 +135,12 @@ function instanceReport({ identity, layer, properties }: SkyWalkingSettings): Re
     ...ipv4Addresses().flatMap((address) => ["ipv4", address]),
     ...Object.entries(properties).flat(),
   ];
+  const instance: InstanceData = { ...identity, properties: pairs, layer };
   return {
     what: "the instance's properties",
     service: "ManagementService",
     method: "reportInstanceProperties",
-    messages: () => [encodeInstance({ ...identity, properties: pairs, layer })],
+    messages: () => [encodeInstance(instance)],
     path: "/v3/management/reportProperties",
     json: () => ({
       service: identity.service,
@@ -145,6 +148,7 @@ function instanceReport({ identity, layer, properties }: SkyWalkingSettings): Re
       properties: pairsToJson(pairs),
       layer,
     }),
+    kafka: (messages) => [messages.properties(instance)],
   };
 }
 
@@ -156,5 +160,6 @@ function pingReport(identity: SkyWalkingSettings["identity"], layer: string): Re
     messages: () => [encodePing(identity, layer)],
     path: "/v3/management/keepAlive",
     json: () => ({ service: identity.service, serviceInstance: identity.instance, layer }),
+    kafka: (messages) => [messages.ping(identity, layer)],
   };
 }

@@ -1,10 +1,11 @@
 import type { LineWriter } from "@clew/log";
 import { logMetrics, tellTelemetry } from "@clew/metrics";
-import { checkOptionNames, createResource, type OptionNames, readWords, warnOfVariable } from "@clew/trace";
-import { checkProcessOptions } from "./check-process-options.ts";
-import { optionErrors } from "./errors.ts";
+import { checkOptions, type OptionChecks } from "@clew/options";
+import { createResource, readWords, warnOfVariable } from "@clew/trace";
+import { optionError } from "./errors.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
-import { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats } from "./otlp-logs.ts";
+import { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats, otlpLogsChecks } from "./otlp-logs.ts";
+import { processOptionChecks } from "./process-options.ts";
 
 export interface StartLogsOptions extends OtlpLogsOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -27,27 +28,7 @@ export interface Logs {
   stats(): OtlpLogsStats | undefined;
 }
 
-const optionNames: OptionNames<StartLogsOptions> = {
-  service: true,
-  version: true,
-  signals: true,
-  resource: true,
-  capacity: true,
-  batchSize: true,
-  delayMs: true,
-  exportTimeoutMs: true,
-  shutdownTimeoutMs: true,
-  protocol: true,
-  endpoint: true,
-  headers: true,
-  compression: true,
-  timeoutMs: true,
-  tls: true,
-  retry: true,
-  maxConcurrentExports: true,
-  logger: true,
-  env: true,
-};
+const optionChecks: OptionChecks<StartLogsOptions> = { ...processOptionChecks, ...otlpLogsChecks };
 
 /**
  * Sends a logger's lines to a collector: `createLogger({ also: [startLogs().write] })`. A process that runs out of work on its own,
@@ -57,8 +38,7 @@ const optionNames: OptionNames<StartLogsOptions> = {
  * @throws CLEW_EXPORTER_OPTION, and as {@link OtlpLogs} does
  */
 export function startLogs(options: StartLogsOptions = {}): Logs {
-  checkOptionNames("startLogs", options, optionNames, optionErrors);
-  checkProcessOptions(options);
+  checkOptions("startLogs", options, optionChecks, optionError);
   const { service, version, signals = ["SIGTERM"], env = process.env, ...given } = options;
   const words = readWords(env, "OTEL_LOGS_EXPORTER") ?? ["otlp"];
   if (words.length === 1 && words[0] === "none") {

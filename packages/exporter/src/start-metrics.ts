@@ -11,20 +11,12 @@ import {
   runtimeMetrics,
   tellTelemetry,
 } from "@clew/metrics";
-import {
-  checkFunctions,
-  checkKind,
-  checkOptionNames,
-  createResource,
-  type Environment,
-  type OptionNames,
-  readWords,
-  warnOfVariable,
-} from "@clew/trace";
-import { checkProcessOptions } from "./check-process-options.ts";
-import { optionErrors } from "./errors.ts";
+import { aBoolean, anObject, aText, checkOptions, having, type OptionChecks } from "@clew/options";
+import { createResource, type Environment, readWords, warnOfVariable } from "@clew/trace";
+import { optionError } from "./errors.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpMetricsExporter } from "./otlp-metrics.ts";
+import { processOptionChecks } from "./process-options.ts";
 
 export interface StartMetricsOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -64,28 +56,21 @@ export interface Metrics {
   stats(): PeriodicReaderStats | undefined;
 }
 
-const optionNames: OptionNames<StartMetricsOptions> = {
-  service: true,
-  version: true,
-  endpoint: true,
-  exporter: true,
-  reader: true,
-  provider: true,
-  runtime: true,
-  signals: true,
-  logger: true,
-  env: true,
+const anExporter = having("false or an exporter such as new OtlpMetricsExporter()", "export", "shutdown");
+
+const optionChecks: OptionChecks<StartMetricsOptions> = {
+  ...processOptionChecks,
+  endpoint: aText,
+  exporter: (name, given) => (given === false ? undefined : anExporter(name, given)),
+  // Who they are for looks at what is in them.
+  reader: anObject,
+  provider: anObject,
+  runtime: aBoolean,
 };
 
 /** Before anything is registered. */
-function checkOptions(options: StartMetricsOptions): void {
-  checkOptionNames("startMetrics", options, optionNames, optionErrors);
-  checkProcessOptions(options);
-  checkKind("runtime", options.runtime, "boolean", optionErrors);
-  if (options.exporter !== false) {
-    const what = "false or an exporter such as new OtlpMetricsExporter()";
-    checkFunctions("exporter", options.exporter, what, ["export", "shutdown"], optionErrors);
-  }
+function check(options: StartMetricsOptions): void {
+  checkOptions("startMetrics", options, optionChecks, optionError);
   resolvePeriodicReaderOptions(options.reader);
 }
 
@@ -96,7 +81,7 @@ function checkOptions(options: StartMetricsOptions): void {
  * @throws CLEW_EXPORTER_OPTION, CLEW_METRICS_OPTION
  */
 export function startMetrics(options: StartMetricsOptions = {}): Metrics {
-  checkOptions(options);
+  check(options);
   const { service, version, env = process.env } = options;
   const provider = new MeterProvider({
     ...options.provider,

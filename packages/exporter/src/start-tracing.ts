@@ -1,59 +1,76 @@
 import type { Logger } from "@clew/log";
 import { tellTelemetry, traceMetrics } from "@clew/metrics";
 import {
+  aBoolean,
+  anything,
+  aText,
+  checkOptions,
+  having,
+  isObject,
+  kind,
+  listOf,
+  type OptionChecks,
+  optionsWith,
+  orBoolean,
+  orListOf,
+  pickOptions,
+} from "@clew/options";
+import {
   type BatchOptions,
   BatchProcessor,
   type BatchStats,
+  batchChecks,
   type CarriedContext,
-  checkFunctions,
-  checkKind,
-  checkOptionNames,
   composeProcessors,
   contextFromCarried,
   contextFromEnvironment,
   createResource,
   Doctor,
   type DoctorOptions,
+  doctorChecks,
   type Environment,
   type ExporterStats,
-  type OptionNames,
   propagatorFromEnv,
   readBoolean,
   readWords,
-  requireFunctions,
   type Sampler,
   type SpanExporter,
   type SpanLimitsOptions,
   type SpanProcessor,
   samplerFromEnv,
+  spanLimitsChecks,
   type TailOptions,
   TailProcessor,
   type TailStats,
   TracerProvider,
   type TracerProviderOptions,
-  tellGiven,
+  tailChecks,
   warnOfVariable,
 } from "@clew/trace";
 import { CompositePropagator } from "@clew/trace/otel";
 import {
   DynamicSampler,
   type DynamicSamplerOptions,
+  dynamicSamplerChecks,
   SegmentProcessor,
   type SegmentProcessorOptions,
   type SegmentStats,
   SkyWalkingPropagator,
   type SkyWalkingPropagatorOptions,
+  segmentProcessorChecks,
+  skyWalkingPropagatorChecks,
 } from "@clew/trace/skywalking";
-import { checkProcessOptions } from "./check-process-options.ts";
 import { ConsoleExporter } from "./console.ts";
-import { optionErrors } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { FileExporter } from "./file.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
+import { type OtlpThread, resolveThread } from "./otlp-options.ts";
+import { processOptionChecks } from "./process-options.ts";
 import { SkyWalkingExporter } from "./skywalking.ts";
 import { DynamicConfiguration } from "./skywalking-configuration.ts";
-import { RuntimeMeters } from "./skywalking-meters.ts";
-import type { SkyWalkingOptions } from "./skywalking-options.ts";
+import { RuntimeMeters, wantsRuntimeMeters } from "./skywalking-meters.ts";
+import { type SkyWalkingOptions, skyWalkingChecks } from "./skywalking-options.ts";
 import { TraceProfiler } from "./skywalking-profiler.ts";
 import { StoreExporter } from "./store.ts";
 import { ZipkinExporter } from "./zipkin.ts";
@@ -68,7 +85,7 @@ export interface SkyWalkingTracingOptions
    * neither a `sampler` nor OTEL_TRACES_SAMPLER. `false` asks the collector for nothing. Default: see {@link DynamicSamplerOptions}.
    */
   sampling?: DynamicSamplerOptions | false;
-  /** Whether Node itself is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or true over gRPC. */
+  /** Whether Node itself is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or true but over HTTP. */
   runtimeMeters?: boolean;
   /** Whether the collector may ask for profiles of requests. Default: false. */
   profiling?: boolean;
@@ -83,6 +100,8 @@ export interface StartTracingOptions {
   attributes?: Readonly<Record<string, unknown>>;
   /** The OTLP collector, `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
   endpoint?: string;
+  /** Which thread sends to it: "worker" for one of its own, see {@link OtlpOptions.thread}. Default: "main". */
+  thread?: OtlpThread;
   /** Which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all whose parent is, and all without a parent. */
   sampler?: Sampler;
   /** Keeps errors and slow requests that the sampler did not want; `true` for the defaults. Default: false. */
@@ -144,104 +163,51 @@ export interface Tracing {
   report(): string | undefined;
 }
 
-const optionNames: OptionNames<StartTracingOptions> = {
-  service: true,
-  version: true,
-  attributes: true,
-  endpoint: true,
-  sampler: true,
-  tail: true,
-  exporter: true,
-  skywalking: true,
-  processors: true,
-  batch: true,
-  limits: true,
-  propagator: true,
-  continueFrom: true,
-  doctor: true,
-  signals: true,
-  logger: true,
-  env: true,
+const samplingChecks = optionsWith(dynamicSamplerChecks);
+
+const skyWalkingTracingChecks: OptionChecks<SkyWalkingTracingOptions> = {
+  ...skyWalkingChecks,
+  ...segmentProcessorChecks,
+  ...skyWalkingPropagatorChecks,
+  sampling: (name, given) => (given === false ? undefined : samplingChecks(name, given)),
+  runtimeMeters: aBoolean,
+  profiling: aBoolean,
 };
 
-const skyWalkingOptionNames: OptionNames<SkyWalkingTracingOptions> = {
-  sampling: true,
-  runtimeMeters: true,
-  profiling: true,
-  service: true,
-  instance: true,
-  env: true,
-  protocol: true,
-  backends: true,
-  authentication: true,
-  secure: true,
-  tls: true,
-  insecureSkipVerify: true,
-  timeoutMs: true,
-  heartbeatMs: true,
-  properties: true,
-  layer: true,
-  logger: true,
-  ids: true,
-  maxSpans: true,
-  lateTimeoutMs: true,
-  maxWaiting: true,
-  autoTagKeys: true,
-  capacity: true,
-  batchSize: true,
-  delayMs: true,
-  exportTimeoutMs: true,
-  shutdownTimeoutMs: true,
-  maxCorrelationKeys: true,
-  maxCorrelationValueLength: true,
+const anExporter = having("an exporter such as new ConsoleExporter()", "export", "shutdown");
+
+/** What is in it, too: before anything is made. */
+const optionChecks: OptionChecks<StartTracingOptions> = {
+  ...processOptionChecks,
+  attributes: kind('an object, such as { "host.name": "a" }', isObject),
+  endpoint: aText,
+  // resolveThread looks at it.
+  thread: anything,
+  sampler: having("a sampler such as traceIdRatio(0.1)", "shouldSample"),
+  tail: orBoolean(optionsWith(tailChecks)),
+  exporter: orListOf(anExporter, listOf("a list of exporters", anExporter)),
+  skywalking: orBoolean(optionsWith(skyWalkingTracingChecks)),
+  processors: listOf("a list of processors", having("a processor", "onStart", "onEnd", "forceFlush", "shutdown")),
+  batch: optionsWith(batchChecks),
+  limits: optionsWith(spanLimitsChecks),
+  propagator: having("a propagator", "inject", "extract", "fields"),
+  continueFrom: kind(
+    '"environment" or what carryContext() gave',
+    (given) => given === "environment" || isObject(given),
+  ),
+  doctor: orBoolean(optionsWith(doctorChecks)),
 };
-
-/** Before anything is made. What is in `tail`, `batch`, `limits` and `doctor` is looked at by whom it is for. */
-function checkOptions(options: StartTracingOptions): void {
-  checkOptionNames("startTracing", options, optionNames, optionErrors);
-  checkProcessOptions(options);
-  const { sampler, exporter, processors, propagator, attributes, continueFrom, tail, doctor, skywalking } = options;
-  checkFunctions("sampler", sampler, "a sampler such as traceIdRatio(0.1)", ["shouldSample"], optionErrors);
-  checkEach("exporter", exporter, "an exporter such as new ConsoleExporter()", ["export", "shutdown"]);
-  if (processors !== undefined && !Array.isArray(processors)) {
-    throw optionErrors.invalid("processors", tellGiven(processors), "a list of processors");
-  }
-  checkEach("processors", processors, "a processor", ["onStart", "onEnd", "forceFlush", "shutdown"]);
-  checkFunctions("propagator", propagator, "a propagator", ["inject", "extract", "fields"], optionErrors);
-  if (attributes !== undefined && !isObject(attributes)) {
-    throw optionErrors.invalid("attributes", tellGiven(attributes), 'an object, such as { "host.name": "a" }');
-  }
-  if (continueFrom !== undefined && continueFrom !== "environment" && !isObject(continueFrom)) {
-    throw optionErrors.invalid("continueFrom", tellGiven(continueFrom), '"environment" or what carryContext() gave');
-  }
-  for (const [name, given] of Object.entries({ tail, doctor, skywalking })) {
-    if (!isObject(given)) checkKind(name, given, "boolean", optionErrors);
-  }
-  if (isObject(skywalking)) checkOptionNames("skywalking", skywalking, skyWalkingOptionNames, optionErrors);
-}
-
-/** One or a list of them. */
-function checkEach(option: string, given: unknown, what: string, functions: readonly string[]): void {
-  if (Array.isArray(given)) {
-    for (const [index, one] of given.entries()) {
-      requireFunctions(`${option}[${index}]`, one, what, functions, optionErrors);
-    }
-  } else checkFunctions(option, given, what, functions, optionErrors);
-}
-
-function isObject<T>(given: T): given is T & object {
-  return typeof given === "object" && given !== null && !Array.isArray(given);
-}
 
 /**
  * Traces this process: makes a provider, registers it for the whole process, and sends what it records to a collector. Call it
  * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first. What became of the
  * spans is told as metrics of the global provider, whenever there is one.
  *
- * @throws CLEW_EXPORTER_OPTION, CLEW_TRACE_OPTION
+ * @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_THREAD, CLEW_TRACE_OPTION
  */
 export function startTracing(options: StartTracingOptions = {}): Tracing {
-  checkOptions(options);
+  checkOptions("startTracing", options, optionChecks, optionError);
+  resolveThread(options.thread);
   const env = options.env ?? process.env;
   const exporters = createExporters(options, env);
   const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));
@@ -321,14 +287,14 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
     ...(logger === undefined ? {} : { logger }),
     ...(options.skywalking === true ? {} : options.skywalking),
   };
-  const exporter = new SkyWalkingExporter(given);
+  const exporter = new SkyWalkingExporter(pickOptions(given, skyWalkingChecks));
   exporter.start();
-  // Over HTTP the collector takes neither.
+  // Over HTTP the collector takes neither meters nor questions, through Kafka no questions.
   const isGrpc = exporter.settings.protocol === "grpc";
-  const isMeasured = given.runtimeMeters ?? env.SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE !== "false";
-  const meters = isGrpc && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
+  const isMeasured = given.runtimeMeters ?? wantsRuntimeMeters(env);
+  const meters = exporter.settings.protocol !== "http" && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
   const isSampling = given.sampling !== false && options.sampler === undefined && !env.OTEL_TRACES_SAMPLER;
-  const processor = new SegmentProcessor(exporter, given);
+  const processor = new SegmentProcessor(exporter, pickOptions(given, segmentProcessorChecks));
   const sampler = isSampling ? new DynamicSampler({ env, ...given.sampling }) : undefined;
   const configuration =
     isGrpc && given.sampling !== false
@@ -337,7 +303,7 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
   return {
     exporter,
     processor,
-    propagator: new SkyWalkingPropagator(given),
+    propagator: new SkyWalkingPropagator(pickOptions(given, skyWalkingPropagatorChecks)),
     profiler: given.profiling && isGrpc ? new TraceProfiler(exporter, { env }) : undefined,
     sampler,
     stop: () => {
@@ -364,10 +330,11 @@ type NamedExporter = readonly [name: string, exporter: SpanExporter];
 
 /** By the words of OTEL_TRACES_EXPORTER. */
 const makers: Readonly<Record<string, (options: StartTracingOptions, env: Environment) => SpanExporter>> = {
-  otlp: ({ endpoint, logger }, env) =>
+  otlp: ({ endpoint, thread, logger }, env) =>
     new OtlpExporter({
       env,
       ...(endpoint === undefined ? {} : { endpoint }),
+      ...(thread === undefined ? {} : { thread }),
       ...(logger === undefined ? {} : { logger }),
     }),
   zipkin: ({ logger }, env) => new ZipkinExporter({ env, ...(logger === undefined ? {} : { logger }) }),

@@ -1,6 +1,17 @@
+import {
+  aFunction,
+  checkOptions,
+  having,
+  kind,
+  numberFrom,
+  type OptionCheck,
+  type OptionChecks,
+  optionsWith,
+} from "@clew/options";
 import type { SqliteStoreOptions, TraceStore } from "@clew/store";
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { decodeRequest, encodeRequest } from "@clew/trace/otel";
+import { optionError } from "./errors.ts";
 
 export interface StoreExporterOptions {
   /** A store that is open, for one that others read as well; whoever opened it closes it. Default: one of its own, see `file`. */
@@ -9,13 +20,34 @@ export interface StoreExporterOptions {
   sqlite?: SqliteStoreOptions;
 }
 
+const aPath = kind("the path of a file", (given) => typeof given === "string" && given !== "");
+const sqliteChecks: OptionChecks<SqliteStoreOptions> = {
+  file: aPath,
+  maxBytes: numberFrom(1024 * 1024),
+  maxAgeMs: numberFrom(1),
+  maxWaitingBytes: numberFrom(1),
+  now: aFunction,
+};
+const sqliteOptions = optionsWith(sqliteChecks);
+
+/** The store says the same, but only once it is opened. */
+const sqlite: OptionCheck = (name, given) =>
+  sqliteOptions(name, given) ?? aPath(`${name}.file`, (given as SqliteStoreOptions).file);
+
+const optionChecks: OptionChecks<StoreExporterOptions> = {
+  store: having("an open trace store, as openSqliteStore() gives one", "ingest"),
+  sqlite,
+};
+
 /** Writes spans into a trace store of this process: no socket, no collector. The store works in a thread of its own. */
 export class StoreExporter implements SpanExporter {
   readonly #given: TraceStore | undefined;
   readonly #sqlite: SqliteStoreOptions;
   #opening: Promise<TraceStore> | undefined;
 
+  /** @throws CLEW_EXPORTER_OPTION */
   constructor(options: StoreExporterOptions = {}) {
+    checkOptions("StoreExporter", options, optionChecks, optionError);
     this.#given = options.store;
     this.#sqlite = options.sqlite ?? { file: ".data/traces.db" };
   }

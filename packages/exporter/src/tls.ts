@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { SecureContextOptions } from "node:tls";
+import { kind, type OptionChecks } from "@clew/options";
 import { certificateUnreadable } from "./errors.ts";
 
 /** What TLS trusts and shows, in PEM. */
@@ -11,6 +12,13 @@ export interface TlsOptions {
   /** Its key. Default: OTEL_EXPORTER_OTLP_CLIENT_KEY, a path, or none. */
   key?: string | Buffer;
 }
+
+const pem = kind(
+  "the PEM text of it, or a Buffer with that",
+  (given) => typeof given === "string" || given instanceof Uint8Array,
+);
+
+export const tlsChecks: OptionChecks<TlsOptions> = { ca: pem, cert: pem, key: pem };
 
 /**
  * The files named in variables are read here, once.

@@ -3,12 +3,30 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { OtlpExporter, OtlpLogs, RuntimeMeters, SkyWalkingExporter, ZipkinExporter } from "@clew/exporter";
+import {
+  DynamicConfiguration,
+  OtlpExporter,
+  OtlpLogs,
+  RuntimeMeters,
+  SkyWalkingExporter,
+  SkyWalkingLogs,
+  startTracing,
+  TraceProfiler,
+  ZipkinExporter,
+} from "@clew/exporter";
 import { MeterProvider, PeriodicReader } from "@clew/metrics";
 import { DynamicSampler, SegmentProcessor, SkyWalkingPropagator } from "@clew/trace/skywalking";
 
 type Env = Readonly<Record<string, string>>;
 const nowhere = { export: async () => true, shutdown: async () => {} };
+
+function withExporter(read: (exporter: SkyWalkingExporter, env: Env) => unknown): (env: Env) => Promise<void> {
+  return async (env) => {
+    const exporter = new SkyWalkingExporter({ env: {} });
+    await read(exporter, env);
+    await exporter.shutdown();
+  };
+}
 
 /** What reads each variable, and how it lets go. */
 const readers: readonly (readonly [names: readonly string[], read: (env: Env) => unknown])[] = [
@@ -40,12 +58,30 @@ const readers: readonly (readonly [names: readonly string[], read: (env: Env) =>
   ],
   [["SW_AGENT_SAMPLE"], (env) => new DynamicSampler({ env })],
   [
-    ["SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD"],
-    (env) => {
-      const exporter = new SkyWalkingExporter({ env: {} });
-      new RuntimeMeters(exporter, { env }).stop();
-      return exporter.shutdown();
-    },
+    ["SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD", "SW_AGENT_METER_COLLECT_INTERVAL"],
+    withExporter((exporter, env) => new RuntimeMeters(exporter, { env }).stop()),
+  ],
+  [
+    ["SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL"],
+    withExporter((exporter, env) => new DynamicConfiguration(exporter, [], { env }).stop()),
+  ],
+  [
+    ["SW_AGENT_REPORTER_GRPC_PROFILE_FETCH_INTERVAL"],
+    withExporter((exporter, env) => new TraceProfiler(exporter, { env }).shutdown()),
+  ],
+  [["SW_AGENT_LOG_REPORTER_ENABLE"], withExporter((exporter, env) => new SkyWalkingLogs(exporter, { env }).shutdown())],
+  [
+    [
+      "SW_AGENT_SECURE",
+      "SW_AGENT_REPORTER_GRPC_TLS_ENABLE",
+      "SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY",
+      "SW_AGENT_REPORTER_DISCARD",
+    ],
+    (env) => new SkyWalkingExporter({ env }).shutdown(),
+  ],
+  [
+    ["SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE"],
+    (env) => startTracing({ exporter: [], env, skywalking: true }).shutdown(),
   ],
 ];
 

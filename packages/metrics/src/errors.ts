@@ -1,4 +1,4 @@
-import type { OptionErrors } from "@clew/trace";
+import type { OptionError } from "@clew/options";
 
 /** What a developer did wrong while setting metrics up. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -19,9 +19,4 @@ export function optionInvalid(name: string, given: unknown, expected: string): E
   );
 }
 
-export const optionErrors: OptionErrors = {
-  invalid: (option, given, works) =>
-    usageError("CLEW_METRICS_OPTION", `option ${option} is ${given}; it must be ${works}`),
-  unknown: (owner, option, known) =>
-    usageError("CLEW_METRICS_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`),
-};
+export const optionError: OptionError = (message) => usageError("CLEW_METRICS_OPTION", message);

@@ -1,5 +1,5 @@
-import { checkOptionNames, type OptionNames } from "@clew/trace";
-import { optionErrors, optionInvalid } from "./errors.ts";
+import { aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { optionError, optionInvalid } from "./errors.ts";
 import type { ExponentialData } from "./metric-data.ts";
 
 export interface ExponentialOptions {
@@ -11,16 +11,13 @@ export interface ExponentialOptions {
 
 export type ExponentialSettings = Readonly<Required<ExponentialOptions>>;
 
-const optionNames: OptionNames<ExponentialOptions> = {
-  maxBuckets: true,
-  maxScale: true,
-};
+const optionChecks: OptionChecks<ExponentialOptions> = { maxBuckets: aNumber, maxScale: aNumber };
 
 /** @throws CLEW_METRICS_OPTION */
 export function resolveExponentialOptions(given: boolean | ExponentialOptions): ExponentialSettings | undefined {
   if (given === false) return undefined;
   const options = given === true ? {} : given;
-  checkOptionNames("exponential", options, optionNames, optionErrors);
+  checkOptions("exponential", options, optionChecks, optionError);
   const { maxBuckets = 160, maxScale = 20 } = options;
   if (!(Number.isInteger(maxBuckets) && maxBuckets >= 2 && maxBuckets <= 10_000)) {
     throw optionInvalid("maxBuckets", maxBuckets, "a whole number from 2 to 10000");

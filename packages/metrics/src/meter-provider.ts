@@ -1,15 +1,8 @@
-import {
-  checkOptionNames,
-  createResource,
-  type OptionNames,
-  type Resource,
-  readWord,
-  readWords,
-  warnOfVariable,
-} from "@clew/trace";
+import { aNumber, anObject, anything, checkOptions, type OptionChecks } from "@clew/options";
+import { aResource, createResource, type Resource, readWord, readWords, warnOfVariable } from "@clew/trace";
 import { diag, type MeterOptions, type MeterProvider as MeterProviderApi, metrics } from "@opentelemetry/api";
 import type { DeltaMemory } from "./delta-memory.ts";
-import { optionErrors, optionInvalid, registeredTwice } from "./errors.ts";
+import { optionError, optionInvalid, registeredTwice } from "./errors.ts";
 import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 import { Meter } from "./meter.ts";
 import type { MetricsData, ScopeMetrics } from "./metric-data.ts";
@@ -52,19 +45,20 @@ interface MeterProviderSettings {
   readonly callbackTimeoutMs: number;
 }
 
-const optionNames: OptionNames<MeterProviderOptions> = {
-  resource: true,
-  views: true,
-  seriesLimit: true,
-  exemplars: true,
-  exponential: true,
-  callbackTimeoutMs: true,
-  env: true,
+/** What is anything here is looked at below. */
+const optionChecks: OptionChecks<MeterProviderOptions> = {
+  resource: aResource,
+  views: anything,
+  seriesLimit: aNumber,
+  exemplars: anything,
+  exponential: anything,
+  callbackTimeoutMs: aNumber,
+  env: anObject,
 };
 
 /** @throws CLEW_METRICS_OPTION */
 export function resolveMeterProviderOptions(options: MeterProviderOptions): MeterProviderSettings {
-  checkOptionNames("MeterProvider", options, optionNames, optionErrors);
+  checkOptions("MeterProvider", options, optionChecks, optionError);
   const env = options.env ?? process.env;
   const { seriesLimit = 2000, callbackTimeoutMs = 5000 } = options;
   const filter = readWord(

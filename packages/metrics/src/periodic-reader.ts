@@ -1,15 +1,8 @@
 import { Context, run } from "@clew/context";
-import {
-  checkFunctions,
-  checkOptionNames,
-  type OptionNames,
-  readCount,
-  readWord,
-  type SendingStats,
-  suppressTracing,
-} from "@clew/trace";
+import { aNumber, anObject, anything, checkOptions, checkValue, having, type OptionChecks } from "@clew/options";
+import { readCount, readWord, type SendingStats, suppressTracing } from "@clew/trace";
 import { DeltaMemory } from "./delta-memory.ts";
-import { optionErrors, optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import type { MeterProvider } from "./meter-provider.ts";
 import type { MetricsData } from "./metric-data.ts";
 
@@ -53,17 +46,19 @@ export interface PeriodicReaderOptions {
 
 type PeriodicReaderSettings = Readonly<Required<Omit<PeriodicReaderOptions, "env">>>;
 
-const optionNames: OptionNames<PeriodicReaderOptions> = {
-  intervalMs: true,
-  timeoutMs: true,
-  shutdownTimeoutMs: true,
-  temporality: true,
-  env: true,
+/** What is anything here is looked at below. */
+const optionChecks: OptionChecks<PeriodicReaderOptions> = {
+  intervalMs: aNumber,
+  timeoutMs: aNumber,
+  shutdownTimeoutMs: aNumber,
+  temporality: anything,
+  env: anObject,
 };
+const anExporter = having("an exporter", "export", "shutdown");
 
 /** @throws CLEW_METRICS_OPTION */
 export function resolvePeriodicReaderOptions(options: PeriodicReaderOptions = {}): PeriodicReaderSettings {
-  checkOptionNames("PeriodicReader", options, optionNames, optionErrors);
+  checkOptions("PeriodicReader", options, optionChecks, optionError);
   const env = options.env ?? process.env;
   const preference = readWord(
     env,
@@ -110,7 +105,7 @@ export class PeriodicReader {
   #failed = 0;
 
   constructor(provider: Pick<MeterProvider, "collect">, exporter: MetricsExporter, options?: PeriodicReaderOptions) {
-    checkFunctions("exporter", exporter, "an exporter", ["export", "shutdown"], optionErrors);
+    checkValue("exporter", exporter, anExporter, optionError);
     this.#provider = provider;
     this.#exporter = exporter;
     this.#settings = resolvePeriodicReaderOptions(options);

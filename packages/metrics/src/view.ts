@@ -1,5 +1,5 @@
-import { checkKind, checkOptionNames, type OptionNames } from "@clew/trace";
-import { optionErrors, optionInvalid } from "./errors.ts";
+import { aBoolean, anything, aText, checkOptions, type OptionChecks } from "@clew/options";
+import { optionError, optionInvalid } from "./errors.ts";
 import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 
 /** What kind of instrument it is. */
@@ -53,18 +53,19 @@ export interface ResolvedView {
   readonly seriesLimit: number | undefined;
 }
 
-const viewNames: OptionNames<View> = {
-  instrument: true,
-  kind: true,
-  meter: true,
-  unit: true,
-  drop: true,
-  name: true,
-  description: true,
-  attributes: true,
-  boundaries: true,
-  exponential: true,
-  seriesLimit: true,
+/** What is anything here is looked at below. */
+const viewChecks: OptionChecks<View> = {
+  instrument: aText,
+  kind: anything,
+  meter: aText,
+  unit: aText,
+  drop: aBoolean,
+  name: aText,
+  description: aText,
+  attributes: anything,
+  boundaries: anything,
+  exponential: anything,
+  seriesLimit: anything,
 };
 
 const kinds: Readonly<Record<InstrumentKind, true>> = {
@@ -78,11 +79,7 @@ const kinds: Readonly<Record<InstrumentKind, true>> = {
 };
 
 function checkView(view: View): void {
-  checkOptionNames("a view", view, viewNames, optionErrors);
-  for (const name of ["instrument", "meter", "unit", "name", "description"] as const) {
-    checkKind(name, view[name], "string", optionErrors);
-  }
-  checkKind("drop", view.drop, "boolean", optionErrors);
+  checkOptions("a view", view, viewChecks, optionError);
   const { kind, attributes, boundaries, seriesLimit } = view;
   if (kind !== undefined && !Object.hasOwn(kinds, kind)) {
     throw optionInvalid("kind", kind, `one of ${Object.keys(kinds).join(", ")}`);

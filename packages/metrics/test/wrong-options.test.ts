@@ -7,7 +7,7 @@ test("options of a provider and its views that are wrong", () => {
   const cases: [object, RegExp][] = [
     [{ view: [] }, /^MeterProvider has no option view; there are resource, views, /],
     [{ views: { drop: true } }, /views is .*; it must be a list of views, such as/],
-    [{ views: ["http.*"] }, /^option options of a view is "http\.\*"; it must be an object with some of instrument, /],
+    [{ views: ["http.*"] }, /^the options of a view are "http\.\*"; they must be an object with some of instrument, /],
     [{ views: [{ instrumnt: "a" }] }, /^a view has no option instrumnt; there are instrument, kind, /],
     [{ views: [{ instrument: /a/ }] }, /^option instrument is an object; it must be a text$/],
     [{ views: [{ kind: "Histogram" }] }, /^kind is "Histogram"; it must be one of counter, .*histogram/],
@@ -16,8 +16,11 @@ test("options of a provider and its views that are wrong", () => {
     [{ views: [{ attributes: { keep: "route" } }] }, /^attributes is .*; it must be \{ keep/],
     [{ views: [{ boundaries: 5 }] }, /^boundaries is 5; it must be a list of growing numbers$/],
     [{ views: [{ seriesLimit: "5" }] }, /^seriesLimit is "5"; it must be a whole number above 1$/],
+    [{ resource: "user" }, /^option resource is "user"; it must be a resource, as createResource\(\) makes one$/],
+    [{ seriesLimit: "5" }, /^option seriesLimit is "5"; it must be a number$/],
+    [{ exponential: { maxScale: "20" } }, /^option maxScale is "20"; it must be a number$/],
     [{ exponential: { buckets: 5 } }, /^exponential has no option buckets; there are maxBuckets, maxScale$/],
-    [{ views: [{ exponential: "yes" }] }, /exponential is "yes"; it must be an object with some of maxBuckets/],
+    [{ views: [{ exponential: "yes" }] }, /exponential are "yes"; they must be an object with some of maxBuckets/],
   ];
   for (const [options, message] of cases) {
     const given = { env: {}, ...options } as MeterProviderOptions;
@@ -35,6 +38,10 @@ test("a reader's options, and an exporter that is none", () => {
   assert.throws(() => new PeriodicReader(provider, exporter, { interval: 5 } as object), {
     code,
     message: /^PeriodicReader has no option interval; there are intervalMs, /,
+  });
+  assert.throws(() => new PeriodicReader(provider, exporter, { intervalMs: "60s" } as object), {
+    code,
+    message: /^option intervalMs is "60s"; it must be a number$/,
   });
   assert.throws(() => new PeriodicReader(provider, {} as typeof exporter), {
     code,

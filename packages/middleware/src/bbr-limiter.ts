@@ -1,6 +1,6 @@
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
 import { CpuLoad } from "./cpu-load.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import type { Limiter } from "./limiter.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
@@ -120,7 +120,7 @@ const optionChecks: OptionChecks<BbrLimiterOptions> = {
 };
 
 function resolveBbrLimiterOptions(options: BbrLimiterOptions): Required<BbrLimiterOptions> {
-  checkOptions("BbrLimiter", options, optionChecks);
+  checkOptions("BbrLimiter", options, optionChecks, optionError);
   const now = options.now ?? performance.now.bind(performance);
   const load = options.cpu === undefined ? new CpuLoad({ now }) : undefined;
   const cpuThreshold = options.cpuThreshold ?? 800;

@@ -1,6 +1,6 @@
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
 import { type Middleware, ServiceError, watcher } from "@clew/rpc";
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
@@ -56,7 +56,7 @@ const optionChecks: OptionChecks<CircuitBreakerOptions> = {
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
-  checkOptions("circuitBreaker", options, optionChecks);
+  checkOptions("circuitBreaker", options, optionChecks, optionError);
   const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(rest), ...rest } = options;
   resolveSreBreakerOptions(rest);
   const breakerOf = perMethod(({ operation }) => createBreaker(operation));
@@ -93,7 +93,7 @@ export class SreBreaker implements Breaker {
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
   constructor(options: SreBreakerOptions = {}) {
-    checkOptions("SreBreaker", options, breakerOptionChecks);
+    checkOptions("SreBreaker", options, breakerOptionChecks, optionError);
     const { successRatio, minRequests, random, ...window } = resolveSreBreakerOptions(options);
     this.#k = 1 / successRatio;
     this.#minRequests = minRequests;

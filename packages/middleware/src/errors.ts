@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong, found when a middleware is made or put around a handler. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -10,16 +12,7 @@ export function optionInvalid(option: string, given: unknown, works: string): Er
   );
 }
 
-export function optionUnknown(owner: string, option: string, known: readonly string[]): Error {
-  return usageError("CLEW_MIDDLEWARE_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`);
-}
-
-export function optionsInvalid(owner: string, given: unknown, known: readonly string[]): Error {
-  return usageError(
-    "CLEW_MIDDLEWARE_OPTION",
-    `the options of ${owner} are ${String(given)}; they must be an object with some of ${known.join(", ")}`,
-  );
-}
+export const optionError: OptionError = (message) => usageError("CLEW_MIDDLEWARE_OPTION", message);
 
 export function selectorInvalid(condition: string, given: unknown, works: string): Error {
   const text = typeof given === "object" && given !== null ? "an object" : String(given);

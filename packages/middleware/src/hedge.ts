@@ -1,3 +1,4 @@
+import { aFunction, aNumber, checkOptions, having, type OptionChecks } from "@clew/options";
 import {
   type Call,
   callCancelled,
@@ -9,8 +10,8 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
-import { aFunction, aNumber, checkOptions, codesOfErrors, having, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { codesOfErrors } from "./codes-of-errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
 import { pushbackMs } from "./pushback.ts";
@@ -168,7 +169,7 @@ const optionChecks: OptionChecks<HedgeOptions> = {
 };
 
 function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
-  checkOptions("hedge", options, optionChecks);
+  checkOptions("hedge", options, optionChecks, optionError);
   const { attempts = 2, delayMs = 100, isIdempotent = isDeclaredIdempotent, budget = new RetryBudget() } = options;
   if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
   if (!(delayMs >= 0)) throw optionInvalid("delayMs", delayMs, "a number of milliseconds from 0");

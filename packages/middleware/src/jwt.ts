@@ -1,6 +1,4 @@
 import { createKey, current, type Key } from "@clew/context";
-import { type Call, type Middleware, ServiceError } from "@clew/rpc";
-import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
 import {
   aFunction,
   aNumber,
@@ -14,8 +12,10 @@ import {
   type OptionChecks,
   orListOf,
   recordOf,
-} from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+} from "@clew/options";
+import { type Call, type Middleware, ServiceError } from "@clew/rpc";
+import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
+import { optionError, optionInvalid } from "./errors.ts";
 
 /** What a token says: `sub`, `iss`, `aud`, `exp` and whatever its issuer put there. */
 export type Claims = JWTPayload;
@@ -99,7 +99,7 @@ function readToken(call: Call): string | undefined {
 }
 
 function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
-  checkOptions("jwt", options, optionChecks);
+  checkOptions("jwt", options, optionChecks, optionError);
   const { key, jwksUrl, issuer, audience, clockToleranceSeconds = 0, now = Date.now } = options;
   if ((key === undefined) === (jwksUrl === undefined)) {
     throw optionInvalid("key", key === undefined ? "missing" : "given beside jwksUrl", "one of key and jwksUrl");
@@ -236,7 +236,7 @@ export function jwtClient(options: JwtClientOptions): Middleware {
 }
 
 function createSign(options: JwtClientOptions): (issuedAt: number) => Promise<{ text: string; expiresAt: number }> {
-  checkOptions("jwtClient", options, clientOptionChecks);
+  checkOptions("jwtClient", options, clientOptionChecks, optionError);
   const { key, algorithm = "HS256", claims = {}, header, lifetimeMs = 3_600_000 } = options;
   if (key === undefined || key === "") throw optionInvalid("key", key, "a secret, a key, or a function that gives one");
   if (!(lifetimeMs > 0)) throw optionInvalid("lifetimeMs", lifetimeMs, "a number of milliseconds above 0");

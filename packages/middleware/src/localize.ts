@@ -1,6 +1,6 @@
+import { aText, checkOptions, type OptionChecks, recordOf } from "@clew/options";
 import { type Call, LocalizedMessageSchema, localized, type Middleware, type Reply, ServiceError } from "@clew/rpc";
-import { aText, checkOptions, type OptionChecks, recordOf } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 
 export interface LocalizeOptions {
   /**
@@ -25,7 +25,7 @@ const optionChecks: OptionChecks<LocalizeOptions> = {
  * @throws CLEW_MIDDLEWARE_OPTION, also for a fallback that has no messages
  */
 export function localize(options: LocalizeOptions): Middleware {
-  checkOptions("localize", options, optionChecks);
+  checkOptions("localize", options, optionChecks, optionError);
   const { messages, fallback } = options;
   if (messages === undefined) throw optionInvalid("messages", messages, textsByLanguage);
   const languages = new Map(Object.keys(messages).map((language) => [language.toLowerCase(), language]));

@@ -1,9 +1,9 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
+import { aBoolean, aFunction, aLogger, aNumber, checkOptions, type OptionChecks } from "@clew/options";
 import { type Call, hasRequestStream, type Middleware, watchCall, watcher } from "@clew/rpc";
-import { aBoolean, aFunction, aLogger, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 
@@ -92,7 +92,7 @@ const optionChecks: OptionChecks<LoggingOptions> = {
 };
 
 function resolveLoggingOptions(options: LoggingOptions): Required<LoggingOptions> {
-  checkOptions("logging", options, optionChecks);
+  checkOptions("logging", options, optionChecks, optionError);
   const { args = false, maxArgsChars = 1024, successRatio = 1, random = Math.random } = options;
   if (!(maxArgsChars > 0)) throw optionInvalid("maxArgsChars", maxArgsChars, "a number of characters above 0");
   if (!(successRatio >= 0 && successRatio <= 1)) {

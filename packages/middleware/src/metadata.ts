@@ -1,4 +1,5 @@
 import { createKey, current, type Key } from "@clew/context";
+import { aText, checkOptions, isObject, kind, listOf, type OptionChecks, orListOf, recordOf } from "@clew/options";
 import {
   type Call,
   Metadata,
@@ -8,7 +9,7 @@ import {
   serviceNameKey,
   watcher,
 } from "@clew/rpc";
-import { aText, checkOptions, isObject, kind, listOf, type OptionChecks, orListOf, recordOf } from "./check-options.ts";
+import { optionError } from "./errors.ts";
 
 export interface MetadataOptions {
   /** Headers that every call has beside its own. Default: none. */
@@ -26,8 +27,8 @@ const headerRecord = recordOf(headers, aHeader);
 const optionChecks: OptionChecks<MetadataOptions> = {
   // Another Metadata, or entries, look after themselves.
   constants: (name, given) => {
-    if (Array.isArray(given) || (isObject(given) && Symbol.iterator in given)) return;
-    headerRecord(name, given);
+    const isIterable = Array.isArray(given) || (isObject(given) && Symbol.iterator in given);
+    return isIterable ? undefined : headerRecord(name, given);
   },
   prefixes: listOf(
     'a list of beginnings of names, such as ["x-md-"]',
@@ -56,7 +57,7 @@ export function currentMetadata(): Metadata | undefined {
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function metadata(options: MetadataOptions = {}): Middleware {
-  checkOptions("metadata", options, optionChecks);
+  checkOptions("metadata", options, optionChecks, optionError);
   const constants = [...new Metadata(options.constants)];
   const prefixes = options.prefixes ?? ["x-md-"];
   return watcher(() => (call) => {

@@ -1,8 +1,8 @@
+import { aBoolean, anything, aText, checkOptions, having, type OptionChecks } from "@clew/options";
 import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, watcher } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { type BodyRecorder, createBodyRecorder } from "./body-metrics.ts";
-import { aBoolean, anything, aText, checkOptions, having, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
@@ -55,7 +55,7 @@ const optionChecks: OptionChecks<MetricsOptions> = {
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function metrics(options: MetricsOptions = {}): Middleware {
-  checkOptions("metrics", options, optionChecks);
+  checkOptions("metrics", options, optionChecks, optionError);
   const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;

@@ -1,6 +1,7 @@
+import { checkOptions, having, type OptionChecks } from "@clew/options";
 import { type Middleware, watcher } from "@clew/rpc";
 import { BbrLimiter } from "./bbr-limiter.ts";
-import { checkOptions, having, type OptionChecks } from "./check-options.ts";
+import { optionError } from "./errors.ts";
 import { type Limiter, rateLimitExceeded } from "./limiter.ts";
 
 export interface RateLimitOptions {
@@ -18,7 +19,7 @@ const optionChecks: OptionChecks<RateLimitOptions> = {
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function rateLimit(options: RateLimitOptions = {}): Middleware {
-  checkOptions("rateLimit", options, optionChecks);
+  checkOptions("rateLimit", options, optionChecks, optionError);
   const limiter = options.limiter ?? new BbrLimiter();
   return watcher(() => (call) => {
     const done = limiter.allow(call.startMs);

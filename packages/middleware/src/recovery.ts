@@ -1,6 +1,7 @@
 import type { Logger } from "@clew/log";
+import { aFunction, aLogger, checkOptions, type OptionChecks } from "@clew/options";
 import { type Call, type Middleware, type Reply, ServiceError, watchReply } from "@clew/rpc";
-import { aFunction, aLogger, checkOptions, type OptionChecks } from "./check-options.ts";
+import { optionError } from "./errors.ts";
 
 export interface RecoveryOptions {
   /** Where a recovered error is written, with its stack. Default: nowhere. */
@@ -18,7 +19,7 @@ const optionChecks: OptionChecks<RecoveryOptions> = { logger: aLogger, toService
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function recovery(options: RecoveryOptions = {}): Middleware {
-  checkOptions("recovery", options, optionChecks);
+  checkOptions("recovery", options, optionChecks, optionError);
   const { logger, toServiceError = ServiceError.from } = options;
   const recover = (thrown: unknown, call: Call): ServiceError => {
     if (thrown instanceof ServiceError) return thrown;

@@ -1,6 +1,6 @@
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
 import type { Call } from "@clew/rpc";
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
 export interface RetryBudgetOptions {
@@ -29,7 +29,7 @@ export class RetryBudget {
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
   constructor(options: RetryBudgetOptions = {}) {
-    checkOptions("RetryBudget", options, optionChecks);
+    checkOptions("RetryBudget", options, optionChecks, optionError);
     const { ratio = 0.2, perSecond = 10, now = performance.now.bind(performance) } = options;
     if (!(ratio >= 0)) throw optionInvalid("ratio", ratio, "a number from 0");
     if (!(perSecond >= 0)) throw optionInvalid("perSecond", perSecond, "a number from 0");

@@ -1,7 +1,8 @@
+import { aFunction, aNumber, checkOptions, having, type OptionChecks } from "@clew/options";
 import { type Call, deadlineIn, type Method, type Middleware, type Reply, remainingMs, ServiceError } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
-import { aFunction, aNumber, checkOptions, codesOfErrors, having, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { codesOfErrors } from "./codes-of-errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
 import { pushbackMs } from "./pushback.ts";
@@ -132,7 +133,7 @@ const optionChecks: OptionChecks<RetryOptions> = {
 };
 
 function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
-  checkOptions("retry", options, optionChecks);
+  checkOptions("retry", options, optionChecks, optionError);
   const resolved: ResolvedRetryOptions = {
     attempts: options.attempts ?? 3,
     codes: new Set(options.codes ?? [429, 502, 503, 504]),

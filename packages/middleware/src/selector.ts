@@ -1,5 +1,5 @@
+import { tell } from "@clew/options";
 import { chain, type Handler, type Method, type Middleware } from "@clew/rpc";
-import { tell } from "./check-options.ts";
 import { selectorEmpty, selectorInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 

@@ -1,6 +1,6 @@
+import { aNumber, checkOptions, type OptionChecks, recordOf } from "@clew/options";
 import { deadlineIn, type Middleware } from "@clew/rpc";
-import { aNumber, checkOptions, type OptionChecks, recordOf } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface TimeoutOptions {
@@ -39,7 +39,7 @@ function resolveTimeoutOptions(options: TimeoutOptions): {
   timeoutMs: number | undefined;
   operations: ReadonlyMap<string, number>;
 } {
-  checkOptions("timeout", options, optionChecks);
+  checkOptions("timeout", options, optionChecks, optionError);
   const { timeoutMs, operations = {} } = options;
   if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs);
   for (const [operation, ms] of Object.entries(operations)) checkMs(`operations["${operation}"]`, ms);

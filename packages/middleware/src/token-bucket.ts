@@ -1,6 +1,6 @@
+import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
 import type { Call, Middleware } from "@clew/rpc";
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { rateLimitExceeded } from "./limiter.ts";
 
 export interface TokenBucketOptions {
@@ -90,7 +90,7 @@ const optionChecks: OptionChecks<TokenBucketOptions> = {
 };
 
 function resolveTokenBucketOptions(options: TokenBucketOptions): Required<TokenBucketOptions> {
-  checkOptions("tokenBucket", options, optionChecks);
+  checkOptions("tokenBucket", options, optionChecks, optionError);
   const { rate, key = peerHost, maxKeys = 100_000, now = performance.now.bind(performance) } = options;
   if (!(rate > 0)) throw optionInvalid("rate", rate, "a number of calls a second above 0");
   const burst = options.burst ?? Math.max(1, rate);

@@ -1,4 +1,5 @@
 import type { Context } from "@clew/context";
+import { aBoolean, anything, aText, checkOptions, having, kind, type OptionChecks } from "@clew/options";
 import { type Call, type Handler, type Metadata, type Method, type Middleware, watchCall, watcher } from "@clew/rpc";
 import {
   isValidTraceId,
@@ -14,8 +15,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { setAddress } from "./address.ts";
-import { aBoolean, anything, aText, checkOptions, having, kind, type OptionChecks } from "./check-options.ts";
-import { optionInvalid } from "./errors.ts";
+import { optionError, optionInvalid } from "./errors.ts";
 import { kratosSpan } from "./kratos-span.ts";
 import { tellServiceName } from "./metadata.ts";
 import { codeOf, failureOf } from "./outcome.ts";
@@ -131,7 +131,7 @@ const optionChecks: OptionChecks<TracingOptions> = {
 };
 
 function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
-  checkOptions("tracing", options, optionChecks);
+  checkOptions("tracing", options, optionChecks, optionError);
   const { names = "semconv", spanNames = "operation", traceHeader = false } = options;
   if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
   if (spanNames !== "operation" && spanNames !== "semconv") {

@@ -1,6 +1,7 @@
 import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { Validator, Violation } from "@bufbuild/protovalidate";
+import { checkOptions, kind, listOf, type OptionChecks } from "@clew/options";
 import {
   badRequest,
   type Call,
@@ -10,8 +11,7 @@ import {
   type Reply,
   ServiceError,
 } from "@clew/rpc";
-import { checkOptions, kind, listOf, type OptionChecks } from "./check-options.ts";
-import { rulesInvalid } from "./errors.ts";
+import { optionError, rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface ValidateOptions {
@@ -46,7 +46,7 @@ export interface Validation extends Middleware {
  * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function validate(options: ValidateOptions = {}): Validation {
-  checkOptions("validate", options, optionChecks);
+  checkOptions("validate", options, optionChecks, optionError);
   const { services = [] } = options;
   let check: Check | undefined;
   const loaded = loadCheck().then((ready) => {

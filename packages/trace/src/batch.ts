@@ -1,9 +1,18 @@
+import {
+  anObject,
+  checkOptions,
+  checkValue,
+  having,
+  millisecondsFrom,
+  numberFrom,
+  type OptionChecks,
+  wholeNumberFrom,
+} from "@clew/options";
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
-import { checkOptionNames, type OptionNames } from "./check-options.ts";
 import type { EncodedSpan } from "./encoded-span.ts";
 import { type Environment, readCount } from "./environment.ts";
-import { optionErrors } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import type { SpanData } from "./span-data.ts";
 import type { EncodingExporter, SendingStats, SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -33,18 +42,24 @@ export interface BatchOptions {
 
 type BatchSettings = Readonly<Required<Omit<BatchOptions, "env">>>;
 
-const optionNames: OptionNames<BatchOptions> = {
-  capacity: true,
-  batchSize: true,
-  delayMs: true,
-  exportTimeoutMs: true,
-  shutdownTimeoutMs: true,
-  slowMs: true,
-  env: true,
-};
+// Spans are 1 KB each: what is beyond is no capacity, it is a slip of the pen.
+const mostSpans = 2 ** 24;
 
+export const batchChecks: OptionChecks<BatchOptions> = {
+  capacity: wholeNumberFrom(1, mostSpans),
+  batchSize: wholeNumberFrom(1),
+  // Without a wait an unavailable destination would be asked without end.
+  delayMs: millisecondsFrom(1),
+  exportTimeoutMs: millisecondsFrom(1),
+  shutdownTimeoutMs: millisecondsFrom(0),
+  slowMs: numberFrom(0),
+  env: anObject,
+};
+const anExporter = having("an exporter", "export", "shutdown");
+
+/** @throws CLEW_TRACE_OPTION */
 export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
-  checkOptionNames("BatchProcessor", options, optionNames, optionErrors);
+  checkOptions("BatchProcessor", options, batchChecks, optionError);
   const env = options.env ?? process.env;
   const capacity = options.capacity ?? readCount(env, "OTEL_BSP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;
   return {
@@ -96,7 +111,9 @@ export class BatchProcessor implements SpanProcessor {
   readonly #encode: EncodingExporter["encode"];
   #started = 0;
 
+  /** @throws CLEW_TRACE_OPTION */
   constructor(exporter: SpanExporter, options?: BatchOptions) {
+    checkValue("exporter", exporter, anExporter, optionError);
     const settings = resolveBatchOptions(options);
     this.#encode = (exporter as Partial<EncodingExporter>).encode;
     this.#queue = new BatchQueue(toDestination(exporter), settings);

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { aFunction, checkOptions, numberFrom, type OptionChecks, recordOf, wholeNumberFrom } from "@clew/options";
 import { type Span as OtelSpan, SpanKind } from "@opentelemetry/api";
 import { findAttribute } from "./attributes.ts";
 import type { BatchStats } from "./batch.ts";
-import { checkOptionNames, type OptionNames } from "./check-options.ts";
-import { optionErrors } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { Span } from "./span.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -28,17 +28,17 @@ export interface DoctorOptions {
 
 type DoctorSettings = Readonly<Required<DoctorOptions>>;
 
-const optionNames: OptionNames<DoctorOptions> = {
-  leakMs: true,
-  maxSpans: true,
-  stacks: true,
-  exporters: true,
-  provider: true,
-  now: true,
+export const doctorChecks: OptionChecks<DoctorOptions> = {
+  leakMs: numberFrom(0),
+  maxSpans: wholeNumberFrom(1),
+  stacks: numberFrom(0, 1),
+  exporters: recordOf("functions by the exporters' names", aFunction),
+  provider: aFunction,
+  now: aFunction,
 };
 
 function resolveDoctorOptions(options: DoctorOptions): DoctorSettings {
-  checkOptionNames("Doctor", options, optionNames, optionErrors);
+  checkOptions("Doctor", options, doctorChecks, optionError);
   return {
     leakMs: options.leakMs ?? 60_000,
     maxSpans: options.maxSpans ?? 10_000,

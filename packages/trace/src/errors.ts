@@ -1,4 +1,4 @@
-import type { OptionErrors } from "./check-options.ts";
+import type { OptionError } from "@clew/options";
 
 /** What a developer did wrong while setting tracing up. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -28,9 +28,4 @@ export function rulesInvalid(given: string, wanted: string): Error {
   return usageError("CLEW_TRACE_RULES", `the sampling rules hold ${JSON.stringify(given)}; ${wanted}`);
 }
 
-export const optionErrors: OptionErrors = {
-  invalid: (option, given, works) =>
-    usageError("CLEW_TRACE_OPTION", `option ${option} is ${given}; it must be ${works}`),
-  unknown: (owner, option, known) =>
-    usageError("CLEW_TRACE_OPTION", `${owner} has no option ${option}; there are ${known.join(", ")}`),
-};
+export const optionError: OptionError = (message) => usageError("CLEW_TRACE_OPTION", message);

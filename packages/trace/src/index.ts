@@ -41,6 +41,7 @@ export {
   noAttributes,
   toAttributeValue,
 } from "./attributes.ts";
+export { batchChecks } from "./batch.ts";
 export {
   type BatchDestination,
   BatchQueue,
@@ -48,26 +49,19 @@ export {
   type BatchQueueStats,
   type BatchResult,
 } from "./batch-queue.ts";
-export {
-  checkFunctions,
-  checkKind,
-  checkOptionNames,
-  type OptionErrors,
-  type OptionNames,
-  requireFunctions,
-  tellGiven,
-} from "./check-options.ts";
 export { ContextManager } from "./context-manager.ts";
+export { doctorChecks } from "./doctor.ts";
 export { type Environment, readBoolean, readCount, readWord, readWords, warnOfVariable } from "./environment.ts";
 export type { IdSource, NewTrace } from "./id-source.ts";
 export { createSpanId, createTraceId } from "./ids.ts";
-export { emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
+export { aResource, emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
 export { RingBuffer } from "./ring-buffer.ts";
 export type { Segment } from "./segment.ts";
 export { Span } from "./span.ts";
 export type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
-export type { SpanLimits } from "./span-limits.ts";
+export { type SpanLimits, spanLimitsChecks } from "./span-limits.ts";
 export type { SpanProcessor } from "./span-processor.ts";
 export { isTracingSuppressed, suppressTracing } from "./suppress-tracing.ts";
+export { tailChecks } from "./tail-processor.ts";
 export { Tracer } from "./tracer.ts";
 export { UnsampledSpan } from "./unsampled-span.ts";

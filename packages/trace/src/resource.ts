@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { kind, type OptionCheck } from "@clew/options";
 import {
   type AttributeValue,
   type FlatAttributes,
@@ -15,6 +16,10 @@ export interface Resource {
   /** Of the conventions its attributes follow; empty when it is not known. */
   readonly schemaUrl: string;
 }
+
+export const aResource: OptionCheck = kind("a resource, as createResource() makes one", (given) =>
+  Array.isArray((given as Partial<Resource> | null)?.attributes),
+);
 
 export interface ResourceOptions {
   /** `service.name`. Default: OTEL_SERVICE_NAME, then OTEL_RESOURCE_ATTRIBUTES, then `unknown_service:node`. */

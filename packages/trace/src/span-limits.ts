@@ -1,6 +1,6 @@
-import { checkOptionNames, type OptionNames } from "./check-options.ts";
+import { checkValue, kind, type OptionCheck, type OptionChecks, optionsWith } from "@clew/options";
 import { type Environment, readCount } from "./environment.ts";
-import { optionErrors } from "./errors.ts";
+import { optionError } from "./errors.ts";
 
 export interface SpanLimitsOptions {
   /** Attributes of a span. Default: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT, or 128. */
@@ -40,18 +40,28 @@ export interface SpanLimits extends AttributeLimits {
 /** Characters of a name or a key: no setting of OpenTelemetry's speaks of them, and nothing grows without bound. */
 export const maxNameLength = 16_384;
 
-const optionNames: OptionNames<SpanLimitsOptions> = {
-  attributes: true,
-  eventAttributes: true,
-  linkAttributes: true,
-  valueLength: true,
-  events: true,
-  links: true,
-  spans: true,
+/** OpenTelemetry's word for no limit is Infinity. */
+function limitFrom(least: number): OptionCheck {
+  return kind(
+    `a whole number from ${least}, or Infinity for no limit`,
+    (given) => given === Number.POSITIVE_INFINITY || (Number.isInteger(given) && (given as number) >= least),
+  );
+}
+
+export const spanLimitsChecks: OptionChecks<SpanLimitsOptions> = {
+  attributes: limitFrom(0),
+  eventAttributes: limitFrom(0),
+  linkAttributes: limitFrom(0),
+  valueLength: limitFrom(0),
+  events: limitFrom(0),
+  links: limitFrom(0),
+  // The local root is one.
+  spans: limitFrom(1),
 };
 
+/** @throws CLEW_TRACE_OPTION */
 export function resolveSpanLimits(options: SpanLimitsOptions = {}, env: Environment = {}): SpanLimits {
-  checkOptionNames("limits", options, optionNames, optionErrors);
+  checkValue("limits", options, optionsWith(spanLimitsChecks), optionError);
   const read = (name: string, fallback: number): number | undefined => readCount(env, name, 0, fallback);
   const attributes =
     options.attributes ??

@@ -1,6 +1,16 @@
+import {
+  aBoolean,
+  aFunction,
+  checkOptions,
+  checkValue,
+  having,
+  numberFrom,
+  type OptionChecks,
+  recordOf,
+  wholeNumberFrom,
+} from "@clew/options";
 import { type Context, type Span as OtelSpan, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
-import { checkOptionNames, type OptionNames } from "./check-options.ts";
-import { optionErrors } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import type { Segment } from "./segment.ts";
 import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -28,20 +38,21 @@ export interface TailOptions {
 
 type TailSettings = Readonly<Required<TailOptions>>;
 
-const optionNames: OptionNames<TailOptions> = {
-  slowMs: true,
-  slowMsByName: true,
-  errors: true,
-  rarePerMinute: true,
-  maxTraces: true,
-  maxSpans: true,
-  maxBytes: true,
-  maxHoldMs: true,
-  now: true,
+export const tailChecks: OptionChecks<TailOptions> = {
+  slowMs: numberFrom(0),
+  slowMsByName: recordOf('milliseconds by the local root\'s name, such as { "GET /report": 5_000 }', numberFrom(0)),
+  errors: aBoolean,
+  rarePerMinute: numberFrom(0),
+  maxTraces: wholeNumberFrom(1),
+  maxSpans: wholeNumberFrom(1),
+  maxBytes: wholeNumberFrom(1),
+  maxHoldMs: numberFrom(1),
+  now: aFunction,
 };
+const aProcessor = having("a processor", "onStart", "onEnd", "forceFlush", "shutdown");
 
 function resolveTailOptions(options: TailOptions): TailSettings {
-  checkOptionNames("TailProcessor", options, optionNames, optionErrors);
+  checkOptions("TailProcessor", options, tailChecks, optionError);
   return {
     slowMs: options.slowMs ?? 1000,
     slowMsByName: options.slowMsByName ?? {},
@@ -137,7 +148,9 @@ export class TailProcessor implements SpanProcessor {
   #heldBytes = 0;
   readonly #keptTraces = { error: 0, slow: 0, rare: 0 };
 
+  /** @throws CLEW_TRACE_OPTION */
   constructor(next: SpanProcessor, options: TailOptions = {}) {
+    checkValue("next", next, aProcessor, optionError);
     this.#next = next;
     this.#settings = resolveTailOptions(options);
   }

@@ -1,3 +1,4 @@
+import { aBoolean, anObject, anything, checkOptions, having, type OptionChecks } from "@clew/options";
 import {
   type Context,
   context,
@@ -10,13 +11,12 @@ import {
   type TracerOptions,
   trace,
 } from "@opentelemetry/api";
-import { checkFunctions, checkKind, checkOptionNames, type OptionNames } from "./check-options.ts";
 import { ContextManager } from "./context-manager.ts";
 import { type Environment, readBoolean } from "./environment.ts";
-import { optionErrors, registeredTwice } from "./errors.ts";
+import { optionError, registeredTwice } from "./errors.ts";
 import type { IdSource } from "./id-source.ts";
 import { propagatorFromEnv } from "./propagator-from-env.ts";
-import { createResource, type Resource } from "./resource.ts";
+import { aResource, createResource, type Resource } from "./resource.ts";
 import { parentBased, type Sampler } from "./sampler.ts";
 import { resolveSpanLimits, type SpanLimits, type SpanLimitsOptions } from "./span-limits.ts";
 import type { SpanProcessor } from "./span-processor.ts";
@@ -55,33 +55,22 @@ interface TracerProviderSettings {
   readonly isDisabled: boolean;
 }
 
-const optionNames: OptionNames<TracerProviderOptions> = {
-  resource: true,
-  sampler: true,
-  processor: true,
-  ids: true,
-  limits: true,
-  propagator: true,
-  rootContext: true,
-  isDisabled: true,
-  env: true,
+const optionChecks: OptionChecks<TracerProviderOptions> = {
+  resource: aResource,
+  sampler: having("a sampler such as traceIdRatio(0.1)", "shouldSample"),
+  processor: having("a processor such as a BatchProcessor", "onStart", "onEnd", "forceFlush", "shutdown"),
+  ids: having("a source of ids", "createTrace", "createSpanId"),
+  // Its reader looks at it.
+  limits: anything,
+  propagator: having("a propagator", "inject", "extract", "fields"),
+  rootContext: having("a context", "getValue"),
+  isDisabled: aBoolean,
+  env: anObject,
 };
-
-function checkOptions(options: TracerProviderOptions): void {
-  checkOptionNames("TracerProvider", options, optionNames, optionErrors);
-  const { sampler, processor, ids, propagator, rootContext, isDisabled } = options;
-  checkFunctions("sampler", sampler, "a sampler such as traceIdRatio(0.1)", ["shouldSample"], optionErrors);
-  const processorFunctions = ["onStart", "onEnd", "forceFlush", "shutdown"];
-  checkFunctions("processor", processor, "a processor such as a BatchProcessor", processorFunctions, optionErrors);
-  checkFunctions("ids", ids, "a source of ids", ["createTrace", "createSpanId"], optionErrors);
-  checkFunctions("propagator", propagator, "a propagator", ["inject", "extract", "fields"], optionErrors);
-  checkFunctions("rootContext", rootContext, "a context", ["getValue"], optionErrors);
-  checkKind("isDisabled", isDisabled, "boolean", optionErrors);
-}
 
 /** @throws CLEW_TRACE_OPTION */
 function resolveTracerProviderOptions(options: TracerProviderOptions): TracerProviderSettings {
-  checkOptions(options);
+  checkOptions("TracerProvider", options, optionChecks, optionError);
   const env = options.env ?? process.env;
   return {
     resource: options.resource ?? createResource({ env }),

@@ -1,13 +1,15 @@
+import { anObject, aText, checkOptions, listOf, numberFrom, type OptionChecks, wholeNumberFrom } from "@clew/options";
 import { type SpanContext, type SpanKind, TraceFlags } from "@opentelemetry/api";
 import { type Environment, warnOfVariable } from "../environment.ts";
+import { optionError } from "../errors.ts";
 import { isSamplingDeferred } from "../remote-context.ts";
 import { alwaysOn, perThreeSeconds, type Sampler, traceIdRatio } from "../sampler.ts";
 import { operationOf } from "./operation.ts";
 
 export interface DynamicSamplerOptions {
-  /** The share of new traces that is recorded, 0 to 1. Default: SW_AGENT_SAMPLE if it is such a number, or 1. */
+  /** The share of new traces that is recorded, 0 to 1. Default: SW_AGENT_SAMPLE if it is such a number, as Go's agent reads it, or 1. */
   rate?: number;
-  /** New traces in each 3 seconds; -1 for no limit. Default: -1. */
+  /** New traces in each 3 seconds; -1 for no limit. Default: SW_AGENT_SAMPLE if it is a whole number above 1, as Java's agent reads it, or -1. */
   per3Seconds?: number;
   /** Operations that end so are not traced. Default: SW_AGENT_IGNORE_SUFFIX, or SW_IGNORE_SUFFIX, or the agents' list of images and the like. */
   ignoreSuffixes?: readonly string[];
@@ -16,6 +18,8 @@ export interface DynamicSamplerOptions {
    * or SW_TRACE_IGNORE_PATH, or none.
    */
   ignorePaths?: readonly string[];
+  /** HTTP requests by these methods are not traced. Default: SW_HTTP_IGNORE_METHOD, or none. */
+  ignoreMethods?: readonly string[];
   /** Where the variables are read. Default: process.env. */
   env?: Environment;
 }
@@ -24,23 +28,42 @@ type DynamicSamplerSettings = Readonly<Required<Omit<DynamicSamplerOptions, "env
 
 const defaultSuffixes = ".jpg,.jpeg,.js,.css,.png,.bmp,.gif,.ico,.mp3,.mp4,.html,.svg";
 
+export const dynamicSamplerChecks: OptionChecks<DynamicSamplerOptions> = {
+  rate: numberFrom(0, 1),
+  per3Seconds: wholeNumberFrom(-1),
+  ignoreSuffixes: listOf('a list of endings, such as [".css"]', aText),
+  ignorePaths: listOf('a list of operations, such as ["/health/**"]', aText),
+  ignoreMethods: listOf('a list of methods, such as ["OPTIONS"]', aText),
+  env: anObject,
+};
+
+/** @throws CLEW_TRACE_OPTION */
 export function resolveDynamicSamplerOptions(options: DynamicSamplerOptions = {}): DynamicSamplerSettings {
+  checkOptions("DynamicSampler", options, dynamicSamplerChecks, optionError);
   const env = options.env ?? process.env;
+  const sample = readSample(env);
   return {
-    rate: options.rate ?? readRate(env, "SW_AGENT_SAMPLE") ?? 1,
-    per3Seconds: options.per3Seconds ?? -1,
+    rate: options.rate ?? (sample !== undefined && sample >= 0 && sample <= 1 ? sample : 1),
+    per3Seconds: options.per3Seconds ?? (sample !== undefined && sample > 1 ? sample : -1),
     ignoreSuffixes:
       options.ignoreSuffixes ?? toList(env.SW_AGENT_IGNORE_SUFFIX ?? env.SW_IGNORE_SUFFIX ?? defaultSuffixes),
     ignorePaths: options.ignorePaths ?? toList(env.SW_AGENT_TRACE_IGNORE_PATH ?? env.SW_TRACE_IGNORE_PATH ?? ""),
+    ignoreMethods: (options.ignoreMethods ?? toList(env.SW_HTTP_IGNORE_METHOD ?? "")).map((one) => one.toUpperCase()),
   };
 }
 
-function readRate(env: Environment, name: string): number | undefined {
-  const text = env[name]?.trim();
+/** A share for Go's agent; for Java's so many in 3 seconds, -1 for all. */
+function readSample(env: Environment): number | undefined {
+  const text = env.SW_AGENT_SAMPLE?.trim();
   if (!text) return undefined;
-  const rate = Number(text);
-  if (rate >= 0 && rate <= 1) return rate;
-  warnOfVariable(name, text, "a number from 0 to 1", "1");
+  const sample = Number(text);
+  if ((sample >= 0 && sample <= 1) || (Number.isSafeInteger(sample) && sample >= -1)) return sample;
+  warnOfVariable(
+    "SW_AGENT_SAMPLE",
+    text,
+    "a number from 0 to 1, a whole number above that in each 3 seconds, -1 for all",
+    "1",
+  );
   return undefined;
 }
 
@@ -79,6 +102,7 @@ export class DynamicSampler implements Sampler {
       per3Seconds: count && Number.isInteger(Number(count)) ? Number(count) : this.#own.per3Seconds,
       ignoreSuffixes: suffixes ? toList(suffixes) : this.#own.ignoreSuffixes,
       ignorePaths: paths ? toList(paths) : this.#own.ignorePaths,
+      ignoreMethods: this.#own.ignoreMethods,
     };
     // A limiter that was made anew would have forgotten what it has given.
     const isSame = settings.rate === this.#settings.rate && settings.per3Seconds === this.#settings.per3Seconds;
@@ -95,7 +119,7 @@ export class DynamicSampler implements Sampler {
     attributes: Readonly<Record<string, unknown>> | undefined,
   ): boolean {
     if (parent !== undefined && parent.isRemote !== true) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
-    if (this.#isIgnored(operationOf(name))) return false;
+    if (this.#isIgnored(operationOf(name), attributes)) return false;
     if (parent !== undefined && !isSamplingDeferred(parent)) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
     return this.#root.shouldSample(parent, traceId, name, kind, attributes);
   }
@@ -104,7 +128,13 @@ export class DynamicSampler implements Sampler {
     return `skywalking(${this.#root})`;
   }
 
-  #isIgnored(operation: string): boolean {
+  #isIgnored(operation: string, attributes: Readonly<Record<string, unknown>> | undefined): boolean {
+    const { ignoreMethods } = this.#settings;
+    if (ignoreMethods.length > 0) {
+      const told = attributes?.["http.request.method"] ?? attributes?.["http.method"];
+      const method = typeof told === "string" ? told : /^([A-Z]+):\//.exec(operation)?.[1];
+      if (method !== undefined && ignoreMethods.includes(method)) return true;
+    }
     const dot = operation.lastIndexOf(".");
     if (dot !== -1 && this.#settings.ignoreSuffixes.includes(operation.slice(dot))) return true;
     if (this.#paths.length === 0) return false;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
+import { anObject, aText, type OptionChecks } from "@clew/options";
 import { cut, maxInstanceLength, maxServiceLength } from "./text-limits.ts";
 
 export interface IdentityOptions {
@@ -13,6 +14,8 @@ export interface IdentityOptions {
   /** Where the variables are read. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
+
+export const identityChecks: OptionChecks<IdentityOptions> = { service: aText, instance: aText, env: anObject };
 
 /** Under which names SkyWalking sees this process; headers and segments must agree on them. */
 export interface Identity {

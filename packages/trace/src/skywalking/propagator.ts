@@ -1,3 +1,4 @@
+import { checkOptions, type OptionChecks, wholeNumberFrom } from "@clew/options";
 import {
   type Context,
   createContextKey,
@@ -12,6 +13,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { readCount } from "../environment.ts";
+import { optionError } from "../errors.ts";
 import { createRemoteContext, firstValue, type RemoteSpanContext } from "../remote-context.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
@@ -29,7 +31,7 @@ import {
   parseExtension,
   parseSw8,
 } from "./header.ts";
-import { type Identity, type IdentityOptions, resolveIdentity } from "./identity.ts";
+import { type Identity, type IdentityOptions, identityChecks, resolveIdentity } from "./identity.ts";
 import { foreignTraceId, keepForeignId, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
 import { operationOf } from "./operation.ts";
 import { peerOf } from "./peer.ts";
@@ -45,6 +47,12 @@ export interface SkyWalkingPropagatorOptions extends IdentityOptions {
   /** Characters of a value. Default: SW_AGENT_CORRELATION_MAX_VALUE_SIZE, or 128. */
   maxCorrelationValueLength?: number;
 }
+
+export const skyWalkingPropagatorChecks: OptionChecks<SkyWalkingPropagatorOptions> = {
+  ...identityChecks,
+  maxCorrelationKeys: wholeNumberFrom(0),
+  maxCorrelationValueLength: wholeNumberFrom(0),
+};
 
 export function resolveCorrelationLimits(options: SkyWalkingPropagatorOptions = {}): CorrelationLimits {
   const env = options.env ?? process.env;
@@ -88,7 +96,9 @@ export class SkyWalkingPropagator implements TextMapPropagator {
   readonly #identity: Identity;
   readonly #limits: CorrelationLimits;
 
+  /** @throws CLEW_TRACE_OPTION */
   constructor(options: SkyWalkingPropagatorOptions = {}) {
+    checkOptions("SkyWalkingPropagator", options, skyWalkingPropagatorChecks, optionError);
     this.#identity = resolveIdentity(options);
     this.#limits = resolveCorrelationLimits(options);
   }

@@ -1,7 +1,17 @@
 import { Context, run } from "@clew/context";
+import {
+  aText,
+  checkOptions,
+  listOf,
+  millisecondsFrom,
+  type OptionChecks,
+  oneOf,
+  wholeNumberFrom,
+} from "@clew/options";
 import type { Link, Context as OtelContext, Span as OtelSpan, SpanContext, SpanKind } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "../batch-queue.ts";
 import { readCount } from "../environment.ts";
+import { optionError } from "../errors.ts";
 import type { IdSource, NewTrace } from "../id-source.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
@@ -9,7 +19,7 @@ import type { SpanData } from "../span-data.ts";
 import type { SpanProcessor } from "../span-processor.ts";
 import { correlationOf } from "./correlation.ts";
 import { describeSegment } from "./describe.ts";
-import { type Identity, type IdentityOptions, resolveIdentity } from "./identity.ts";
+import { type Identity, type IdentityOptions, identityChecks, resolveIdentity } from "./identity.ts";
 import { foreignTraceId, type IdForm, IdGenerator, keepForeignId, toTraceId } from "./ids.ts";
 import { operationOf } from "./operation.ts";
 import { skyWalkingContextOf } from "./propagator.ts";
@@ -51,7 +61,23 @@ type SegmentProcessorSettings = Readonly<Required<Omit<SegmentProcessorOptions, 
   readonly identity: Identity;
 };
 
+export const segmentProcessorChecks: OptionChecks<SegmentProcessorOptions> = {
+  ...identityChecks,
+  ids: oneOf("plain", "go", "java"),
+  maxSpans: wholeNumberFrom(1),
+  lateTimeoutMs: millisecondsFrom(0),
+  maxWaiting: wholeNumberFrom(0),
+  autoTagKeys: listOf('a list of keys, such as ["user"]', aText),
+  capacity: wholeNumberFrom(1, 2 ** 24),
+  batchSize: wholeNumberFrom(1),
+  delayMs: millisecondsFrom(1),
+  exportTimeoutMs: millisecondsFrom(1),
+  shutdownTimeoutMs: millisecondsFrom(0),
+};
+
+/** @throws CLEW_TRACE_OPTION */
 export function resolveSegmentProcessorOptions(options: SegmentProcessorOptions = {}): SegmentProcessorSettings {
+  checkOptions("SegmentProcessor", options, segmentProcessorChecks, optionError);
   const env = options.env ?? process.env;
   const capacity =
     options.capacity ??

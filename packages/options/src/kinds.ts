@@ -1,0 +1,104 @@
+import type { OptionCheck } from "./check-options.ts";
+import { tell } from "./tell.ts";
+
+/** What fits, and how to say so: "a text". */
+export function kind(works: string, fits: (given: unknown) => boolean): OptionCheck {
+  return (name, given) => (fits(given) ? undefined : `option ${name} is ${tell(given)}; it must be ${works}`);
+}
+
+/** Any number at all, for readers who look at its range themselves. */
+export const aNumber: OptionCheck = kind("a number", (given) => typeof given === "number");
+export const aBoolean: OptionCheck = kind("true or false", (given) => typeof given === "boolean");
+export const aText: OptionCheck = kind("a text", (given) => typeof given === "string");
+export const aFunction: OptionCheck = kind("a function", (given) => typeof given === "function");
+export const anObject: OptionCheck = kind("an object", isObject);
+/** Its reader looks at it. */
+export const anything: OptionCheck = () => undefined;
+
+/** A number of at least `least`; Infinity is one where there is no `most`. */
+export function numberFrom(least: number, most: number = Number.POSITIVE_INFINITY): OptionCheck {
+  return kind(`a number ${range(least, most)}`, (given) => isWithin(given, least, most));
+}
+
+export function wholeNumberFrom(least: number, most: number = Number.MAX_SAFE_INTEGER): OptionCheck {
+  return kind(
+    `a whole number ${range(least, most)}`,
+    (given) => Number.isInteger(given) && isWithin(given, least, most),
+  );
+}
+
+/** What setTimeout can hold; anything above fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** A time that a timer waits for. */
+export function millisecondsFrom(least: number): OptionCheck {
+  return kind(`a number of milliseconds ${range(least, longestTimerMs)}`, (given) =>
+    isWithin(given, least, longestTimerMs),
+  );
+}
+
+export function oneOf(...words: readonly string[]): OptionCheck {
+  const quoted = words.map((word) => JSON.stringify(word));
+  const works = quoted.length === 1 ? quoted[0]! : `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  return kind(works, (given) => words.includes(given as string));
+}
+
+/** What is known by its functions, for it may come from another library. */
+export function having(what: string, ...functions: readonly string[]): OptionCheck {
+  return kind(
+    `${what}, which has ${functions.map((name) => `${name}()`).join(", ")}`,
+    (given) =>
+      (isObject(given) || typeof given === "function") &&
+      functions.every((name) => typeof (given as Record<string, unknown>)[name] === "function"),
+  );
+}
+
+export const aLogger: OptionCheck = having("a logger", "info", "warn", "error");
+
+export function listOf(works: string, each: OptionCheck): OptionCheck {
+  const isList = kind(works, Array.isArray);
+  return (name, given) => isList(name, given) ?? firstWrong(name, given as unknown[], each);
+}
+
+function firstWrong(name: string, list: readonly unknown[], each: OptionCheck): string | undefined {
+  for (const [index, one] of list.entries()) {
+    const wrong = each(`${name}[${index}]`, one);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+export function recordOf(works: string, each: OptionCheck): OptionCheck {
+  const isRecord = kind(works, isObject);
+  return (name, given) => {
+    const wrong = isRecord(name, given);
+    if (wrong !== undefined) return wrong;
+    for (const [key, one] of Object.entries(given as object)) {
+      const wrongOne = each(`${name}["${key}"]`, one);
+      if (wrongOne !== undefined) return wrongOne;
+    }
+    return undefined;
+  };
+}
+
+/** Either of these; `first` says what is wrong with what is not even a list. */
+export function orListOf(first: OptionCheck, list: OptionCheck): OptionCheck {
+  return (name, given) => (Array.isArray(given) ? list : first)(name, given);
+}
+
+/** An object, to `check`, or true or false. */
+export function orBoolean(check: OptionCheck): OptionCheck {
+  return (name, given) => (isObject(given) ? check : aBoolean)(name, given);
+}
+
+export function isObject(given: unknown): given is object {
+  return typeof given === "object" && given !== null && !Array.isArray(given);
+}
+
+function isWithin(given: unknown, least: number, most: number): boolean {
+  return typeof given === "number" && given >= least && given <= most;
+}
+
+function range(least: number, most: number): string {
+  return most >= Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+}
