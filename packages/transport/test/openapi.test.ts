@@ -335,7 +335,7 @@ test("the page may do what its policy allows, and no more", async () => {
     assert.match(reply.url, /\/openapi\/$/);
     const policy = reply.headers.get("content-security-policy")!;
     assert.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'/);
-    assert.match(policy, /connect-src 'self' https:\/\/api\.example\.com;/);
+    assert.match(policy, /connect-src 'self' https:\/\/api\.example\.com wss:\/\/api\.example\.com;/);
     const html = await reply.text();
     assert.doesNotMatch(html, /<(script|link|img)[^>]+(src|href)="http/);
     assert.doesNotMatch(html, /\beval\(|innerHTML|new Function| style="/);

@@ -61,7 +61,7 @@ test("middleware, filters, codecs and routes that are none", () => {
     ],
     [{ filters: [{}] }, "CLEW_TRANSPORT_OPTION", /^option filters\[0\] is an object; it must be a function/],
     [{ codecs: ["xml"] }, "CLEW_TRANSPORT_OPTION", /^option codecs\[0\] is "xml"; it must be a codec, as `import/],
-    [{ codecs: "xml" }, "CLEW_TRANSPORT_OPTION", /^option codecs is xml; it must be a list of codecs/],
+    [{ codecs: "xml" }, "CLEW_TRANSPORT_OPTION", /^option codecs is "xml"; it must be a list of codecs/],
     [{ codecs: ["xml"], json: {} }, "CLEW_TRANSPORT_OPTION", /"json"/],
     [
       { json: { int64AsNumber: "yes" } },
@@ -86,7 +86,11 @@ test("middleware, filters, codecs and routes that are none", () => {
       "CLEW_TRANSPORT_OPTION",
       /methods\["\/test\.v1\.Echo\/\*"\]\.codecs\[0\] is "x"/,
     ],
-    [{ midleware: [] }, "CLEW_TRANSPORT_OPTION", /^there is no option midleware; there are address, .*, middleware, /],
+    [
+      { midleware: [] },
+      "CLEW_TRANSPORT_OPTION",
+      /^a server has no option midleware; there are address, .*, middleware, /,
+    ],
   ];
   for (const [options, code, message] of cases) {
     const given = wrong<ServerOptions>({ address, services: [echo()], ...options });
@@ -124,7 +128,7 @@ test("a client's options are looked at when it is made", async () => {
       /^option codec is of one protocol; http: \{ codec \} or grpc: \{ codec \}/,
     ],
     [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
-    [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^there is no option timeout; there are endpoint, /],
+    [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; there are endpoint, /],
     [{ endpoint: "http://127.0.0.1:1", http: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
     [{ endpoint: "grpc://127.0.0.1:1", grpc: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
     [{ endpoint: "direct:///127.0.0.1:1", balancer: "wrr" }, /^option balancer is "wrr"; it must be a balancer/],
