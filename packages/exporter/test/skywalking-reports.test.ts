@@ -3,10 +3,8 @@ import { createHash } from "node:crypto";
 import { after, afterEach, test } from "node:test";
 import {
   DynamicConfiguration,
-  KafkaMessages,
   RuntimeMeters,
   SkyWalkingExporter,
-  SkyWalkingKafkaExporter,
   SkyWalkingLogs,
   SkyWalkingMetricsExporter,
   TraceProfiler,
@@ -14,7 +12,7 @@ import {
 import { createLogger } from "@clew/log";
 import { MeterProvider } from "@clew/metrics";
 import { composeProcessors, TracerProvider, withSpan } from "@clew/trace";
-import { DynamicSampler, formatLogContext, type SegmentData, SegmentProcessor } from "@clew/trace/skywalking";
+import { DynamicSampler, formatLogContext, SegmentProcessor } from "@clew/trace/skywalking";
 import { SpanKind } from "@opentelemetry/api";
 import { until } from "../../http2/test/until.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
@@ -218,6 +216,31 @@ test("a profiling task brings stacks of the slow request, and its end", { timeou
   await profiler.shutdown();
 });
 
+test("a profiling task looks at nothing before its time", async () => {
+  const task = {
+    TaskId: "task-1",
+    EndpointName: "GET:/slow",
+    Duration: "1",
+    MinDurationThreshold: "0",
+    DumpPeriod: "10",
+    MaxSamplingCount: "1",
+    StartTime: String(Date.now() + 3_600_000),
+    CreateTime: "77",
+  };
+  const args = Object.entries(task).map(([key, value]) => ({ key, value }));
+  const { collector, exporter } = await start({
+    profile: () => ({ commands: [{ command: "ProfileTaskQuery", args }] }),
+  });
+  const processor = new SegmentProcessor(exporter, identity);
+  const profiler = new TraceProfiler(exporter, { intervalMs: 60_000, env: {} });
+  register(processor, profiler);
+  await profiler.fetch();
+  await withSpan("GET /slow", { kind: SpanKind.SERVER }, async () => burn(30));
+  assert.deepEqual(profiler.stats(), { snapshots: 0, tasks: 1 });
+  await profiler.shutdown();
+  assert.deepEqual(collector.finishedTasks, []);
+});
+
 /** Works for this long, and for as much of the processor's time: a busy machine gives a process little of the clock's. */
 function burn(ms: number): void {
   const block = Buffer.alloc(256 * 1024);
@@ -230,45 +253,3 @@ function burn(ms: number): void {
   // Work of a builtin: of a loop that V8 optimises while it runs the profiler may not tell whose it is.
   while (!hasWorked()) createHash("sha256").update(block).digest();
 }
-
-const segment: SegmentData = {
-  traceId: "t",
-  segmentId: "s",
-  spans: [],
-  service: "shop",
-  instance: "shop-1",
-  isSizeLimited: false,
-};
-
-test("messages for Kafka have the topics and keys that the collector's fetcher reads", async () => {
-  const messages = new KafkaMessages({ namespace: "ns", env: { SW_AGENT_REPORTER_KAFKA_TOPIC_METER: "m" } });
-  assert.deepEqual([messages.segment(segment).topic, messages.segment(segment).key], ["ns-skywalking-segments", "s"]);
-  const who = { service: "shop", instance: "shop-1" };
-  const meters = messages.meters(
-    [
-      { name: "a", labels: [], value: 1 },
-      { name: "b", labels: [], value: 2 },
-    ],
-    who,
-    5,
-  );
-  assert.deepEqual([meters.topic, meters.key], ["ns-m", "shop-1"]);
-  assert.equal(messages.properties({ ...who, properties: [], layer: "GENERAL" }).key, "register-shop-1");
-  assert.equal(messages.ping(who, "GENERAL").key, "shop-1");
-  const sent: string[] = [];
-  let isDown = true;
-  const exporter = new SkyWalkingKafkaExporter(
-    {
-      async send(given) {
-        if (isDown) throw new Error("no broker");
-        sent.push(...given.map(({ topic }) => topic));
-      },
-    },
-    { env: {} },
-  );
-  assert.deepEqual(await exporter.export([segment]), { outcome: "unavailable" });
-  isDown = false;
-  assert.deepEqual(await exporter.export([segment]), { outcome: "exported" });
-  assert.deepEqual(sent, ["skywalking-segments"]);
-  await exporter.shutdown();
-});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type KafkaMessage, KafkaMessages, SkyWalkingExporter, SkyWalkingLogs, startTracing } from "@clew/exporter";
+import { withSpan } from "@clew/trace";
+import { decodeSegment, type SegmentData } from "@clew/trace/skywalking";
+import { SpanKind } from "@opentelemetry/api";
+import { until } from "../../http2/test/until.ts";
+import { InstancePropertiesSchema, LogDataSchema } from "../src/gen/skywalking/v3/agent_pb.ts";
+
+const who = { service: "shop", instance: "shop-1" };
+const segment: SegmentData = { traceId: "t", segmentId: "s", spans: [], ...who, isSizeLimited: false };
+
+/** A client of Kafka's that keeps what it is given. */
+function createProducer() {
+  const sent: KafkaMessage[] = [];
+  let isClosed = false;
+  return {
+    sent,
+    isClosed: () => isClosed,
+    async send(messages: readonly KafkaMessage[]): Promise<void> {
+      sent.push(...messages);
+    },
+    async close(): Promise<void> {
+      isClosed = true;
+    },
+  };
+}
+
+test("messages have the topics and keys that the collector's fetcher reads", () => {
+  const messages = new KafkaMessages({ namespace: "ns", env: { SW_AGENT_REPORTER_KAFKA_TOPIC_METER: "m" } });
+  assert.deepEqual([messages.segment(segment).topic, messages.segment(segment).key], ["ns-skywalking-segments", "s"]);
+  const meters = messages.meters([{ name: "a", labels: [], value: 1 }], who, 5);
+  assert.deepEqual([meters.topic, meters.key], ["ns-m", "shop-1"]);
+  assert.equal(messages.properties({ ...who, properties: [], layer: "GENERAL" }).key, "register-shop-1");
+  assert.equal(messages.ping(who, "GENERAL").key, "shop-1");
+});
+
+test("startTracing sends segments, properties, heartbeats, meters and logs through a producer", async () => {
+  const producer = createProducer();
+  const env = { SW_AGENT_METER_COLLECT_INTERVAL: "1" };
+  const tracing = startTracing({ exporter: [], env, skywalking: { ...who, heartbeatMs: 20, kafka: { producer } } });
+  const logs = new SkyWalkingLogs(tracing.skywalking!, { env: {} });
+  withSpan("GET /orders", { kind: SpanKind.SERVER }, () => logs.write("info", "looked up", {}, undefined));
+  await Promise.all([logs.forceFlush(), tracing.flush()]);
+  const topics = (): Set<string> => new Set(producer.sent.map(({ topic, key }) => `${topic} ${key}`));
+  const [segments] = producer.sent.filter(({ topic }) => topic === "skywalking-segments");
+  const sent = decodeSegment(segments!.value);
+  assert.equal(segments!.key, sent.segmentId);
+  assert.equal(sent.spans[0]!.operation, "GET:/orders");
+  const expected = [
+    `skywalking-segments ${sent.segmentId}`,
+    "skywalking-managements register-shop-1",
+    "skywalking-managements shop-1",
+    "skywalking-meters shop-1",
+    "skywalking-logs shop",
+  ];
+  await until(() => expected.every((one) => topics().has(one)));
+  const line = producer.sent.find(({ topic }) => topic === "skywalking-logs")!;
+  assert.equal(fromBinary(LogDataSchema, line.value).traceContext?.traceSegmentId, sent.segmentId);
+  const properties = producer.sent.find(({ key }) => key === "register-shop-1")!;
+  assert.equal(fromBinary(InstancePropertiesSchema, properties.value).serviceInstance, "shop-1");
+  assert.equal(producer.isClosed(), false);
+  await logs.shutdown();
+  await tracing.shutdown();
+  assert.equal(producer.isClosed(), true);
+  assert.equal(tracing.segmentStats()?.exported, 1);
+});
+
+test("what a producer cannot send stays the caller's, and the producer is used again; a hanging one has its time", async () => {
+  const sent: string[] = [];
+  let answer: () => Promise<void> = () => Promise.reject(new Error("no broker"));
+  const producer = {
+    send: (messages: readonly KafkaMessage[]) => answer().then(() => void sent.push(...messages.map(({ key }) => key))),
+  };
+  const exporter = new SkyWalkingExporter({ ...who, env: {}, timeoutMs: 20, kafka: { producer } });
+  assert.equal((await exporter.export([segment])).outcome, "unavailable");
+  answer = () => new Promise(() => {});
+  const alive = setInterval(() => {}, 1000);
+  assert.equal((await exporter.export([segment])).outcome, "unavailable");
+  clearInterval(alive);
+  assert.match(exporter.stats().lastError!, /^not sent within 20 ms$/);
+  answer = async () => {};
+  assert.equal((await exporter.export([segment])).outcome, "exported");
+  assert.deepEqual(
+    sent.filter((key) => key === "s"),
+    ["s"],
+  );
+  await exporter.shutdown();
+});
