@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, constants } from "node:os";
 import { createLogger, type Logger } from "@clew/log";
+import { checkOptionNames } from "@clew/options";
 import type { Registrar } from "@clew/registry";
 import { readAdvertise } from "./advertise.ts";
 import type { AppInfo } from "./app-info.ts";
 import {
   hooksInvalid,
   nameMissing,
-  optionUnknown,
+  optionError,
   registrarInvalid,
   serverInvalid,
   signalUnknown,
@@ -111,14 +112,12 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     drainDelayMs: options.drainDelayMs ?? 0,
     stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
   };
+  checkOptionNames("an app", options, Object.keys(resolved), optionError);
   checkTime("startTimeoutMs", resolved.startTimeoutMs, 1);
   checkTime("registrarTimeoutMs", resolved.registrarTimeoutMs, 1);
   checkTime("drainDelayMs", resolved.drainDelayMs, 0);
   checkTime("stopTimeoutMs", resolved.stopTimeoutMs, 1);
   if (resolved.registrar !== undefined && name === "") throw nameMissing();
-  for (const option of Object.keys(options)) {
-    if (!(option in resolved)) throw optionUnknown(option, Object.keys(resolved));
-  }
   for (const option of ["beforeStart", "afterStart", "beforeStop", "afterStop"] as const) {
     const hooks = resolved[option];
     if (!Array.isArray(hooks) || hooks.some((hook) => typeof hook !== "function")) throw hooksInvalid(option);

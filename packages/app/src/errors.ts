@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong with an app. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -11,9 +13,7 @@ export function nameMissing(): Error {
   return usageError("CLEW_APP_NAME", "an app with a registrar needs a name: callers find it by that");
 }
 
-export function optionUnknown(option: string, known: readonly string[]): Error {
-  return usageError("CLEW_APP_OPTION", `an app has no option ${option}; there are ${known.join(", ")}`);
-}
+export const optionError: OptionError = (message) => usageError("CLEW_APP_OPTION", message);
 
 export function hooksInvalid(option: string): Error {
   return usageError("CLEW_APP_HOOK", `${option} must be a list of functions, as in ${option}: [() => { ... }]`);

@@ -1,6 +1,17 @@
 import { isDeepStrictEqual } from "node:util";
+import {
+  aBoolean,
+  aFunction,
+  checkOptions,
+  checkValue,
+  having,
+  isObject,
+  kind,
+  listOf,
+  type OptionChecks,
+} from "@clew/options";
 import { type ConfigValue, createConfigValue } from "./config-value.ts";
-import { configClosed, configInvalid, optionInvalid, optionUnknown } from "./errors.ts";
+import { configClosed, configInvalid, optionError } from "./errors.ts";
 import { fillPlaceholders } from "./placeholder.ts";
 import { isSecretName, Secrets } from "./redact.ts";
 import { findDroppedKeys, findUnknownKeys, type Schema, type SchemaIssue, shapeOf } from "./schema.ts";
@@ -55,7 +66,7 @@ export interface Config<T> {
  * @throws one error with a code (CLEW_CONFIG_*) and one line that names the file, the line in it and what would work.
  */
 export async function loadConfig<T = Record<string, unknown>>(options: ConfigOptions<T>): Promise<Config<T>> {
-  checkOptions(options);
+  check(options);
   const config = new WatchedConfig(options);
   try {
     await config.load();
@@ -66,36 +77,30 @@ export async function loadConfig<T = Record<string, unknown>>(options: ConfigOpt
   return config;
 }
 
-const optionNames: Readonly<Record<keyof ConfigOptions<unknown>, true>> = {
-  sources: true,
-  schema: true,
-  strict: true,
-  logger: true,
-  onError: true,
+const sourceList = listOf(
+  'a list of sources, such as [file("config.yaml"), env("APP_")]; each lies over those before it',
+  kind(
+    'a source, such as file("config.yaml"), env("APP_") or flags()',
+    (given) => typeof (given as Partial<Source> | null)?.load === "function",
+  ),
+);
+
+const optionChecks: OptionChecks<ConfigOptions<unknown>> = {
+  sources: sourceList,
+  schema: kind(
+    "a schema, as schemaOf({ ... }), protoSchema(...) or Zod make one",
+    (given) => typeof (given as Partial<Schema<unknown>> | null)?.["~standard"]?.validate === "function",
+  ),
+  strict: aBoolean,
+  logger: having("a logger", "warn"),
+  onError: aFunction,
 };
 
 /** @throws CLEW_CONFIG_OPTION */
-function checkOptions<T>(options: ConfigOptions<T>): void {
-  const known = Object.keys(optionNames);
-  const given: Partial<ConfigOptions<T>> =
-    typeof options === "object" && !Array.isArray(options) ? (options ?? {}) : {};
-  for (const name of Object.keys(given)) if (!known.includes(name)) throw optionUnknown(name, known);
-  const { sources, schema, strict, logger, onError } = given;
-  const works = 'a list of sources, such as [file("config.yaml"), env("APP_")]; each lies over those before it';
-  if (!Array.isArray(sources)) throw optionInvalid("sources", sources, works);
-  for (const [index, source] of (sources as readonly Partial<Source>[]).entries()) {
-    if (typeof source?.load !== "function") {
-      throw optionInvalid(`sources[${index}]`, source, 'a source, such as file("config.yaml"), env("APP_") or flags()');
-    }
-  }
-  if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function") {
-    throw optionInvalid("schema", schema, "a schema, as schemaOf({ ... }), protoSchema(...) or Zod make one");
-  }
-  if (strict !== undefined && typeof strict !== "boolean") throw optionInvalid("strict", strict, "true or false");
-  if (logger !== undefined && typeof logger?.warn !== "function") {
-    throw optionInvalid("logger", logger, "a logger, which has warn()");
-  }
-  if (onError !== undefined && typeof onError !== "function") throw optionInvalid("onError", onError, "a function");
+function check<T>(options: ConfigOptions<T>): void {
+  const given: Partial<ConfigOptions<T>> = isObject(options) ? options : {};
+  checkOptions("loadConfig", given, optionChecks, optionError);
+  checkValue("sources", given.sources, sourceList, optionError);
 }
 
 interface SnapshotInit<T> {

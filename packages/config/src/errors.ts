@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What is wrong with a configuration, or with the options it is loaded by. `code` is stable; the message, one line, says what would work. */
 function configError(code: string, message: string, cause?: unknown): Error & { readonly code: string } {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
@@ -131,21 +133,7 @@ export function durationInvalid(given: unknown): Error {
   );
 }
 
-export function optionUnknown(option: string, known: readonly string[]): Error {
-  return configError("CLEW_CONFIG_OPTION", `loadConfig has no option ${option}; there are ${known.join(", ")}`);
-}
-
-export function optionInvalid(option: string, given: unknown, works: string): Error {
-  const text =
-    typeof given === "string"
-      ? JSON.stringify(given.slice(0, 100))
-      : typeof given === "function"
-        ? "a function"
-        : typeof given === "object" && given !== null
-          ? "an object"
-          : String(given);
-  return configError("CLEW_CONFIG_OPTION", `option ${option} is ${text}; it must be ${works}`);
-}
+export const optionError: OptionError = (message) => configError("CLEW_CONFIG_OPTION", message);
 
 export function configClosed(): Error {
   return configError("CLEW_CONFIG_CLOSED", "the config is closed: it can no longer be watched; watch before close()");

@@ -1,9 +1,9 @@
 import type { DescService } from "@bufbuild/protobuf";
+import { checkOptionNames } from "@clew/options";
 import { BalancedClient, type BalancingOptions, isResolvable } from "@clew/registry";
 import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
-import { checkOptionNames } from "./check-options.ts";
 import { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
-import { optionElsewhere, optionInvalid, schemeUnknown } from "./errors.ts";
+import { optionElsewhere, optionError, optionInvalid, schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
 import { GrpcWebClient, type GrpcWebClientOptions } from "./grpc-web/index.ts";
 import { HttpClient, type HttpClientOptions } from "./http/index.ts";
@@ -111,8 +111,9 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
 };
 
 function checkClientOptionNames(options: object): void {
-  for (const [name, places] of Object.entries(elsewhere)) if (name in options) throw optionElsewhere(name, places);
-  checkOptionNames(options, Object.keys(clientOptions));
+  for (const [name, places] of Object.entries(elsewhere))
+    if (name in Object(options)) throw optionElsewhere(name, places);
+  checkOptionNames("a client", options, Object.keys(clientOptions), optionError);
 }
 
 function openClient(options: ClientOptions): Client {

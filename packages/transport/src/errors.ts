@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong, found when a server or client is put together or started. `code` is stable; the message says what would work. */
 export interface TransportError extends Error {
   readonly code: string;
@@ -48,9 +50,7 @@ export function optionInvalid(option: string, given: unknown, works: string): Tr
   return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${text}; it must be ${works}`);
 }
 
-export function optionUnknown(option: string, known: readonly string[]): TransportError {
-  return usageError("CLEW_TRANSPORT_OPTION", `there is no option ${option}; there are ${known.join(", ")}`);
-}
+export const optionError: OptionError = (message) => usageError("CLEW_TRANSPORT_OPTION", message);
 
 export function optionElsewhere(option: string, places: readonly string[]): TransportError {
   const works = places.map((place) => `${place}: { ${option} }`).join(" or ");

@@ -1,4 +1,5 @@
-import { checkOptionNames } from "./check-options.ts";
+import { checkOptionNames } from "@clew/options";
+import { optionError } from "./errors.ts";
 import type { GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { HttpHandlerOptions } from "./http/handler-options.ts";
 import type { HealthRouteOptions } from "./http/health-routes.ts";
@@ -69,5 +70,5 @@ const serverOptions: Readonly<Record<keyof ServerOptions, true>> = {
 
 /** @throws CLEW_TRANSPORT_OPTION for an option that no server has */
 export function checkServerOptionNames(options: object): void {
-  checkOptionNames(options, Object.keys(serverOptions));
+  checkOptionNames("a server", options, Object.keys(serverOptions), optionError);
 }

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { HeaderFields } from "@clew/http2";
 import { type Client, type Codec, type Handler, type Method, protoCodec } from "@clew/rpc";
-import { checkCodec } from "../check-options.ts";
+import { checkCodec } from "../check-codecs.ts";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { ClientConnection } from "../http2/client-connection.ts";
 import { addressOf } from "../http2/connect.ts";

@@ -22,7 +22,7 @@ import {
   type Service,
   ServiceError,
 } from "@clew/rpc";
-import { checkCodecs } from "../check-options.ts";
+import { checkCodecs } from "../check-codecs.ts";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { Health } from "../health.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
 import { type Codec, jsonCodec } from "@clew/rpc";
-import { checkCodec } from "../check-options.ts";
+import { checkCodec } from "../check-codecs.ts";
 import { endpointInvalid, optionInvalid } from "../errors.ts";
 import { addressOf } from "../http2/connect.ts";
 import { type ClientKeepAliveOptions, type KeepAliveOptions, resolveClientKeepAlive } from "../http2/keepalive.ts";

@@ -1,5 +1,5 @@
 import { type Codec, createJsonCodec, type JsonCodecOptions, type Service } from "@clew/rpc";
-import { checkCodecs } from "../check-options.ts";
+import { checkCodecs } from "../check-codecs.ts";
 import { optionInvalid } from "../errors.ts";
 import { longestTimerMs } from "../listener.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
