@@ -64,6 +64,24 @@ test("the collector's wishes are taken, nonsense and what is taken back leave th
   assert.equal(asks(own, "a"), true);
 });
 
+test("requests by some methods are not traced", () => {
+  const own = sampler({ env: { SW_HTTP_IGNORE_METHOD: "options, HEAD" } });
+  assert.equal(asks(own, "OPTIONS /a"), false);
+  assert.equal(asks(own, "GET /a"), true);
+  assert.equal(asks(own, "OPTIONS"), true);
+  const asksFor = (method: string): boolean =>
+    own.shouldSample(undefined, createTraceId(), "/shop.Orders/Get", 1, { "http.request.method": method });
+  assert.deepEqual([asksFor("HEAD"), asksFor("GET")], [false, true]);
+});
+
+test("SW_AGENT_SAMPLE is a share as Go's agent has it, or so many in 3 seconds as Java's", () => {
+  const two = sampler({ env: { SW_AGENT_SAMPLE: "2" } });
+  assert.deepEqual([asks(two, "a"), asks(two, "a"), asks(two, "a")], [true, true, false]);
+  const all = sampler({ env: { SW_AGENT_SAMPLE: "-1" } });
+  assert.deepEqual([asks(all, "a"), asks(all, "a")], [true, true]);
+  assert.equal(asks(sampler({ env: { SW_AGENT_SAMPLE: "0" } }), "a"), false);
+});
+
 test("the agents' variables", () => {
   const own = sampler({ env: { SW_AGENT_SAMPLE: "0", SW_AGENT_TRACE_IGNORE_PATH: "/a, /b" } });
   assert.equal(asks(own, "c"), false);
