@@ -18,11 +18,10 @@ after(async () => {
   for (const close of closers.toReversed()) await close();
 });
 
-const segments: SegmentData[] = [];
-
 /** A service of one family, which calls those at `next` in their order, or answers. */
 async function start(name: string, family: Family, kind: "http" | "grpc", ids: IdForm, next: string | undefined) {
   const env = {};
+  const segments: SegmentData[] = [];
   const identity = { service: name, instance: `${name}@here`, env };
   const processor = new SegmentProcessor(
     {
@@ -56,7 +55,7 @@ async function start(name: string, family: Family, kind: "http" | "grpc", ids: I
     await server.stop(AbortSignal.timeout(2000));
     await processor.shutdown();
   });
-  return { endpoint: server.endpoint().href, address: server.endpoint().host, headers, processor };
+  return { endpoint: server.endpoint().href, address: server.endpoint().host, headers, processor, segments };
 }
 
 test("sw8, then W3C alone, then sw8 again: one trace with the id it began with", async () => {
@@ -67,7 +66,9 @@ test("sw8, then W3C alone, then sw8 again: one trace with the id it began with",
   const client = createClient(Greeter, { endpoint: first.endpoint, timeoutMs: 60_000 });
   closers.push(() => client[Symbol.asyncDispose]());
   assert.equal((await client.sayHello({ name: "ann" })).name, "ann");
-  for (const { processor } of [first, second, third, last]) await processor.forceFlush();
+  const services = [first, second, third, last];
+  for (const { processor } of services) await processor.forceFlush();
+  const segments = services.flatMap((one) => one.segments);
   assert.deepEqual(
     segments.map((segment) => segment.service),
     ["first", "second", "third", "last"],
@@ -85,7 +86,6 @@ test("sw8, then W3C alone, then sw8 again: one trace with the id it began with",
 });
 
 test("the header names the node that was picked, not the target", async () => {
-  segments.length = 0;
   const nodes = [
     await start("node", "sw8", "grpc", "plain", undefined),
     await start("node", "sw8", "grpc", "plain", undefined),
@@ -97,9 +97,9 @@ test("the header names the node that was picked, not the target", async () => {
   for (let count = 0; count < 4; count++) await client.sayHello({ name: "ann" });
   for (const { processor } of [front, ...nodes]) await processor.forceFlush();
   const seen = new Set<string>();
-  for (const segment of segments.filter(({ service: name }) => name === "node")) {
+  for (const segment of nodes.flatMap(({ segments }) => segments)) {
     const [reference] = segment.spans[0]!.references;
-    const exit = segments.find(({ segmentId }) => segmentId === reference!.parentSegmentId)!.spans[1]!;
+    const exit = front.segments.find(({ segmentId }) => segmentId === reference!.parentSegmentId)!.spans[1]!;
     assert.equal(exit.peer, reference!.address);
     seen.add(reference!.address);
   }
