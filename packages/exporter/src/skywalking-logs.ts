@@ -44,10 +44,10 @@ const optionChecks: OptionChecks<SkyWalkingLogsOptions> = {
 /**
  * Sends log lines to SkyWalking's collector, each with its trace, segment and span, over the connection of an exporter. Lines wait in
  * a ring of fixed size; when there is no more space, new ones are dropped and counted. What became of them is told as metrics of the
- * global provider.
+ * global provider. The exporter's shutdown sends what waits, and so does that of startTracing, also when a signal ends the process.
  *
- *     const logs = new SkyWalkingLogs(exporter);
- *     const logger = createLogger({ also: [logs.write] });      and at the end: await logs.shutdown()
+ *     const logs = new SkyWalkingLogs(tracing.skywalking!);
+ *     const logger = createLogger({ also: [logs.write] });
  */
 export class SkyWalkingLogs {
   readonly #exporter: SkyWalkingExporter;
@@ -55,6 +55,7 @@ export class SkyWalkingLogs {
   readonly #labelKeys: readonly string[];
   readonly #queue: BatchQueue<LogData>;
   readonly #endTelling: () => void;
+  readonly #release: () => void;
   readonly componentType = "skywalking_log_exporter";
 
   /** @throws CLEW_EXPORTER_OPTION */
@@ -78,6 +79,7 @@ export class SkyWalkingLogs {
       },
     );
     this.#endTelling = tellTelemetry("skywalking logs", (meterProvider) => logMetrics(this, { meterProvider }));
+    this.#release = exporter.closeAfter(this);
   }
 
   /** Takes one line: for a logger's `also`. What telemetry itself logs while it sends is left out, or it would never end. */
@@ -108,9 +110,10 @@ export class SkyWalkingLogs {
     return this.#queue.forceFlush();
   }
 
-  /** Sends what waits, within two seconds, and takes no more. The exporter is its owner's to shut down. Never rejects. */
+  /** Sends what waits, within two seconds, and takes no more. The exporter goes on. Never rejects. */
   async shutdown(): Promise<void> {
     await this.#queue.shutdown();
+    this.#release();
     this.#endTelling();
   }
 

@@ -30,6 +30,12 @@ export interface SkyWalkingExporterStats {
   readonly lastError: string | undefined;
 }
 
+/** What sends over an exporter's connections: log lines. */
+export interface ExporterUser {
+  /** Sends what waits, within a few seconds. Never rejects. */
+  shutdown(): Promise<void>;
+}
+
 /** Every tenth heartbeat tells the properties again: a collector that was restarted has forgotten them. */
 const propertiesEvery = 10;
 
@@ -43,6 +49,7 @@ export class SkyWalkingExporter implements SegmentExporter {
   readonly settings: SkyWalkingSettings;
   /** The way to the collector, for other reports. */
   readonly upstream: Upstream;
+  readonly #users = new Set<ExporterUser>();
   #timer: NodeJS.Timeout | undefined;
   #beats = 0;
   #isKnown = false;
@@ -89,10 +96,22 @@ export class SkyWalkingExporter implements SegmentExporter {
     };
   }
 
-  /** Ends the heartbeat, cuts off what is under way and closes the connections. */
+  /** Shuts `user` down before the connections are closed: what waits there goes over them. Returns what takes that back. */
+  closeAfter(user: ExporterUser): () => void {
+    this.#users.add(user);
+    return () => void this.#users.delete(user);
+  }
+
+  /** Shuts down those that send over the connections. Resolves when all have sent what waited, or have given up. Never rejects. */
+  async endUsers(): Promise<void> {
+    await Promise.all([...this.#users].map((user) => user.shutdown()));
+  }
+
+  /** Ends the heartbeat and the users, cuts off what is under way and closes the connections. */
   async shutdown(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
+    await this.endUsers();
     await this.upstream.close();
   }
 

@@ -309,6 +309,8 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
     stop: () => {
       meters?.stop();
       configuration?.stop();
+      // At once, beside the segments: the two share the time that a shutdown has. The exporter waits for them.
+      void exporter.endUsers();
     },
   };
 }

@@ -84,6 +84,21 @@ test("log lines arrive with segment, span, endpoint and tags; outside of a trace
   assert.equal(logs.stats().exported, 2);
 });
 
+test("lines that wait go out with the exporter, before its connection closes", async () => {
+  const { collector, exporter } = await start();
+  const logs = new SkyWalkingLogs(exporter, { delayMs: 60_000, env: {} });
+  const logger = createLogger({ level: "info", destination: { write() {} }, also: [logs.write] });
+  logger.info("the last");
+  await exporter.shutdown();
+  assert.deepEqual(
+    collector.logs.map(({ body }) => body?.content.case === "text" && body.content.value.text),
+    ["the last"],
+  );
+  logger.info("too late");
+  assert.deepEqual([logs.stats().exported, logs.stats().late], [1, 1]);
+  await logs.shutdown();
+});
+
 test("metrics become meters: names the collector's rules take, buckets named by where they begin", async () => {
   const { collector, exporter } = await start();
   const provider = new MeterProvider({ env: {} });
