@@ -232,22 +232,24 @@ for (const transport of transports) {
   });
 }
 
-test("grpc: the first message of a stream that breaks a rule ends the call", async () => {
-  const received: string[] = [];
-  const implementation = {
-    async import(requests: AsyncIterable<{ name: string }>) {
-      for await (const { name } of requests) received.push(name);
-      return {};
-    },
-  };
-  await withAccounts({ transport: "grpc", server: [validate()], implementation }, async (accounts) => {
-    async function* people() {
-      yield person;
-      yield { ...person, name: "x" };
-      // The reader is gone; without an end of its own this side would wait for ever if it were not cancelled.
-      await never();
-    }
-    await assert.rejects(accounts.import(people()), { code: 400, reason: "VALIDATOR", message: /^name: / });
-    assert.equal(received[0], "ann");
+for (const transport of transports) {
+  test(`${transport}: the first message of a stream that breaks a rule ends the call`, async () => {
+    const received: string[] = [];
+    const implementation = {
+      async import(requests: AsyncIterable<{ name: string }>) {
+        for await (const { name } of requests) received.push(name);
+        return {};
+      },
+    };
+    await withAccounts({ transport, server: [validate()], implementation }, async (accounts) => {
+      async function* people() {
+        yield person;
+        yield { ...person, name: "x" };
+        // The reader is gone; without an end of its own this side would wait for ever if it were not cancelled.
+        await never();
+      }
+      await assert.rejects(accounts.import(people()), { code: 400, reason: "VALIDATOR", message: /^name: / });
+      assert.equal(received[0], "ann");
+    });
   });
-});
+}

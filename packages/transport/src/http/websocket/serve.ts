@@ -74,6 +74,11 @@ class WebSocketCall extends HttpServerCall {
     return Promise.reject(callReceivesStream(this.operation));
   }
 
+  // Path and query are a part of every message, and none by themselves.
+  override receiveNow(): undefined {
+    return undefined;
+  }
+
   override messages(): AsyncIterable<Message> {
     // The handler has the call. It may still set headers, or refuse it, before it waits for anything; then the caller is let in.
     setImmediate(() => {
