@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 /** The page that shows a document, and what it may do. */
 export interface Page {
   readonly html: Buffer;
-  /** Content-Security-Policy: its own script and style by their hashes, and requests to the servers of the document. */
+  /** Content-Security-Policy: its own script and style by their hashes, requests and WebSockets to the servers of the document. */
   readonly policy: string;
 }
 
@@ -33,5 +33,6 @@ function hashOf(html: string, tag: string): string {
 
 function originOf(url: string): string[] {
   const origin = URL.parse(url)?.origin;
-  return origin === undefined || origin === "null" ? [] : [origin];
+  // To a policy a WebSocket is of another origin, but for that of the page itself.
+  return origin === undefined || origin === "null" ? [] : [origin, origin.replace(/^http/, "ws")];
 }
