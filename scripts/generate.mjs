@@ -18,7 +18,7 @@ const fieldBehavior = "proto/google/api/field_behavior.proto";
 
 /**
  * Each input folder and where its code goes; `paths` and `exclude` say which of its files are meant, where not all are. With
- * `imports` the files it imports are generated beside it, as in the folder of an app, and not taken from their homes.
+ * `imports` the files it imports are generated beside it, as in the folder of an app, and not taken from their homes; with `own` these of them.
  */
 const targets = [
   {
@@ -51,19 +51,32 @@ const targets = [
   })),
   { input: "bench/proto", out: "bench/src/gen" },
   { input: "examples/traces/proto", out: "examples/traces/src/gen", imports: true },
+  {
+    input: ".",
+    out: "examples/shop/src/gen",
+    // As `imports`, but for what a package ships.
+    paths: [
+      "examples/shop/proto/shop",
+      "proto/errors",
+      "proto/google/api/annotations.proto",
+      "proto/google/api/http.proto",
+      httpBody,
+    ],
+    own: ["errors/errors", "google/api/annotations", "google/api/httpbody"],
+  },
 ];
 
 /** The options for protoc-gen-es by which code in `out` imports what has its home elsewhere. */
-function importsFromHomes(out) {
+function importsFromHomes(out, own) {
   return Object.entries(homes)
-    .filter(([, home]) => home !== out)
+    .filter(([name, home]) => home !== out && !own.includes(name))
     .map(([name, home]) => `rewrite_imports=./${name}_pb.js:${home.startsWith("@") ? home : relative(out, home)}`);
 }
 
 const check = process.argv.includes("--check");
 const base = check ? mkdtempSync(join(tmpdir(), "generate-")) : ".";
 
-for (const { input, out, imports = false, paths = [], exclude = [] } of targets) {
+for (const { input, out, imports = false, own = [], paths = [], exclude = [] } of targets) {
   const template = {
     version: "v2",
     plugins: [
@@ -75,7 +88,7 @@ for (const { input, out, imports = false, paths = [], exclude = [] } of targets)
           "import_extension=ts",
           "erasable_syntax=true",
           "json_types=true",
-          ...(imports ? [] : importsFromHomes(out)),
+          ...(imports ? [] : importsFromHomes(out, own)),
         ],
         include_imports: imports,
       },
