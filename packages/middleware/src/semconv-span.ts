@@ -137,12 +137,12 @@ function putAddress(attributes: Attributes, text: string | undefined, hostName: 
 const secretParameters = /(^|[?&])(AWSAccessKeyId|Signature|sig|X-Goog-Signature|access_token)=[^&]*/gi;
 
 /** A query, or a URL with one. */
-function redactQuery(text: string): string {
+export function redactQuery(text: string): string {
   return text.replace(secretParameters, "$1$2=REDACTED");
 }
 
 /** Where a call began, as far as proxies tell: `Forwarded` (RFC 7239), or else `X-Forwarded-For`. */
-function forwardedOf(metadata: Metadata): string | undefined {
+export function forwardedOf(metadata: Metadata): string | undefined {
   const forwarded = metadata.get("forwarded");
   const first =
     forwarded === undefined

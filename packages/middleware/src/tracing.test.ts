@@ -319,6 +319,53 @@ test("Kratos's names are told in place of the others, with its codes and statuse
   assert.equal(attributesOf(spans[2])["rpc.service"], undefined);
 });
 
+test("on request the names are those that OpenTelemetry's instrumentations had before the stable ones", async () => {
+  const { spans, middleware } = createTracing({}, { names: "legacy", messageSizes: true });
+  const call = new TestCall("server", {
+    "x-md-service-name": "orders",
+    "user-agent": "curl/8",
+    "x-forwarded-for": "192.0.2.7, 10.0.0.1",
+  });
+  call.httpInfo = {
+    verb: "POST",
+    path: "/hello",
+    query: "page=2&sig=0123",
+    route: "/hello",
+    scheme: "https",
+    version: "1.1",
+  };
+  await middleware(answer)(call);
+  assert.deepEqual(attributesOf(spans[0]), {
+    "rpc.system": "memory",
+    "rpc.service": "rpc.test.Greeter",
+    "rpc.method": "SayHello",
+    "http.method": "POST",
+    "http.route": "/hello",
+    "net.peer.ip": "10.0.0.5",
+    "net.peer.port": 9000,
+    "peer.service": "orders",
+    "http.target": "/hello?page=2&sig=REDACTED",
+    "http.scheme": "https",
+    "http.flavor": "1.1",
+    "http.user_agent": "curl/8",
+    "http.client_ip": "192.0.2.7",
+    "rpc.response.size": 5,
+    "http.status_code": 200,
+  });
+
+  const other = new TestCall("server");
+  await assert.rejects(middleware(fail(new ServiceError(503, "AWAY", "away")))(other));
+  const failed = attributesOf(spans[1]);
+  assert.deepEqual(
+    [failed["rpc.grpc.status_code"], failed["clew.code"], failed["clew.reason"], failed["error.type"]],
+    [14, 503, "AWAY", undefined],
+  );
+  assert.deepEqual([spans[1]?.statusCode, spans[1]?.statusMessage], [SpanStatusCode.ERROR, "away"]);
+
+  await middleware(answer)(new TestCall("client"));
+  assert.deepEqual(attributesOf(spans[2])["net.peer.name"], "10.0.0.5");
+});
+
 test("a message that goes unread has no size, and one that comes after the end changes nothing", async () => {
   const { spans, middleware } = createTracing({}, { messageSizes: true, messageEvents: true });
   const call = new TestCall("server");

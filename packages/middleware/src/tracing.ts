@@ -17,6 +17,7 @@ import {
 import { setAddress } from "./address.ts";
 import { optionError, optionInvalid } from "./errors.ts";
 import { kratosSpan } from "./kratos-span.ts";
+import { legacySpan } from "./legacy-span.ts";
 import { tellServiceName } from "./metadata.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 import { SERVER_ADDRESS, SERVER_PORT } from "./semantic-conventions.ts";
@@ -32,10 +33,11 @@ export interface TracingOptions {
   /** The instrumentation scope of the spans. Default: "clew". */
   tracerName?: string;
   /**
-   * "semconv" for attributes and statuses by OpenTelemetry's stable semantic conventions, "kratos" for those of Kratos v3.
+   * "semconv" for attributes and statuses by OpenTelemetry's stable semantic conventions, "legacy" for the names of its instrumentations
+   * before those, "kratos" for those of Kratos v3.
    * Default: "semconv".
    */
-  names?: "semconv" | "kratos";
+  names?: "semconv" | "legacy" | "kratos";
   /**
    * How spans are named: "operation" for `/package.Service/Method` as Kratos does, "semconv" for `GET /v1/books/{id}` on a server of
    * HTTP/JSON and `package.Service/Method` else. Default: "operation".
@@ -119,6 +121,12 @@ interface ResolvedTracingOptions {
   readonly messages: SpanMessagesOptions | undefined;
 }
 
+const writers: Readonly<Record<TracingOptions["names"] & {}, SpanWriter>> = {
+  semconv: semconvSpan,
+  legacy: legacySpan,
+  kratos: kratosSpan,
+};
+
 const optionChecks: OptionChecks<TracingOptions> = {
   tracerProvider: having("a tracer provider", "getTracer"),
   propagator: having("a propagator", "inject", "extract", "fields"),
@@ -133,7 +141,7 @@ const optionChecks: OptionChecks<TracingOptions> = {
 function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
   checkOptions("tracing", options, optionChecks, optionError);
   const { names = "semconv", spanNames = "operation", traceHeader = false } = options;
-  if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
+  if (!Object.hasOwn(writers, names)) throw optionInvalid("names", names, '"semconv", "legacy" or "kratos"');
   if (spanNames !== "operation" && spanNames !== "semconv") {
     throw optionInvalid("spanNames", spanNames, '"operation" or "semconv"');
   }
@@ -147,7 +155,7 @@ function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions 
     tracerProvider: options.tracerProvider ?? trace,
     propagator: options.propagator ?? propagation,
     tracerName: options.tracerName ?? "clew",
-    writer: names === "kratos" ? kratosSpan : semconvSpan,
+    writer: writers[names],
     nameOf: spanNames === "semconv" ? nameBySemconv : (call) => call.operation,
     traceHeader: header === false ? undefined : header,
     messages: hasEvents || hasSizes ? { hasEvents, hasSizes } : undefined,
