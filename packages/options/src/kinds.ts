@@ -57,28 +57,33 @@ export const aLogger: OptionCheck = having("a logger", "info", "warn", "error");
 
 export function listOf(works: string, each: OptionCheck): OptionCheck {
   const isList = kind(works, Array.isArray);
-  return (name, given) => isList(name, given) ?? firstWrong(name, given as unknown[], each);
-}
-
-function firstWrong(name: string, list: readonly unknown[], each: OptionCheck): string | undefined {
-  for (const [index, one] of list.entries()) {
-    const wrong = each(`${name}[${index}]`, one);
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
+  return (name, given) =>
+    isList(name, given) ??
+    firstWrong(
+      each,
+      Array.from(given as unknown[], (one, index) => [`${name}[${index}]`, one]),
+    );
 }
 
 export function recordOf(works: string, each: OptionCheck): OptionCheck {
   const isRecord = kind(works, isObject);
-  return (name, given) => {
-    const wrong = isRecord(name, given);
+  return (name, given) =>
+    isRecord(name, given) ??
+    firstWrong(
+      each,
+      Object.entries(given as object).map(([key, one]) => [`${name}["${key}"]`, one]),
+    );
+}
+
+function firstWrong(
+  check: OptionCheck,
+  named: readonly (readonly [name: string, given: unknown])[],
+): string | undefined {
+  for (const [name, given] of named) {
+    const wrong = check(name, given);
     if (wrong !== undefined) return wrong;
-    for (const [key, one] of Object.entries(given as object)) {
-      const wrongOne = each(`${name}["${key}"]`, one);
-      if (wrongOne !== undefined) return wrongOne;
-    }
-    return undefined;
-  };
+  }
+  return undefined;
 }
 
 /** Either of these; `first` says what is wrong with what is not even a list. */
