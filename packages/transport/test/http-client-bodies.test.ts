@@ -15,14 +15,15 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
-import { type DescService, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { byLabels, byVersion, createInstance, MemoryRegistry } from "@clew/registry";
-import { type ServiceClient, service } from "@clew/rpc";
+import { service } from "@clew/rpc";
 import { type ClientOptions, createClient, createReadyClient } from "@clew/transport";
 import { failureOf } from "./failure-of.ts";
 import { Files } from "./gen/test/v1/files_pb.ts";
 import { Echo, EchoMessageSchema } from "./gen/test/v1/test_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
+import { openClient } from "./open-client.ts";
 import { patientMs } from "./patient-ms.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -40,21 +41,18 @@ async function listen(t: TestContext, answer: Answer): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, { timeoutMs: patientMs, ...options });
-  t.after(() => client[Symbol.asyncDispose]());
-  return client;
-}
-
 test("says who calls and what it takes, and calls the server what it is told to", async (t) => {
   const seen: (readonly unknown[])[] = [];
   const endpoint = await listen(t, ({ headers }, response) => {
     seen.push([headers["user-agent"], headers["accept-encoding"], headers.host]);
     response.end("{}");
   });
-  await open(t, Echo, { endpoint }).unary({});
+  await openClient(t, Echo, { endpoint }).unary({});
   const http = { userAgent: "shop/1.2", acceptEncoding: "identity", authority: "greeter" };
-  await open(t, Echo, { endpoint, http }).unary({}, { metadata: { "user-agent": "evil", "accept-encoding": "x" } });
+  await openClient(t, Echo, { endpoint, http }).unary(
+    {},
+    { metadata: { "user-agent": "evil", "accept-encoding": "x" } },
+  );
   assert.deepEqual(seen, [
     ["clew", "gzip, deflate, br, zstd", new URL(endpoint).host],
     ["shop/1.2", "identity", "greeter"],
@@ -69,7 +67,7 @@ test("takes compressed replies, errors too; none over the limit and none that is
   const endpoint = await listen(t, (_request, response) => {
     response.writeHead(status, { "content-type": "application/json", "content-encoding": encoding }).end(bytes);
   });
-  const client = open(t, Echo, { endpoint, http: { bodyLimitBytes: 2000 } });
+  const client = openClient(t, Echo, { endpoint, http: { bodyLimitBytes: 2000 } });
   for (const [name, compressed] of [
     ["gzip", gzipSync(json)],
     ["x-gzip", gzipSync(json)],
@@ -117,12 +115,12 @@ test("compresses larger requests when it is told to, which servers of ours take"
   });
   const text = "x".repeat(5000);
   for (const compression of ["gzip", "br", "zstd"] as const) {
-    const client = open(t, Echo, { endpoint, http: { compression } });
+    const client = openClient(t, Echo, { endpoint, http: { compression } });
     assert.equal((await client.unary({ text })).text, text);
     assert.equal((await client.unary({ text: "short" })).text, "short");
     await withServer({ services: [echo()] }, async (ours) => {
       for (const http2 of [false, true]) {
-        const toOurs = open(t, Echo, { endpoint: ours, http: { compression, http2 } });
+        const toOurs = openClient(t, Echo, { endpoint: ours, http: { compression, http2 } });
         assert.equal((await toOurs.unary({ text })).text, text);
       }
     });
@@ -149,7 +147,7 @@ test("a call may choose its content types; one that nobody writes is 400 and nam
     const reply = { $typeName: "test.v1.EchoMessage" as const, text, count: 0, payload: new Uint8Array() };
     response.end(isProto ? toBinary(EchoMessageSchema, reply) : JSON.stringify({ text }));
   });
-  const client = open(t, Echo, { endpoint });
+  const client = openClient(t, Echo, { endpoint });
   const proto = "application/proto";
   assert.equal((await client.unary({ text: "a" }, { contentType: proto, accept: proto })).text, "a");
   assert.equal((await client.unary({ text: "b" }, { contentType: proto })).text, "b");
@@ -172,7 +170,7 @@ test("a reply that is no message is one clear error that says what came", async 
     if (type !== undefined) response.setHeader("content-type", type);
     response.end(body);
   });
-  const client = open(t, Echo, { endpoint });
+  const client = openClient(t, Echo, { endpoint });
   for (const [given, text, problem] of [
     [
       "text/html; charset=utf-8",
@@ -202,7 +200,7 @@ test("a google.api.HttpBody goes out and comes back as the bytes it is", async (
   });
   await withServer({ services: [files] }, async (endpoint) => {
     for (const http2 of [false, true]) {
-      const client = open(t, Files, { endpoint, http: { http2 } });
+      const client = openClient(t, Files, { endpoint, http: { http2 } });
       const data = new Uint8Array([0, 255, 1]);
       const converted = await client.convert({ contentType: "image/png", data });
       assert.deepEqual([converted.contentType, [...converted.data]], ["image/png+seen", [...data]]);
@@ -218,7 +216,7 @@ test("redirects are told and not followed", async (t) => {
     asked++;
     response.writeHead(307, { location: "/elsewhere" }).end();
   });
-  const error = await failureOf(open(t, Echo, { endpoint }).unary({}));
+  const error = await failureOf(openClient(t, Echo, { endpoint }).unary({}));
   assert.deepEqual([error.code, error.reason, asked], [307, "", 1]);
   assert.match(error.message, /redirects are not followed \(location: \/elsewhere\)/);
 });
@@ -226,7 +224,7 @@ test("redirects are told and not followed", async (t) => {
 test("an error that cannot be read keeps the status, an empty reason, and what was wrong with it as the cause", async (t) => {
   const bodies = ["<html>bad gateway</html>", "", "[1]"];
   const endpoint = await listen(t, (_request, response) => response.writeHead(502).end(bodies.shift()));
-  const client = open(t, Echo, { endpoint });
+  const client = openClient(t, Echo, { endpoint });
   for (const message of ["<html>bad gateway</html>", "HTTP status 502", "[1]"]) {
     const error = await failureOf(client.unary({}));
     assert.deepEqual([error.code, error.reason, error.message], [502, "", message]);

@@ -10,25 +10,18 @@ import { type AddressInfo, createServer as createTcpServer, type Server as NetSe
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { DescService } from "@bufbuild/protobuf";
 import { ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
-import type { Call, ServiceClient } from "@clew/rpc";
-import { type ClientOptions, createClient, Server } from "@clew/transport";
+import type { Call } from "@clew/rpc";
+import { createClient, Server } from "@clew/transport";
 import { until } from "../../http2/test/until.ts";
 import { testCertificates } from "./certificates.ts";
 import { failureOf } from "./failure-of.ts";
 import { freePort } from "./free-ports.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo, withServer } from "./http-shelves.ts";
-import { patientMs } from "./patient-ms.ts";
+import { openClient } from "./open-client.ts";
 
 const { ca, server: certificate, client: ann } = testCertificates();
-
-function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, { timeoutMs: patientMs, ...options });
-  t.after(() => client[Symbol.asyncDispose]());
-  return client;
-}
 
 /** A server of another make: listens, and is cut off when the test is over. */
 async function listen(t: TestContext, server: NetServer): Promise<number> {
@@ -80,7 +73,7 @@ test("over http it speaks HTTP/1.1, and HTTP/2 when it is told to; calls share o
       [true, 1],
     ] as const) {
       seen.length = 0;
-      const client = open(t, Echo, { endpoint, http: http2 === undefined ? {} : { http2 } });
+      const client = openClient(t, Echo, { endpoint, http: http2 === undefined ? {} : { http2 } });
       await Promise.all(Array.from({ length: 5 }, (_, count) => client.unary({ count })));
       assert.equal(new Set(seen.map(({ peer }) => peer.address)).size, connections);
     }
@@ -96,7 +89,7 @@ test("over https ALPN decides; a server without HTTP/2 is asked over the connect
       [false, 5],
     ] as const) {
       seen.length = 0;
-      const client = open(t, Echo, { endpoint, http: { tls: { ca }, ...(http2 !== undefined && { http2 }) } });
+      const client = openClient(t, Echo, { endpoint, http: { tls: { ca }, ...(http2 !== undefined && { http2 }) } });
       await Promise.all(Array.from({ length: 5 }, (_, count) => client.unary({ count })));
       assert.equal(new Set(seen.map(({ peer }) => peer.address)).size, connections, String(http2));
     }
@@ -112,15 +105,15 @@ test("over https ALPN decides; a server without HTTP/2 is asked over the connect
   });
   server.on("secureConnection", (socket: Socket) => opened.add(socket));
   const port = await listen(t, server as unknown as NetServer);
-  const client = open(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca } } });
+  const client = openClient(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca } } });
   for (let count = 0; count < 3; count++) assert.equal((await client.unary({})).text, "1");
   assert.deepEqual([requests, asked], [3, opened]);
   // Several at once wait for the one answer, and then each has a connection.
-  const busy = open(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca } } });
+  const busy = openClient(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca } } });
   await Promise.all(Array.from({ length: 4 }, () => busy.unary({})));
   assert.deepEqual([requests, asked], [7, opened]);
 
-  const strict = open(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca }, http2: true } });
+  const strict = openClient(t, Echo, { endpoint: `https://localhost:${port}`, http: { tls: { ca }, http2: true } });
   const error = await failureOf(strict.unary({}));
   assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
   assert.match(error.message, /HTTP\/2|alert no application protocol|ECONNRESET|closed the connection/i);
@@ -138,10 +131,10 @@ test("what TLS trusts and shows is one client's own", async (t) => {
   await withServer({ services, tls }, async (endpoint) => {
     for (const http2 of [true, false]) {
       seen.length = 0;
-      const known = open(t, Echo, { endpoint, http: { http2, tls: { ca, ...ann } } });
-      const nobody = open(t, Echo, { endpoint, http: { http2, tls: { ca } } });
-      const trusting = open(t, Echo, { endpoint, http: { http2 } });
-      const misled = open(t, Echo, { endpoint, http: { http2, tls: { ca, servername: "elsewhere.example" } } });
+      const known = openClient(t, Echo, { endpoint, http: { http2, tls: { ca, ...ann } } });
+      const nobody = openClient(t, Echo, { endpoint, http: { http2, tls: { ca } } });
+      const trusting = openClient(t, Echo, { endpoint, http: { http2 } });
+      const misled = openClient(t, Echo, { endpoint, http: { http2, tls: { ca, servername: "elsewhere.example" } } });
       await known.unary({});
       await nobody.unary({});
       for (const client of [trusting, misled]) assert.equal((await failureOf(client.unary({}))).code, 503);
@@ -175,7 +168,7 @@ test("calls a unix socket over HTTP/1.1, HTTP/2 and gRPC, with a base path of no
     [`unix:${path}`, {}],
     [server.endpoints().at(-1)!, {}],
   ] as const) {
-    const client = open(t, Echo, {
+    const client = openClient(t, Echo, {
       endpoint,
       http,
       middleware: [(next) => (call) => next(call).finally(() => peers.push(call.peer.address))],
@@ -184,7 +177,7 @@ test("calls a unix socket over HTTP/1.1, HTTP/2 and gRPC, with a base path of no
   }
   assert.deepEqual(hosts.slice(0, 3), ["localhost", "localhost", "greeter"]);
   assert.deepEqual(new Set(peers), new Set([path]));
-  const gone = open(t, Echo, { endpoint: `http+unix:${join(folder, "none")}` });
+  const gone = openClient(t, Echo, { endpoint: `http+unix:${join(folder, "none")}` });
   const error = await failureOf(gone.unary({}));
   assert.equal((error.cause as { code: string }).code, "ENOENT");
 });
@@ -203,7 +196,7 @@ test("a server that answers garbage, nothing, or hangs up is 503 or the deadline
       }),
     );
     for (const http2 of [false, true]) {
-      const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2 } });
+      const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2 } });
       const error = await failureOf(client.unary({}));
       assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"], `${what} ${http2}`);
       assert.ok(error.cause instanceof Error);
@@ -214,7 +207,7 @@ test("a server that answers garbage, nothing, or hangs up is 503 or the deadline
     createTcpServer((socket) => socket.resume()),
   );
   for (const http2 of [false, true]) {
-    const client = open(t, Echo, { endpoint: `http://127.0.0.1:${silent}`, http: { http2 } });
+    const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${silent}`, http: { http2 } });
     assert.equal((await failureOf(client.unary({}, { timeoutMs: 100 }))).code, 504);
   }
 });
@@ -234,7 +227,7 @@ test("over HTTP/2 a reply that breaks off is 503, and a stream that is reset tel
       const session = new ServerSession(socket, { accept });
     }),
   );
-  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
+  const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
   for (const why of [/INTERNAL_ERROR/, /connection/, /ENHANCE_YOUR_CALM/]) {
     const error = await failureOf(client.unary({}));
     assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
@@ -253,7 +246,7 @@ test("over HTTP/2 what the server refused unseen is sent once more, and not for 
     stream.respond({ ":status": 200, "content-type": "application/json" });
     stream.end('{"text":"again"}');
   });
-  const client = open(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
+  const client = openClient(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
   assert.equal((await client.unary({ text: "a" })).text, "again");
   await until(() => bodies.length === 1, "the body came");
   const refused = await failureOf(client.unary({}));
@@ -271,7 +264,7 @@ test("over HTTP/2 a connection that says goodbye is left for a new one, and its 
       stream.end(`{"count":${count}}`);
     });
   });
-  const client = open(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
+  const client = openClient(t, Echo, { endpoint: urlOf(server), http: { http2: true } });
   assert.equal((await client.unary({})).count, 1);
   assert.equal((await client.unary({})).count, 2);
   assert.equal(sessions.size, 2);
@@ -289,7 +282,7 @@ test("over HTTP/2 the limits of a reply hold, and a call that is given up resets
     stream.end(`{"text":"${"x".repeat(5000)}"}`);
   });
   const http = { http2: true, bodyLimitBytes: 1000 };
-  const client = open(t, Echo, { endpoint: urlOf(server), http });
+  const client = openClient(t, Echo, { endpoint: urlOf(server), http });
   assert.equal((await failureOf(client.unary({}))).code, 503);
   const large = await failureOf(client.unary({}));
   assert.deepEqual([large.code, large.reason], [502, "BODY_TOO_LARGE"]);
@@ -306,7 +299,7 @@ test("over HTTP/2 metadata that no header can hold is 400, and headers of one ho
   await withServer(
     { services: [echo((_request, call) => ({ text: call.metadata.keys().sort().join() }))] },
     async (endpoint) => {
-      const client = open(t, Echo, { endpoint, http: { http2: true } });
+      const client = openClient(t, Echo, { endpoint, http: { http2: true } });
       const error = await failureOf(client.unary({}, { metadata: { "x-a": "1\r\nx-b: 2" } }));
       assert.deepEqual([error.code, error.reason], [400, "CODEC"]);
       const metadata = { connection: "close", te: "trailers", "x-a": [" 1 ", "2"], "user-agent": "evil" };
@@ -318,7 +311,7 @@ test("over HTTP/2 metadata that no header can hold is 400, and headers of one ho
 
 test("waitForReady waits over HTTP/2 until the server is there", async (t) => {
   const port = await freePort();
-  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
+  const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
   assert.equal((await failureOf(client.unary({}))).code, 503);
   const patient = client.unary({ text: "p" }, { waitForReady: true });
   await withServer({ services: [echo()], address: `127.0.0.1:${port}` }, async () => {
@@ -332,7 +325,7 @@ test("keepalive finds a dead connection of HTTP/2 while a call is open", async (
     createTcpServer((socket) => void socket.resume().write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]))),
   );
   const http = { http2: true, keepaliveTimeMs: 20, keepaliveTimeoutMs: 20 };
-  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http });
+  const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http });
   const error = await failureOf(client.unary({}, { timeoutMs: 60_000 }));
   assert.match(error.message, /no sign of life within 20 ms/);
 });
@@ -354,7 +347,7 @@ test("a client that is closed ends its calls first, over HTTP/2 as well", async 
 
 test("a plain HTTP/1.1 server is none for HTTP/2 with prior knowledge, and says so", async (t) => {
   const port = await listen(t, createHttp1Server((_request, response) => response.end("{}")) as unknown as NetServer);
-  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
+  const client = openClient(t, Echo, { endpoint: `http://127.0.0.1:${port}`, http: { http2: true } });
   const error = await failureOf(client.unary({}));
   assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
 });

@@ -1,59 +1,19 @@
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type TestContext, test } from "node:test";
-import type { DescService } from "@bufbuild/protobuf";
-import {
-  type Call,
-  createJsonCodec,
-  type Metadata,
-  type Middleware,
-  protoCodec,
-  type ServiceClient,
-  ServiceError,
-  service,
-} from "@clew/rpc";
+import { test } from "node:test";
+import { type Call, createJsonCodec, type Metadata, type Middleware, protoCodec, service } from "@clew/rpc";
 import { type ClientOptions, createClient } from "@clew/transport";
 import { until } from "../../http2/test/until.ts";
+import { readRequest, withBare } from "./bare-server.ts";
 import { failureOf } from "./failure-of.ts";
-import { freePort } from "./free-ports.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { Echo, Genre, Shelves } from "./gen/test/v1/test_pb.ts";
 import { hearCalls } from "./hear-calls.ts";
 import { echo, shelves, withServer } from "./http-shelves.ts";
-import { patientMs } from "./patient-ms.ts";
-
-/** A bare server of another make. */
-async function withBare<R>(listener: RequestListener, use: (url: string) => Promise<R>): Promise<R> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
-/** A client that is closed when its test is over. */
-function open<S extends DescService>(t: TestContext, desc: S, options: ClientOptions): ServiceClient<S> {
-  const client = createClient(desc, { timeoutMs: patientMs, ...options });
-  t.after(() => client[Symbol.asyncDispose]());
-  return client;
-}
-
-/** What a bare server was asked. */
-async function readRequest(
-  request: IncomingMessage,
-): Promise<[verb: string, url: string, body: string, contentType: string | undefined]> {
-  let body = "";
-  for await (const chunk of request) body += String(chunk);
-  return [request.method!, request.url!, body, request.headers["content-type"]];
-}
+import { openClient } from "./open-client.ts";
 
 test("calls a server of ours, every kind of rule", async (t) => {
   await withServer({ services: [shelves()] }, async (endpoint) => {
-    const client = open(t, Shelves, { endpoint });
+    const client = openClient(t, Shelves, { endpoint });
     const book = await client.getBook({ shelf: "a/b ü:?#%", book: { id: "x:y z", title: "t" } });
     assert.deepEqual([book.id, book.title], ["x:y z", "on a/b ü:?#%"]);
     const created = await client.createBook({ shelf: "s", book: { title: "T", tags: ["a"], pages: 5n }, dryRun: true });
@@ -78,7 +38,7 @@ test("carries body fields and reply fields of every kind, and custom verbs", asy
   const same = (request: object): object => request;
   const rules = service(Rules, { query: same, patch: same, tags: same, bare: same, purge: same, move: same } as never);
   await withServer({ services: [rules] }, async (endpoint) => {
-    const client = open(t, Rules, { endpoint });
+    const client = openClient(t, Rules, { endpoint });
     const patched = await client.patch({
       int32Value: 3,
       nested: { name: "n" },
@@ -120,7 +80,7 @@ test("speaks protobuf when it is told to", async (t) => {
     }),
   ];
   await withServer({ services }, async (endpoint) => {
-    const client = open(t, Echo, { endpoint, http: { codec: protoCodec } });
+    const client = openClient(t, Echo, { endpoint, http: { codec: protoCodec } });
     const reply = await client.unary({ text: "a", payload: new Uint8Array([1]) });
     assert.deepEqual([reply.text, [...reply.payload]], ["a", [1]]);
   });
@@ -143,7 +103,7 @@ test("sends what a bare server expects: verb, path under the endpoint's own, que
       });
     },
     async (url) => {
-      const client = open(t, Shelves, { endpoint: `${url}/base/` });
+      const client = openClient(t, Shelves, { endpoint: `${url}/base/` });
       let headers: Metadata | undefined;
       const metadata = {
         "x-md-global-user": "ann",
@@ -172,191 +132,12 @@ test("sends what a bare server expects: verb, path under the endpoint's own, que
   assert.deepEqual(seen[5], ["GET", "/base/v1/shelves/s/books/i?book.pages=2", "", undefined]);
 });
 
-test("an error of the server is the same error at the client", async (t) => {
-  const services = [
-    shelves({
-      getBook: (_request, call) => {
-        call.replyMetadata.set("retry-after", "3");
-        throw new ServiceError(404, "BOOK_NOT_FOUND", "no book 7", {
-          metadata: { id: "7" },
-          cause: new Error("secret"),
-        });
-      },
-    }),
-  ];
-  await withServer({ services }, async (endpoint) => {
-    let replied: Metadata | undefined;
-    const keep: Middleware = (next) => (call) => next(call).finally(() => (replied = call.replyMetadata));
-    const client = open(t, Shelves, { endpoint, middleware: [keep] });
-    const error = await failureOf(client.getBook({ shelf: "s", book: { id: "7" } }));
-    assert.deepEqual(error.toJSON(), {
-      code: 404,
-      reason: "BOOK_NOT_FOUND",
-      message: "no book 7",
-      metadata: { id: "7" },
-    });
-    assert.equal(replied?.get("retry-after"), "3");
-  });
-});
-
-test("reads errors of others: the HTTP status wins, and what is no error is told in short", async (t) => {
-  const cases: [status: number, body: string, reason: string, message: string, metadata?: Record<string, string>][] = [
-    [409, '{"code":500,"reason":"BUSY","message":"m","metadata":{"a":"b","n":1}}', "BUSY", "m", { a: "b" }],
-    [401, '{"code":401,"message":"who"}', "", "who"],
-    [400, '{"reason":5,"message":null,"metadata":[]}', "", ""],
-    [502, "<html>bad gateway</html>", "", "<html>bad gateway</html>"],
-    [503, "", "", "HTTP status 503"],
-    [500, "x".repeat(1000), "", `${"x".repeat(200)}...`],
-    [500, "[1]", "", "[1]"],
-    [500, "null", "", "null"],
-    [302, "", "", "HTTP status 302: redirects are not followed (location: )"],
-  ];
-  let next = 0;
-  await withBare(
-    (_request, response) => {
-      const [status, body] = cases[next++]!;
-      response.writeHead(status).end(body);
-    },
-    async (endpoint) => {
-      const client = open(t, Echo, { endpoint });
-      for (const [status, body, reason, message, metadata = {}] of cases) {
-        assert.deepEqual(
-          (await failureOf(client.unary({}))).toJSON(),
-          { code: status, reason, message, metadata },
-          body,
-        );
-      }
-    },
-  );
-});
-
-test("a reply that is no message is 502 CODEC, one over the limit 502 BODY_TOO_LARGE, an empty one the empty message", async (t) => {
-  const bodies = ["{", '{"text":1}', "", `{"text":"${"x".repeat(2000)}"}`];
-  await withBare(
-    (_request, response) => void response.end(bodies.shift()),
-    async (endpoint) => {
-      const client = open(t, Echo, { endpoint, http: { bodyLimitBytes: 1000 } });
-      for (const reason of ["CODEC", "CODEC"]) {
-        const error = await failureOf(client.unary({}));
-        assert.deepEqual([error.code, error.reason], [502, reason]);
-      }
-      assert.equal((await client.unary({})).text, "");
-      const error = await failureOf(client.unary({}));
-      assert.deepEqual([error.code, error.reason], [502, "BODY_TOO_LARGE"]);
-    },
-  );
-});
-
-test("a server that is not there is 503 UNAVAILABLE, with the network's error as the cause", async (t) => {
-  const port = await freePort();
-  const client = open(t, Echo, { endpoint: `http://127.0.0.1:${port}` });
-  const error = await failureOf(client.unary({}));
-  assert.deepEqual([error.code, error.reason], [503, "UNAVAILABLE"]);
-  assert.match(error.message, new RegExp(`^/test.v1.Echo/Unary: cannot reach 127\\.0\\.0\\.1:${port}: .*ECONNREFUSED`));
-  assert.equal((error.cause as { code: string }).code, "ECONNREFUSED");
-});
-
-test("a connection that breaks before the reply is whole is 503 UNAVAILABLE", async (t) => {
-  await withBare(
-    (_request, response) => {
-      response.writeHead(200, { "content-length": "100" });
-      response.write('{"text":');
-      setImmediate(() => response.destroy());
-    },
-    async (endpoint) => {
-      const client = open(t, Echo, { endpoint });
-      assert.equal((await failureOf(client.unary({}))).reason, "UNAVAILABLE");
-    },
-  );
-});
-
-test("a deadline ends the call with 504 and aborts the request, wherever it is", async (t) => {
-  let arrived = 0;
-  let closed = 0;
-  const hangs: Record<string, RequestListener> = {
-    "before the headers": () => {},
-    "in the body": (_request, response) => void response.write('{"text":'),
-  };
-  for (const [where, hang] of Object.entries(hangs)) {
-    arrived = closed = 0;
-    await withBare(
-      (request, response) => {
-        arrived++;
-        request.on("close", () => closed++);
-        hang(request, response);
-      },
-      async (endpoint) => {
-        const client = open(t, Echo, { endpoint });
-        // It may pass before there is a connection: then one that is later has to show it.
-        for (let timeoutMs = 50; arrived === 0; timeoutMs *= 2) {
-          const error = await failureOf(client.unary({}, { timeoutMs }));
-          assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"], where);
-        }
-        await until(() => closed === arrived, "the request is aborted");
-      },
-    );
-  }
-});
-
-test("a signal cancels the call, also one that waits for a connection", async (t) => {
-  const asked: string[] = [];
-  await withBare(
-    (request) =>
-      void readRequest(request).then(([, , body]) => asked.push((JSON.parse(body) as { text: string }).text)),
-    async (endpoint) => {
-      const client = open(t, Echo, { endpoint, http: { connections: 1 } });
-      const first = new AbortController();
-      const second = new AbortController();
-      const one = failureOf(client.unary({ text: "first" }, { signal: first.signal }));
-      const two = failureOf(client.unary({ text: "second" }, { signal: second.signal }));
-      await until(() => asked.length === 1, "the first request arrives");
-      second.abort();
-      assert.equal((await two).code, 499);
-      first.abort();
-      assert.equal((await one).code, 499);
-      // The connection is free for the next, and what was given up is not sent before it.
-      const third = new AbortController();
-      const three = failureOf(client.unary({ text: "third" }, { signal: third.signal }));
-      await until(() => asked.length === 2, "the third request arrives");
-      third.abort();
-      await three;
-      assert.deepEqual(asked, ["first", "third"]);
-    },
-  );
-});
-
-test("a call made inside of a call inherits its deadline and its end", async (t) => {
-  let arrived = 0;
-  const seen: unknown[] = [];
-  const inner = echo((_request, call) => {
-    arrived++;
-    call.onCancel((reason) => seen.push(reason.code));
-    return new Promise(() => {});
-  });
-  await withServer({ services: [inner], timeoutMs: 0 }, async (innerUrl) => {
-    const toInner = open(t, Echo, { endpoint: innerUrl, timeoutMs: 60_000 });
-    const outer = echo(async (request) => {
-      await null;
-      return toInner.unary(request);
-    });
-    // A deadline may pass before the inner call has arrived: then one that is later has to show it.
-    for (let timeoutMs = 50; arrived === 0; timeoutMs *= 2) {
-      await withServer({ services: [outer], timeoutMs }, async (outerUrl) => {
-        const toOuter = open(t, Echo, { endpoint: outerUrl });
-        assert.equal((await failureOf(toOuter.unary({}))).code, 504);
-      });
-    }
-    await until(() => seen.length === arrived, "the inner call ends");
-    assert.deepEqual(new Set(seen), new Set([499]));
-  });
-});
-
 test("metadata that no header can hold, and a message its path cannot hold, are 400 before anything is sent", async (t) => {
   let asked = 0;
   await withBare(
     () => asked++,
     async (endpoint) => {
-      const client = open(t, Shelves, { endpoint });
+      const client = openClient(t, Shelves, { endpoint });
       const book = { id: "b" };
       for (const metadata of [{ "x-a": "1\r\nx-b: 2" }, { "x a": "1" }, { "x-a": "\u{1F600}" }]) {
         const error = await failureOf(client.getBook({ shelf: "s", book }, { metadata }));
@@ -383,7 +164,7 @@ test("middleware sees the call: its peer, and the messages that passed", async (
   };
   const services = [echo((_request, given) => ({ text: given.metadata.get("x-added") ?? "" }))];
   await withServer({ services }, async (endpoint) => {
-    const client = open(t, Echo, { endpoint, middleware: [keep] });
+    const client = openClient(t, Echo, { endpoint, middleware: [keep] });
     assert.equal((await client.unary({})).text, "1");
     assert.deepEqual([call?.transport, call?.side, call?.peer.address], ["http", "client", new URL(endpoint).host]);
   });
@@ -397,9 +178,9 @@ test("announces each call on the channel clew.client.call", async (t) => {
     ({ stage, call, error }) => seen.push([stage, call.operation, error?.code]),
     () =>
       withServer({ services: [echo()] }, async (endpoint) => {
-        const client = open(t, Echo, { endpoint });
+        const client = openClient(t, Echo, { endpoint });
         await client.unary({});
-        const lost = open(t, Shelves, { endpoint });
+        const lost = openClient(t, Shelves, { endpoint });
         await failureOf(lost.deleteBook({ shelf: "s", book: { id: "b" } }));
       }),
   );

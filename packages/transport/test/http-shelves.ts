@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { type Implementation, service } from "@clew/rpc";
-import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
+import { HttpServer, type HttpServerOptions, type RawHandler, type Route } from "@clew/transport/http";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
 import { patientMs } from "./patient-ms.ts";
 
@@ -89,4 +89,9 @@ export class RawConnection {
   async closed(): Promise<string> {
     return this.until(/(?!)/);
   }
+}
+
+/** A route for any verb, unless told otherwise. */
+export function raw(path: string, handle: RawHandler, verb = "*"): Route {
+  return { verb, path, handle };
 }

@@ -57,3 +57,11 @@ export function ask(
     if (body !== undefined) stream.end(body);
   });
 }
+
+/** A call in JSON. */
+export const unary = { ":path": "/test.v1.Echo/Unary", "content-type": "application/json" };
+
+/** The reason in an error. */
+export function reasonOf(text: string): string {
+  return (JSON.parse(text) as { reason: string }).reason;
+}
