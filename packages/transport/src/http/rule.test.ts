@@ -136,7 +136,10 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
     pattern: { case: pattern, value },
     body,
   });
-  const custom = (kind: string, body: string) => ({ pattern: { case: "custom", value: { kind, path: "/a" } }, body });
+  const custom = (kind: string, body: string) => ({
+    pattern: { case: "custom" as const, value: { kind, path: "/a" } },
+    body,
+  });
   const cases: [MessageInitShape<typeof HttpRuleSchema>, string, RegExp][] = [
     [
       at("get", "/a", "*"),
