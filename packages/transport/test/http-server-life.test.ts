@@ -110,5 +110,7 @@ test("stop cuts off what is open when its signal aborts, and cancels it", async 
   await stopped;
   assert.equal(await call.closed(), "");
   await raw.closed();
+  // Our end may hear of its closed connection after the other end.
+  await until(() => reasons.length > 0, "the call is cancelled");
   assert.deepEqual(reasons, [499]);
 });

@@ -218,6 +218,7 @@ test("stop cuts off what is open when its signal aborts; gRPC calls are told why
     ],
   );
   await stopped;
+  await until(() => calls.every((call) => call.cancelled !== undefined), "both calls are cancelled");
   assert.deepEqual(calls.map((call) => call.cancelled?.code).sort(), [499, 503]);
 });
 
