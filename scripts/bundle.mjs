@@ -8,6 +8,7 @@ const packagesFolder = join(import.meta.dirname, "..", "packages");
 
 /** Programs of worker threads: files of their own, beside the one that starts them. */
 const threads = {
+  exporter: { "otlp-thread": "otlp-thread" },
   store: { "reader-thread": "sqlite/reader-thread", "writer-thread": "sqlite/writer-thread" },
 };
 

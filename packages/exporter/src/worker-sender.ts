@@ -91,7 +91,6 @@ export class WorkerSender implements Sender {
     // Unlike other options, this one is the certificates that the process trusts.
     if (`${NODE_OPTIONS} ${process.execArgv}`.includes("--use-system-ca")) env.NODE_USE_SYSTEM_CA = "1";
     const worker = new Worker(this.#program, { name: "clew-otlp", workerData: this.#data, execArgv: [], env });
-    worker.unref();
     let reason: unknown = new Error("the thread that sends has ended");
     worker.on("message", (answer: SendAnswer) => this.#waiting.get(answer.id)?.(toAttempt(answer)));
     worker.on("error", (error) => {
@@ -102,6 +101,8 @@ export class WorkerSender implements Sender {
       this.#worker = undefined;
       for (const settle of [...this.#waiting.values()]) settle(noAnswer(reason));
     });
+    // At last: whoever listens to it keeps the process alive.
+    worker.unref();
     return worker;
   }
 }

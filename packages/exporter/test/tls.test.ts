@@ -73,14 +73,19 @@ async function exportTo(endpoint: string, options: OtlpOptions): Promise<string>
   }
 }
 
-for (const protocol of ["http/protobuf", "grpc"] as const) {
-  test(`over ${protocol}`, async () => {
+for (const [protocol, thread] of [
+  ["http/protobuf", "main"],
+  ["http/protobuf", "worker"],
+  ["grpc", "main"],
+  ["grpc", "worker"],
+] as const) {
+  test(`over ${protocol} from the thread "${thread}"`, async () => {
     const port = protocol === "grpc" ? grpc.endpoint().port : String((http.address() as AddressInfo).port);
     const endpoint = `https://127.0.0.1:${port}`;
     const ca = readFileSync(at("server.crt"));
     const [cert, key] = [readFileSync(at("client.crt")), readFileSync(at("client.key"))];
     taken = 0;
-    assert.equal(await exportTo(endpoint, { protocol, tls: { ca, cert, key } }), "exported");
+    assert.equal(await exportTo(endpoint, { protocol, thread, tls: { ca, cert, key } }), "exported");
     // By the variables, whose values are paths.
     const env = {
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
@@ -88,13 +93,13 @@ for (const protocol of ["http/protobuf", "grpc"] as const) {
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: at("client.crt"),
       OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: at("client.key"),
     };
-    assert.equal(await exportTo(endpoint, { env }), "exported");
+    assert.equal(await exportTo(endpoint, { env, thread }), "exported");
     assert.equal(taken, 2);
     // One that nobody trusts, and one that shows nothing, or something else.
-    assert.equal(await exportTo(endpoint, { protocol, tls: { cert, key } }), "unavailable");
-    assert.equal(await exportTo(endpoint, { protocol, tls: { ca } }), "unavailable");
+    assert.equal(await exportTo(endpoint, { protocol, thread, tls: { cert, key } }), "unavailable");
+    assert.equal(await exportTo(endpoint, { protocol, thread, tls: { ca } }), "unavailable");
     const stranger = { cert: readFileSync(at("stranger.crt")), key: readFileSync(at("stranger.key")) };
-    assert.equal(await exportTo(endpoint, { protocol, tls: { ca, ...stranger } }), "unavailable");
+    assert.equal(await exportTo(endpoint, { protocol, thread, tls: { ca, ...stranger } }), "unavailable");
     assert.equal(taken, 2);
   });
 }
