@@ -57,7 +57,7 @@ export interface OtlpOptions {
   /** Exports under way at the same time; one more is answered "unavailable" at once. Default: 4. */
   maxConcurrentExports?: number;
   /**
-   * Where requests are compressed and sent: "main", the thread that made the exporter, or "worker", a thread of its own: 10 MB and
+   * Where requests are compressed and sent: "main", the thread that made the exporter, or "worker", a thread of its own: 22 MB and
    * some CPU on another core, so that HTTP, gRPC and TLS take none from this one. Default: "main".
    */
   thread?: OtlpThread;
