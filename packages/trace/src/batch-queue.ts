@@ -20,6 +20,8 @@ export interface BatchQueueSettings {
   readonly capacity: number;
   /** Items exported at once; as soon as so many wait, they go. */
   readonly batchSize: number;
+  /** Bytes exported at once, where {@link BatchDestination.bytesOf} knows them; as soon as so many wait, they go. An item alone may be larger. */
+  readonly batchBytes?: number;
   /** How long an item waits for others to go with, and how long an unavailable destination is left alone. */
   readonly delayMs: number;
   /** How long one export may take before it counts as failed. */
@@ -32,6 +34,8 @@ export interface BatchQueueSettings {
 export interface BatchDestination<T> {
   export(items: readonly T[]): Promise<BatchResult>;
   shutdown(): Promise<void>;
+  /** How long an item is as it will be sent. Default: nobody knows yet, and only the number of items counts. */
+  bytesOf?(item: T): number;
 }
 
 /** What became of the items so far. All that were pushed = exported + rejected + dropped + failed + waiting. */
@@ -78,6 +82,8 @@ export class BatchQueue<T> {
   #late = 0;
   #timedOut = 0;
   #underWay = 0;
+  // Of the items that wait, those being exported among them.
+  #bytes = 0;
 
   constructor(destination: BatchDestination<T>, settings: BatchQueueSettings) {
     this.#destination = destination;
@@ -96,8 +102,9 @@ export class BatchQueue<T> {
   push(item: T): boolean {
     if (!this.admits()) return false;
     this.#ring.push(item);
+    this.#bytes += this.#bytesOf(item);
     const phase = this.#phase;
-    if (phase === "idle" || (phase === "timed" && this.#ring.size >= this.#settings.batchSize)) this.#schedule();
+    if (phase === "idle" || (phase === "timed" && this.#hasBatch())) this.#schedule();
     return true;
   }
 
@@ -140,6 +147,7 @@ export class BatchQueue<T> {
     this.#late += this.#ring.size;
     this.#underWay = 0;
     this.#ring.remove(this.#ring.size);
+    this.#bytes = 0;
     try {
       await Promise.race([this.#destination.shutdown(), timeIsUp]);
     } catch {
@@ -158,7 +166,7 @@ export class BatchQueue<T> {
     this.#timer = undefined;
     const { size } = this.#ring;
     if (size === 0) this.#phase = "idle";
-    else if (size < this.#settings.batchSize) this.#wait("timed", this.#settings.delayMs);
+    else if (!this.#hasBatch()) this.#wait("timed", this.#settings.delayMs);
     else {
       this.#phase = "soon";
       // Not at once: the request whose item filled the batch is answered first.
@@ -194,16 +202,15 @@ export class BatchQueue<T> {
 
   /** Undefined when it came through; otherwise how long to leave the destination alone. */
   async #exportBatches(count: number): Promise<number | undefined> {
-    const { batchSize, delayMs } = this.#settings;
     let left = count;
-    while (this.#ring.size >= batchSize || (left > 0 && this.#ring.size > 0)) {
-      const items = this.#ring.peek(batchSize);
+    while (this.#hasBatch() || (left > 0 && this.#ring.size > 0)) {
+      const items = this.#nextBatch();
       this.#underWay = items.length;
       const result = await this.#export(items);
       if (this.#phase === "stopped") return undefined;
       this.#underWay = 0;
-      if (result.outcome === "unavailable") return Math.max(delayMs, result.retryAfterMs ?? 0);
-      this.#ring.remove(items.length);
+      if (result.outcome === "unavailable") return Math.max(this.#settings.delayMs, result.retryAfterMs ?? 0);
+      this.#remove(items);
       left -= items.length;
       if (result.outcome === "exported") {
         const rejected = Math.min(items.length, result.rejected ?? 0);
@@ -215,6 +222,31 @@ export class BatchQueue<T> {
       }
     }
     return undefined;
+  }
+
+  #hasBatch(): boolean {
+    return this.#ring.size >= this.#settings.batchSize || this.#bytes >= (this.#settings.batchBytes ?? Infinity);
+  }
+
+  #nextBatch(): T[] {
+    const items = this.#ring.peek(this.#settings.batchSize);
+    const { batchBytes } = this.#settings;
+    if (batchBytes === undefined || this.#bytes <= batchBytes) return items;
+    let bytes = 0;
+    const beyond = items.findIndex((item) => {
+      bytes += this.#bytesOf(item);
+      return bytes > batchBytes;
+    });
+    return beyond === -1 ? items : items.slice(0, Math.max(1, beyond));
+  }
+
+  #remove(items: readonly T[]): void {
+    this.#ring.remove(items.length);
+    for (const item of items) this.#bytes -= this.#bytesOf(item);
+  }
+
+  #bytesOf(item: T): number {
+    return this.#destination.bytesOf?.(item) ?? 0;
   }
 
   async #export(items: readonly T[]): Promise<BatchResult> {

@@ -4,33 +4,33 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { current } from "@clew/context";
 import { SpanStatusCode } from "@opentelemetry/api";
 import { type BatchOptions, BatchProcessor, type BatchStats, resolveBatchOptions } from "./batch.ts";
+import { EncodedSpan } from "./encoded-span.ts";
 import type { SpanData } from "./span-data.ts";
-import type { ExportResult } from "./span-exporter.ts";
+import type { EncodingExporter, ExportResult } from "./span-exporter.ts";
 import { isTracingSuppressed } from "./suppress-tracing.ts";
 import { TracerProvider } from "./tracer-provider.ts";
 
 /** A batch on a fake clock, an exporter that answers what the test says, and spans on demand. */
-function setUp(t: TestContext, options: BatchOptions = {}) {
+function setUp(t: TestContext, options: BatchOptions = {}, encode?: EncodingExporter["encode"]) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const batches: string[][] = [];
   const replies: (ExportResult | Error | Promise<ExportResult>)[] = [];
   const suppressed: boolean[] = [];
   let shutdowns = 0;
-  const processor = new BatchProcessor(
-    {
-      async export(spans: readonly SpanData[]) {
-        batches.push(spans.map((span) => span.name));
-        suppressed.push(isTracingSuppressed(current()));
-        const reply = (await replies.shift()) ?? { outcome: "exported" };
-        if (reply instanceof Error) throw reply;
-        return reply;
-      },
-      async shutdown() {
-        shutdowns++;
-      },
+  const exporter: EncodingExporter = {
+    encode,
+    async export(spans) {
+      batches.push(spans.map((span) => (span instanceof EncodedSpan ? Buffer.from(span.bytes).toString() : span.name)));
+      suppressed.push(isTracingSuppressed(current()));
+      const reply = (await replies.shift()) ?? { outcome: "exported" };
+      if (reply instanceof Error) throw reply;
+      return reply;
     },
-    { capacity: 16, batchSize: 4, delayMs: 1000, env: {}, ...options },
-  );
+    async shutdown() {
+      shutdowns++;
+    },
+  };
+  const processor = new BatchProcessor(exporter, { capacity: 16, batchSize: 4, delayMs: 1000, env: {}, ...options });
   const provider = new TracerProvider({ processor });
   const tracer = provider.getTracer("test");
   let next = 0;
@@ -74,6 +74,26 @@ test("a full batch goes without waiting, but after the work that filled it", asy
   assert.deepEqual(batches, [["0", "1", "2", "3"]]);
   await pass(1000);
   assert.deepEqual(batches[1], ["4"], "what is not a full batch waits");
+});
+
+test("a batch is full when its bytes are enough, where they are known; a span alone may have more", async (t) => {
+  const encode = ({ name, scope, resource }: SpanData): EncodedSpan => {
+    const bytes = Uint8Array.from(Buffer.from(name.padEnd(Number(name) === 3 ? 25 : 4, ".")));
+    return new EncodedSpan(scope, resource, bytes, 0, bytes.length);
+  };
+  const { end, settle, pass, batches, processor } = setUp(t, { batchSize: 8, batchBytes: 10 }, encode);
+  end(2);
+  await settle();
+  assert.deepEqual(batches, [], "eight bytes are not enough");
+  end(1);
+  await settle();
+  assert.deepEqual(batches, [["0...", "1..."]], "the third would be too much");
+  end(2);
+  await settle();
+  assert.deepEqual(batches.slice(1), [["2..."], ["3".padEnd(25, ".")]]);
+  await pass(1000);
+  assert.deepEqual(batches.slice(3), [["4..."]]);
+  assert.deepEqual(some(processor.stats(), "exported", "waiting"), [5, 0]);
 });
 
 test("only one export is under way at a time; then what gathered goes", async (t) => {

@@ -10,7 +10,7 @@ import {
 } from "@clew/options";
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
-import type { EncodedSpan } from "./encoded-span.ts";
+import { EncodedSpan } from "./encoded-span.ts";
 import { type Environment, readCount } from "./environment.ts";
 import { optionError } from "./errors.ts";
 import type { SpanData } from "./span-data.ts";
@@ -22,6 +22,11 @@ export interface BatchOptions {
   capacity?: number;
   /** Spans exported at once; as soon as so many wait, they go. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 512. */
   batchSize?: number;
+  /**
+   * Bytes exported at once, where spans are written when they end, as for OTLP's protobuf; a span alone may be larger. A gRPC server
+   * takes 4 MiB unless it is told otherwise. Default: 1_048_576.
+   */
+  batchBytes?: number;
   /**
    * How long a span waits for others to go with, and how long an unavailable destination is left alone, in
    * milliseconds. Default: OTEL_BSP_SCHEDULE_DELAY, or 1_000.
@@ -48,6 +53,7 @@ const mostSpans = 2 ** 24;
 export const batchChecks: OptionChecks<BatchOptions> = {
   capacity: wholeNumberFrom(1, mostSpans),
   batchSize: wholeNumberFrom(1),
+  batchBytes: wholeNumberFrom(1),
   // Without a wait an unavailable destination would be asked without end.
   delayMs: millisecondsFrom(1),
   exportTimeoutMs: millisecondsFrom(1),
@@ -65,6 +71,7 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
   return {
     capacity,
     batchSize: Math.min(capacity, options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512) ?? 512),
+    batchBytes: options.batchBytes ?? 1_048_576,
     delayMs: options.delayMs ?? readCount(env, "OTEL_BSP_SCHEDULE_DELAY", 1, 1000) ?? 1000,
     exportTimeoutMs: options.exportTimeoutMs ?? readCount(env, "OTEL_BSP_EXPORT_TIMEOUT", 1, 60000) ?? 60_000,
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 2000,
@@ -161,5 +168,6 @@ function toDestination(exporter: SpanExporter): BatchDestination<SpanData | Enco
       return { outcome, rejected: rejectedSpans, retryAfterMs };
     },
     shutdown: () => exporter.shutdown(),
+    bytesOf: (span) => (span instanceof EncodedSpan ? span.end - span.start : 0),
   };
 }
