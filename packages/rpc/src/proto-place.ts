@@ -5,14 +5,15 @@ const fileService = 6;
 const serviceMethod = 2;
 
 /**
- * Where a service or method stands in its .proto: `shop/v1/shop.proto:12`, or the file alone where its
- * generator left the lines out.
+ * Where a service or method stands in its .proto: `shop/v1/shop.proto:12`. Where its generator left the lines out, as
+ * protoc-gen-es does, what a search finds there: `rpc Find in shop/v1/shop.proto`.
  */
 export function placeInProto(desc: DescService | DescMethod): string {
   const { name, sourceCodeInfo } = (desc.kind === "service" ? desc : desc.parent).file.proto;
   const path = pathOf(desc).join();
   const [line] = sourceCodeInfo?.location.find((one) => one.path.join() === path)?.span ?? [];
-  return line === undefined ? name : `${name}:${line + 1}`;
+  if (line !== undefined) return `${name}:${line + 1}`;
+  return `${desc.kind === "rpc" ? "rpc" : "service"} ${desc.name} in ${name}`;
 }
 
 function pathOf(desc: DescService | DescMethod): number[] {

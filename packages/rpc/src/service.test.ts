@@ -20,7 +20,7 @@ test("a method left out is an error at once, which names it", () => {
   // @ts-expect-error: sayAll is missing, which the types know too
   assert.throws(() => service(Greeter, rest), {
     code: "CLEW_RPC_METHOD_MISSING",
-    message: /rpc\.test\.Greeter.*"sayAll"/,
+    message: /rpc\.test\.Greeter.*"sayAll", which rpc SayAll in \S+\.proto declares/,
   });
 });
 
@@ -28,7 +28,7 @@ test("a method that is no function is an error at once, which tells what it is",
   const wrong = { ...greeter, sayAll: 3 } as unknown as typeof greeter;
   assert.throws(() => service(Greeter, wrong), {
     code: "CLEW_RPC_METHOD_MISSING",
-    message: /"sayAll" is 3; it must be the function that answers what .*\.proto declares/,
+    message: /"sayAll" is 3; it must be the function that answers what rpc SayAll in \S+\.proto declares/,
   });
 });
 
@@ -47,7 +47,7 @@ test("a handler that returns nothing fails, and names what it should return", as
 test("a method the service does not have is an error at once, which names it and what there is", () => {
   assert.throws(() => service(Greeter, { ...greeter, sayHallo: async () => ({}) } as typeof greeter), {
     code: "CLEW_RPC_METHOD_UNKNOWN",
-    message: /"sayHallo".*sayHello, sayAll, repeat, chat/,
+    message: /"sayHallo".*see service Greeter in \S+\.proto .*sayHello, sayAll, repeat, chat/,
   });
 });
 

@@ -127,17 +127,17 @@ export function ruleVerbInvalid(owner: string, kind: string): TransportError {
   );
 }
 
-export function ruleBodyUnsent(owner: string, rule: string, body: string, verb: string): TransportError {
+export function ruleBodyUnsent(owner: string, body: string, verb: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
-    `${owner}: its google.api.http rule ${rule} has body "${body}", but a ${verb} is sent without one; leave it out and the fields are in the query, or use post or put`,
+    `${owner}: its google.api.http rule has body "${body}", but a ${verb} is sent without one; leave it out and the fields are in the query, or use post or put`,
   );
 }
 
-export function fieldsClash(owner: string, rule: string, one: string, other: string, relation: string): TransportError {
+export function fieldsClash(owner: string, one: string, other: string, relation: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_FIELD",
-    `${owner}: its google.api.http rule ${rule} has ${one} and ${other}, ${relation}: what one of them says would be lost; take one of them out`,
+    `${owner}: its google.api.http rule has ${one} and ${other}, ${relation}: what one of them says would be lost; take one of them out`,
   );
 }
 

@@ -13,7 +13,7 @@ import type { ResolvedMultipartLimits } from "./multipart-parser.ts";
 import { answerRaw, createRawMethod, type RawRoute, type RawTarget } from "./raw-call.ts";
 import { type FlatRoute, flattenRoutes, type RawHandler, type RouteInfo } from "./route.ts";
 import { Router } from "./router.ts";
-import { hasRule, isVerb, ownerOf, type Rule, readServedRules } from "./rule.ts";
+import { hasRule, isVerb, type Rule, readServedRules } from "./rule.ts";
 import { compileStreamRoute } from "./serve-stream.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -61,11 +61,11 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Heal
         if (timeoutMs === 0 && !hasRequestStream(method)) callsHaveDeadline = false;
         // A WebSocket begins with GET, whatever the rule says.
         const verb = hasRequestStream(method) ? "GET" : rule.verb;
-        add(verb, rule.template, compileStreamRoute({ ...route, timeoutMs }), method, ownerOf(method));
+        add(verb, rule.template, compileStreamRoute({ ...route, timeoutMs }), method, rule.owner);
         continue;
       }
       if (route.timeoutMs === 0) callsHaveDeadline = false;
-      add(rule.verb, rule.template, route, method, ownerOf(method));
+      add(rule.verb, rule.template, route, method, rule.owner);
     }
   }
   const { prefix, middleware: around, logger } = options;

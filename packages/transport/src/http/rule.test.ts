@@ -12,7 +12,7 @@ import { http } from "../../../rpc/src/gen/google/api/annotations_pb.ts";
 import type { HttpRuleSchema } from "../../../rpc/src/gen/google/api/http_pb.ts";
 import { file_test_v1_kinds, type KindsSchema, Rules } from "../../test/gen/test/v1/kinds_pb.ts";
 import { HttpClient } from "./client.ts";
-import { ownerOf, type Rule, readRules, readServedRules } from "./rule.ts";
+import { type Rule, readRules, readServedRules } from "./rule.ts";
 import { HttpServer } from "./server.ts";
 import { compileTarget } from "./target.ts";
 
@@ -89,7 +89,7 @@ test("a rule that does not work is an error at registration that names method, u
     [
       get("/{nope}"),
       "CLEW_TRANSPORT_FIELD_MISSING",
-      /^\/bad.v1.Bad\/Do \(bad.proto\): its path variable \{nope\} names the field "nope", which test.v1.Kinds does not have \(it has: string_value, /,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, get: "\/\{nope\}"\): its path variable \{nope\} names the field "nope", which test.v1.Kinds does not have \(it has: string_value, /,
     ],
     [
       get("/{nested.nope}"),
@@ -102,7 +102,11 @@ test("a rule that does not work is an error at registration that names method, u
       "CLEW_TRANSPORT_FIELD_MISSING",
       /its response_body names the field "nope"/,
     ],
-    [{ ...get("/a"), additionalBindings: [get("/{nope}")] }, "CLEW_TRANSPORT_FIELD_MISSING", /"nope"/],
+    [
+      { ...get("/a"), additionalBindings: [get("/{nope}")] },
+      "CLEW_TRANSPORT_FIELD_MISSING",
+      /\(rpc Do in bad.proto, get: "\/\{nope\}"\): .*"nope"/,
+    ],
     [get("/{strings}"), "CLEW_TRANSPORT_FIELD", /"strings", which holds several values/],
     [get("/{labels}"), "CLEW_TRANSPORT_FIELD", /holds several values/],
     [get("/{nested}"), "CLEW_TRANSPORT_FIELD", /is a message/],
@@ -110,7 +114,7 @@ test("a rule that does not work is an error at registration that names method, u
     [
       get("no-slash"),
       "CLEW_TRANSPORT_TEMPLATE",
-      /^\/bad.v1.Bad\/Do \(bad.proto\): path "no-slash" does not begin with a slash/,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, get: "no-slash"\): path "no-slash" does not begin with a slash/,
     ],
     [{ additionalBindings: [get("/a")] }, "CLEW_TRANSPORT_RULE", /no path/],
     [{ body: "*" }, "CLEW_TRANSPORT_RULE", /no path/],
@@ -122,7 +126,7 @@ test("a rule that does not work is an error at registration that names method, u
     [
       { pattern: { case: "custom", value: { kind: "NOT A VERB", path: "/a" } } },
       "CLEW_TRANSPORT_RULE",
-      /the kind "NOT A VERB"/,
+      /custom: \{ kind: "NOT A VERB", path: "\/a" \}\): .*the kind "NOT A VERB"/,
     ],
     [{ pattern: { case: "custom", value: { kind: "", path: "/a" } } }, "CLEW_TRANSPORT_RULE", /the kind ""/],
   ];
@@ -144,19 +148,27 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
     [
       at("get", "/a", "*"),
       "CLEW_TRANSPORT_RULE",
-      /^\/bad.v1.Bad\/Do \(bad.proto\): its google.api.http rule GET \/a has body "\*", but a GET is sent without one; leave it out and the fields are in the query, or use post or put$/,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, get: "\/a"\): its google.api.http rule has body "\*", but a GET is sent without one; leave it out and the fields are in the query, or use post or put$/,
     ],
-    [at("get", "/{string_value}", "nested"), "CLEW_TRANSPORT_RULE", /GET \/\{string_value\} has body "nested"/],
-    [custom("head", "*"), "CLEW_TRANSPORT_RULE", /HEAD \/a has body "\*", but a HEAD is/],
+    [
+      at("get", "/{string_value}", "nested"),
+      "CLEW_TRANSPORT_RULE",
+      /get: "\/\{string_value\}"\): .* has body "nested"/,
+    ],
+    [
+      custom("head", "*"),
+      "CLEW_TRANSPORT_RULE",
+      /custom: \{ kind: "head", path: "\/a" \}\): .* has body "\*", but a HEAD is/,
+    ],
     [
       { ...at("put", "/a", "*"), additionalBindings: [at("get", "/b", "*")] },
       "CLEW_TRANSPORT_RULE",
-      /GET \/b has body "\*"/,
+      /get: "\/b"\): .* has body "\*"/,
     ],
     [
       at("put", "/{string_value}", "string_value"),
       "CLEW_TRANSPORT_FIELD",
-      /^\/bad.v1.Bad\/Do \(bad.proto\): its google.api.http rule PUT \/\{string_value\} has body "string_value" and \{string_value\}, which are the same field: what one of them says would be lost/,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, put: "\/\{string_value\}"\): its google.api.http rule has body "string_value" and \{string_value\}, which are the same field: what one of them says would be lost/,
     ],
     [
       at("put", "/{stringValue}", "string_value"),
@@ -192,10 +204,32 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
 test("a server is not made with such a rule, but a client is", async () => {
   const { desc } = methodWith({ pattern: { case: "get", value: "/a" }, body: "*" });
   const services = [service(desc.parent, { do: () => ({}) } as never)];
-  assert.throws(() => new HttpServer({ services }), { code: "CLEW_TRANSPORT_RULE", message: /GET \/a has body/ });
+  assert.throws(() => new HttpServer({ services }), {
+    code: "CLEW_TRANSPORT_RULE",
+    message: /get: "\/a"\): its google.api.http rule has body/,
+  });
   const client = new HttpClient({ endpoint: "http://127.0.0.1:1" });
   assert.ok(client.createHandler(createMethod(desc)));
   await client.close();
+});
+
+test("routes that clash are told with both rules, as their .proto has them and without the server's prefix", () => {
+  const { desc } = methodWith({
+    pattern: { case: "get", value: "/a/{string_value}" },
+    additionalBindings: [{ pattern: { case: "get", value: "/a/{int32_value}" } }],
+  });
+  const services = [service(desc.parent, { do: () => ({}) } as never)];
+  assert.throws(() => new HttpServer({ services, prefix: "/v1" }), {
+    code: "CLEW_TRANSPORT_ROUTE_CONFLICT",
+    message:
+      /^GET \/v1\/a\/\{int32_value\} is wanted by .*\(rpc Do in bad.proto, get: "\/a\/\{int32_value\}"\) and by .*\(rpc Do in bad.proto, get: "\/a\/\{string_value\}"\);/,
+  });
+  const { desc: plain } = methodWith({});
+  const route = { verb: "POST", path: "/bad.v1.Bad/Do", handle: () => {} };
+  assert.throws(
+    () => new HttpServer({ services: [service(plain.parent, { do: () => ({}) } as never)], routes: [route] }),
+    { code: "CLEW_TRANSPORT_ROUTE_CONFLICT", message: /and by \/bad.v1.Bad\/Do \(rpc Do in bad.proto\);/ },
+  );
 });
 
 test("what google.api.http allows is served", () => {
@@ -228,8 +262,10 @@ test("an error names the line in the .proto, where the descriptor knows it", () 
     [8, 6, 0, 2, 0, 4],
   ];
   const method = methodWith(rule, { lines });
-  assert.throws(() => readRules(method), { message: /^\/bad\.v1\.Bad\/Do \(bad\.proto:7\): its path variable/ });
-  assert.equal(ownerOf(method), "/bad.v1.Bad/Do (bad.proto:7)");
+  assert.throws(() => readRules(method), {
+    message: /^\/bad\.v1\.Bad\/Do \(bad\.proto:7, get: "\/\{nope\}"\): its path variable/,
+  });
+  assert.equal(readRules(methodWith({}, { lines }))[0]?.owner, "/bad.v1.Bad/Do (bad.proto:7)");
   assert.throws(() => service(method.desc.parent, {}), { message: /no method "do", which bad\.proto:7 declares/ });
   assert.throws(() => service(method.desc.parent, { do: () => ({}), undo: () => ({}) } as never), {
     message: /has "undo", which the service does not, see bad\.proto:5/,

@@ -22,6 +22,8 @@ export interface RuleVariable {
 
 /** One way to reach a method by HTTP: a google.api.http rule, with its names resolved to fields. */
 export interface Rule {
+  /** Whose it is, for an error. */
+  readonly owner: string;
   /** Upper case; `*` for any. */
   readonly verb: string;
   readonly template: Template;
@@ -42,10 +44,12 @@ export interface Rule {
 export function readRules(method: Method, prefix = ""): Rule[] {
   const option = getOption(method.desc, httpRule);
   if (!hasRule(method)) {
-    const template = parseTemplate(prefix + method.operation, ownerOf(method));
-    return [{ verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
+    const owner = ownerOf(method);
+    const template = parseTemplate(prefix + method.operation, owner);
+    return [{ owner, verb: "POST", template, variables: [], body: "*", replyBody: undefined }];
   }
-  if (option.additionalBindings.some((one) => one.additionalBindings.length > 0)) throw ruleNested(ownerOf(method));
+  if (option.additionalBindings.some((one) => one.additionalBindings.length > 0))
+    throw ruleNested(ownerOf(method, option));
   return [option, ...option.additionalBindings].map((rule) => resolveRule(method, rule, prefix));
 }
 
@@ -61,23 +65,21 @@ export function readServedRules(method: Method, prefix = ""): Rule[] {
   return rules;
 }
 
-function checkServed(method: Method, { verb, template, variables, body }: Rule): void {
-  const owner = ownerOf(method);
-  const title = `${verb} ${template.text}`;
+function checkServed(method: Method, { owner, verb, variables, body }: Rule): void {
   // RFC 9110 section 9.3.1: a body of GET has no meaning; browsers send none and proxies drop it, and with it every field.
   if (body !== undefined && (verb === "GET" || verb === "HEAD") && !hasRequestStream(method)) {
-    throw ruleBodyUnsent(owner, title, body === "*" ? "*" : body.name, verb);
+    throw ruleBodyUnsent(owner, body === "*" ? "*" : body.name, verb);
   }
   const taken = variables.map(({ variable, fields }) => ({ name: `{${variable.name}}`, fields }));
   for (const [index, one] of taken.entries()) {
     for (const other of taken.slice(0, index)) {
       const relation = relate(one.fields, other.fields) ?? relate(other.fields, one.fields);
-      if (relation !== undefined) throw fieldsClash(owner, title, one.name, other.name, relation);
+      if (relation !== undefined) throw fieldsClash(owner, one.name, other.name, relation);
     }
     if (typeof body !== "object") continue;
     // A variable may say a part of the body: `patch: "/v1/{book.name=books/*}" body: "book"` is Google's standard update.
     const relation = relate(one.fields, [body]);
-    if (relation !== undefined) throw fieldsClash(owner, title, `body "${body.name}"`, one.name, relation);
+    if (relation !== undefined) throw fieldsClash(owner, `body "${body.name}"`, one.name, relation);
   }
 }
 
@@ -95,17 +97,30 @@ export function hasRule({ desc }: Method): boolean {
   return pattern.case !== undefined || additionalBindings.length > 0 || body !== "" || responseBody !== "";
 }
 
-/** A method as an error names it, with the place in its .proto: `/shop.Orders/Find (shop.proto:12)`. */
-export function ownerOf({ operation, desc }: Method): string {
-  return `${operation} (${placeInProto(desc)})`;
+/**
+ * A method, or one of its rules, as an error names it, with the place in its .proto: `/shop.Orders/Find (shop.proto:12)`,
+ * `/shop.Orders/Find (shop.proto:12, get: "/v1/orders/{id}")`.
+ */
+function ownerOf({ operation, desc }: Method, rule?: HttpRule): string {
+  const text = rule === undefined ? "" : textOf(rule);
+  return `${operation} (${placeInProto(desc)}${text && `, ${text}`})`;
+}
+
+/** What a rule's line says, so that a search finds it. */
+function textOf({ pattern }: HttpRule): string {
+  if (pattern.case === undefined) return "";
+  const show = JSON.stringify;
+  if (pattern.case !== "custom") return `${pattern.case}: ${show(pattern.value)}`;
+  return `custom: { kind: ${show(pattern.value.kind)}, path: ${show(pattern.value.path)} }`;
 }
 
 function resolveRule(method: Method, rule: HttpRule, prefix: string): Rule {
-  const owner = ownerOf(method);
+  const owner = ownerOf(method, rule);
   const { input, output } = method.desc;
   const [verb, path] = readPattern(owner, rule);
   const template = parseTemplate(joinPaths(prefix, path), owner);
   return {
+    owner,
     verb,
     template,
     variables: template.variables.map((variable) => ({ variable, fields: resolvePath(owner, input, variable.name) })),
