@@ -6,6 +6,7 @@ import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
 import { createPushQueue } from "./push-queue.ts";
+import { standstill } from "./standstill.ts";
 
 describe("half-close", () => {
   it("lets the server answer long after the last request", async () => {
@@ -111,16 +112,3 @@ describe("back-pressure", () => {
     await server.stop(AbortSignal.timeout(patientMs));
   });
 });
-
-/** What `read` gives once it no longer changes. */
-async function standstill(read: () => number): Promise<number> {
-  let last = -1;
-  let same = 0;
-  while (same < 20) {
-    const now = read();
-    same = now === last ? same + 1 : 0;
-    last = now;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return last;
-}

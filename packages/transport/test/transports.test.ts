@@ -23,7 +23,8 @@ import { GrpcClient } from "@clew/transport/grpc";
 import { GrpcWebClient } from "@clew/transport/grpc-web";
 import { HttpClient } from "@clew/transport/http";
 import { testCertificates } from "./certificates.ts";
-import { type Ends, type ServerInit, testTransport } from "./transport.contract.ts";
+import { testTransport } from "./transport.contract.ts";
+import type { Ends, ServerInit } from "./transport-under-test.ts";
 
 const { ca, server: certificate } = testCertificates();
 const address = "127.0.0.1:0";
