@@ -15,7 +15,13 @@ import {
   recordOf,
 } from "@clew/options";
 import { readWord, sdkVersion, warnOfVariable } from "@clew/trace";
-import { type Identity, type IdentityOptions, identityChecks, resolveIdentity } from "@clew/trace/skywalking";
+import {
+  type Identity,
+  type IdentityOptions,
+  identityChecks,
+  resolveIdentity,
+  resolvePartition,
+} from "@clew/trace/skywalking";
 import { backendInvalid, optionError, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs } from "./resolve-ms.ts";
 import {
@@ -152,7 +158,10 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
     tls: insecure ? { ...tls, rejectUnauthorized: false } : tls,
     timeoutMs: resolveMs("timeoutMs", options.timeoutMs, timeout, 10_000),
     heartbeatMs: resolveMs("heartbeatMs", options.heartbeatMs, heartbeat, 20_000, 1000),
-    properties: options.properties ?? parseProperties(env.SW_INSTANCE_PROPERTIES_JSON),
+    properties: {
+      ...resolvePartition(options),
+      ...(options.properties ?? parseProperties(env.SW_INSTANCE_PROPERTIES_JSON)),
+    },
     layer: options.layer ?? "GENERAL",
     logger: options.logger,
   };

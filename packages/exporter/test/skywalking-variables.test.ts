@@ -85,3 +85,17 @@ test("what became of log lines is among the metrics of the process", async () =>
   await running.shutdown();
   await exporter.shutdown();
 });
+
+test("SW_AGENT_NAMESPACE and SW_AGENT_CLUSTER are among the instance's properties", async () => {
+  const collector = await startCollector();
+  const env = { SW_AGENT_NAME: "shop", SW_AGENT_NAMESPACE: "blue", SW_INSTANCE_PROPERTIES_JSON: '{"zone":"b"}' };
+  const exporter = new SkyWalkingExporter({ env, backends: [collector.address] });
+  exporter.start();
+  await until(() => collector.instances.length > 0);
+  await exporter.shutdown();
+  const { service, properties } = collector.instances[0]!;
+  assert.equal(service, "shop|blue|");
+  const told = new Map(properties.map(({ key, value }) => [key, value]));
+  assert.deepEqual([told.get("namespace"), told.get("cluster"), told.get("zone")], ["blue", undefined, "b"]);
+  await collector.stop();
+});

@@ -15,7 +15,7 @@ import {
   ZipkinExporter,
 } from "@clew/exporter";
 import { MeterProvider, PeriodicReader } from "@clew/metrics";
-import { DynamicSampler, SegmentProcessor, SkyWalkingPropagator } from "@clew/trace/skywalking";
+import { DynamicSampler, logContextFields, SegmentProcessor, SkyWalkingPropagator } from "@clew/trace/skywalking";
 
 type Env = Readonly<Record<string, string>>;
 const nowhere = { export: async () => true, shutdown: async () => {} };
@@ -49,13 +49,21 @@ const readers: readonly (readonly [names: readonly string[], read: (env: Env) =>
     (env) => new SkyWalkingPropagator({ env }),
   ],
   [
-    ["SW_AGENT_MAX_BUFFER_SIZE", "SW_AGENT_REPORTER_GRPC_MAX_SEND_QUEUE", "SW_AGENT_SPAN_LIMIT"],
+    [
+      "SW_AGENT_MAX_BUFFER_SIZE",
+      "SW_AGENT_REPORTER_GRPC_MAX_SEND_QUEUE",
+      "SW_AGENT_SPAN_LIMIT",
+      "SW_TRACE_SEGMENT_LIMIT",
+      "SW_LOG_LIMIT_PER_SPAN",
+      "SW_COLD_ENDPOINT",
+    ],
     (env) =>
       new SegmentProcessor(
         { export: async () => ({ outcome: "exported" }), shutdown: async () => {} },
         { env },
       ).shutdown(),
   ],
+  [["SW_AGENT_LOG_TRACING_ENABLE"], (env) => logContextFields({ service: "shop", instance: "shop-1" }, env)],
   [["SW_AGENT_SAMPLE"], (env) => new DynamicSampler({ env })],
   [
     ["SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD", "SW_AGENT_METER_COLLECT_INTERVAL"],

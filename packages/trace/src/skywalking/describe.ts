@@ -10,22 +10,25 @@ import { type LogEntry, type SegmentData, type SegmentSpan, SpanLayer, SpanType 
 import { textOf, toTags } from "./tags.ts";
 import { cut, maxEndpointLength, maxPeerLength } from "./text-limits.ts";
 
-/** Logs of one span, as Java's agent limits them. */
-const maxLogs = 300;
+export interface DescribeSettings {
+  readonly identity: Identity;
+  /** Logs of one span. */
+  readonly maxLogs: number;
+}
 
 /** A finished segment in SkyWalking's words. */
-export function describeSegment(segment: FinishedSegment, identity: Identity): SegmentData {
+export function describeSegment(segment: FinishedSegment, { identity, maxLogs }: DescribeSettings): SegmentData {
   return {
     traceId: segment.traceId,
     segmentId: segment.segmentId,
-    spans: segment.entries.map((entry) => describeSpan(entry, segment)),
+    spans: segment.entries.map((entry) => describeSpan(entry, segment, maxLogs)),
     service: identity.service,
     instance: identity.instance,
     isSizeLimited: segment.isSizeLimited,
   };
 }
 
-function describeSpan(entry: Entry, segment: FinishedSegment): SegmentSpan {
+function describeSpan(entry: Entry, segment: FinishedSegment, maxLogs: number): SegmentSpan {
   const span = entry.data!;
   // Of entries the innermost framework knows best what this is, of exits the outermost.
   const [first, second] =
@@ -40,20 +43,22 @@ function describeSpan(entry: Entry, segment: FinishedSegment): SegmentSpan {
   if (entry.number === 0 && segment.sentAtMs !== undefined && classification.layer === SpanLayer.MQ) {
     tags.push("transmission.latency", String(Math.max(0, Math.floor(span.startUs / 1000) - segment.sentAtMs)));
   }
+  const isCold = segment.isCold && entry.number === 0;
+  if (isCold) tags.unshift("coldStart", "true");
   return {
     spanId: entry.number,
     parentSpanId: entry.parentNumber,
     startMs: Math.floor(span.startUs / 1000),
     endMs: Math.floor(span.endUs / 1000),
     references: entry.references,
-    operation: cut(operation(first, entry.type, read), maxEndpointLength),
+    operation: cut(operation(first, entry.type, read) + (isCold ? "<cold>" : ""), maxEndpointLength),
     peer: cut(peer, maxPeerLength),
     type: entry.type,
     layer: classification.layer,
     componentId: classification.componentId,
     isError: span.statusCode === SpanStatusCode.ERROR || second?.statusCode === SpanStatusCode.ERROR,
     tags,
-    logs: toLogs(first, second),
+    logs: toLogs(first, second, maxLogs),
     skipAnalysis: segment.skipAnalysis,
   };
 }
@@ -77,11 +82,11 @@ function operation({ name }: SpanData, type: SpanType, read: (name: string) => s
   return operationOf(path === "" ? name : `${name} ${path}`);
 }
 
-function toLogs(first: SpanData, second: SpanData | undefined): LogEntry[] {
+function toLogs(first: SpanData, second: SpanData | undefined, maxLogs: number): LogEntry[] {
   const logs: LogEntry[] = [];
   let hasError = false;
   for (const event of second === undefined ? first.events : [...first.events, ...second.events]) {
-    if (logs.length === maxLogs) break;
+    if (logs.length >= maxLogs) break;
     hasError ||= event.name === "exception";
     logs.push({ timeMs: Math.floor(event.timeUs / 1000), data: toLogData(event) });
   }

@@ -45,6 +45,8 @@ export interface FinishedSegment {
   readonly skipAnalysis: boolean;
   /** When the message that began it was sent, unix milliseconds; undefined when it was none. */
   readonly sentAtMs: number | undefined;
+  /** Whether its first span is to be told as the first of the process. */
+  readonly isCold: boolean;
   /** Those with data, the first span first. */
   readonly entries: readonly Entry[];
 }
@@ -65,6 +67,8 @@ export class SegmentPart {
   /** Spans that have not ended. */
   open = 0;
   isSizeLimited = false;
+  /** Whether it is the first of the process, and that is to be told. */
+  isCold = false;
   hasLeft = false;
 
   constructor(segmentId: string) {

@@ -1,5 +1,6 @@
 import { Context, run } from "@clew/context";
 import {
+  aBoolean,
   aText,
   checkOptions,
   listOf,
@@ -10,7 +11,7 @@ import {
 } from "@clew/options";
 import type { Link, Context as OtelContext, Span as OtelSpan, SpanContext, SpanKind } from "@opentelemetry/api";
 import { type BatchDestination, BatchQueue, type BatchQueueStats } from "../batch-queue.ts";
-import { readCount } from "../environment.ts";
+import { readBoolean, readCount } from "../environment.ts";
 import { optionError } from "../errors.ts";
 import type { IdSource, NewTrace } from "../id-source.ts";
 import type { Segment } from "../segment.ts";
@@ -39,6 +40,12 @@ export interface SegmentProcessorOptions extends IdentityOptions {
   ids?: IdForm;
   /** Spans of a segment; what is beyond does not leave. Default: SW_AGENT_SPAN_LIMIT, or 300. */
   maxSpans?: number;
+  /** References of one span; what is beyond does not leave. Default: SW_TRACE_SEGMENT_LIMIT, or 500. */
+  maxReferences?: number;
+  /** Logs of one span; what is beyond does not leave. Default: SW_LOG_LIMIT_PER_SPAN, or 300. */
+  maxLogs?: number;
+  /** The process's first span has `<cold>` behind its operation, and a tag `coldStart`. Default: SW_COLD_ENDPOINT, or false. */
+  coldEndpoint?: boolean;
   /** How long a segment whose first span has ended waits for the others, in milliseconds. Default: 5_000. */
   lateTimeoutMs?: number;
   /** Segments that wait so; of more, the first leaves at once. Default: 1_000. */
@@ -57,7 +64,7 @@ export interface SegmentProcessorOptions extends IdentityOptions {
   shutdownTimeoutMs?: number;
 }
 
-type SegmentProcessorSettings = Readonly<Required<Omit<SegmentProcessorOptions, "env" | "service" | "instance">>> & {
+type SegmentProcessorSettings = Readonly<Required<Omit<SegmentProcessorOptions, keyof IdentityOptions>>> & {
   readonly identity: Identity;
 };
 
@@ -65,6 +72,9 @@ export const segmentProcessorChecks: OptionChecks<SegmentProcessorOptions> = {
   ...identityChecks,
   ids: oneOf("plain", "go", "java"),
   maxSpans: wholeNumberFrom(1),
+  maxReferences: wholeNumberFrom(0),
+  maxLogs: wholeNumberFrom(0),
+  coldEndpoint: aBoolean,
   lateTimeoutMs: millisecondsFrom(0),
   maxWaiting: wholeNumberFrom(0),
   autoTagKeys: listOf('a list of keys, such as ["user"]', aText),
@@ -88,6 +98,9 @@ export function resolveSegmentProcessorOptions(options: SegmentProcessorOptions 
     identity: resolveIdentity(options),
     ids: options.ids ?? "plain",
     maxSpans: options.maxSpans ?? readCount(env, "SW_AGENT_SPAN_LIMIT", 1, 300) ?? 300,
+    maxReferences: options.maxReferences ?? readCount(env, "SW_TRACE_SEGMENT_LIMIT", 0, 500) ?? 500,
+    maxLogs: options.maxLogs ?? readCount(env, "SW_LOG_LIMIT_PER_SPAN", 0, 300) ?? 300,
+    coldEndpoint: options.coldEndpoint ?? readBoolean(env, "SW_COLD_ENDPOINT"),
     lateTimeoutMs: options.lateTimeoutMs ?? 5000,
     maxWaiting: options.maxWaiting ?? 1000,
     autoTagKeys: options.autoTagKeys ?? [],
@@ -116,9 +129,6 @@ export interface SegmentStats extends BatchQueueStats {
   readonly hiddenSpans: number;
 }
 
-/** References of one span, as Java's agent limits them. */
-const maxReferences = 500;
-
 interface Waiting {
   readonly book: SegmentBook;
   readonly part: SegmentPart;
@@ -140,6 +150,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
   readonly #generator: IdGenerator;
   readonly #queue: BatchQueue<FinishedSegment>;
   #maxSpans: number;
+  #isCold: boolean;
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #finished = 0;
@@ -148,12 +159,13 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
 
   constructor(exporter: SegmentExporter, options?: SegmentProcessorOptions) {
     this.#settings = resolveSegmentProcessorOptions(options);
-    const { ids, identity, maxSpans } = this.#settings;
+    const { ids, maxSpans, coldEndpoint } = this.#settings;
     this.#maxSpans = maxSpans;
+    this.#isCold = coldEndpoint;
     this.#generator = new IdGenerator({ form: ids });
     this.#queue = new BatchQueue<FinishedSegment>(
       {
-        export: (segments) => exporter.export(segments.map((segment) => describeSegment(segment, identity))),
+        export: (segments) => exporter.export(segments.map((segment) => describeSegment(segment, this.#settings))),
         shutdown: () => exporter.shutdown(),
       },
       this.#settings,
@@ -190,6 +202,8 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
       const traceId = foreignTraceId(trace.traceId, trace.traceState);
       book = new SegmentBook(traceId, skipAnalysis, sentAtMs, new SegmentPart(this.#generator.create()));
       segment.book = book;
+      book.part.isCold = this.#isCold;
+      this.#isCold = false;
     } else if (book.part.hasLeft) {
       const { service, instance } = this.#settings.identity;
       if (parent !== undefined) references.push(book.reference(parent.spanId, service, instance));
@@ -206,6 +220,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
         parentNumber = 0;
       }
     }
+    const { maxReferences } = this.#settings;
     for (const { context } of Array.isArray(links) ? (links as readonly Link[]) : []) {
       const remote = skyWalkingContextOf(context);
       if (remote !== undefined && references.length < maxReferences) references.push(toReference(remote.place));
@@ -363,7 +378,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
       entries.push(entry);
       part.entries.delete(key);
     }
-    this.#send(book, part.segmentId, part.isSizeLimited, entries);
+    this.#send(book, part, entries);
   }
 
   /** A span that ended after its segment had left. */
@@ -374,12 +389,13 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
     const reference = book.reference(part.spanIds.of(Math.max(0, entry.parentNumber)), service, instance);
     const references = [reference, ...entry.references];
     const alone: Entry = { ...entry, number: 0, parentNumber: -1, references };
-    this.#send(book, this.#generator.create(), false, [alone]);
+    this.#send(book, new SegmentPart(this.#generator.create()), [alone]);
   }
 
-  #send(book: SegmentBook, segmentId: string, isSizeLimited: boolean, entries: readonly Entry[]): void {
+  #send(book: SegmentBook, part: SegmentPart, entries: readonly Entry[]): void {
     this.#finished++;
     const { traceId, skipAnalysis, sentAtMs } = book;
-    this.#queue.push({ traceId, segmentId, isSizeLimited, skipAnalysis, sentAtMs, entries });
+    const { segmentId, isSizeLimited, isCold } = part;
+    this.#queue.push({ traceId, segmentId, isSizeLimited, isCold, skipAnalysis, sentAtMs, entries });
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "@opentelemetry/api";
 import { toName } from "../attributes.ts";
 import { toClewContext } from "../context-manager.ts";
+import { type Environment, readWord } from "../environment.ts";
 import { Span } from "../span.ts";
 import { markFailed, promiseOf } from "../with-span.ts";
 import { correlationOf, setCorrelation as withCorrelation } from "./correlation.ts";
@@ -217,6 +218,15 @@ export function getSpanId(): number {
 export function formatLogContext({ service, instance }: Identity): string {
   const place = activePlace();
   return `[${service},${instance},${place?.traceId ?? none},${place?.segmentId ?? none},${place?.spanId ?? -1}]`;
+}
+
+/**
+ * The same as a logger's field: `createLogger({ fields: logContextFields(identity) })`. It is named as SW_AGENT_LOG_TRACING_KEY says, or
+ * SW_CTX; with SW_AGENT_LOG_TRACING_ENABLE false there is none.
+ */
+export function logContextFields(identity: Identity, env: Environment = process.env): Record<string, () => string> {
+  if (readWord(env, "SW_AGENT_LOG_TRACING_ENABLE", ["true", "false"], "true") === "false") return {};
+  return { [env.SW_AGENT_LOG_TRACING_KEY?.trim() || "SW_CTX"]: () => formatLogContext(identity) };
 }
 
 const none = "N/A";
