@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { errorsOf, type Service, type ServiceClient, service } from "clew";
@@ -17,8 +18,7 @@ const { ORDER_NOT_FOUND } = errorsOf(ErrorReasonSchema);
 /** Orders in memory. What they are of comes out of `stock`; an order is sent `packMs` milliseconds after it was placed. */
 export function createOrders(stock: ServiceClient<typeof Stock>, packMs = 200): Service {
   const orders = new Map<string, Order>();
-  let placed = 0;
-  const changes = new EventEmitter();
+  const changes = new EventEmitter().setMaxListeners(0); // as many as watch
 
   function find(name: string): Order {
     const order = orders.get(name);
@@ -27,7 +27,8 @@ export function createOrders(stock: ServiceClient<typeof Stock>, packMs = 200): 
   }
 
   async function place({ item, count }: PlaceRequest): Promise<Order> {
-    const name = `orders/${++placed}`;
+    // Never one of before a restart: stock takes once for each name.
+    const name = `orders/${randomUUID()}`;
     const customer = currentClaims()?.sub ?? "";
     // Within the deadline of the call that this is part of, and cancelled with it.
     const { shelf, total } = await stock.take({ order: name, item, count });

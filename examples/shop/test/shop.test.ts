@@ -31,13 +31,12 @@ function writeConfig(level: string): void {
   writeFileSync(configFile, JSON.stringify(config));
 }
 
-function run(program: string): ChildProcess {
+function start(program: string): ChildProcess {
   const child = spawn(process.execPath, [resolve(import.meta.dirname, `../src/${program}.ts`)], {
     env: { ...process.env, SHOP_CONFIG: configFile, SHOP_KEY: key },
     stdio: ["ignore", "pipe", "pipe"],
   });
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk));
-  processes.push(child);
   return child;
 }
 
@@ -66,10 +65,9 @@ async function withClient(
 
 before(async () => {
   writeConfig("info");
-  run("stock");
-  run("stock");
+  processes.push(start("stock"), start("stock"));
   await until("two nodes of stock", async () => (await registry.list("stock")).length === 2);
-  run("orders");
+  processes.push(start("orders"));
   const orders = await until("registration", async () => (await registry.list("orders"))[0]);
   url = orders.endpoints.find((endpoint) => endpoint.startsWith("http"))!;
   grpc = orders.endpoints.find((endpoint) => endpoint.startsWith("grpc"))!;
@@ -100,6 +98,18 @@ for (const protocol of ["http", "connect", "grpc-web", "grpc"] as const) {
     });
   });
 }
+
+test("a customer finds the shop, and sees the order from placed to sent", async () => {
+  const customer = start("customer");
+  let printed = "";
+  customer.stdout?.on("data", (chunk) => (printed += chunk));
+  assert.deepEqual(await once(customer, "close"), [0, null], output);
+  const seen = printed
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual([seen[0].customer, seen[0].total, seen.at(-1).state], ["ann", "500", "SENT"]);
+});
 
 test("nobody places an order without a token, and anybody may look", async () => {
   const json = { "content-type": "application/json" };
