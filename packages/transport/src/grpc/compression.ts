@@ -1,4 +1,12 @@
-import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
+import {
+  brotliCompress,
+  brotliCompressSync,
+  brotliDecompressSync,
+  constants,
+  gunzipSync,
+  gzip as gzipLater,
+  gzipSync,
+} from "node:zlib";
 import { ServiceError } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 import { messageTooLarge } from "./frame.ts";
@@ -7,28 +15,38 @@ import { messageTooLarge } from "./frame.ts";
 export interface Compression {
   readonly name: string;
   compress(bytes: Uint8Array): Uint8Array;
+  /** The same on one of zlib's threads, while others have their turn. */
+  compressLater(bytes: Uint8Array): Promise<Uint8Array>;
   /** @throws ServiceError 429 once more than `maxBytes` come out, 400 when the bytes were not compressed this way. */
   decompress(bytes: Uint8Array, maxBytes: number): Uint8Array;
 }
 
-const gzip = createCompression("gzip", gzipSync, (bytes, maxBytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }));
+const gzip = createCompression("gzip", gzipSync, gzipLater, (bytes, maxBytes) =>
+  gunzipSync(bytes, { maxOutputLength: maxBytes }),
+);
 
 // Its default quality of 11 is for files that are compressed once; 4 takes about as long as gzip.
 const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 const brotli = createCompression(
   "br",
   (bytes) => brotliCompressSync(bytes, brotliOptions),
+  (bytes, done) => brotliCompress(bytes, brotliOptions, done),
   (bytes, maxBytes) => brotliDecompressSync(bytes, { maxOutputLength: maxBytes }),
 );
 
 function createCompression(
   name: string,
   compress: (bytes: Uint8Array) => Uint8Array,
+  compressLater: (bytes: Uint8Array, done: (error: Error | null, result: Uint8Array) => void) => void,
   decompress: (bytes: Uint8Array, maxBytes: number) => Uint8Array,
 ): Compression {
   return {
     name,
     compress,
+    compressLater: (bytes) =>
+      new Promise((resolve, reject) => {
+        compressLater(bytes, (error, result) => (error === null ? resolve(result) : reject(error)));
+      }),
     decompress(bytes, maxBytes) {
       try {
         // It stops at the limit, so a small bomb costs no more than a large message.
@@ -49,6 +67,9 @@ export const acceptedEncodings = "gzip,br,identity";
 
 /** Messages below this stay as they are: gzip adds 20 bytes and some 30 us, and what fits one packet gains nothing. */
 export const compressFromBytes = 1024;
+
+/** Requests from here on are compressed on a thread: gzip takes 0.4 ms of 32 KiB of JSON, the way there and back 0.14 ms. */
+export const compressLaterFromBytes: number = 32 * 1024;
 
 /** The compression of that name. */
 export function findCompression(name: string): Compression | undefined {

@@ -14,7 +14,7 @@ import {
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { StreamConnection, StreamSession } from "../stream-connection.ts";
 import { Turn } from "../turn.ts";
-import { type Compression, compressFromBytes, findCompression } from "./compression.ts";
+import { type Compression, compressFromBytes, compressLaterFromBytes, findCompression } from "./compression.ts";
 import { encodeFrame, encodeMessageFrame } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
@@ -81,7 +81,10 @@ export class Request implements ClientStreamListener {
     announceBegin(call);
     try {
       const message = hasRequestStream(call.method) ? undefined : await call.receive();
-      if (message !== undefined) this.#body = this.#encode(message);
+      if (message !== undefined) {
+        const body = this.#encode(message);
+        this.#body = body instanceof Promise ? await call.orCancelled(body) : body;
+      }
       call.onCancel((reason) => this.#cancel(reason));
       const opening = this.#open();
       if (opening !== undefined) await opening;
@@ -244,7 +247,9 @@ export class Request implements ClientStreamListener {
           this.#stream?.sendEnd();
           return;
         }
-        const frame = this.#encode(result.value);
+        const encoded = this.#encode(result.value);
+        const frame = encoded instanceof Promise ? await encoded : encoded;
+        if (this.#isOver) return;
         this.#keep(frame);
         const hasRoom = this.#stream?.sendData(frame) ?? true;
         call.passMessage("sent", result.value);
@@ -266,12 +271,14 @@ export class Request implements ClientStreamListener {
     else this.#sent = undefined;
   }
 
-  #encode(message: Message): Uint8Array {
+  // At once, unless it is so large that compressing it would keep everybody else waiting.
+  #encode(message: Message): Uint8Array | Promise<Uint8Array> {
     const { input, compression, compressFromBytes: from = compressFromBytes } = this.#init;
     if (compression === undefined) return encodeMessageFrame(input, message);
     const bytes = input.encode(message);
     if (bytes.length < from) return encodeFrame(bytes, false);
-    return encodeFrame(compression.compress(bytes), true);
+    if (bytes.length < compressLaterFromBytes) return encodeFrame(compression.compress(bytes), true);
+    return compression.compressLater(bytes).then((compressed) => encodeFrame(compressed, true));
   }
 
   #replies(): AsyncIterable<Message> {
