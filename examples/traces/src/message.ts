@@ -49,7 +49,7 @@ await runMain(async () => {
     servers: [
       new GrpcServer({
         address: config.message.address,
-        middleware: [recovery(), tracing(), logging(), metadata()],
+        middleware: [tracing(), logging(), recovery(), metadata()],
         services: [createMessage(database)],
       }),
     ],

@@ -29,7 +29,7 @@ await runMain(async () => {
     servers: [
       new HttpServer({
         address: config.profile.address,
-        middleware: [recovery(), tracing(), logging(), metadata()],
+        middleware: [tracing(), logging(), recovery(), metadata()],
         services: [profile],
       }),
     ],

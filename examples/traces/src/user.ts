@@ -31,7 +31,7 @@ await runMain(async () => {
     servers: [
       new HttpServer({
         address: config.user.address,
-        middleware: [recovery(), tracing(), logging(), metadata()],
+        middleware: [tracing(), logging(), recovery(), metadata()],
         services: [user],
       }),
     ],
