@@ -1,4 +1,5 @@
 import { Context, run } from "@clew/context";
+import type { ReportStats } from "@clew/metrics";
 import { type BatchResult, suppressTracing } from "@clew/trace";
 import { type Attempt, noAnswer, unsupported } from "./delivery.ts";
 import { HttpSender } from "./http-sender.ts";
@@ -14,6 +15,8 @@ interface Line {
   close(): Promise<void>;
 }
 
+type Counts = Record<Attempt["outcome"], number>;
+
 const untraced = suppressTracing(Context.root);
 
 /**
@@ -28,6 +31,7 @@ export class Upstream {
   #line: Line | undefined;
   #isAway = false;
   #failures = 0;
+  readonly #counts = new Map<string, Counts>();
   /** What was refused, and told of. */
   readonly #refused = new Set<string>();
 
@@ -51,6 +55,13 @@ export class Upstream {
     return run(untraced, () => this.#sendToAny(report));
   }
 
+  /** What became of the reports so far, each kind by itself. */
+  stats(): ReportStats[] {
+    return [...this.#counts].map(([method, { taken, refused, busy }]) => {
+      return { method, taken, refused, unavailable: busy };
+    });
+  }
+
   /** Cuts off what is under way and closes the connections. */
   async close(): Promise<void> {
     this.#stopping.abort();
@@ -70,6 +81,7 @@ export class Upstream {
       // Another report may have gone to the next one meanwhile.
       if (index === this.#index && line === this.#line) this.#turn();
     }
+    this.#count(report, attempt);
     this.#note(report, attempt);
     if (attempt.outcome !== "busy") return attempt;
     const waitMs = backOffMs(Math.min(this.#failures, 6), { initialMs: 1000, maxMs: 30_000, limitMs: 0 });
@@ -89,6 +101,13 @@ export class Upstream {
     return this.#settings.protocol === "http"
       ? new HttpLine(backend, this.#settings)
       : new LazyGrpcLine(backend, this.#settings);
+  }
+
+  #count({ service, method }: Report, { outcome }: Attempt): void {
+    const name = `${service}/${method}`;
+    const counts = this.#counts.get(name) ?? { taken: 0, refused: 0, busy: 0 };
+    counts[outcome]++;
+    this.#counts.set(name, counts);
   }
 
   #note({ what }: Report, { outcome, error }: Attempt): void {

@@ -1,5 +1,6 @@
 import { hostname, platform } from "node:os";
 import { Context, run } from "@clew/context";
+import { type ReportStats, reportMetrics, tellTelemetry } from "@clew/metrics";
 import { type BatchResult, suppressTracing } from "@clew/trace";
 import {
   encodeInstance,
@@ -24,6 +25,8 @@ export interface SkyWalkingExporterStats {
   readonly failed: number;
   /** Heartbeats, and reports of the instance's properties, that it took. */
   readonly heartbeats: number;
+  /** Everything that the collector was told or asked, by its kind. */
+  readonly reports: readonly ReportStats[];
   /** The backend in use. */
   readonly backend: string;
   /** Why the last report was not taken; undefined when it was. */
@@ -44,11 +47,13 @@ const untraced = suppressTracing(Context.root);
 /**
  * Sends segments to SkyWalking's collector, and tells it that this instance is there: its properties when the first segments go, or
  * {@link start} is called, then a heartbeat. Give it to a `SegmentProcessor`, which keeps the segments while the collector is away.
+ * What became of its reports is told as metrics of the global provider.
  */
 export class SkyWalkingExporter implements SegmentExporter {
   readonly settings: SkyWalkingSettings;
   /** The way to the collector, for other reports. */
   readonly upstream: Upstream;
+  readonly #endTelling: () => void;
   readonly #users = new Set<ExporterUser>();
   #timer: NodeJS.Timeout | undefined;
   #beats = 0;
@@ -63,6 +68,7 @@ export class SkyWalkingExporter implements SegmentExporter {
   constructor(options?: SkyWalkingOptions) {
     this.settings = resolveSkyWalkingOptions(options);
     this.upstream = new Upstream(this.settings);
+    this.#endTelling = tellTelemetry("skywalking reports", (meterProvider) => reportMetrics(this, { meterProvider }));
   }
 
   /** Begins the heartbeat. Its timer does not keep the process alive. */
@@ -91,6 +97,7 @@ export class SkyWalkingExporter implements SegmentExporter {
       exported: this.#exported,
       failed: this.#failed,
       heartbeats: this.#heartbeats,
+      reports: this.upstream.stats(),
       backend: this.upstream.backend,
       lastError: this.#lastError,
     };
@@ -113,6 +120,7 @@ export class SkyWalkingExporter implements SegmentExporter {
     clearInterval(this.#timer);
     await this.endUsers();
     await this.upstream.close();
+    this.#endTelling();
   }
 
   async #beat(): Promise<void> {

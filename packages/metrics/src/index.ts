@@ -4,6 +4,7 @@ export { type MeterMetricsOptions, type MeterSource, meterMetrics } from "./mete
 export { MeterProvider, type MeterProviderOptions, type MeterProviderStats } from "./meter-provider.ts";
 export { PeriodicReader, type PeriodicReaderOptions, type PeriodicReaderStats } from "./periodic-reader.ts";
 export { type MetricsRoute, type PrometheusRouteOptions, prometheusRoute } from "./prometheus-route.ts";
+export { type ReportMetricsOptions, type ReportSource, type ReportStats, reportMetrics } from "./report-metrics.ts";
 export { type RuntimeMetricsOptions, runtimeMetrics } from "./runtime-metrics.ts";
 export { type SpanMetricsOptions, spanMetrics } from "./span-metrics.ts";
 export { type TraceMetricsOptions, type TraceSource, traceMetrics } from "./trace-metrics.ts";
