@@ -23,14 +23,18 @@ export function explainMismatch(
   if (scheme.endsWith("s")) {
     return isVersionWrong(error) ? `it does not speak TLS, and ${given} was given; ${other} would work` : undefined;
   }
-  // The record of an alert (RFC 8446 section 5.1).
-  if (said?.startsWith("\x15\x03")) return `it speaks TLS, and ${given} was given; ${other} would work`;
+  // The record of an alert (RFC 8446 section 5.1), or words in clear.
+  if (said !== undefined && (said.startsWith("\x15\x03") || refusals.test(said)))
+    return `it speaks TLS, and ${given} was given; ${other} would work`;
   const maybe = `and ${given} was given: if it speaks TLS, ${other} would work`;
   // Some servers of TLS tell in clear, and in HTTP/1.1, what they want; most hang up.
   if (said?.startsWith("HTTP/")) return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}`;
   if (said === "" && isHangUp(error)) return `it closed the connection without an answer, ${maybe}`;
   return undefined;
 }
+
+// What Go, nginx and Apache answer with where they want TLS.
+const refusals = /HTTP request to an HTTPS server|HTTP request was sent to HTTPS port|plain HTTP to an SSL-enabled/;
 
 /** What parsers of HTTP/1.1 made no sense of: undici's and node:http's. */
 export function unreadableStart(error: Error & { data?: unknown; rawPacket?: unknown }): string {

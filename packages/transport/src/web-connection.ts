@@ -4,10 +4,11 @@ import { type ClientStream, type ClientStreamListener, ErrorCode, type HeaderFie
 import { type Call, callCancelled, type ServiceError } from "@clew/rpc";
 import { authorityOf, type ResolvedHttpClientOptions } from "./http/client-options.ts";
 import { Http1Sender } from "./http/http1-sender.ts";
-import type { ResponseListener, SentRequest } from "./http/sender.ts";
+import { type ResponseListener, type SentRequest, unreachable } from "./http/sender.ts";
 import { ClientConnection, choseHttp1 } from "./http2/client-connection.ts";
 import { addressOf } from "./http2/connect.ts";
 import type { StreamConnection, StreamSession } from "./stream-connection.ts";
+import { explainMismatch, type MismatchEndpoint } from "./tls-mismatch.ts";
 
 /** The way to an endpoint of HTTP, by the version that the options say or the server chooses. */
 export function createWebConnection(options: ResolvedHttpClientOptions): StreamConnection {
@@ -17,10 +18,7 @@ export function createWebConnection(options: ResolvedHttpClientOptions): StreamC
   const http1 =
     http2 === true
       ? undefined
-      : new Http1Connection(
-          new Http1Sender({ origin, socketPath, connections, connectTimeoutMs, tls }),
-          addressOf(options),
-        );
+      : new Http1Connection(new Http1Sender({ origin, socketPath, connections, connectTimeoutMs, tls }), options);
   if (http2 === false) return http1!;
   return new WebConnection(options, http1);
 }
@@ -74,17 +72,21 @@ class WebConnection implements StreamConnection {
 class Http1Connection implements StreamConnection {
   readonly endpoint: string;
   readonly sender: Http1Sender;
+  readonly #options: ResolvedHttpClientOptions;
 
-  constructor(sender: Http1Sender, endpoint: string) {
-    this.endpoint = endpoint;
+  constructor(sender: Http1Sender, options: ResolvedHttpClientOptions) {
+    this.endpoint = addressOf(options);
     this.sender = sender;
+    this.#options = options;
   }
 
   session(call: Call): StreamSession {
     const peer = this.endpoint;
+    const origin = this.#options;
     return {
       peer,
-      openStream: (fields, body, listener) => new Http1Stream(this.sender, call, { fields, body, listener, peer }),
+      openStream: (fields, body, listener) =>
+        new Http1Stream(this.sender, call, { fields, body, listener, peer, origin }),
     };
   }
 
@@ -105,7 +107,11 @@ interface Http1StreamInit {
   readonly body: Uint8Array | undefined;
   readonly listener: ClientStreamListener;
   readonly peer: string;
+  readonly origin: MismatchEndpoint;
 }
+
+// A page that says that a server wants TLS has some hundred bytes.
+const longestRefusal = 4096;
 
 /** A request of HTTP/1.1 in the shape of a stream of HTTP/2. */
 class Http1Stream implements ClientStream, ResponseListener {
@@ -117,9 +123,13 @@ class Http1Stream implements ClientStream, ResponseListener {
   readonly #request: SentRequest;
   /** A body that is sent in pieces. */
   readonly #body: Readable | undefined;
+  readonly #origin: MismatchEndpoint;
+  /** The head of a reply that may say in its body that the server wants TLS, and of that body what there is. */
+  #refusal: { readonly fields: HeaderFields; body: Buffer } | undefined;
 
-  constructor(sender: Http1Sender, call: Call, { fields, body, listener, peer }: Http1StreamInit) {
+  constructor(sender: Http1Sender, call: Call, { fields, body, listener, peer, origin }: Http1StreamInit) {
     this.peer = peer;
+    this.#origin = origin;
     this.#call = call;
     this.#listener = listener;
     let verb = "";
@@ -180,18 +190,45 @@ class Http1Stream implements ClientStream, ResponseListener {
       if (typeof value === "string") fields.push(name, value);
       else for (const one of value ?? []) fields.push(name, one);
     }
-    this.#listener.onHeaders(fields);
+    if (status === 400 && /^(text\/|$)/.test(headers["content-type"] ?? "")) {
+      this.#refusal = { fields, body: Buffer.alloc(0) };
+    } else this.#listener.onHeaders(fields);
   }
 
   onData(bytes: Buffer): void {
-    if (!this.isClosed) this.#listener.onData(bytes);
+    if (this.isClosed) return;
+    if (this.#refusal === undefined) {
+      this.#listener.onData(bytes);
+      return;
+    }
+    this.#refusal.body = Buffer.concat([this.#refusal.body, bytes]);
+    if (this.#refusal.body.length > longestRefusal) this.#passRefusal();
   }
 
   onEnd(): void {
     if (this.isClosed) return;
+    if (this.#refusal !== undefined) {
+      const said = this.#refusal.body.toString("latin1");
+      const error = new Error(said);
+      const why = explainMismatch(this.#origin, error, said);
+      if (why !== undefined) {
+        this.onError(unreachable(this.#call, error, why));
+        return;
+      }
+      this.#passRefusal();
+      // Who does not know such a reply has hung up by now.
+      if (this.isClosed) return;
+    }
     this.#listener.onEnd([]);
     this.isClosed = true;
     this.#body?.destroy();
+  }
+
+  #passRefusal(): void {
+    const { fields, body } = this.#refusal!;
+    this.#refusal = undefined;
+    this.#listener.onHeaders(fields);
+    if (!this.isClosed) this.#listener.onData(body);
   }
 
   onError(error: ServiceError): void {

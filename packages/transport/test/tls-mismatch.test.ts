@@ -114,6 +114,42 @@ test("a server of TLS that tells so in HTTP/1.1 is understood by clients of HTTP
   assert.deepEqual([http1.code, http1.message], [400, "This is for HTTPS.\n"]);
 });
 
+const goReply = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+const nginxPage = `<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head>${" ".repeat(600)}</html>`;
+const nginxReply = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nContent-Length: ${nginxPage.length}\r\n\r\n${nginxPage}`;
+
+for (const name of ["Connect", "gRPC-Web"]) {
+  test(`${name}: a server of TLS that tells so in HTTP/1.1 is understood, whatever the call`, async (t) => {
+    for (const reply of [goReply, nginxReply]) {
+      const at = await listen(t, (socket) => socket.end(reply));
+      for (const isStream of [false, true]) {
+        const { code, message, cause } = await failureOf(t, clients[name]!("", at), isStream);
+        const words = `${at}: it speaks TLS, and http:// was given; https:// would work`;
+        assert.ok(message.endsWith(words), message);
+        assert.equal(code, 503);
+        assert.match((cause as Error).message, /HTTPS/, "what it said is in the cause");
+      }
+    }
+  });
+
+  test(`${name}: any other refusal is told as it came`, async (t) => {
+    const replies = [
+      ["content-type: text/plain\r\n", "no such thing"],
+      ["", "y".repeat(100_000)],
+      ["", ""],
+    ];
+    for (const [headers, body] of replies) {
+      const reply = `HTTP/1.1 400 Bad Request\r\n${headers}content-length: ${body!.length}\r\n\r\n${body}`;
+      const at = await listen(t, (socket) => socket.end(reply));
+      for (const isStream of [false, true]) {
+        const { code, message } = await failureOf(t, clients[name]!("", at), isStream);
+        assert.equal(code, 500);
+        assert.match(message, /HTTP status 400, content type (text\/plain|missing)/);
+      }
+    }
+  });
+}
+
 test("over a unix socket the words are those of its endpoint", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "clew-mismatch-"));
   t.after(() => rmSync(folder, { recursive: true }));
