@@ -178,7 +178,8 @@ export class Listener {
     // A failed accept (out of file descriptors) must not end the process.
     this.#net.on("error", (error) => options.logger.error(`${server}: a connection failed`, { error }));
     const { host, pathname } = this.endpoint("http");
-    options.logger.info(`${server} listening on ${host || pathname}`);
+    // An App tells it as well.
+    options.logger.debug(`${server} listening on ${host || pathname}`);
   }
 
   /**

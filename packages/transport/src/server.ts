@@ -8,7 +8,7 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { ServerConnections } from "./http2/server-connections.ts";
 import { Listener, resolveListenerOptions } from "./listener.ts";
-import { checkServerOptionNames, type ServerOptions } from "./server-options.ts";
+import { checkServerOptions, type ServerOptions } from "./server-options.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
 import { protocolNames, WebProtocols } from "./web-protocols.ts";
 
@@ -28,7 +28,7 @@ export class Server {
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
   constructor(options: ServerOptions = {}) {
-    checkServerOptionNames(options);
+    checkServerOptions(options);
     const resolved = resolveListenerOptions(options);
     const grpc = createGrpcHandler({ ...options, health: options.health !== false });
     const protocols = options.protocols ?? protocolNames;

@@ -288,7 +288,7 @@ test("metadata that no header can hold is never sent; the reply becomes an error
     { "x-a": "\u{1F600}" },
   ];
   const lines: unknown[] = [];
-  const logger = { error: (...line: unknown[]) => lines.push(line), info() {} } as never;
+  const logger = { error: (...line: unknown[]) => lines.push(line), debug() {}, info() {}, warn() {} } as never;
   for (const metadata of bad) {
     for (const fails of [false, true]) {
       const handler = echo((_request, call) => {

@@ -209,7 +209,7 @@ test("sends the reply's metadata as headers, on errors as well, but never those 
 
 test("an error that is none of ours tells the caller nothing, and the log everything", async () => {
   const lines: unknown[] = [];
-  const logger = { error: (...line: unknown[]) => lines.push(line), info() {} } as never;
+  const logger = { error: (...line: unknown[]) => lines.push(line), debug() {}, info() {}, warn() {} } as never;
   const services = [
     shelves({
       getBook: () => {

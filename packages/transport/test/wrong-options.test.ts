@@ -92,6 +92,30 @@ test("middleware, filters, codecs and routes that are none", () => {
       /^a server has no option midleware; there are address, .*, middleware, /,
     ],
   ];
+  const values: [object, RegExp][] = [
+    [{ middleware() {} }, /^option middleware is a function; it must be a list of middlewares/],
+    [{ prefix: 5 }, /^option prefix is 5; it must be a text/],
+    [{ defaultRoutes: "no" }, /^option defaultRoutes is "no"; it must be true or false/],
+    [{ notFound: "page" }, /^option notFound is "page"; it must be a function/],
+    [{ reflection: "yes" }, /^option reflection is "yes"; it must be true or false/],
+    [{ logger: "stdout" }, /^option logger is "stdout"; it must be a logger/],
+    [{ methods: { "/test.v1.Echo/*": 5 } }, /^option methods\["\/test\.v1\.Echo\/\*"\] is 5; it must be an object/],
+    [{ routes: ["/a"] }, /^option routes\[0\] is "\/a"; it must be an object/],
+    [
+      { webSocket: { heartbeat: 5 } },
+      /^webSocket has no option heartbeat; there are origins, heartbeatMs, compression/,
+    ],
+    [{ webSocket: { origins: "*" } }, /^option webSocket\.origins is "\*"; it must be a list of origins/],
+    [{ events: { retry: 5 } }, /^events has no option retry; there are heartbeatMs, retryMs/],
+    [{ multipart: { parts: 5 } }, /^multipart has no option parts; there are partLimit, /],
+    [{ health: { path: "/up" } }, /^health has no option path; there are live, ready, checks, checkTimeoutMs/],
+    [{ health: { live: 5 } }, /^option health\.live is 5; it must be a text/],
+  ];
+  for (const [options, message] of values) {
+    for (const Kind of [HttpServer, GrpcServer, Server]) {
+      assert.throws(() => new Kind(wrong({ address, ...options })), { code: "CLEW_TRANSPORT_OPTION", message });
+    }
+  }
   for (const [options, code, message] of cases) {
     const given = wrong<ServerOptions>({ address, services: [echo()], ...options });
     assert.throws(() => new HttpServer(given), { code, message }, JSON.stringify(options));

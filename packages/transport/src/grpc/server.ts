@@ -2,7 +2,7 @@ import { ServiceError } from "@clew/rpc";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
-import { checkServerOptionNames } from "../server-options.ts";
+import { checkServerOptions } from "../server-options.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
 
 export interface GrpcServerOptions
@@ -20,7 +20,7 @@ export class GrpcServer {
 
   /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TLS, CLEW_TRANSPORT_SERVICE_CONFLICT. */
   constructor(options: GrpcServerOptions = {}) {
-    checkServerOptionNames(options);
+    checkServerOptions(options);
     this.#handler = createGrpcHandler(options);
     const listener = resolveListenerOptions({ ...options, maxConnectionIdleMs: options.maxConnectionIdleMs ?? 0 });
     this.#listener = new Listener({

@@ -1,7 +1,7 @@
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
-import { checkServerOptionNames } from "../server-options.ts";
+import { checkServerOptions } from "../server-options.ts";
 import { HttpHandler } from "./handler.ts";
 import type { HttpHandlerOptions } from "./handler-options.ts";
 import { Http1Connections } from "./http1-connections.ts";
@@ -20,7 +20,7 @@ export class HttpServer {
    * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
    */
   constructor(options: HttpServerOptions = {}) {
-    checkServerOptionNames(options);
+    checkServerOptions(options);
     const resolved = resolveListenerOptions(options);
     const handler = new HttpHandler(options);
     this.#handler = handler;
