@@ -9,11 +9,18 @@ export interface RemoteSpanContext extends SpanContext {
    * flags say nothing, and samplers decide as for a root.
    */
   readonly isSamplingDeferred?: boolean;
+  /** The caller made no span and only decided (B3's state without ids): the trace begins here, its first span has no parent. */
+  readonly isDecisionOnly?: boolean;
 }
 
 /** Whether the one who told of this parent left the sampling decision to us. */
 export function isSamplingDeferred(parent: SpanContext): boolean {
   return (parent as Partial<RemoteSpanContext>).isSamplingDeferred === true;
+}
+
+/** Whether there is no such parent, and only somebody's decision about the trace that begins here. */
+export function isDecisionOnly(parent: SpanContext): boolean {
+  return (parent as Partial<RemoteSpanContext>).isDecisionOnly === true;
 }
 
 /** Ids of other dialects are shorter, or leave out zeros at the front, or have capitals; undefined when this is no id. */

@@ -23,6 +23,7 @@ import {
 import { isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
 import type { IdSource } from "./id-source.ts";
 import { noSpanId, noTraceId } from "./ids.ts";
+import { isDecisionOnly } from "./remote-context.ts";
 import type { Resource } from "./resource.ts";
 import type { Segment } from "./segment.ts";
 import type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
@@ -82,8 +83,10 @@ class SpanRecord implements SpanData {
   ) {
     this.traceId = context.traceId;
     this.spanId = context.spanId;
-    this.parentSpanId = parent === undefined ? "" : parent.spanId;
-    this.isParentRemote = parent !== undefined && parent.isRemote === true;
+    const isRemote = parent !== undefined && parent.isRemote === true;
+    const isNone = parent === undefined || (isRemote && isDecisionOnly(parent));
+    this.parentSpanId = isNone ? "" : parent.spanId;
+    this.isParentRemote = isRemote && !isNone;
     this.traceFlags = context.traceFlags;
     this.traceState = context.traceState === undefined ? "" : context.traceState.serialize();
     this.name = name;

@@ -90,8 +90,8 @@ test("a zero alone makes a trace that is not sampled", () => {
 test("what is malformed is no trace", () => {
   const bad = [
     "",
-    "1",
-    "d",
+    "2",
+    "debug",
     traceId,
     `${traceId}-`,
     `${traceId}-${spanId.slice(1)}-1`,

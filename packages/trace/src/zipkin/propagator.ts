@@ -10,7 +10,14 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { createSpanId, createTraceId } from "../ids.ts";
-import { createRemoteContext, firstValue, parseSpanId, parseTraceId } from "../remote-context.ts";
+import {
+  createRemoteContext,
+  firstValue,
+  isDecisionOnly,
+  parseSpanId,
+  parseTraceId,
+  type RemoteSpanContext,
+} from "../remote-context.ts";
 import { isTracingSuppressed } from "../suppress-tracing.ts";
 
 const singleHeader = "b3";
@@ -30,7 +37,7 @@ export interface B3PropagatorOptions {
 
 /**
  * Carries a span's context as Zipkin does (openzipkin/b3-propagation). Trace ids of 64 bits are filled up with zeros. Without a
- * sampling state the decision is ours; a `0` alone makes a trace that is not sampled.
+ * sampling state the decision is ours. A state alone decides about the trace that begins here, unless one came in by another dialect.
  */
 export class B3Propagator implements TextMapPropagator {
   readonly #isSingle: boolean;
@@ -60,6 +67,7 @@ export class B3Propagator implements TextMapPropagator {
     const single = firstValue(getter.get(carrier, singleHeader));
     const found = (single === undefined ? undefined : parseB3(single)) ?? readHeaders(carrier, getter);
     if (found === undefined) return context;
+    if (isDecisionOnly(found.spanContext) && trace.getSpanContext(context)?.isRemote === true) return context;
     const extracted = trace.setSpanContext(context, found.spanContext);
     return found.isDebug ? extracted.setValue(debugKey, true) : extracted;
   }
@@ -78,7 +86,8 @@ interface B3 {
 
 /** What a `b3` header tells: `<trace id>-<span id>[-<state>[-<parent span id>]]`, or a state alone; undefined when it is malformed. */
 export function parseB3(header: string): B3 | undefined {
-  if (header === "0") return notSampled();
+  const alone = parseState(header);
+  if (alone !== undefined) return begin(alone);
   const [traceText = "", spanText = "", state, , ...rest] = header.split("-");
   if (rest.length > 0) return undefined;
   return toB3(traceText, spanText, state);
@@ -87,9 +96,10 @@ export function parseB3(header: string): B3 | undefined {
 function readHeaders(carrier: unknown, getter: TextMapGetter): B3 | undefined {
   const read = (name: string): string | undefined => firstValue(getter.get(carrier, name));
   const traceText = read(traceIdHeader);
-  const sampled = read(sampledHeader);
-  if (traceText === undefined) return sampled === "0" ? notSampled() : undefined;
-  return toB3(traceText, read(spanIdHeader) ?? "", read(flagsHeader) === "1" ? "d" : sampled);
+  const state = read(flagsHeader) === "1" ? "d" : read(sampledHeader);
+  if (traceText !== undefined) return toB3(traceText, read(spanIdHeader) ?? "", state);
+  const alone = parseState(state);
+  return alone === undefined ? undefined : begin(alone);
 }
 
 function toB3(traceText: string, spanText: string, state: string | undefined): B3 | undefined {
@@ -97,14 +107,35 @@ function toB3(traceText: string, spanText: string, state: string | undefined): B
   const traceId = parseTraceId(traceText);
   const spanId = spanText.length === 16 ? parseSpanId(spanText) : undefined;
   if (traceId === undefined || spanId === undefined) return undefined;
-  const isDebug = state === "d";
-  // Old libraries write the words.
-  const isSampled =
-    isDebug || state === "1" || state === "true" ? true : state === "0" || state === "false" ? false : undefined;
+  const { isSampled, isDebug = false } = parseState(state) ?? {};
   return { spanContext: createRemoteContext(traceId, spanId, isSampled), isDebug };
 }
 
-/** The caller made no span and wants none. Ids of its own let the trace cross further hops as not sampled. */
-function notSampled(): B3 {
-  return { spanContext: createRemoteContext(createTraceId(), createSpanId(), false), isDebug: false };
+interface State {
+  readonly isSampled: boolean;
+  readonly isDebug?: boolean;
+}
+
+function parseState(state: string | undefined): State | undefined {
+  switch (state) {
+    case "d":
+      return { isSampled: true, isDebug: true };
+    case "1":
+    case "true": // Old libraries write the words.
+      return { isSampled: true };
+    case "0":
+    case "false":
+      return { isSampled: false };
+    default:
+      return undefined;
+  }
+}
+
+/** The caller made no span. Ids of its own let the trace cross further hops, also where no span is made. */
+function begin({ isSampled, isDebug = false }: State): B3 {
+  const spanContext: RemoteSpanContext = {
+    ...createRemoteContext(createTraceId(), createSpanId(), isSampled),
+    isDecisionOnly: true,
+  };
+  return { spanContext, isDebug };
 }
