@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong, found when a logger is made. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -7,6 +9,4 @@ export function levelUnknown(origin: string, given: unknown, known: readonly str
   return usageError("CLEW_LOG_LEVEL", `${origin} is ${JSON.stringify(given)}; it must be one of ${known.join(", ")}`);
 }
 
-export function optionInvalid(name: string, given: unknown, expected: string): Error {
-  return usageError("CLEW_LOG_OPTION", `${name} is ${String(given)}; it must be ${expected}`);
-}
+export const optionError: OptionError = (message) => usageError("CLEW_LOG_OPTION", message);

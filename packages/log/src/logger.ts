@@ -1,4 +1,17 @@
-import { optionInvalid } from "./errors.ts";
+import {
+  aBoolean,
+  aFunction,
+  anObject,
+  anything,
+  aText,
+  checkOptions,
+  having,
+  kind,
+  listOf,
+  numberFrom,
+  type OptionChecks,
+} from "@clew/options";
+import { optionError } from "./errors.ts";
 import { createJsonWriter } from "./json.ts";
 import { type Level, levelRank, parseLevel } from "./level.ts";
 import type { Destination, LineFilter, LineLevel, LineWriter, PlainFields } from "./line.ts";
@@ -70,10 +83,28 @@ interface ResolvedLoggerOptions extends LoggerSettings {
 
 const defaultRedact: readonly string[] = ["authorization", "cookie", "set-cookie", "password"];
 
+const optionChecks: OptionChecks<LoggerOptions> = {
+  name: aText,
+  // parseLevel says which there are.
+  level: anything,
+  destination: having("a destination", "write"),
+  pretty: aBoolean,
+  fields: anObject,
+  redact: listOf("a list of keys and paths", aText),
+  redactValues: listOf(
+    "a list of texts and expressions",
+    kind("a text or an expression", (given) => typeof given === "string" || given instanceof RegExp),
+  ),
+  filter: aFunction,
+  maxLineChars: numberFrom(100),
+  writer: aFunction,
+  also: listOf("a list of writers", aFunction),
+};
+
 function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
+  checkOptions("createLogger", options, optionChecks, optionError);
   const { LOG_LEVEL } = process.env;
   const { maxLineChars = 16_384 } = options;
-  if (!(maxLineChars >= 100)) throw optionInvalid("maxLineChars", maxLineChars, "a number from 100 up");
   const pretty = options.pretty ?? (options.destination === undefined && process.stdout.isTTY === true);
   const color = options.destination === undefined && isColored(process.stdout, process.env);
   const createWriter = (): LineWriter => {
@@ -93,7 +124,7 @@ function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
 /**
  * Makes a logger.
  *
- * @throws CLEW_LOG_LEVEL when the level or LOG_LEVEL is none.
+ * @throws CLEW_LOG_LEVEL when the level or LOG_LEVEL is none, CLEW_LOG_OPTION
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { level, fields, ...settings } = resolveLoggerOptions(options);
