@@ -5,7 +5,7 @@ import { colourCount, colourOf } from "./service-colour.ts";
 import { countBelow, errorsBelow, hasChildren, type SpanTree } from "./span-tree.ts";
 
 /** Height of every row in px; the style sheet has the same number. */
-export const rowHeight = 26;
+const rowHeight = 26;
 /** Rows kept ready above and below what is seen. */
 const overscan = 8;
 const indentPx = 14;

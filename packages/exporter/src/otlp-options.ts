@@ -20,7 +20,7 @@ import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
 /** What is sent; each has its own variables and its own path. */
 export type OtlpSignal = "traces" | "metrics" | "logs";
 
-export const otlpProtocols = ["http/protobuf", "http/json", "grpc"] as const;
+const otlpProtocols = ["http/protobuf", "http/json", "grpc"] as const;
 export type OtlpProtocol = (typeof otlpProtocols)[number];
 
 /** Which thread sends. */

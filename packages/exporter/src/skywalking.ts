@@ -131,7 +131,7 @@ export class SkyWalkingExporter implements SegmentExporter {
       isProperties ? instanceReport(this.settings) : pingReport(identity, layer),
     );
     if (outcome === "taken") this.#heartbeats++;
-    else this.#lastError = error?.message;
+    this.#lastError = error?.message;
     // A collector without this service refuses it; segments may still go.
     if (isProperties) this.#isKnown = outcome !== "busy";
   }

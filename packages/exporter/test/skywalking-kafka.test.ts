@@ -88,3 +88,17 @@ test("what a producer cannot send stays the caller's, and the producer is used a
   );
   await exporter.shutdown();
 });
+
+test("a heartbeat that gets through after one that did not leaves no error behind", async () => {
+  let isAway = true;
+  const send = async (): Promise<void> => {
+    if (isAway) throw new Error("no broker");
+  };
+  const exporter = new SkyWalkingExporter({ ...who, env: {}, heartbeatMs: 5, kafka: { producer: { send } } });
+  exporter.start();
+  await until(() => exporter.stats().lastError === "no broker");
+  isAway = false;
+  await until(() => exporter.stats().heartbeats > 0);
+  assert.equal(exporter.stats().lastError, undefined);
+  await exporter.shutdown();
+});

@@ -41,7 +41,7 @@ const perWords: Readonly<Record<string, string>> = {
 };
 
 /** The word for a unit: `By/s` is `bytes_per_second`. Empty for none, and for what is only an annotation: `{request}`. */
-export function toUnitWord(unit: string, isGauge: boolean): string {
+function toUnitWord(unit: string, isGauge: boolean): string {
   const bare = unit.replaceAll(/\{[^}]*\}/g, "").trim();
   if (bare === "1") return isGauge ? "ratio" : "";
   const [what = "", per = "", ...more] = bare.split("/");

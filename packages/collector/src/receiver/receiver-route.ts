@@ -33,7 +33,7 @@ const contentTypes: Readonly<Record<BodyEncoding, string>> = {
 };
 
 /** The encoding that a content type names; undefined when it is neither. */
-export function encodingOf(contentType: string | undefined): BodyEncoding | undefined {
+function encodingOf(contentType: string | undefined): BodyEncoding | undefined {
   const type = (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
   if (type === "application/x-protobuf" || type === "application/protobuf") return "protobuf";
   return type === "application/json" ? "json" : undefined;

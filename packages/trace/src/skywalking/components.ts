@@ -4,8 +4,8 @@ import { SpanLayer } from "./segment-data.ts";
 // Numbers of SkyWalking's component-libraries.yml. A collector shows one it does not know as "Unknown".
 
 /** What serves and calls HTTP, where nothing more is known. */
-export const httpServerComponent = 49;
-export const httpClientComponent = 2;
+const httpServerComponent = 49;
+const httpClientComponent = 2;
 
 /** By the library that made the span, where it is one of these. */
 const byScope: Readonly<Record<string, number>> = {
