@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
 const paths = [
@@ -21,7 +23,8 @@ export function findChromium(): string {
   const isRoot = process.getuid?.() === 0;
   if (isRoot && existsSync("/usr/bin/apt-get")) {
     for (const args of [["update"], ["install", "-y", "--no-install-recommends", "chromium"]]) {
-      const { status, stderr } = spawnSync("apt-get", ["-q", ...args], {
+      // Two test files may look for it at once: apt-get fails when another runs.
+      const { status, stderr } = spawnSync("flock", [join(tmpdir(), "clew-apt-get.lock"), "apt-get", "-q", ...args], {
         encoding: "utf8",
         env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
       });
