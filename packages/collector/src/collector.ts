@@ -1,10 +1,11 @@
 import { rawCodec } from "@clew/exporter/otlp-service";
 import { type Logger, silentLogger } from "@clew/log";
+import { aFunction, aLogger, aText, checkOptions, kind, listOf, numberFrom, type OptionChecks } from "@clew/options";
 import { openSqliteStore, type TraceStore } from "@clew/store";
 import { GrpcServer } from "@clew/transport/grpc";
 import { HttpServer } from "@clew/transport/http";
 import { allowLocalOrigins, checkHost } from "./access.ts";
-import { alreadyStarted, notStarted, optionInvalid } from "./errors.ts";
+import { alreadyStarted, notStarted, optionError } from "./errors.ts";
 import { jaegerRoutes, uiRoutes } from "./query/routes.ts";
 import { Tail } from "./query/tail.ts";
 import { Intake, type ReceiverStats } from "./receiver/intake.ts";
@@ -59,12 +60,33 @@ type ResolvedOptions = Required<Omit<CollectorOptions, OptionalAddress>> & {
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+const optionChecks: OptionChecks<CollectorOptions> = {
+  address: aText,
+  otlpAddress: aText,
+  otlpGrpcAddress: aText,
+  skywalkingGrpcAddress: aText,
+  skywalkingHttpAddress: aText,
+  zipkinAddress: aText,
+  data: kind("the path of a file", (given) => typeof given === "string" && given !== ""),
+  maxBytes: numberFrom(MIB),
+  maxAgeMs: numberFrom(1),
+  maxWaitingBytes: numberFrom(1),
+  bodyLimitBytes: numberFrom(1),
+  allowedHosts: listOf("a list of names", aText),
+  logger: aLogger,
+  now: aFunction,
+};
+
 function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
-  const resolved: ResolvedOptions = {
+  checkOptions("Collector", options, optionChecks, optionError);
+  const given: CollectorOptions = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  );
+  return {
     address: ":4319",
     otlpAddress: ":4318",
     // Whoever puts one port elsewhere has another collector on this machine, or a test.
-    otlpGrpcAddress: options.otlpAddress === undefined ? ":4317" : undefined,
+    otlpGrpcAddress: given.otlpAddress === undefined ? ":4317" : undefined,
     skywalkingGrpcAddress: undefined,
     skywalkingHttpAddress: undefined,
     zipkinAddress: undefined,
@@ -76,12 +98,8 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
     allowedHosts: [],
     logger: silentLogger,
     now: Date.now,
-    ...options,
+    ...given,
   };
-  if (!(resolved.bodyLimitBytes > 0)) {
-    throw optionInvalid("bodyLimitBytes", resolved.bodyLimitBytes, "a number of bytes above 0");
-  }
-  return resolved;
 }
 
 type Listening = "ui" | "otlp" | "otlpGrpc" | "skywalkingGrpc" | "skywalkingHttp" | "zipkin";
@@ -100,6 +118,7 @@ export class Collector {
   #isStarted = false;
   #running: Running | undefined;
 
+  /** @throws CLEW_COLLECTOR_OPTION */
   constructor(options: CollectorOptions = {}) {
     this.#options = resolveCollectorOptions(options);
   }

@@ -1,12 +1,11 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }
 
-export function optionInvalid(name: string, given: unknown, expected: string): Error {
-  const shown = typeof given === "string" ? JSON.stringify(given) : String(given);
-  return usageError("CLEW_COLLECTOR_OPTION", `new Collector: ${name} is ${shown}; it must be ${expected}`);
-}
+export const optionError: OptionError = (message) => usageError("CLEW_COLLECTOR_OPTION", message);
 
 export function notStarted(): Error {
   return usageError(

@@ -36,6 +36,5 @@ test("a start that fails leaves nothing open", () =>
       assert.throws(() => taken.endpoint(), { code: "CLEW_COLLECTOR_NOT_STARTED" });
       await assert.rejects(taken.start(), { code: "CLEW_COLLECTOR_STARTED" });
       await taken.stop(AbortSignal.timeout(1000));
-      assert.throws(() => new Collector({ bodyLimitBytes: 0 }), { code: "CLEW_COLLECTOR_OPTION" });
     }),
   ));

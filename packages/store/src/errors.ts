@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer, or the machine, did wrong. `code` is stable; the message says what would work. */
 function storeError(code: string, message: string, cause?: unknown): Error & { readonly code: string } {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
@@ -25,12 +27,7 @@ export function fileVersion(file: string, found: number, known: number): Error {
   );
 }
 
-export function optionInvalid(name: string, given: unknown, expected: string): Error {
-  return storeError(
-    "CLEW_STORE_OPTION",
-    `${name} is ${typeof given === "string" ? JSON.stringify(given) : String(given)}; it must be ${expected}`,
-  );
-}
+export const optionError: OptionError = (message) => storeError("CLEW_STORE_OPTION", message);
 
 export function cursorInvalid(given: string): Error {
   return storeError(

@@ -251,12 +251,18 @@ test("puts a file of an older layout aside and begins a new one", () =>
   }));
 
 test("refuses options that cannot work", async () => {
-  const cases: [SqliteStoreOptions, RegExp][] = [
-    [{ file: "" }, /^file is ""; it must be the path of a file$/],
-    [{ file: "x", maxBytes: 5 }, /^maxBytes is 5; it must be a number of bytes, at least 1048576$/],
-    [{ file: "x", maxAgeMs: Number.NaN }, /^maxAgeMs is NaN; it must be/],
-    [{ file: "x", maxWaitingBytes: 0 }, /^maxWaitingBytes is 0; it must be/],
+  const cases: [unknown, RegExp][] = [
+    ["x.db", /^the options of openSqliteStore are "x.db"; they must be an object with some of file, /],
+    [undefined, /^the options of openSqliteStore are undefined; /],
+    [{ file: "x", maxByte: 5 }, /^openSqliteStore has no option maxByte; there are file, maxBytes, /],
+    [{}, /^option file is undefined; it must be the path of a file$/],
+    [{ file: "" }, /^option file is ""; it must be the path of a file$/],
+    [{ file: "x", maxBytes: 5 }, /^option maxBytes is 5; it must be a number from 1048576$/],
+    [{ file: "x", maxBytes: "1 GiB" }, /^option maxBytes is "1 GiB"; it must be a number from 1048576$/],
+    [{ file: "x", maxAgeMs: Number.NaN }, /^option maxAgeMs is NaN; it must be a number from 1$/],
+    [{ file: "x", maxWaitingBytes: 0 }, /^option maxWaitingBytes is 0; it must be a number from 1$/],
+    [{ file: "x", now: 5 }, /^option now is 5; it must be a function$/],
   ];
   for (const [options, message] of cases)
-    await assert.rejects(openSqliteStore(options), { code: "CLEW_STORE_OPTION", message });
+    await assert.rejects(openSqliteStore(options as SqliteStoreOptions), { code: "CLEW_STORE_OPTION", message });
 });

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { aFunction, checkOptions, checkValue, kind, numberFrom, type OptionChecks } from "@clew/options";
 import type { DecodedSpan, RawBatch } from "@clew/trace/otel";
 import type {
   Dependency,
@@ -13,7 +14,7 @@ import type {
   TraceSkeleton,
   TraceStore,
 } from "../contract.ts";
-import { optionInvalid, readFailed, storeClosed, writeFailed } from "../errors.ts";
+import { optionError, readFailed, storeClosed, writeFailed } from "../errors.ts";
 import { Thread } from "./thread.ts";
 import type { WriterStats } from "./writer.ts";
 
@@ -35,18 +36,27 @@ type ResolvedOptions = Required<SqliteStoreOptions>;
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+const aPath = kind("the path of a file", (given) => typeof given === "string" && given !== "");
+
+const optionChecks: OptionChecks<SqliteStoreOptions> = {
+  file: aPath,
+  maxBytes: numberFrom(MIB),
+  maxAgeMs: numberFrom(1),
+  maxWaitingBytes: numberFrom(1),
+  now: aFunction,
+};
+
 function resolveSqliteStoreOptions(options: SqliteStoreOptions): ResolvedOptions {
+  checkOptions("openSqliteStore", options, optionChecks, optionError);
   const { file, maxBytes = 512 * MIB, maxAgeMs = 7 * DAY_MS, maxWaitingBytes = 64 * MIB, now = Date.now } = options;
-  if (typeof file !== "string" || file === "") throw optionInvalid("file", file, "the path of a file");
-  if (!(maxBytes >= MIB)) throw optionInvalid("maxBytes", maxBytes, "a number of bytes, at least 1048576");
-  if (!(maxAgeMs > 0)) throw optionInvalid("maxAgeMs", maxAgeMs, "a number of milliseconds above 0");
-  if (!(maxWaitingBytes > 0)) throw optionInvalid("maxWaitingBytes", maxWaitingBytes, "a number of bytes above 0");
+  checkValue("file", file, aPath, optionError);
   return { file: resolve(file), maxBytes, maxAgeMs, maxWaitingBytes, now };
 }
 
 /**
  * Opens the trace store in a file. Rejects with a coded error that names the file when it is somebody else's
- * (`CLEW_STORE_FOREIGN`), of a newer Clew (`CLEW_STORE_VERSION`) or cannot be opened (`CLEW_STORE_OPEN`).
+ * (`CLEW_STORE_FOREIGN`), of a newer Clew (`CLEW_STORE_VERSION`) or cannot be opened (`CLEW_STORE_OPEN`), or an option
+ * that will not do (`CLEW_STORE_OPTION`).
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<TraceStore> {
   const resolved = resolveSqliteStoreOptions(options);
