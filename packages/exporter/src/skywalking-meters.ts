@@ -4,7 +4,7 @@ import { Context, run } from "@clew/context";
 import type { MetricData, MetricsData, MetricsExporter } from "@clew/metrics";
 import { anObject, checkOptions, millisecondsFrom, type OptionChecks } from "@clew/options";
 import { type Environment, type FlatAttributes, readCount, readWord, suppressTracing } from "@clew/trace";
-import { encodeMeters, type MeterBucket, type MeterData } from "@clew/trace/skywalking";
+import { encodeMeters, type MeterBucket, type MeterData, threadIdentity } from "@clew/trace/skywalking";
 import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 import type { Report } from "./skywalking-report.ts";
@@ -30,12 +30,13 @@ export class SkyWalkingMetricsExporter implements MetricsExporter {
 }
 
 async function report({ upstream, settings }: SkyWalkingExporter, meters: readonly MeterData[]): Promise<boolean> {
+  const identity = threadIdentity(settings.identity);
   const message: Report = {
     what: "meters",
     service: "MeterReportService",
     method: "collect",
-    messages: () => encodeMeters(meters, settings.identity, Date.now()),
-    kafka: (messages) => [messages.meters(meters, settings.identity, Date.now())],
+    messages: () => encodeMeters(meters, identity, Date.now()),
+    kafka: (messages) => [messages.meters(meters, identity, Date.now())],
   };
   return (await upstream.send(message)).outcome === "taken";
 }

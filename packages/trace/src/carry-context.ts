@@ -11,6 +11,7 @@ import {
 import { toClewContext } from "./context-manager.ts";
 import type { Environment } from "./environment.ts";
 import { propagatorFromEnv } from "./propagator-from-env.ts";
+import { markCarried, unmarkCarried } from "./remote-context.ts";
 
 /** The trace and the baggage of some work, as plain text: for a message, a queue, `workerData`. */
 export type CarriedContext = Readonly<Record<string, string>>;
@@ -24,12 +25,13 @@ export function carryContext(context: Context = current()): CarriedContext {
 
 /** Calls `fn` with the trace and the baggage that were carried here; as it is when `carried` holds none, whatever it is. */
 export function withCarriedContext<R>(carried: unknown, fn: () => R): R {
-  return run(toClewContext(propagation.extract(current(), carried, carriedGetter)), fn);
+  const extracted = propagation.extract(markCarried(current()), carried, carriedGetter);
+  return run(toClewContext(unmarkCarried(extracted)), fn);
 }
 
 /** The same as a context, for a provider that is not registered yet. */
 export function contextFromCarried(carried: unknown, propagator: TextMapPropagator = propagatorFromEnv()): Context {
-  return propagator.extract(ROOT_CONTEXT, carried, carriedGetter);
+  return unmarkCarried(propagator.extract(markCarried(ROOT_CONTEXT), carried, carriedGetter));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type SpanContext, TraceFlags } from "@opentelemetry/api";
+import { type Context, createContextKey, type SpanContext, TraceFlags } from "@opentelemetry/api";
 import { noSpanId, noTraceId } from "./ids.ts";
 
 /** What a caller told of its span. */
@@ -21,6 +21,22 @@ export function isSamplingDeferred(parent: SpanContext): boolean {
 /** Whether there is no such parent, and only somebody's decision about the trace that begins here. */
 export function isDecisionOnly(parent: SpanContext): boolean {
   return (parent as Partial<RemoteSpanContext>).isDecisionOnly === true;
+}
+
+const carriedKey: symbol = createContextKey("clew.carried");
+
+/** For what is extracted next: it comes from hand to hand and not over the network, and may be from this process. */
+export function markCarried(context: Context): Context {
+  return context.setValue(carriedKey, true);
+}
+
+/** The mark is of one carrier: what comes in later, below it, is looked at anew. */
+export function unmarkCarried(context: Context): Context {
+  return context.deleteValue(carriedKey);
+}
+
+export function isCarried(context: Context): boolean {
+  return context.getValue(carriedKey) === true;
 }
 
 /** Ids of other dialects are shorter, or leave out zeros at the front, or have capitals; undefined when this is no id. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
+import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from "node:worker_threads";
 import { anObject, aText, type OptionChecks } from "@clew/options";
 import { cut, maxInstanceLength, maxServiceLength } from "./text-limits.ts";
 
@@ -12,7 +13,7 @@ export interface IdentityOptions {
   cluster?: string;
   /**
    * This process's name, at most 50 characters. Default: SW_AGENT_INSTANCE_NAME (Go's), or SW_AGENT_INSTANCE (Node's), or
-   * `<random>@<IPv4 address>`.
+   * that of the process in its workers, or `<random>@<IPv4 address>`.
    */
   instance?: string;
   /** Where the variables are read. Default: process.env. */
@@ -40,7 +41,10 @@ export function resolveIdentity(options: IdentityOptions = {}): Identity {
   // As Java's agent joins them: what is missing leaves its place empty.
   const service = namespace === "" && cluster === "" ? name : `${name}|${namespace}|${cluster}`;
   const instance = options.instance || env.SW_AGENT_INSTANCE_NAME || env.SW_AGENT_INSTANCE || defaultInstance();
-  return { service: cut(service, maxServiceLength), instance: cut(instance, maxInstanceLength) };
+  const identity = { service: cut(service, maxServiceLength), instance: cut(instance, maxInstanceLength) };
+  // For the workers that are started from here on.
+  if (isMainThread) setEnvironmentData(instanceKey, identity.instance);
+  return identity;
 }
 
 /** The part of the fleet, under the names of the instance's properties; what is not told is not in it. */
@@ -51,11 +55,29 @@ export function resolvePartition(options: IdentityOptions): { namespace?: string
   return { ...(namespace ? { namespace } : {}), ...(cluster ? { cluster } : {}) };
 }
 
+const instanceKey = "clew.skywalking.instance";
+
+/** The instance of the process, as a worker knows it; undefined on the main thread. */
+function sharedInstance(): string | undefined {
+  const shared = isMainThread ? undefined : getEnvironmentData(instanceKey);
+  return typeof shared === "string" ? shared : undefined;
+}
+
+/**
+ * Whose the meters of this thread are: a worker's that shares its process's instance are of an instance of their own, `<instance>#<thread
+ * id>`, for those of two threads under one name would overwrite each other.
+ */
+export function threadIdentity(identity: Identity): Identity {
+  if (identity.instance !== sharedInstance()) return identity;
+  const end = `#${threadId}`;
+  return { service: identity.service, instance: `${cut(identity.instance, maxInstanceLength - end.length)}${end}` };
+}
+
 let madeInstance: string | undefined;
 
-// Once for the process: who asks twice must not be seen as two.
+// Once for the process, its workers among it: who asks twice must not be seen as two.
 function defaultInstance(): string {
-  madeInstance ??= `${randomUUID().replaceAll("-", "")}@${ipv4Addresses()[0] ?? hostname()}`;
+  madeInstance ??= sharedInstance() ?? `${randomUUID().replaceAll("-", "")}@${ipv4Addresses()[0] ?? hostname()}`;
   return madeInstance;
 }
 

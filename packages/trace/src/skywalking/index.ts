@@ -62,7 +62,7 @@ export {
   parseSw8,
   type Sw8,
 } from "./header.ts";
-export { identityChecks, ipv4Addresses, resolveIdentity, resolvePartition } from "./identity.ts";
+export { identityChecks, ipv4Addresses, resolveIdentity, resolvePartition, threadIdentity } from "./identity.ts";
 export { foreignTraceId, IdGenerator, type IdGeneratorOptions, loneSegmentId, toSpanId, toTraceId } from "./ids.ts";
 export { pairsToJson, segmentFromJson, segmentToJson } from "./json.ts";
 export { operationOf } from "./operation.ts";

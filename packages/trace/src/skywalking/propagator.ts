@@ -14,7 +14,7 @@ import {
 } from "@opentelemetry/api";
 import { readCount } from "../environment.ts";
 import { optionError } from "../errors.ts";
-import { createRemoteContext, firstValue, type RemoteSpanContext } from "../remote-context.ts";
+import { createRemoteContext, firstValue, isCarried, type RemoteSpanContext } from "../remote-context.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
 import { isTracingSuppressed } from "../suppress-tracing.ts";
@@ -70,6 +70,8 @@ export function resolveCorrelationLimits(options: SkyWalkingPropagatorOptions = 
 export interface SkyWalkingContext extends RemoteSpanContext {
   readonly place: Place;
   readonly extension: Extension;
+  /** It was handed over in this process: work of another thread, and not of another process. */
+  readonly isOwn: boolean;
 }
 
 /** What a caller's headers told, if the caller spoke SkyWalking. */
@@ -138,6 +140,7 @@ export class SkyWalkingPropagator implements TextMapPropagator {
       isRemote: true,
       ...(state === undefined ? {} : { traceState: state }),
       place,
+      isOwn: isCarried(context) && this.#isOwn(place),
       extension: parseExtension(firstValue(getter.get(carrier, extensionHeader)) ?? ""),
     };
     return trace.setSpanContext(extracted, remote).setValue(remoteKey, remote);
@@ -145,6 +148,10 @@ export class SkyWalkingPropagator implements TextMapPropagator {
 
   fields(): string[] {
     return [contextHeader, correlationHeader, extensionHeader];
+  }
+
+  #isOwn({ service, instance }: Place): boolean {
+    return service === this.#identity.service && instance === this.#identity.instance;
   }
 
   #findAddress(context: Context, span: OtelSpan): string {

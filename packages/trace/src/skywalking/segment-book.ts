@@ -177,16 +177,16 @@ export function typeOf(kind: SpanKind): SpanType {
   }
 }
 
-/** The reference to a caller that spoke SkyWalking. */
-export function toReference(place: Place): ReferenceData {
+/** The reference to a caller that spoke SkyWalking; one of our own is another thread. */
+export function toReference({ place, isOwn }: { readonly place: Place; readonly isOwn: boolean }): ReferenceData {
   return {
-    type: ReferenceType.CROSS_PROCESS,
+    type: isOwn ? ReferenceType.CROSS_THREAD : ReferenceType.CROSS_PROCESS,
     traceId: place.traceId,
     parentSegmentId: place.segmentId,
     parentSpanId: place.number,
     parentService: place.service,
     parentInstance: place.instance,
     parentEndpoint: place.endpoint,
-    address: place.address,
+    address: isOwn ? "" : place.address,
   };
 }

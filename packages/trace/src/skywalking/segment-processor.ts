@@ -197,7 +197,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
     let parentNumber = -1;
     if (book === undefined) {
       const remote = skyWalkingContextOf(parent);
-      if (remote !== undefined) references.push(toReference(remote.place));
+      if (remote !== undefined) references.push(toReference(remote));
       const { skipAnalysis = false, sentAtMs } = remote?.extension ?? {};
       const traceId = foreignTraceId(trace.traceId, trace.traceState);
       book = new SegmentBook(traceId, skipAnalysis, sentAtMs, new SegmentPart(this.#generator.create()));
@@ -223,7 +223,7 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
     const { maxReferences } = this.#settings;
     for (const { context } of Array.isArray(links) ? (links as readonly Link[]) : []) {
       const remote = skyWalkingContextOf(context);
-      if (remote !== undefined && references.length < maxReferences) references.push(toReference(remote.place));
+      if (remote !== undefined && references.length < maxReferences) references.push(toReference(remote));
     }
     return this.#enter(book.part, typeOf(kind), above, parentNumber, references);
   }
