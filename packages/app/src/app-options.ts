@@ -1,7 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { availableParallelism, constants } from "node:os";
 import { createLogger, type Logger } from "@clew/log";
-import { checkOptionNames } from "@clew/options";
+import {
+  aLogger,
+  anything,
+  aText,
+  checkOptions,
+  having,
+  kind,
+  listOf,
+  type OptionChecks,
+  recordOf,
+} from "@clew/options";
 import type { Registrar } from "@clew/registry";
 import { readAdvertise } from "./advertise.ts";
 import type { AppInfo } from "./app-info.ts";
@@ -87,8 +97,35 @@ export type ResolvedAppOptions = Required<
   readonly workers: number | undefined;
 };
 
+/** What is anything here has an error with a code of its own below. */
+const optionChecks: OptionChecks<AppOptions> = {
+  id: aText,
+  name: aText,
+  version: aText,
+  metadata: recordOf('texts by their names, such as { zone: "a" }', aText),
+  servers: kind(
+    "a list of servers, or a function that makes it",
+    (given) => Array.isArray(given) || typeof given === "function",
+  ),
+  advertise: anything,
+  workers: anything,
+  registrar: anything,
+  logger: aLogger,
+  signals: listOf("a list of signals", anything),
+  signal: having("an AbortSignal", "addEventListener", "removeEventListener"),
+  beforeStart: anything,
+  afterStart: anything,
+  beforeStop: anything,
+  afterStop: anything,
+  startTimeoutMs: anything,
+  registrarTimeoutMs: anything,
+  drainDelayMs: anything,
+  stopTimeoutMs: anything,
+};
+
 /** @throws a coded error (CLEW_APP_...) for what does not work */
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
+  checkOptions("an app", options, optionChecks, optionError);
   const name = options.name ?? "";
   const { servers = [] } = options;
   const resolved: ResolvedAppOptions = {
@@ -112,7 +149,6 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     drainDelayMs: options.drainDelayMs ?? 0,
     stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
   };
-  checkOptionNames("an app", options, Object.keys(resolved), optionError);
   checkTime("startTimeoutMs", resolved.startTimeoutMs, 1);
   checkTime("registrarTimeoutMs", resolved.registrarTimeoutMs, 1);
   checkTime("drainDelayMs", resolved.drainDelayMs, 0);

@@ -41,8 +41,8 @@ const repeatMs = 50;
  *
  * With workers the primary runs no hook and none of the servers: it starts the workers, registers the app once all of them are
  * ready, and when told to stop has the workers say that they are not ready any more, deregisters it, waits for the drain delay and
- * tells the workers to stop. Each worker lives the
- * rest of the life above. It leaves signals to the primary, and stops when that is gone.
+ * tells the workers to stop. Each worker lives the rest of the life above. It leaves signals to the primary, and stops when that is
+ * gone.
  */
 export class App implements AppInfo {
   readonly #options: ResolvedAppOptions;

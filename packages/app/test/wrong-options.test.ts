@@ -32,6 +32,12 @@ test("a wrong option is an error when the app is made", () => {
     [{ signals: ["SIGFOO"] }, "CLEW_APP_SIGNAL", /SIGFOO/],
     [{ registrar: {} }, "CLEW_APP_REGISTRAR", /register\(\) and deregister\(\)/],
     [{ stopTimeoutMs: "5" }, "CLEW_APP_TIME", /stopTimeoutMs is 5/],
+    [{ servers: "http" }, "CLEW_APP_OPTION", /^option servers is "http"; it must be a list of servers, or a function/],
+    [{ name: 5 }, "CLEW_APP_OPTION", /^option name is 5; it must be a text/],
+    [{ metadata: { weight: 5 } }, "CLEW_APP_OPTION", /^option metadata\["weight"\] is 5; it must be a text/],
+    [{ signals: "SIGTERM" }, "CLEW_APP_OPTION", /^option signals is "SIGTERM"; it must be a list of signals/],
+    [{ signal: new AbortController() }, "CLEW_APP_OPTION", /^option signal is an object; it must be an AbortSignal/],
+    [{ logger: {} }, "CLEW_APP_OPTION", /^option logger is an object; it must be a logger/],
   ];
   for (const [options, code, message] of cases) {
     assert.throws(() => createApp(options as AppOptions), { code, message }, JSON.stringify(options));
