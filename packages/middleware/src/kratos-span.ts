@@ -1,13 +1,13 @@
 import { type Call, type ServiceError, serviceNameHeader } from "@clew/rpc";
 import { type Attributes, type Span, SpanStatusCode } from "@opentelemetry/api";
 import { setAddress } from "./address.ts";
-import { recordError, type SpanWriter } from "./span-writer.ts";
+import { recordError, type SpanWriter, semconvMessageNames } from "./span-writer.ts";
 
 /**
  * Spans as Kratos v3 writes them: the names are those of OpenTelemetry's conventions of 2021, a status code is the number of a
  * Kratos error, and every error is one, whose ever it was.
  */
-export const kratosSpan: SpanWriter = { describe, start, writeSizes, end };
+export const kratosSpan: SpanWriter = { describe, start, writeSizes, end, messageNames: semconvMessageNames };
 
 function describe({ http, operation, transport }: Call): Attributes {
   const attributes: Attributes = { "rpc.system": transport };

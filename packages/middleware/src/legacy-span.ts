@@ -10,7 +10,18 @@ import { recordError, type SpanWriter } from "./span-writer.ts";
  * Spans under the names that OpenTelemetry's instrumentations for Node wrote before HTTP became stable (semantic conventions 1.7), for
  * dashboards and alerts that ask for them. What is an error is what it is by the stable ones.
  */
-export const legacySpan: SpanWriter = { describe, start, writeSizes, end };
+export const legacySpan: SpanWriter = {
+  describe,
+  start,
+  writeSizes,
+  end,
+  messageNames: {
+    event: "message",
+    type: "message.type",
+    id: "message.id",
+    size: "message.uncompressed_size",
+  },
+};
 
 function describe({ http, operation, transport }: Call): Attributes {
   const attributes: Attributes = {};

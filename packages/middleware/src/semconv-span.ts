@@ -36,10 +36,10 @@ import {
   URL_SCHEME,
   USER_AGENT_ORIGINAL,
 } from "./semantic-conventions.ts";
-import { recordError, type SpanWriter } from "./span-writer.ts";
+import { recordError, type SpanWriter, semconvMessageNames } from "./span-writer.ts";
 
 /** Spans by OpenTelemetry's stable semantic conventions for HTTP and RPC. */
-export const semconvSpan: SpanWriter = { describe, start, writeSizes, end };
+export const semconvSpan: SpanWriter = { describe, start, writeSizes, end, messageNames: semconvMessageNames };
 
 /** `GET /v1/books/{id}` for a call over HTTP/JSON, `package.Service/Method` for any other. */
 export function nameBySemconv({ http, operation }: Call): string {

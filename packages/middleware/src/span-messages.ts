@@ -1,17 +1,13 @@
 import { type Call, isStream, type MessageListener, type Reply } from "@clew/rpc";
 import type { Attributes, Span } from "@opentelemetry/api";
 import { sizeOf } from "./message-size.ts";
-import {
-  EVENT_RPC_MESSAGE,
-  RPC_MESSAGE_ID,
-  RPC_MESSAGE_TYPE,
-  RPC_MESSAGE_UNCOMPRESSED_SIZE,
-} from "./semantic-conventions.ts";
+import type { MessageNames } from "./span-writer.ts";
 
 /** What of a call's messages its span tells. */
 export interface SpanMessagesOptions {
   readonly hasEvents: boolean;
   readonly hasSizes: boolean;
+  readonly names: MessageNames;
 }
 
 /** The messages of one call, for its span. */
@@ -22,14 +18,16 @@ export class SpanMessages {
   readonly #call: Call;
   readonly #hasEvents: boolean;
   readonly #hasSizes: boolean;
+  readonly #names: MessageNames;
   readonly #counts = { received: 0, sent: 0 };
 
-  constructor(span: Span, call: Call, { hasEvents, hasSizes }: SpanMessagesOptions) {
+  constructor(span: Span, call: Call, { hasEvents, hasSizes, names }: SpanMessagesOptions) {
     this.#span = span;
     this.#call = call;
     // The events are for streams: of a single message the span itself says all there is.
     this.#hasEvents = hasEvents && call.method.kind !== "unary";
     this.#hasSizes = hasSizes;
+    this.#names = names;
     call.onMessage(this.#pass);
   }
 
@@ -41,18 +39,19 @@ export class SpanMessages {
   readonly #pass: MessageListener = (direction, message) => {
     // What a transport tells after the end was told by the reply.
     if (!this.#span.isRecording()) return;
+    const names = this.#names;
     const attributes: Attributes = {};
-    attributes[RPC_MESSAGE_TYPE] = direction === "sent" ? "SENT" : "RECEIVED";
-    attributes[RPC_MESSAGE_ID] = ++this.#counts[direction];
+    attributes[names.type] = direction === "sent" ? "SENT" : "RECEIVED";
+    attributes[names.id] = ++this.#counts[direction];
     if (this.#hasSizes) {
       const { side, method } = this.#call;
       const isRequest = (direction === "received") === (side === "server");
       const size = sizeOf(isRequest ? method.desc.input : method.desc.output, message);
       if (size !== undefined) {
         this.sizes[direction] = (this.sizes[direction] ?? 0) + size;
-        attributes[RPC_MESSAGE_UNCOMPRESSED_SIZE] = size;
+        attributes[names.size] = size;
       }
     }
-    if (this.#hasEvents) this.#span.addEvent(EVENT_RPC_MESSAGE, attributes);
+    if (this.#hasEvents) this.#span.addEvent(names.event, attributes);
   };
 }

@@ -45,7 +45,7 @@ export interface TracingOptions {
   spanNames?: "operation" | "semconv";
   /** The header of a server's reply that has the trace id, also where that is an error; true for `x-trace-id`. Default: none. */
   traceHeader?: boolean | string;
-  /** Whether each message of a stream is an event of the span: `rpc.message` with type and id. Default: false. */
+  /** Whether each message of a stream is an event of the span: `rpc.message` (by legacy names `message`) with type and id. Default: false. */
   messageEvents?: boolean;
   /**
    * Whether spans and their events tell the size of messages in bytes, as protobuf: each is encoded once more for that. Default: false.
@@ -158,7 +158,7 @@ function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions 
     writer: writers[names],
     nameOf: spanNames === "semconv" ? nameBySemconv : (call) => call.operation,
     traceHeader: header === false ? undefined : header,
-    messages: hasEvents || hasSizes ? { hasEvents, hasSizes } : undefined,
+    messages: hasEvents || hasSizes ? { hasEvents, hasSizes, names: writers[names].messageNames } : undefined,
   };
 }
 
