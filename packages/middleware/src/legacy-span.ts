@@ -4,7 +4,7 @@ import { parseAddress, setAddress } from "./address.ts";
 import { errorTypeOf } from "./outcome.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
 import { forwardedOf, redactQuery } from "./semconv-span.ts";
-import { recordError, type SpanWriter } from "./span-writer.ts";
+import { recordFailure, type SpanWriter } from "./span-writer.ts";
 
 /**
  * Spans under the names that OpenTelemetry's instrumentations for Node wrote before HTTP became stable (semantic conventions 1.7), for
@@ -77,11 +77,7 @@ function end(span: Span, call: Call, code: number, error: ServiceError | undefin
   }
   if (http !== undefined) span.setAttribute("http.status_code", code);
   else span.setAttribute("rpc.grpc.status_code", toGrpcCode(code));
-  if (error !== undefined) {
-    span.setAttribute("clew.code", code);
-    if (error.reason !== "") span.setAttribute("clew.reason", error.reason);
-    recordError(span, error);
-  }
+  if (error !== undefined) recordFailure(span, code, error);
   if (errorTypeOf(call, code, error) === undefined) return;
   span.setStatus({ code: SpanStatusCode.ERROR, ...(error !== undefined && { message: error.message }) });
 }

@@ -36,7 +36,7 @@ import {
   URL_SCHEME,
   USER_AGENT_ORIGINAL,
 } from "./semantic-conventions.ts";
-import { recordError, type SpanWriter, semconvMessageNames } from "./span-writer.ts";
+import { recordFailure, type SpanWriter, semconvMessageNames } from "./span-writer.ts";
 
 /** Spans by OpenTelemetry's stable semantic conventions for HTTP and RPC. */
 export const semconvSpan: SpanWriter = { describe, start, writeSizes, end, messageNames: semconvMessageNames };
@@ -176,11 +176,7 @@ function end(span: Span, call: Call, code: number, error: ServiceError | undefin
   if (call.side === "client") endClient(span, call);
   if (call.http !== undefined) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, code);
   else span.setAttribute(RPC_STATUS_CODE, grpcNames[toGrpcCode(code)] ?? "UNKNOWN");
-  if (error !== undefined) {
-    span.setAttribute("clew.code", code);
-    if (error.reason !== "") span.setAttribute("clew.reason", error.reason);
-    recordError(span, error);
-  }
+  if (error !== undefined) recordFailure(span, code, error);
   const errorType = errorTypeOf(call, code, error);
   if (errorType === undefined) return;
   span.setAttribute(ERROR_TYPE, errorType);

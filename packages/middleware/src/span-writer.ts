@@ -39,3 +39,10 @@ export function recordError(span: Span, error: ServiceError): void {
   const { name, message, stack } = error.cause instanceof Error ? error.cause : error;
   span.recordException({ name, message, ...(stack !== undefined && { stack }) });
 }
+
+/** The error of a call with what only Clew has names for: its code and its reason. */
+export function recordFailure(span: Span, code: number, error: ServiceError): void {
+  span.setAttribute("clew.code", code);
+  if (error.reason !== "") span.setAttribute("clew.reason", error.reason);
+  recordError(span, error);
+}
