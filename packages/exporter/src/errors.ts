@@ -35,10 +35,6 @@ export function compressionUnknown(given: string): Error {
   );
 }
 
-export function threadUnknown(given: unknown): Error {
-  return usageError("CLEW_EXPORTER_THREAD", `thread is ${JSON.stringify(given)}; it must be main or worker`);
-}
-
 export function timeoutInvalid(name: string, given: unknown, unit: string): Error {
   return usageError("CLEW_EXPORTER_TIMEOUT", `${name} is ${String(given)}; it must be a number of ${unit} above 0`);
 }

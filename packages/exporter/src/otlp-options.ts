@@ -7,12 +7,14 @@ import {
   anything,
   aText,
   checkOptions,
+  type OptionCheck,
   type OptionChecks,
+  oneOf,
   optionsWith,
   recordOf,
   wholeNumberFrom,
 } from "@clew/options";
-import { compressionUnknown, endpointInvalid, optionError, protocolUnknown, threadUnknown } from "./errors.ts";
+import { compressionUnknown, endpointInvalid, optionError, protocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs, type Variable } from "./resolve-ms.ts";
 import { type RetryOptions, type RetrySettings, resolveRetryOptions, retryChecks } from "./retry.ts";
 import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
@@ -25,6 +27,8 @@ export type OtlpProtocol = (typeof otlpProtocols)[number];
 
 /** Which thread sends. */
 export type OtlpThread = "main" | "worker";
+
+export const aThread: OptionCheck = oneOf("main", "worker");
 
 /**
  * Where OTLP goes and how. What is not given is read from the environment: OTEL_EXPORTER_OTLP_TRACES_X for traces (and METRICS,
@@ -92,7 +96,7 @@ export const otlpOptionChecks: OptionChecks<OtlpOptions> = {
   tls: optionsWith(tlsChecks),
   retry: optionsWith(retryChecks),
   maxConcurrentExports: wholeNumberFrom(1),
-  thread: anything,
+  thread: aThread,
   logger: aLogger,
   env: anObject,
 };
@@ -105,7 +109,7 @@ const owners: Readonly<Record<OtlpSignal, string>> = {
 
 /**
  * @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_PROTOCOL, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT,
- * CLEW_EXPORTER_CERTIFICATE, CLEW_EXPORTER_THREAD
+ * CLEW_EXPORTER_CERTIFICATE
  */
 export function resolveOtlpOptions(
   signal: OtlpSignal,
@@ -145,15 +149,9 @@ export function resolveOtlpOptions(
     tls: resolveTlsOptions(options.tls, variable),
     retry: resolveRetryOptions(options.retry),
     maxConcurrentExports: options.maxConcurrentExports ?? 4,
-    thread: resolveThread(options.thread),
+    thread: options.thread ?? "main",
     logger: options.logger,
   };
-}
-
-/** @throws CLEW_EXPORTER_THREAD */
-export function resolveThread(given: OtlpThread = "main"): OtlpThread {
-  if (given !== "main" && given !== "worker") throw threadUnknown(given);
-  return given;
 }
 
 /** OpenTelemetry's word for an exporter of this signal and protocol, `otel.component.type`. */

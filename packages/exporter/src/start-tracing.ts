@@ -2,7 +2,6 @@ import type { Logger } from "@clew/log";
 import { tellTelemetry, traceMetrics } from "@clew/metrics";
 import {
   aBoolean,
-  anything,
   aText,
   checkOptions,
   having,
@@ -65,7 +64,7 @@ import { optionError } from "./errors.ts";
 import { FileExporter } from "./file.ts";
 import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
-import { type OtlpThread, resolveThread } from "./otlp-options.ts";
+import { aThread, type OtlpThread } from "./otlp-options.ts";
 import { processOptionChecks } from "./process-options.ts";
 import { SkyWalkingExporter } from "./skywalking.ts";
 import { DynamicConfiguration } from "./skywalking-configuration.ts";
@@ -181,8 +180,7 @@ const optionChecks: OptionChecks<StartTracingOptions> = {
   ...processOptionChecks,
   attributes: kind('an object, such as { "host.name": "a" }', isObject),
   endpoint: aText,
-  // resolveThread looks at it.
-  thread: anything,
+  thread: aThread,
   sampler: having("a sampler such as traceIdRatio(0.1)", "shouldSample"),
   tail: orBoolean(optionsWith(tailChecks)),
   exporter: orListOf(anExporter, listOf("a list of exporters", anExporter)),
@@ -203,11 +201,10 @@ const optionChecks: OptionChecks<StartTracingOptions> = {
  * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first. What became of the
  * spans is told as metrics of the global provider, whenever there is one.
  *
- * @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_THREAD, CLEW_TRACE_OPTION
+ * @throws CLEW_EXPORTER_OPTION, CLEW_TRACE_OPTION
  */
 export function startTracing(options: StartTracingOptions = {}): Tracing {
   checkOptions("startTracing", options, optionChecks, optionError);
-  resolveThread(options.thread);
   const env = options.env ?? process.env;
   const exporters = createExporters(options, env);
   const batches = exporters.map(([, exporter]) => new BatchProcessor(exporter, { env, ...options.batch }));

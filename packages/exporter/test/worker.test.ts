@@ -232,8 +232,8 @@ test("metrics and log lines", async () => {
 
 test("what is no thread is told when the exporter is made", () => {
   assert.throws(() => new OtlpExporter({ env: {}, thread: "both" as "main" }), {
-    code: "CLEW_EXPORTER_THREAD",
-    message: 'thread is "both"; it must be main or worker',
+    code: "CLEW_EXPORTER_OPTION",
+    message: 'option thread is "both"; it must be "main" or "worker"',
   });
 });
 

@@ -59,6 +59,7 @@ test("startTracing", () => {
     [{ exporter: [], signals: "SIGTERM" }, /^option signals is "SIGTERM"; it must be a list of signals, such as/],
     [{ exporter: [], logger: {} }, /^option logger is an object; it must be a logger/],
     [{ exporter: [], skywalking: { backend: "a:1" } }, /^skywalking has no option backend; there are .*backends/],
+    [{ exporter: [], thread: "both" }, /^option thread is "both"; it must be "main" or "worker"$/],
     [{ exporter: [], endpoint: 4318 }, /^option endpoint is 4318; it must be a text$/],
     [{ exporter: [], env: "production" }, /^option env is "production"; it must be an object$/],
     [{ batch: "fast" }, /^the options of batch are "fast"; they must be an object with some of capacity, /],
