@@ -12,7 +12,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { alpnProtocol, ClientSession, ServerSession } from "@clew/http2";
-import { testCertificate } from "./certificate.ts";
+import { testCertificates } from "./certificates.ts";
 import { echo, Recorder } from "./echo.ts";
 import { requestFields } from "./raw-peer.ts";
 
@@ -47,10 +47,10 @@ for (const isTls of [false, true]) {
   test(`node's client calls our server: ${kind}`, async () => {
     const serve = (socket: Socket): unknown => new ServerSession(socket, { accept: echo });
     const server = isTls
-      ? createTlsServer({ ...testCertificate(), ALPNProtocols: [alpnProtocol] }, serve)
+      ? createTlsServer({ ...testCertificates().server, ALPNProtocols: [alpnProtocol] }, serve)
       : createServer(serve);
     const at = await port(server);
-    const session = connectNode(`${isTls ? "https" : "http"}://localhost:${at}`, { ca: testCertificate().cert });
+    const session = connectNode(`${isTls ? "https" : "http"}://localhost:${at}`, { ca: testCertificates().ca });
     const bodies = [0, 1, 100, 16_384, 16_385, 200_000, 3_000_000].map((length) => Buffer.alloc(length, `${length}`));
     const replies = await Promise.all(bodies.map((body) => post(session, body)));
     replies.forEach((reply, i) => {
@@ -64,7 +64,7 @@ for (const isTls of [false, true]) {
   });
 
   test(`our client calls node's server: ${kind}`, async () => {
-    const server = isTls ? createSecureServer(testCertificate()) : createNodeServer();
+    const server = isTls ? createSecureServer(testCertificates().server) : createNodeServer();
     server.on("stream", (stream, _headers) => {
       const parts: Buffer[] = [];
       stream.additionalHeaders({ ":status": 103, link: "</a>" });
@@ -80,7 +80,7 @@ for (const isTls of [false, true]) {
       host: "127.0.0.1",
       port: at,
       servername: "localhost",
-      ca: testCertificate().cert,
+      ca: testCertificates().ca,
       ALPNProtocols: [alpnProtocol],
     };
     const socket = isTls ? connectTls(tls) : connect(at, "127.0.0.1");

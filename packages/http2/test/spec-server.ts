@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { alpnProtocol, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
-import { testCertificate } from "./certificate.ts";
+import { testCertificates } from "./certificates.ts";
 
 const hello = Buffer.from("hello\n");
 
@@ -25,7 +25,7 @@ function serve(socket: Socket): void {
 
 const isTls = process.argv[2] === "tls";
 const server: Server = isTls
-  ? createTlsServer({ ...testCertificate(), ALPNProtocols: [alpnProtocol] }, serve)
+  ? createTlsServer({ ...testCertificates().server, ALPNProtocols: [alpnProtocol] }, serve)
   : createServer({ noDelay: true }, serve);
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();

@@ -11,7 +11,7 @@ import { cors, Server, type ServerOptions } from "@clew/transport";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { launchChromium } from "../../../ui/test/chromium.ts";
-import { testCertificates } from "./certificates.ts";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { Catalog } from "./gen/test/v1/catalog_pb.ts";
 import { echo } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";

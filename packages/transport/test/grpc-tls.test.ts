@@ -7,12 +7,12 @@ import { createServer } from "node:tls";
 import { type Call, service } from "@clew/rpc";
 import { GrpcClient } from "@clew/transport/grpc";
 import * as grpcJs from "@grpc/grpc-js";
+import { createCertificates, testCertificates } from "../../http2/test/certificates.ts";
 import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
-import { createCertificates } from "./grpc-certificates.ts";
 import { collect, connectTo, createEchoClient, echoImplementation, startServer, texts } from "./grpc-echo.ts";
 
-const { ca, server: identity, ann } = createCertificates("server", "ann");
+const { ca, server: identity, client: ann } = testCertificates();
 
 describe("gRPC over TLS", () => {
   it("carries every kind of call", async () => {
@@ -128,7 +128,7 @@ describe("mutual TLS", () => {
     // TLS 1.3 tells a client of its refusal only after it believes to be connected.
     const stranger = createEchoClient(connectTo(server, { tls: { ca } }));
     assert.equal((await failureOf(stranger.unary({}))).code, 503);
-    const { other } = createCertificates("other");
+    const { client: other } = createCertificates();
     const impostor = createEchoClient(connectTo(server, { tls: { ca, ...other } }));
     assert.equal((await failureOf(impostor.unary({}))).code, 503);
     assert.equal(calls.length, 1);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { GrpcServer, Server } from "@clew/transport";
 import { HttpServer } from "@clew/transport/http";
-import { testCertificates } from "./certificates.ts";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { echo } from "./http-shelves.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clew-listen-"));

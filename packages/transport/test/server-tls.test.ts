@@ -10,8 +10,8 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "n
 import { type Call, createServiceClient, type Middleware, ServiceError } from "@clew/rpc";
 import { HttpServer } from "@clew/transport";
 import { GrpcClient } from "@clew/transport/grpc";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { until } from "../../http2/test/until.ts";
-import { testCertificates } from "./certificates.ts";
 import { failureOf } from "./failure-of.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { collect, texts } from "./grpc-echo.ts";

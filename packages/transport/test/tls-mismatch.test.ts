@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ServiceError, service } from "@clew/rpc";
 import { type ClientOptions, createClient, Server } from "@clew/transport";
-import { testCertificates } from "./certificates.ts";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { patientMs } from "./patient-ms.ts";
 

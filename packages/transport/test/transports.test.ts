@@ -22,7 +22,7 @@ import { ConnectClient } from "@clew/transport/connect";
 import { GrpcClient } from "@clew/transport/grpc";
 import { GrpcWebClient } from "@clew/transport/grpc-web";
 import { HttpClient } from "@clew/transport/http";
-import { testCertificates } from "./certificates.ts";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { testTransport } from "./transport.contract.ts";
 import type { Ends, ServerInit } from "./transport-under-test.ts";
 
