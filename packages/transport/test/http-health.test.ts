@@ -91,12 +91,13 @@ test("is not ready while a service is not, nor while it drains", async () => {
   });
 });
 
-test("a server that drains is not ready, and answers until it stops", async () => {
+test("a server that drains is not ready, and answers until it stops", async (t) => {
   for (const server of [
     new HttpServer({ address: "127.0.0.1:0", services: [echo()], health: true }),
     new Server({ address: "127.0.0.1:0", services: [echo()], health: true }),
   ]) {
     await server.start();
+    t.after(() => server.stop(AbortSignal.abort()));
     const url = server.endpoint().origin;
     assert.equal((await fetch(`${url}/readyz`)).status, 200);
     server.drain();
@@ -106,14 +107,16 @@ test("a server that drains is not ready, and answers until it stops", async () =
   }
   const grpc = new GrpcServer({ address: "127.0.0.1:0", services: [echo()] });
   await grpc.start();
+  t.after(() => grpc.stop(AbortSignal.abort()));
   const client = createClient(Health, { endpoint: grpc.endpoint(), timeoutMs: patientMs });
+  t.after(() => client[Symbol.asyncDispose]());
   grpc.drain();
   assert.equal((await client.check({})).status, Status.NOT_SERVING);
   await client[Symbol.asyncDispose]();
   await grpc.stop(AbortSignal.timeout(patientMs));
 });
 
-test("a request that came before the drain is told of it", async () => {
+test("a request that came before the drain is told of it", async (t) => {
   let ask: () => void = () => {};
   const asked = new Promise<boolean>((resolve) => (ask = () => resolve(true)));
   const began = Promise.withResolvers<void>();
@@ -129,6 +132,7 @@ test("a request that came before the drain is told of it", async () => {
     },
   });
   await server.start();
+  t.after(() => server.stop(AbortSignal.abort()));
   const answer = askHttp2(connectHttp2(server.endpoint()), { ":path": "/readyz" });
   await began.promise;
   const stopped = server.stop(AbortSignal.timeout(patientMs));
@@ -137,38 +141,38 @@ test("a request that came before the drain is told of it", async () => {
   await stopped;
 });
 
-test("is not ready before its start", async () => {
+test("is not ready before its start", async (t) => {
   const listener = createServer();
   const server = new HttpServer({ listener, address: "127.0.0.1:0", health: true });
   assert.equal(server.health.isStarted, false);
   await server.start();
+  t.after(() => server.stop(AbortSignal.abort()));
   assert.equal(server.health.isStarted, true);
-  await server.stop(AbortSignal.abort());
 });
 
-test("on a server of all protocols, gRPC and HTTP tell the same", async () => {
+test("on a server of all protocols, gRPC and HTTP tell the same", async (t) => {
   const server = new Server({ address: "127.0.0.1:0", services: [echo()], health: { ready: "/ready" } });
   await server.start();
+  t.after(() => server.stop(AbortSignal.abort()));
   const client = createClient(Health, { endpoint: server.endpoints()[1]!.href, timeoutMs: patientMs });
+  t.after(() => client[Symbol.asyncDispose]());
   const url = new URL("/ready", server.endpoint()).href;
   assert.deepEqual([(await client.check({})).status, (await ask(url)).status], [Status.SERVING, 200]);
   server.health.setStatus("test.v1.Echo", "NOT_SERVING");
   const { status } = await client.check({ service: "test.v1.Echo" });
   assert.deepEqual([status, (await ask(url)).status], [Status.NOT_SERVING, 503]);
-  await client[Symbol.asyncDispose]();
-  await server.stop(AbortSignal.abort());
 });
 
-test("a server of all protocols has neither when it shall have none, and only gRPC's when nothing is said", async () => {
+test("a server of all protocols has neither when it shall have none, and only gRPC's when nothing is said", async (t) => {
   for (const health of [false, undefined]) {
     const server = new Server({ address: "127.0.0.1:0", ...(health === undefined ? {} : { health }) });
     await server.start();
+    t.after(() => server.stop(AbortSignal.abort()));
     assert.equal((await fetch(new URL("/healthz", server.endpoint()))).status, 404);
     const client = createClient(Health, { endpoint: server.endpoints()[1]!.href, timeoutMs: patientMs });
+    t.after(() => client[Symbol.asyncDispose]());
     if (health === false) await assert.rejects(client.check({}), { code: 501 });
     else assert.equal((await client.check({})).status, Status.SERVING);
-    await client[Symbol.asyncDispose]();
-    await server.stop(AbortSignal.abort());
   }
 });
 
