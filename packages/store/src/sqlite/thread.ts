@@ -26,14 +26,14 @@ export class Thread {
     // What the process preloads (an agent, a loader) has no business in here, and that node:sqlite is young is known.
     const execArgv = ["--disable-warning=ExperimentalWarning"];
     this.#worker = new Worker(file, { name: `clew-${name}`, execArgv });
-    // It keeps the process running only while somebody waits for an answer.
-    this.#worker.unref();
     this.#worker.on("message", (answer: Answer) => {
       if (answer.id === 0) notice(answer.value as never);
       else this.#settle(answer);
     });
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error(`the ${name} has ended`)));
+    // It keeps the process running only while somebody waits for an answer. At last: listening to it does so too.
+    this.#worker.unref();
   }
 
   /** Asks for a method of the thread's object. Rejects with what it threw, or when the thread has ended. */
