@@ -1,10 +1,11 @@
 import { createLogger, type Logger } from "@clew/log";
+import { aFunction, checkOptions, numberFrom, type OptionChecks, pickOptions } from "@clew/options";
 import { type Call, type Client, type Handler, type Method, type Reply, ServiceError, watchReply } from "@clew/rpc";
-import { clientClosed, nodeNotFound, nodeUnusable, optionInvalid } from "./errors.ts";
+import { clientClosed, nodeNotFound, nodeUnusable, optionError } from "./errors.ts";
 import { createNode, type Node } from "./node.ts";
 import { isNodeFailure } from "./outcome.ts";
-import { Resolver, type ResolverOptions } from "./resolver.ts";
-import { type PickedNode, Selector, type SelectorOptions } from "./selector.ts";
+import { Resolver, type ResolverOptions, resolverChecks } from "./resolver.ts";
+import { type PickedNode, Selector, type SelectorOptions, selectorChecks } from "./selector.ts";
 
 /** How a client finds its nodes and chooses among them. */
 export interface BalancingOptions extends Omit<ResolverOptions, "target">, SelectorOptions {
@@ -24,6 +25,21 @@ export interface BalancedClientOptions extends BalancingOptions {
    */
   connect: (endpoint: URL, node: Node) => Client;
 }
+
+const { target, ...ofResolver } = resolverChecks;
+
+/** The one rule for the options of balancing, which belong to those of a client too. */
+export const balancingChecks: OptionChecks<BalancingOptions> = {
+  ...ofResolver,
+  ...selectorChecks,
+  readyTimeoutMs: numberFrom(0),
+};
+
+const balancedClientChecks: OptionChecks<BalancedClientOptions> = {
+  target,
+  connect: aFunction,
+  ...balancingChecks,
+};
 
 /**
  * A client of all nodes behind a target: it picks one for each call, keeps one client for each node, and closes that of a node
@@ -48,13 +64,15 @@ export class BalancedClient implements Client {
 
   /** @throws CLEW_REGISTRY_TARGET, CLEW_REGISTRY_DISCOVERY, CLEW_REGISTRY_OPTION */
   constructor(options: BalancedClientOptions) {
+    checkOptions("BalancedClient", options, balancedClientChecks, optionError);
     const { readyTimeoutMs = 1_000, logger = createLogger({ name: "registry" }) } = options;
-    if (!(readyTimeoutMs >= 0)) throw optionInvalid("readyTimeoutMs", readyTimeoutMs, "a number of milliseconds");
     this.#connect = options.connect;
     this.#readyTimeoutMs = readyTimeoutMs;
     this.#logger = logger;
-    this.#selector = new Selector({ ...options, ejection: toEjection(options, logger) });
-    this.#resolver = new Resolver({ ...options, logger }, (nodes) => this.#update(nodes));
+    const forSelector = pickOptions<BalancedClientOptions, SelectorOptions>(options, selectorChecks);
+    const forResolver = pickOptions<BalancedClientOptions, ResolverOptions>(options, resolverChecks);
+    this.#selector = new Selector({ ...forSelector, ejection: toEjection(options, logger) });
+    this.#resolver = new Resolver({ ...forResolver, logger }, (nodes) => this.#update(nodes));
     this.transport = this.#resolver.transport;
   }
 

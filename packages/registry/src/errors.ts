@@ -1,3 +1,4 @@
+import type { OptionError } from "@clew/options";
 import { ServiceError } from "@clew/rpc";
 
 /** What a developer did wrong, found when a registry or a client is put together, or what a registry holds that is none. */
@@ -26,9 +27,7 @@ export function discoveryMissing(target: string): Error {
   );
 }
 
-export function optionInvalid(option: string, given: unknown, works: string): Error {
-  return usageError("CLEW_REGISTRY_OPTION", `option ${option} is ${describe(given)}; it must be ${works}`);
-}
+export const optionError: OptionError = (message) => usageError("CLEW_REGISTRY_OPTION", message);
 
 export function watchReadTwice(name: string): Error {
   return usageError("CLEW_REGISTRY_WATCH", `a watch of "${name}" has one reader; start a watch for each`);

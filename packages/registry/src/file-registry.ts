@@ -3,8 +3,9 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { createLogger, type Logger } from "@clew/log";
+import { aLogger, aNumber, checkOptions, kind, millisecondsFrom, type OptionChecks } from "@clew/options";
 import type { Discovery } from "./discovery.ts";
-import { nameInvalid, optionInvalid } from "./errors.ts";
+import { nameInvalid, optionError } from "./errors.ts";
 import { formatInstance, type Instance, parseInstance } from "./instance.ts";
 import { ListWatch } from "./list-watch.ts";
 import type { Registrar } from "./registrar.ts";
@@ -24,20 +25,23 @@ export interface FileRegistryOptions {
 
 type ResolvedFileRegistryOptions = Required<FileRegistryOptions>;
 
+const optionChecks: OptionChecks<FileRegistryOptions> = {
+  folder: kind("the path of a folder", (given) => typeof given === "string" && given !== ""),
+  heartbeatMs: millisecondsFrom(1),
+  ttlMs: aNumber,
+  checkMs: millisecondsFrom(1),
+  logger: aLogger,
+};
+
 function resolveFileRegistryOptions(options: FileRegistryOptions): ResolvedFileRegistryOptions {
+  checkOptions("FileRegistry", options, optionChecks, optionError);
   const { folder = join(homedir(), ".clew", "registry"), heartbeatMs = 2_000, checkMs = 500 } = options;
   const ttlMs = options.ttlMs ?? 3 * heartbeatMs;
-  if (folder === "") throw optionInvalid("folder", folder, "the path of a folder");
-  checkTime("heartbeatMs", heartbeatMs);
-  checkTime("checkMs", checkMs);
-  if (!(ttlMs > heartbeatMs))
-    throw optionInvalid("ttlMs", ttlMs, `more milliseconds than heartbeatMs (${heartbeatMs})`);
+  if (!(ttlMs > heartbeatMs)) {
+    throw optionError(`option ttlMs is ${ttlMs}; it must be more milliseconds than heartbeatMs (${heartbeatMs})`);
+  }
   const logger = options.logger ?? createLogger({ name: "registry" });
   return { folder: resolve(folder), heartbeatMs, ttlMs, checkMs, logger };
-}
-
-function checkTime(option: string, timeMs: number): void {
-  if (!(timeMs >= 1 && timeMs < 2 ** 31)) throw optionInvalid(option, timeMs, "a number of milliseconds from 1");
 }
 
 /** Who keeps an instance's file alive; beside the instance's own keys, which a reader that does not know it leaves alone. */

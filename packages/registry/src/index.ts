@@ -16,6 +16,7 @@ export type { Registrar } from "./registrar.ts";
 
 // For library authors.
 
+export { balancingChecks } from "./balanced-client.ts";
 export type { Balancer, Choice } from "./balancer/balancer.ts";
 export type { Lookup } from "./dns-watch.ts";
 export { areSameInstances, formatInstance, isSameInstance } from "./instance.ts";

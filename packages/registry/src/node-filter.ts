@@ -1,5 +1,6 @@
+import { aText, checkOptions, numberFrom, type OptionChecks } from "@clew/options";
 import type { Call } from "@clew/rpc";
-import { optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import type { Node } from "./node.ts";
 
 /** Says which of the nodes a call may go to; none is an answer too. It must not change the list. */
@@ -25,11 +26,20 @@ export interface ZoneOptions {
   minPercent?: number;
 }
 
-/** Nodes of the own zone while there are enough of them that are well, all nodes otherwise. */
+const zoneChecks: OptionChecks<ZoneOptions> = {
+  label: aText,
+  minNodes: numberFrom(1),
+  minPercent: numberFrom(0, 100),
+};
+
+/**
+ * Nodes of the own zone while there are enough of them that are well, all nodes otherwise.
+ *
+ * @throws CLEW_REGISTRY_OPTION
+ */
 export function preferZone(zone: string, options: ZoneOptions = {}): NodeFilter {
+  checkOptions("preferZone", options, zoneChecks, optionError);
   const { label = "zone", minNodes = 1, minPercent = 0 } = options;
-  if (!(minNodes >= 1)) throw optionInvalid("minNodes", minNodes, "a number from 1");
-  if (!(minPercent >= 0 && minPercent <= 100)) throw optionInvalid("minPercent", minPercent, "a number from 0 to 100");
   return (nodes) => {
     const near = nodes.filter(({ metadata }) => metadata[label] === zone);
     return near.length >= minNodes && near.length * 100 >= nodes.length * minPercent ? near : nodes;

@@ -5,6 +5,7 @@ import { nodesOf } from "../test/fakes.ts";
 import type { Node } from "./node.ts";
 import type { Outcome } from "./outcome.ts";
 import { OutlierEjection, type OutlierEjectionOptions } from "./outlier-ejection.ts";
+import { Selector } from "./selector.ts";
 
 const failed: Outcome = { error: new ServiceError(503, "UNAVAILABLE", "") };
 const refused: Outcome = { error: new ServiceError(403, "FORBIDDEN", "") };
@@ -173,9 +174,9 @@ test("options that cannot work are refused, each by its name", () => {
     successRateMinNodes: 0,
     successRateMinCalls: 0,
   })) {
-    assert.throws(() => new OutlierEjection({ [option]: value }), {
+    assert.throws(() => new Selector({ ejection: { [option]: value } }), {
       code: "CLEW_REGISTRY_OPTION",
-      message: new RegExp(`^option ${option} is ${value}`),
+      message: new RegExp(`^option ejection.${option} is ${value}`),
     });
   }
 });

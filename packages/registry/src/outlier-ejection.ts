@@ -1,4 +1,4 @@
-import { optionInvalid } from "./errors.ts";
+import { aFunction, numberFrom, type OptionChecks } from "@clew/options";
 import type { Node } from "./node.ts";
 import { isNodeFailure, type Outcome } from "./outcome.ts";
 
@@ -25,8 +25,21 @@ export interface OutlierEjectionOptions {
 
 type ResolvedOutlierEjectionOptions = Required<OutlierEjectionOptions>;
 
+/** The one rule for its options, which belong to those of a selector. */
+export const ejectionChecks: OptionChecks<OutlierEjectionOptions> = {
+  consecutiveFailures: numberFrom(0),
+  intervalMs: numberFrom(1),
+  baseEjectionMs: numberFrom(1),
+  maxEjectionMs: numberFrom(1),
+  maxEjectionPercent: numberFrom(0, 100),
+  successRateDeviations: numberFrom(0),
+  successRateMinNodes: numberFrom(1),
+  successRateMinCalls: numberFrom(1),
+  onEject: aFunction,
+};
+
 function resolveOutlierEjectionOptions(options: OutlierEjectionOptions): ResolvedOutlierEjectionOptions {
-  const resolved: ResolvedOutlierEjectionOptions = {
+  return {
     consecutiveFailures: options.consecutiveFailures ?? 5,
     intervalMs: options.intervalMs ?? 10_000,
     baseEjectionMs: options.baseEjectionMs ?? 30_000,
@@ -37,20 +50,6 @@ function resolveOutlierEjectionOptions(options: OutlierEjectionOptions): Resolve
     successRateMinCalls: options.successRateMinCalls ?? 100,
     onEject: options.onEject ?? (() => {}),
   };
-  const { maxEjectionPercent } = resolved;
-  for (const option of ["intervalMs", "baseEjectionMs", "maxEjectionMs"] as const) {
-    if (!(resolved[option] >= 1)) throw optionInvalid(option, resolved[option], "a number of milliseconds from 1");
-  }
-  for (const option of ["consecutiveFailures", "successRateDeviations"] as const) {
-    if (!(resolved[option] >= 0)) throw optionInvalid(option, resolved[option], "a number, or 0 for never");
-  }
-  for (const option of ["successRateMinNodes", "successRateMinCalls"] as const) {
-    if (!(resolved[option] >= 1)) throw optionInvalid(option, resolved[option], "a number from 1");
-  }
-  if (!(maxEjectionPercent >= 0 && maxEjectionPercent <= 100)) {
-    throw optionInvalid("maxEjectionPercent", maxEjectionPercent, "a number from 0 to 100");
-  }
-  return resolved;
 }
 
 interface Health {
@@ -82,7 +81,6 @@ export class OutlierEjection {
   #nextReturn = Number.POSITIVE_INFINITY;
   #intervalEnd: number;
 
-  /** @throws CLEW_REGISTRY_OPTION */
   constructor(options: OutlierEjectionOptions = {}, now: () => number = () => performance.now()) {
     this.#options = resolveOutlierEjectionOptions(options);
     this.#now = now;

@@ -1,10 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { Context, run } from "@clew/context";
 import { createLogger, type Logger } from "@clew/log";
+import {
+  aFunction,
+  aLogger,
+  aText,
+  checkOptions,
+  having,
+  millisecondsFrom,
+  type OptionChecks,
+  wholeNumberFrom,
+} from "@clew/options";
 import { backoffMs } from "./backoff.ts";
 import type { Discovery } from "./discovery.ts";
 import { type Lookup, systemLookup, watchDns } from "./dns-watch.ts";
-import { discoveryMissing, optionInvalid } from "./errors.ts";
+import { discoveryMissing, optionError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { createNode, isSameNode, type Node } from "./node.ts";
 import { type Sleep, systemSleep } from "./sleep.ts";
@@ -37,12 +47,23 @@ type ResolvedResolverOptions = Required<Omit<ResolverOptions, "discovery">> & {
   readonly discovery: Discovery | undefined;
 };
 
+export const resolverChecks: OptionChecks<ResolverOptions> = {
+  target: aText,
+  discovery: having("a registry", "list", "watch"),
+  subset: wholeNumberFrom(0),
+  clientId: aText,
+  dnsRefreshMs: millisecondsFrom(1),
+  logger: aLogger,
+  lookup: aFunction,
+  random: aFunction,
+  sleep: aFunction,
+};
+
 function resolveResolverOptions(options: ResolverOptions): ResolvedResolverOptions {
+  checkOptions("Resolver", options, resolverChecks, optionError);
   const { target, discovery, subset = 25, dnsRefreshMs = 10_000 } = options;
   const parsed = parseTarget(target);
   if (parsed.kind === "discovery" && discovery === undefined) throw discoveryMissing(target);
-  if (!Number.isInteger(subset) || subset < 0) throw optionInvalid("subset", subset, "a whole number, or 0 for all");
-  if (!(dnsRefreshMs >= 1)) throw optionInvalid("dnsRefreshMs", dnsRefreshMs, "a number of milliseconds from 1");
   return {
     target,
     parsed,

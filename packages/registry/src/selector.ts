@@ -1,11 +1,12 @@
+import { aFunction, checkOptions, having, listOf, type OptionChecks, optionsWith } from "@clew/options";
 import type { Call } from "@clew/rpc";
 import type { Balancer } from "./balancer/balancer.ts";
 import { wrr } from "./balancer/wrr.ts";
-import { noAvailableNode, optionInvalid } from "./errors.ts";
+import { noAvailableNode, optionError } from "./errors.ts";
 import type { Node } from "./node.ts";
 import type { NodeFilter } from "./node-filter.ts";
 import type { Outcome } from "./outcome.ts";
-import { OutlierEjection, type OutlierEjectionOptions } from "./outlier-ejection.ts";
+import { ejectionChecks, OutlierEjection, type OutlierEjectionOptions } from "./outlier-ejection.ts";
 
 export interface SelectorOptions {
   /** The strategy. It belongs to this selector alone. Default: wrr(). */
@@ -17,6 +18,15 @@ export interface SelectorOptions {
   /** Milliseconds on a clock that only goes forward. Default: performance.now. */
   now?: () => number;
 }
+
+const ejection = optionsWith(ejectionChecks);
+
+export const selectorChecks: OptionChecks<SelectorOptions> = {
+  balancer: having("a balancer, as wrr() makes one", "pick"),
+  filters: listOf("a list of filters", aFunction),
+  ejection: (name, given) => (given === false ? undefined : ejection(name, given)),
+  now: aFunction,
+};
 
 /** The node for a call, and what to tell when the call is over; once. */
 export interface PickedNode {
@@ -38,15 +48,9 @@ export class Selector {
 
   /** @throws CLEW_REGISTRY_OPTION */
   constructor(options: SelectorOptions = {}) {
+    checkOptions("Selector", options, selectorChecks, optionError);
     this.#balancer = options.balancer ?? wrr();
-    if (typeof this.#balancer.pick !== "function") {
-      throw optionInvalid("balancer", options.balancer, "a balancer, as wrr() makes one");
-    }
     this.#filters = options.filters ?? [];
-    for (const [index, filter] of this.#filters.entries()) {
-      if (typeof filter !== "function")
-        throw optionInvalid(`filters[${index}]`, filter, "a function, as byVersion() makes one");
-    }
     this.#ejection = options.ejection === false ? undefined : new OutlierEjection(options.ejection, options.now);
   }
 

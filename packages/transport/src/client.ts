@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { checkOptionNames } from "@clew/options";
-import { BalancedClient, type BalancingOptions, isResolvable } from "@clew/registry";
+import { checkOptionNames, pickOptions } from "@clew/options";
+import { BalancedClient, type BalancingOptions, balancingChecks, isResolvable } from "@clew/registry";
 import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
 import { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
 import { optionElsewhere, optionError, optionInvalid, schemeUnknown } from "./errors.ts";
@@ -121,7 +121,7 @@ function openClient(options: ClientOptions): Client {
   const text = String(endpoint);
   if (isResolvable(text)) {
     return new BalancedClient({
-      ...options,
+      ...pickOptions<ClientOptions, BalancingOptions>(options, balancingChecks),
       target: options.protocol === undefined || text.includes("?") ? text : `${text}?scheme=http`,
       connect: (found) => openClient({ ...options, endpoint: found }),
     });

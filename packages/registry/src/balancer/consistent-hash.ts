@@ -1,5 +1,6 @@
+import { aFunction, checkOptions, checkValue, kind, type OptionChecks } from "@clew/options";
 import type { Call } from "@clew/rpc";
-import { optionInvalid } from "../errors.ts";
+import { optionError } from "../errors.ts";
 import { fnv1a32, mix32 } from "../hash.ts";
 import type { Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
@@ -11,6 +12,10 @@ export interface ConsistentHashOptions {
   random?: () => number;
 }
 
+const aKey = kind("a function of the call", (given) => typeof given === "function");
+
+const optionChecks: OptionChecks<ConsistentHashOptions> = { key: aKey, random: aFunction };
+
 /**
  * Calls with the same key go to the same node, for caches and state that a node keeps. When nodes come and go, only the keys of
  * those move; a node of twice the weight has twice the keys.
@@ -21,7 +26,8 @@ export interface ConsistentHashOptions {
  * @throws CLEW_REGISTRY_OPTION
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
-  if (typeof options.key !== "function") throw optionInvalid("key", options.key, "a function of the call");
+  checkOptions("consistentHash", options, optionChecks, optionError);
+  checkValue("key", options.key, aKey, optionError);
   return new ConsistentHash(options.key, options.random ?? Math.random);
 }
 

@@ -1,3 +1,5 @@
+import { aFunction, checkOptions } from "@clew/options";
+import { optionError } from "../errors.ts";
 import { defaultWeight, type Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 
@@ -9,8 +11,11 @@ export interface LeastRequestOptions {
 /**
  * The node with the fewest of this client's calls on their way, for its weight: a node of weight 200 may have twice as many as
  * one of 100. Good where calls differ much in how long they take.
+ *
+ * @throws CLEW_REGISTRY_OPTION
  */
 export function leastRequest(options: LeastRequestOptions = {}): Balancer {
+  checkOptions("leastRequest", options, { random: aFunction }, optionError);
   return new LeastRequest(options.random ?? Math.random);
 }
 

@@ -1,4 +1,5 @@
-import { optionInvalid } from "../errors.ts";
+import { aFunction, checkOptions, numberFrom, type OptionChecks } from "@clew/options";
+import { optionError } from "../errors.ts";
 import { defaultWeight, type Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 import { EwmaLoad } from "./ewma-load.ts";
@@ -15,6 +16,8 @@ export interface P2cOptions {
   now?: () => number;
 }
 
+const optionChecks: OptionChecks<P2cOptions> = { slowStartMs: numberFrom(0), random: aFunction, now: aFunction };
+
 /** A node that lost every comparison for this long, in milliseconds, is picked all the same: it may be well again. */
 const forcePickMs = 3_000;
 /** The share that a slow start begins with. */
@@ -23,10 +26,12 @@ const leastShare = 0.1;
 /**
  * The power of two choices: of two nodes taken at random, the one that does better, by latency, success and calls on their way
  * (see {@link EwmaLoad}), times its own weight. What is known of a node lasts as long as the node does.
+ *
+ * @throws CLEW_REGISTRY_OPTION
  */
 export function p2c(options: P2cOptions = {}): Balancer {
+  checkOptions("p2c", options, optionChecks, optionError);
   const { slowStartMs = 10_000, random = Math.random, now = () => performance.now() } = options;
-  if (!(slowStartMs >= 0)) throw optionInvalid("slowStartMs", slowStartMs, "a number of milliseconds, or 0 for none");
   return new PowerOfTwoChoices(slowStartMs, random, now);
 }
 

@@ -1,3 +1,5 @@
+import { aFunction, checkOptions } from "@clew/options";
+import { optionError } from "../errors.ts";
 import type { Balancer } from "./balancer.ts";
 
 export interface RandomOptions {
@@ -5,8 +7,13 @@ export interface RandomOptions {
   random?: () => number;
 }
 
-/** Each node as likely as any other, whatever its weight. */
+/**
+ * Each node as likely as any other, whatever its weight.
+ *
+ * @throws CLEW_REGISTRY_OPTION
+ */
 export function random(options: RandomOptions = {}): Balancer {
+  checkOptions("random", options, { random: aFunction }, optionError);
   const { random: next = Math.random } = options;
   return { pick: (candidates) => ({ node: candidates[Math.floor(next() * candidates.length)]! }) };
 }

@@ -1,3 +1,5 @@
+import { aFunction, checkOptions } from "@clew/options";
+import { optionError } from "../errors.ts";
 import type { Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 
@@ -15,8 +17,11 @@ interface Turn {
  * give a a b a c a a.
  *
  * At each pick every candidate's turn grows by its weight; the one furthest ahead is taken and goes back by the sum of all.
+ *
+ * @throws CLEW_REGISTRY_OPTION
  */
 export function wrr(options: WrrOptions = {}): Balancer {
+  checkOptions("wrr", options, { random: aFunction }, optionError);
   return new WeightedRoundRobin(options.random ?? Math.random);
 }
 
