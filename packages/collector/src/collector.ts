@@ -57,8 +57,8 @@ type ResolvedOptions = Required<Omit<CollectorOptions, OptionalAddress>> & {
   readonly [K in OptionalAddress]: string | undefined;
 };
 
-const MIB = 1024 * 1024;
-const DAY_MS = 24 * 60 * 60 * 1000;
+const mebibyte = 1024 * 1024;
+const dayMs = 24 * 60 * 60 * 1000;
 
 const optionChecks: OptionChecks<CollectorOptions> = {
   address: aText,
@@ -68,7 +68,7 @@ const optionChecks: OptionChecks<CollectorOptions> = {
   skywalkingHttpAddress: aText,
   zipkinAddress: aText,
   data: kind("the path of a file", (given) => typeof given === "string" && given !== ""),
-  maxBytes: numberFrom(MIB),
+  maxBytes: numberFrom(mebibyte),
   maxAgeMs: numberFrom(1),
   maxWaitingBytes: numberFrom(1),
   bodyLimitBytes: numberFrom(1),
@@ -91,10 +91,10 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
     skywalkingHttpAddress: undefined,
     zipkinAddress: undefined,
     data: ".data/traces.db",
-    maxBytes: 512 * MIB,
-    maxAgeMs: 7 * DAY_MS,
-    maxWaitingBytes: 64 * MIB,
-    bodyLimitBytes: 64 * MIB,
+    maxBytes: 512 * mebibyte,
+    maxAgeMs: 7 * dayMs,
+    maxWaitingBytes: 64 * mebibyte,
+    bodyLimitBytes: 64 * mebibyte,
     allowedHosts: [],
     logger: silentLogger,
     now: Date.now,

@@ -6,7 +6,7 @@ import { type Route, staticFiles } from "@clew/transport/http";
 const builtFolder: URL = new URL("../ui/", import.meta.url);
 
 // Scripts and styles from here alone and nothing inline: text of a span can never run.
-const SECURITY_POLICY =
+const securityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -17,7 +17,7 @@ export function uiFileRoutes(folder: URL = builtFolder): Route[] {
   const files = staticFiles({
     root: folder,
     cacheControl: (path) => (path.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache"),
-    headers: { "content-security-policy": SECURITY_POLICY, "referrer-policy": "no-referrer" },
+    headers: { "content-security-policy": securityPolicy, "referrer-policy": "no-referrer" },
   });
   const page: Route = {
     verb: "GET",

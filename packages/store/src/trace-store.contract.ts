@@ -11,14 +11,14 @@ export interface TestSpan {
   service?: string;
   name?: string;
   kind?: number;
-  /** Milliseconds after {@link EPOCH_MS}. */
+  /** Milliseconds after {@link epochMs}. */
   at?: number;
   ms?: number;
   isError?: boolean;
   attributes?: Record<string, string>;
 }
 
-export const EPOCH_MS = 1_700_000_000_000;
+export const epochMs = 1_700_000_000_000;
 
 export const traceIdOf = (trace: number): string => trace.toString(16).padStart(32, "0");
 export const spanIdOf = (span: number): string => span.toString(16).padStart(16, "0");
@@ -28,7 +28,7 @@ export function batchOf(...spans: TestSpan[]): RawBatch {
   const services = Map.groupBy(spans, (span) => span.service ?? "user");
   const attributesOf = (record: Record<string, string>): object[] =>
     Object.entries(record).map(([key, stringValue]) => ({ key, value: { stringValue } }));
-  const nanos = (ms: number): string => `${BigInt(Math.round((EPOCH_MS + ms) * 1000)) * 1000n}`;
+  const nanos = (ms: number): string => `${BigInt(Math.round((epochMs + ms) * 1000)) * 1000n}`;
   const resourceSpans = [...services].map(([service, own]) => ({
     resource: { attributes: attributesOf({ "service.name": service, "host.name": `${service}-host` }) },
     scopeSpans: [
@@ -118,7 +118,7 @@ export function testTraceStore(
           rootService: "user",
           rootOperation: "/user.v1.User/ListMessages",
           path: "GET /v1/users/1/messages",
-          startMs: EPOCH_MS,
+          startMs: epochMs,
           durationMs: 52,
           spanCount: 3,
           errorCount: 1,
@@ -137,7 +137,7 @@ export function testTraceStore(
     ]);
     assert.equal((await store.operations()).length, 3);
     const { spans, traces, oldestMs } = await store.stats();
-    assert.deepEqual({ spans, traces, oldestMs }, { spans: 3, traces: 1, oldestMs: EPOCH_MS });
+    assert.deepEqual({ spans, traces, oldestMs }, { spans: 3, traces: 1, oldestMs: epochMs });
   });
 
   check("joins late spans to their trace, the root last", async (store) => {
@@ -151,7 +151,7 @@ export function testTraceStore(
     await store.ingest(batchOf({ trace: 1, id: 1, service: "user", name: "root", at: 16, ms: 100 }));
     const [whole] = (await store.search({})).summaries;
     assert.deepEqual(
-      [whole!.complete, whole!.rootOperation, whole!.startMs - EPOCH_MS, whole!.durationMs, whole!.spanCount],
+      [whole!.complete, whole!.rootOperation, whole!.startMs - epochMs, whole!.durationMs, whole!.spanCount],
       [true, "root", 15, 101, 3],
     );
     assert.deepEqual((await store.skeleton(traceIdOf(1)))!.spans.parent, [1, -1, 0]);
@@ -211,7 +211,7 @@ export function testTraceStore(
       flags: 0,
       name: "query",
       kind: 3,
-      startUs: EPOCH_MS * 1000,
+      startUs: epochMs * 1000,
       durationUs: 1000,
       status: { code: 2, message: "no" },
       attributes: [{ key: "a", type: "string", value: "b" }],
@@ -255,7 +255,7 @@ export function testTraceStore(
       ),
     );
     const { services, operations, spans, ...rest } = (await store.skeleton(traceIdOf(1)))!;
-    assert.deepEqual(rest, { traceId: traceIdOf(1), startMs: EPOCH_MS, durationMs: 10 });
+    assert.deepEqual(rest, { traceId: traceIdOf(1), startMs: epochMs, durationMs: 10 });
     assert.deepEqual(
       {
         ...spans,
@@ -293,7 +293,7 @@ export function testTraceStore(
       [{ hasError: true }, [3]],
       [{ minDurationUs: 20_000 }, [3, 2]],
       [{ minDurationUs: 10_000, maxDurationUs: 20_000 }, [2, 1]],
-      [{ start: { fromUs: (EPOCH_MS + 100) * 1000, toUs: (EPOCH_MS + 200) * 1000 } }, [2, 1]],
+      [{ start: { fromUs: (epochMs + 100) * 1000, toUs: (epochMs + 200) * 1000 } }, [2, 1]],
       [{ spanMaxUs: 5000 }, [1]],
       [{ service: "user", spanMaxUs: 5000 }, []],
       [{ spanMinUs: 30_000 }, [3]],
@@ -360,7 +360,7 @@ export function testTraceStore(
         { trace: 2, id: 2, parent: 1, service: "later", at: 5000 },
       ),
     );
-    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: (EPOCH_MS + 1000) * 1000 }), [
+    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: (epochMs + 1000) * 1000 }), [
       { parent: "user", child: "message", callCount: 2 },
       { parent: "user", child: "profile", callCount: 1 },
     ]);

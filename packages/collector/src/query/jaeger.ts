@@ -47,8 +47,8 @@ export async function listOperations(
   return reply(distinct, distinct.length);
 }
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1500;
+const defaultLimit = 100;
+const maxLimit = 1500;
 
 /**
  * GET /api/traces, by search or by repeated `traceID`. As in Jaeger, minDuration and maxDuration are of a span, and one span
@@ -68,7 +68,7 @@ export async function findTraces(
     return { ...reply(found.filter((trace) => trace !== undefined)), errors: errors.length === 0 ? null : errors };
   }
   const query = readJaegerQuery(parameters, nowMs);
-  const limit = readLimit(parameters, DEFAULT_LIMIT, MAX_LIMIT);
+  const limit = readLimit(parameters, defaultLimit, maxLimit);
   const summaries: Summary[] = [];
   let before: string | undefined;
   do {
@@ -140,7 +140,7 @@ async function readTrace(store: TraceStore, traceId: string): Promise<JaegerTrac
   return request === null ? undefined : toJaegerTrace(traceId, decodeSpans(request));
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const dayMs = 24 * 60 * 60 * 1000;
 
 /** GET /api/dependencies?endTs=&lookback=, both in milliseconds. Default: the last day. */
 export async function listDependencies(
@@ -149,7 +149,7 @@ export async function listDependencies(
   nowMs: number,
 ): Promise<JaegerReply<{ parent: string; child: string; callCount: number }[]>> {
   const endMs = readNumber(parameters, "endTs") ?? nowMs;
-  const lookbackMs = readNumber(parameters, "lookback") ?? DAY_MS;
+  const lookbackMs = readNumber(parameters, "lookback") ?? dayMs;
   const data = await store.dependencies({ fromUs: (endMs - lookbackMs) * 1000, toUs: endMs * 1000 });
   return reply([...data], data.length);
 }

@@ -2,9 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { StoreStats, Summary, TraceStore } from "@clew/store";
 
 // Often enough to see numbers move; also what a proxy takes for a sign of life.
-const STATS_MS = 2000;
+const statsEveryMs = 2000;
 // What one reader may leave unread before it is cut off: it comes back by itself and asks for what it missed.
-const MAX_UNREAD_BYTES = 1024 * 1024;
+const maxUnreadBytes = 1024 * 1024;
 
 /** Everyone who watches traces come in, as server-sent events: `summary` with a Summary, `stats` with StoreStats. */
 export class Tail {
@@ -49,7 +49,7 @@ export class Tail {
 
   #work(): void {
     this.#leave ??= this.#store.tail((summaries) => this.#send(summaries.map(formatSummary).join("")));
-    this.#timer ??= setInterval(() => void this.#sendStats(), STATS_MS).unref();
+    this.#timer ??= setInterval(() => void this.#sendStats(), statsEveryMs).unref();
   }
 
   #rest(): void {
@@ -75,7 +75,7 @@ export class Tail {
 
 function write(reader: ServerResponse, text: string): void {
   if (reader.writableEnded || reader.destroyed) return;
-  if (reader.writableLength > MAX_UNREAD_BYTES) reader.destroy();
+  if (reader.writableLength > maxUnreadBytes) reader.destroy();
   else reader.write(text);
 }
 

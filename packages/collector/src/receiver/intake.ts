@@ -40,7 +40,7 @@ export interface Refusal {
 export const nothingToTake: Outcome = { isTaken: true, spans: 0, partial: undefined };
 
 // The store empties its queue in well under this.
-const RETRY_AFTER_S = 1;
+const comeAgainS = 1;
 
 /** The way of one dialect's spans into the store. */
 export class Intake {
@@ -104,5 +104,5 @@ export function toBatch({ spans, rejected, message }: ReadSpans): RawBatch {
 }
 
 function later(message: string): Refusal {
-  return { isTaken: false, status: 503, message, retryAfterS: RETRY_AFTER_S };
+  return { isTaken: false, status: 503, message, retryAfterS: comeAgainS };
 }

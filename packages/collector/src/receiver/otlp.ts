@@ -42,11 +42,11 @@ function replySuccess(encoding: BodyEncoding, partial: PartialSuccess | undefine
 }
 
 // google.rpc.Code for the statuses answered here.
-const RPC_CODES: Readonly<Record<number, number>> = { 400: 3, 413: 8, 415: 3, 503: 14 };
+const rpcCodes: Readonly<Record<number, number>> = { 400: 3, 413: 8, 415: 3, 503: 14 };
 
 /** A google.rpc.Status, which is what OTLP says every error is. */
 function replyStatus(encoding: BodyEncoding, status: number, message: string): Reply {
-  const code = RPC_CODES[status] ?? 2;
+  const code = rpcCodes[status] ?? 2;
   const body = encoding === "json" ? JSON.stringify({ code, message }) : encodeStatus(code, message);
   return { status, contentType: contentTypes[encoding], body };
 }

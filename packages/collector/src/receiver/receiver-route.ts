@@ -104,7 +104,7 @@ export function replyText(status: number, text: string): Reply {
     : { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
 }
 
-const LINGER_MS = 500;
+const lingerMs = 500;
 
 /**
  * Answers a request whose body nobody will read. Ending at once would make the system answer the rest of the body with a
@@ -119,7 +119,7 @@ function abandon(response: ServerResponse, outcome: Outcome, reply: Reply): void
   response.shouldKeepAlive = false;
   writeHead(response, outcome, reply);
   response.write(reply.body);
-  const timer = setTimeout(() => response.end(), LINGER_MS);
+  const timer = setTimeout(() => response.end(), lingerMs);
   timer.unref();
   response.once("close", () => clearTimeout(timer));
 }

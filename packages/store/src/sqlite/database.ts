@@ -4,9 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import { fileForeign, fileNotOpened, fileVersion } from "../errors.ts";
 
 // "Clew", in the header of the file, where `file` and others look.
-const APPLICATION_ID = 0x436c6577;
+const applicationId = 0x436c6577;
 /** Goes up with every change of the schema. */
-const VERSION = 2;
+const layoutVersion = 2;
 
 /**
  *     chunk      the bytes of what was written at once, compressed: an ExportTraceServiceRequest
@@ -71,14 +71,14 @@ const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 
 // How long to wait for another process that has the file locked.
-const BUSY_MS = 5000;
+const busyMs = 5000;
 
 /**
  * Opens the file to write, making it and its folder when they are not there. Refuses a file of somebody else. One of an older layout
  * is put aside, as `<file>.layout-1`: traces are kept for days, not converted.
  */
 export function openToWrite(file: string): DatabaseSync {
-  const deadline = performance.now() + BUSY_MS;
+  const deadline = performance.now() + busyMs;
   for (;;) {
     try {
       mkdirSync(dirname(file), { recursive: true });
@@ -100,13 +100,13 @@ function putAsideOlder(file: string): void {
   const database = new DatabaseSync(file);
   let version: number;
   try {
-    if (pragma(database, "application_id") !== APPLICATION_ID) return;
+    if (pragma(database, "application_id") !== applicationId) return;
     version = pragma(database, "user_version");
   } finally {
     // The last one to close a file brings all of its log into it.
     database.close();
   }
-  if (version > 0 && version < VERSION) renameSync(file, `${file}.layout-${version}`);
+  if (version > 0 && version < layoutVersion) renameSync(file, `${file}.layout-${version}`);
 }
 
 function openPrepared(file: string): DatabaseSync {
@@ -132,9 +132,9 @@ function prepareFile(database: DatabaseSync, file: string): void {
   const version = pragma(database, "user_version");
   const isEmpty = countTables(database) === 0;
   database.exec("COMMIT");
-  if (found !== APPLICATION_ID && (found !== 0 || !isEmpty)) throw fileForeign(file, "a database of another program");
-  if (version > VERSION) throw fileVersion(file, version, VERSION);
-  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  if (found !== applicationId && (found !== 0 || !isEmpty)) throw fileForeign(file, "a database of another program");
+  if (version > layoutVersion) throw fileVersion(file, version, layoutVersion);
+  database.exec(`PRAGMA busy_timeout = ${busyMs}`);
   // Must come before the first page is written: lets retention give space back to the disk.
   if (isEmpty) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   // WAL: one writes while others read, and a killed process loses nothing that was committed.
@@ -143,7 +143,7 @@ function prepareFile(database: DatabaseSync, file: string): void {
   database.exec("BEGIN IMMEDIATE");
   // Whoever opened the same new file a moment earlier has made the tables.
   if (countTables(database) === 0) {
-    database.exec(`${schema} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}`);
+    database.exec(`${schema} PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${layoutVersion}`);
   }
   database.exec("COMMIT");
 }
@@ -155,7 +155,7 @@ function countTables(database: DatabaseSync): number {
 /** Opens a file that {@link openToWrite} has made, for reading only. */
 export function openToRead(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true });
-  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA query_only = 1; PRAGMA cache_size = -32768`);
+  database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA query_only = 1; PRAGMA cache_size = -32768`);
   return database;
 }
 

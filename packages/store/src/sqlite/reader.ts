@@ -13,10 +13,10 @@ import type {
 } from "../contract.ts";
 import { cursorInvalid } from "../errors.ts";
 import { openToRead } from "./database.ts";
-import { hex, type Row, SUMMARY_COLUMNS, Summaries } from "./summaries.ts";
+import { hex, type Row, Summaries, summaryColumns } from "./summaries.ts";
 
 // A page that must open spans to answer looks at this many traces at most, so that no question holds up the others for long.
-const SCAN_LIMIT = 20_000;
+const scanLimit = 20_000;
 
 /** Answers questions from a connection of its own, in a thread of its own, while the writer writes. */
 export class Reader {
@@ -30,7 +30,7 @@ export class Reader {
     this.#database = openToRead(file);
     this.#summaries = new Summaries(this.#database);
     this.#chunks = new ChunkCache(this.#database);
-    this.#findTrace = this.#database.prepare(`SELECT ${SUMMARY_COLUMNS} FROM trace t WHERE id = ?`);
+    this.#findTrace = this.#database.prepare(`SELECT ${summaryColumns} FROM trace t WHERE id = ?`);
     this.#spansOf = this.#database.prepare("SELECT * FROM span WHERE trace = ? ORDER BY start_us");
   }
 
@@ -132,7 +132,7 @@ export class Reader {
       let scanned = 0;
       for (const row of this.#database.prepare(sql).iterate(...values)) {
         // One more than asked for has been found, or enough was looked at: the next page begins behind the last one.
-        if (summaries.length === limit || scanned === SCAN_LIMIT) return { summaries, next: cursorOf(last!) };
+        if (summaries.length === limit || scanned === scanLimit) return { summaries, next: cursorOf(last!) };
         if (matches === undefined || matches(Number(row.key))) {
           summaries.push(this.#summaries.of(row));
         }
@@ -162,7 +162,7 @@ export class Reader {
     }
     const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
     return {
-      sql: `SELECT ${SUMMARY_COLUMNS} FROM trace t INDEXED BY trace_start ${filter} ORDER BY t.start_us DESC, t.key DESC`,
+      sql: `SELECT ${summaryColumns} FROM trace t INDEXED BY trace_start ${filter} ORDER BY t.start_us DESC, t.key DESC`,
       values,
     };
   }
@@ -188,7 +188,7 @@ export class Reader {
 
   #hasTag(row: Row, key: string, value: string): boolean {
     if (key === "error" && (value === "true" || value === "false")) return (row.error === 1) === (value === "true");
-    if (key === "span.kind") return KINDS[Number(row.kind)] === value;
+    if (key === "span.kind") return kindNames[Number(row.kind)] === value;
     const raw = this.#chunks.span(Number(row.chunk), Number(row.place));
     // Looking for the key's bytes is far cheaper than decoding, and most spans do not have it.
     if (!contains(raw.span, key) && !contains(raw.resource, key)) return false;
@@ -247,7 +247,7 @@ export class Reader {
   }
 }
 
-const KINDS = ["unspecified", "internal", "server", "client", "producer", "consumer"];
+const kindNames = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 
 function operationKeys(query: TraceQuery): { sql: string; values: string[] } {
   const conditions: string[] = [];
@@ -297,7 +297,7 @@ class Names {
 }
 
 // Newest first, neighbours in a list lie in the same chunks; opening one costs a millisecond.
-const CACHE_BYTES = 64 * 1024 * 1024;
+const maxCacheBytes = 64 * 1024 * 1024;
 
 /** Chunks opened lately, the one used longest ago going first. */
 class ChunkCache {
@@ -323,7 +323,7 @@ class ChunkCache {
     }
     this.#chunks.set(key, chunk);
     for (const [oldest, { size }] of this.#chunks) {
-      if (this.#bytes <= CACHE_BYTES || oldest === key) break;
+      if (this.#bytes <= maxCacheBytes || oldest === key) break;
       this.#chunks.delete(oldest);
       this.#bytes -= size;
     }

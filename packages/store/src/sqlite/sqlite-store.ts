@@ -33,14 +33,14 @@ export interface SqliteStoreOptions {
 
 type ResolvedOptions = Required<SqliteStoreOptions>;
 
-const MIB = 1024 * 1024;
-const DAY_MS = 24 * 60 * 60 * 1000;
+const mebibyte = 1024 * 1024;
+const dayMs = 24 * 60 * 60 * 1000;
 
 const aPath = kind("the path of a file", (given) => typeof given === "string" && given !== "");
 
 const optionChecks: OptionChecks<SqliteStoreOptions> = {
   file: aPath,
-  maxBytes: numberFrom(MIB),
+  maxBytes: numberFrom(mebibyte),
   maxAgeMs: numberFrom(1),
   maxWaitingBytes: numberFrom(1),
   now: aFunction,
@@ -48,7 +48,13 @@ const optionChecks: OptionChecks<SqliteStoreOptions> = {
 
 function resolveSqliteStoreOptions(options: SqliteStoreOptions): ResolvedOptions {
   checkOptions("openSqliteStore", options, optionChecks, optionError);
-  const { file, maxBytes = 512 * MIB, maxAgeMs = 7 * DAY_MS, maxWaitingBytes = 64 * MIB, now = Date.now } = options;
+  const {
+    file,
+    maxBytes = 512 * mebibyte,
+    maxAgeMs = 7 * dayMs,
+    maxWaitingBytes = 64 * mebibyte,
+    now = Date.now,
+  } = options;
   checkValue("file", file, aPath, optionError);
   return { file: resolve(file), maxBytes, maxAgeMs, maxWaitingBytes, now };
 }
@@ -65,7 +71,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Trac
   return store;
 }
 
-const RETAIN_EVERY_MS = 60_000;
+const retainEveryMs = 60_000;
 
 class SqliteStore implements TraceStore {
   readonly #options: ResolvedOptions;
@@ -96,7 +102,7 @@ class SqliteStore implements TraceStore {
       throw error;
     }
     // A quiet store ages too. A failure here shows again at the next write, where somebody can be told.
-    this.#retainTimer = setInterval(() => void this.#writer.call("retain", [now()]).catch(() => {}), RETAIN_EVERY_MS);
+    this.#retainTimer = setInterval(() => void this.#writer.call("retain", [now()]).catch(() => {}), retainEveryMs);
     this.#retainTimer.unref();
   }
 

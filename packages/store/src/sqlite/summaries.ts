@@ -4,7 +4,7 @@ import type { Summary } from "../contract.ts";
 export type Row = Record<string, SQLOutputValue>;
 
 /** The columns of `trace`, named t, that {@link Summaries.of} reads. */
-export const SUMMARY_COLUMNS: string =
+export const summaryColumns: string =
   "t.key, t.id, t.start_us, t.end_us, t.span_count, t.error_count, t.root_operation, t.root_path, t.complete";
 
 /** Makes a {@link Summary} of a row of `trace`. */

@@ -12,8 +12,8 @@ interface Waiting {
 
 // What waits is written together up to this size: one commit costs the same for one span as for thousands, and larger
 // chunks compress better, but opening a span opens its whole chunk.
-const GROUP_BYTES = 1024 * 1024;
-const TAIL_MS = 200;
+const groupBytes = 1024 * 1024;
+const tailEveryMs = 200;
 
 let writer: Writer;
 let waiting: Waiting[] = [];
@@ -54,7 +54,7 @@ function writeWaiting(): void {
     const group: Waiting[] = [];
     let bytes = 0;
     for (const one of waiting) {
-      if (group.length > 0 && bytes + one.batch.request.length > GROUP_BYTES) break;
+      if (group.length > 0 && bytes + one.batch.request.length > groupBytes) break;
       group.push(one);
       bytes += one.batch.request.length;
     }
@@ -62,7 +62,7 @@ function writeWaiting(): void {
     writeGroup(group);
   }
   if (!hasListener) writer.dropChanged();
-  else tailTimer ??= setTimeout(sendTail, TAIL_MS);
+  else tailTimer ??= setTimeout(sendTail, tailEveryMs);
 }
 
 function writeGroup(group: Waiting[]): void {

@@ -3,7 +3,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import type { RawBatch } from "@clew/trace/otel";
 import type { IngestResult, StoreStats, Summary } from "../contract.ts";
 import { openToWrite, pragma } from "./database.ts";
-import { type Row, SUMMARY_COLUMNS, Summaries } from "./summaries.ts";
+import { type Row, Summaries, summaryColumns } from "./summaries.ts";
 
 export interface WriterOptions {
   readonly file: string;
@@ -34,10 +34,10 @@ interface TraceState {
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 // Retention goes below the limit by a tenth, so that it runs once in a while and not at every write.
-const KEEP = 0.9;
+const keptShare = 0.9;
 
 // A tail shows what is new; of more than this many changed traces at once, the newest will do.
-const TAIL_LIMIT = 200;
+const tailLimit = 200;
 
 /** The one that writes to the file. It lives in a thread of its own; nothing here waits. */
 export class Writer {
@@ -89,7 +89,7 @@ export class Writer {
         INSERT OR IGNORE INTO span (trace, id, parent, operation, start_us, duration_us, error, chunk, place)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
       oldest: database.prepare("SELECT min(start_us) AS start FROM trace"),
-      readTrace: database.prepare(`SELECT ${SUMMARY_COLUMNS} FROM trace t WHERE key = ?`),
+      readTrace: database.prepare(`SELECT ${summaryColumns} FROM trace t WHERE key = ?`),
     };
     this.#traces = this.#number("SELECT count(*) FROM trace");
     this.#spans = this.#number("SELECT sum(span_count) FROM trace");
@@ -247,7 +247,7 @@ export class Writer {
     if (aged > 0) this.#deleteThrough(aged);
     const { maxBytes } = this.#options;
     if (this.#usedBytes() > maxBytes) {
-      while (this.#usedBytes() > maxBytes * KEEP) {
+      while (this.#usedBytes() > maxBytes * keptShare) {
         const first = this.#number("SELECT min(key) FROM chunk");
         const last = this.#number("SELECT max(key) FROM chunk");
         // The newest chunk stays, however large: what was just sent should be seen.
@@ -288,7 +288,7 @@ export class Writer {
 
   /** Summaries of the traces that changed since the last call. */
   takeChanged(): Summary[] {
-    const keys = [...this.#changed].sort((a, b) => a - b).slice(-TAIL_LIMIT);
+    const keys = [...this.#changed].sort((a, b) => a - b).slice(-tailLimit);
     this.#changed.clear();
     return keys.flatMap((key) => {
       const row: Row | undefined = this.#sql.readTrace.get(key);
