@@ -9,10 +9,9 @@ import { OtlpExporter, type OtlpProtocol, ZipkinExporter } from "@clew/exporter"
 import { BatchProcessor, createResource, type ExportResult, type SpanExporter, TracerProvider } from "@clew/trace";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { until } from "../../http2/test/until.ts";
+import { cleanUps } from "./clean-up.ts";
 import { makeSpans } from "./make-spans.ts";
 
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
 const unhandled: unknown[] = [];
 const keep = (error: unknown): void => void unhandled.push(error);
 before(() => {
@@ -20,16 +19,11 @@ before(() => {
   process.on("uncaughtException", keep);
 });
 after(() => {
-  clearInterval(alive);
   process.off("unhandledRejection", keep);
   process.off("uncaughtException", keep);
 });
 
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-  assert.deepEqual(unhandled.splice(0), []);
-});
+afterEach(() => assert.deepEqual(unhandled.splice(0), []));
 
 /** What a server does with a connection, once something was said on it. */
 type Behaviour = (socket: Socket) => void;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exporter/otlp-service";
 import { badRequest, type Call, type ErrorDetail, retryInfo, ServiceError, service } from "@clew/rpc";
@@ -7,16 +7,8 @@ import { type DecodedSpan, decodeSpans, encodePartialSuccess } from "@clew/trace
 import { GrpcServer } from "@clew/transport/grpc";
 import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
+import { cleanUps } from "./clean-up.ts";
 import { makeSpans } from "./make-spans.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
 
 interface GrpcSink {
   readonly endpoint: string;

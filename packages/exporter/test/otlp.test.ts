@@ -2,23 +2,15 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { OtlpExporter, type OtlpOptions } from "@clew/exporter";
 import type { Logger } from "@clew/log";
 import { encodePartialSuccess } from "@clew/trace/otel";
 import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
+import { cleanUps } from "./clean-up.ts";
 import { makeSpans } from "./make-spans.ts";
 import { type Answer, type Sink, startSink } from "./sink.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
 
 async function sink(answer?: Answer, port?: number): Promise<Sink> {
   const started = await startSink(answer, port);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import {
   DynamicConfiguration,
   RuntimeMeters,
@@ -15,16 +15,8 @@ import { composeProcessors, TracerProvider, withSpan } from "@clew/trace";
 import { DynamicSampler, formatLogContext, SegmentProcessor } from "@clew/trace/skywalking";
 import { SpanKind } from "@opentelemetry/api";
 import { until } from "../../http2/test/until.ts";
+import { cleanUps } from "./clean-up.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
 
 const identity = { service: "shop", instance: "shop-1", env: {} };
 

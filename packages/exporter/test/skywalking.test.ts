@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, test } from "node:test";
+import { test } from "node:test";
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { SkyWalkingExporter, type SkyWalkingTracingOptions, startTracing } from "@clew/exporter";
 import { ServiceError } from "@clew/rpc";
@@ -25,16 +25,8 @@ import { type Span, SpanKind, trace } from "@opentelemetry/api";
 import { until } from "../../http2/test/until.ts";
 import { freePort } from "../../transport/test/free-ports.ts";
 import { SegmentObjectSchema } from "../src/gen/skywalking/v3/agent_pb.ts";
+import { cleanUps } from "./clean-up.ts";
 import { type Collector, type CollectorOptions, startCollector } from "./skywalking-collector.ts";
-
-// Only timers that let the process end are waited for in here; on Node 22 the test runner would end with them.
-const alive = setInterval(() => {}, 1000);
-after(() => clearInterval(alive));
-
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
 
 async function collector(options?: CollectorOptions): Promise<Collector> {
   const started = await startCollector(options);
