@@ -309,3 +309,16 @@ test("a timeout that is no duration is refused where it is given", async () => {
   const client = createServiceClient(Greeter, memory);
   await assert.rejects(client.sayHello({}, { timeoutMs: Number.NaN }), { code: "CLEW_RPC_TIMEOUT" });
 });
+
+test("an option of a client that there is not, or of another kind, is refused by its name", () => {
+  const memory = createMemoryClient(greeter);
+  const cases: [unknown, RegExp][] = [
+    [5000, /^the options of createServiceClient are 5000; they must be an object with some of middleware, timeoutMs$/],
+    [{ timeout: 5000 }, /^createServiceClient has no option timeout; there are middleware, timeoutMs$/],
+    [{ middleware: (next: unknown) => next }, /^option middleware is a function; it must be a list of middlewares$/],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => createServiceClient(Greeter, memory, options as never), { code: "CLEW_RPC_OPTION", message });
+  }
+  createServiceClient(Greeter, memory, { middleware: undefined, timeoutMs: undefined } as never);
+});

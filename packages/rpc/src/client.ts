@@ -10,9 +10,10 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { current } from "@clew/context";
+import { anything, checkOptions, kind, type OptionChecks } from "@clew/options";
 import { Call, currentCall, type Peer } from "./call.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
-import { callReceivesMessage, callReceivesStream, descInvalid, timeoutInvalid } from "./errors.ts";
+import { callReceivesMessage, callReceivesStream, descInvalid, optionError, timeoutInvalid } from "./errors.ts";
 import { toMessage, toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
@@ -61,6 +62,13 @@ export interface ServiceClientOptions {
   timeoutMs?: number;
 }
 
+/** The one rule for what these options may be, for those whose options they are among. */
+export const serviceClientChecks: OptionChecks<ServiceClientOptions> = {
+  middleware: kind("a list of middlewares", Array.isArray),
+  // Looked at as that of a call is.
+  timeoutMs: anything,
+};
+
 /** A client of one service: a function for each method. Ending it closes its connections. */
 export type ServiceClient<S extends DescService> = {
   readonly [M in keyof S["method"]]: MethodClient<S["method"][M]>;
@@ -78,13 +86,18 @@ export type MethodClient<M extends DescMethod> =
           ? (requests: AsyncIterable<MessageInitShape<I>>, options?: CallOptions) => AsyncIterable<MessageShape<O>>
           : never;
 
-/** A client of a service over the client end of any transport. Its chains are composed here, once for each method. */
+/**
+ * A client of a service over the client end of any transport. Its chains are composed here, once for each method.
+ *
+ * @throws CLEW_RPC_DESC, CLEW_RPC_OPTION, CLEW_RPC_TIMEOUT, CLEW_RPC_MIDDLEWARE
+ */
 export function createServiceClient<S extends DescService>(
   desc: S,
   client: Client,
   options: ServiceClientOptions = {},
 ): ServiceClient<S> {
   if (desc?.kind !== "service") throw descInvalid("the service of a client", desc, "Orders");
+  checkOptions("createServiceClient", options, serviceClientChecks, optionError);
   const timeoutMs = options.timeoutMs ?? 2000;
   checkTimeout(timeoutMs);
   const middleware = chain(...(options.middleware ?? []));

@@ -1,3 +1,5 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong, found when a service is put together. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
@@ -17,6 +19,8 @@ export function serviceInvalid(index: number, given: unknown): Error {
     `option services has ${typeof typeName === "string" ? `the descriptor of ${typeName}` : describe(given)} at ${index}; service(${typeof typeName === "string" ? typeName.split(".").at(-1) : "Orders"}, { ... }) makes a service of a descriptor and its implementation`,
   );
 }
+
+export const optionError: OptionError = (message) => usageError("CLEW_RPC_OPTION", message);
 
 export function listInvalid(option: string, given: unknown): Error {
   return usageError("CLEW_RPC_LIST", `option ${option} is ${describe(given)}; it must be a list`);

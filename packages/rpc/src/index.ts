@@ -49,7 +49,7 @@ export {
 // For library authors.
 
 export type { CallInit } from "./call.ts";
-export type { Client, MethodClient } from "./client.ts";
+export { type Client, type MethodClient, serviceClientChecks } from "./client.ts";
 export { fromGrpcCode, GrpcCode, toGrpcCode } from "./code.ts";
 export { type Deadline, deadlineIn, earliest, remainingMs } from "./deadline.ts";
 export { answerInvalid, callReceivesMessage, callReceivesStream, descInvalid } from "./errors.ts";

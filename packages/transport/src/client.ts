@@ -1,7 +1,13 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { checkOptionNames, pickOptions } from "@clew/options";
 import { BalancedClient, type BalancingOptions, balancingChecks, isResolvable } from "@clew/registry";
-import { type Client, createServiceClient, type ServiceClient, type ServiceClientOptions } from "@clew/rpc";
+import {
+  type Client,
+  createServiceClient,
+  type ServiceClient,
+  type ServiceClientOptions,
+  serviceClientChecks,
+} from "@clew/rpc";
 import { ConnectClient, type ConnectClientOptions } from "./connect/index.ts";
 import { optionElsewhere, optionError, optionInvalid, schemeUnknown } from "./errors.ts";
 import { GrpcClient, type GrpcClientOptions } from "./grpc/index.ts";
@@ -47,7 +53,7 @@ export function createClient<S extends DescService>(
 ): ServiceClient<S> {
   checkClientOptionNames(options);
   const client = "server" in options ? new MemoryClient(options.server) : openClient(options);
-  return createServiceClient(desc, client, options);
+  return createServiceClient(desc, client, serviceOptionsOf(options));
 }
 
 /**
@@ -65,7 +71,7 @@ export async function createReadyClient<S extends DescService>(
   checkClientOptionNames(options);
   const client = openClient(options);
   try {
-    const functions = createServiceClient(desc, client, options);
+    const functions = createServiceClient(desc, client, serviceOptionsOf(options));
     if (client instanceof BalancedClient) await client.whenReady(signal);
     return functions;
   } catch (error) {
@@ -114,6 +120,10 @@ function checkClientOptionNames(options: object): void {
   for (const [name, places] of Object.entries(elsewhere))
     if (name in Object(options)) throw optionElsewhere(name, places);
   checkOptionNames("a client", options, Object.keys(clientOptions), optionError);
+}
+
+function serviceOptionsOf(options: ServiceClientOptions): ServiceClientOptions {
+  return pickOptions<ServiceClientOptions, ServiceClientOptions>(options, serviceClientChecks);
 }
 
 function openClient(options: ClientOptions): Client {
