@@ -23,14 +23,17 @@ export const legacySpan: SpanWriter = {
   },
 };
 
-function describe({ http, operation, transport }: Call): Attributes {
-  const attributes: Attributes = {};
+/** Which method a call is of, under the names of then; nothing of a raw route. */
+export function legacyMethod({ operation, transport }: Call): Attributes {
   const [, service, method] = /^\/([^/]+)\/([^/]+)$/.exec(operation) ?? [];
-  if (service !== undefined && method !== undefined) {
-    attributes["rpc.system"] = transport === "connect" ? "connect_rpc" : rpcSystemOf(transport);
-    attributes["rpc.service"] = service;
-    attributes["rpc.method"] = method;
-  }
+  if (service === undefined || method === undefined) return {};
+  const system = transport === "connect" ? "connect_rpc" : rpcSystemOf(transport);
+  return { "rpc.system": system, "rpc.service": service, "rpc.method": method };
+}
+
+function describe(call: Call): Attributes {
+  const { http } = call;
+  const attributes = legacyMethod(call);
   if (http === undefined) return attributes;
   attributes["http.method"] = http.verb;
   attributes["http.route"] = http.route;

@@ -3,6 +3,7 @@ import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, wa
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { type BodyRecorder, createBodyRecorder } from "./body-metrics.ts";
 import { optionError, optionInvalid } from "./errors.ts";
+import { legacyMethod } from "./legacy-span.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
@@ -25,8 +26,11 @@ export interface MetricsOptions {
   meterProvider?: MeterProvider;
   /** The instrumentation scope of the instruments. Default: "clew". */
   meterName?: string;
-  /** "semconv" for OpenTelemetry's stable semantic conventions, "kratos" for the names and labels of Kratos v3. Default: "semconv". */
-  names?: "semconv" | "kratos";
+  /**
+   * "semconv" for OpenTelemetry's stable semantic conventions, "legacy" for the names of its instrumentations before those, "kratos" for
+   * the names and labels of Kratos v3. Default: "semconv".
+   */
+  names?: "semconv" | "legacy" | "kratos";
   /** Whether the size of each message is measured, as protobuf: it is encoded once more for that. Default: false. */
   messageSizes?: boolean;
   /** Whether bodies are measured as they cross the wire, of calls over HTTP/JSON that are no streams and of raw routes. Default: false. */
@@ -50,6 +54,7 @@ const optionChecks: OptionChecks<MetricsOptions> = {
  * | ------- | ---------------------------------------------------------------------------------------------------- |
  * | semconv | `http.server.request.duration` for calls over HTTP/JSON, else `rpc.server.call.duration`,            |
  * |         | `rpc.client.call.duration`; in flight `http.server.active_requests`, `rpc.{server,client}.active_calls` |
+ * | legacy  | `http.server.duration`, `rpc.{server,client}.duration` in milliseconds; `http.server.active_requests`   |
  * | kratos  | `{server,client}_requests_code_total`, `_requests_seconds`, `_requests_in_flight`                    |
  *
  * @throws CLEW_MIDDLEWARE_OPTION
@@ -57,8 +62,8 @@ const optionChecks: OptionChecks<MetricsOptions> = {
 export function metrics(options: MetricsOptions = {}): Middleware {
   checkOptions("metrics", options, optionChecks, optionError);
   const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
-  if (names !== "semconv" && names !== "kratos") throw optionInvalid("names", names, '"semconv" or "kratos"');
-  const createRecorder = names === "kratos" ? createKratosRecorder : createSemconvRecorder;
+  if (!Object.hasOwn(recorderMakers, names)) throw optionInvalid("names", names, '"semconv", "legacy" or "kratos"');
+  const createRecorder = recorderMakers[names];
   let recorders: Recorders | undefined;
   // Asked for at the first call: the global provider may be registered after the middleware was made.
   const getRecorders = (): Recorders => {
@@ -193,6 +198,44 @@ function endAttributes(active: Attributes, call: Call, code: number, error: Serv
   return attributes;
 }
 
+/** The buckets of OpenTelemetry's SDKs, of which the legacy conventions asked for no others, in milliseconds. */
+const legacyBoundaries = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+
+function createLegacyRecorder(meter: Meter): Recorder {
+  const createDuration = (name: string, description: string) =>
+    meter.createHistogram(name, {
+      description,
+      unit: "ms",
+      advice: { explicitBucketBoundaries: legacyBoundaries },
+    });
+  const http = createDuration("http.server.duration", "Duration of HTTP server requests.");
+  const active = meter.createUpDownCounter("http.server.active_requests", {
+    description: "Calls that are in flight.",
+    unit: "{request}",
+  });
+  const rpc = {
+    server: createDuration("rpc.server.duration", "Duration of incoming calls."),
+    client: createDuration("rpc.client.duration", "Duration of outgoing calls."),
+  };
+  return (call) => {
+    if (call.http === undefined) {
+      return (seconds, code) => {
+        const attributes = { ...legacyMethod(call), "rpc.grpc.status_code": toGrpcCode(code) };
+        rpc[call.side].record(seconds * 1000, attributes, call.context);
+      };
+    }
+    const { verb, scheme = "http", version, route } = call.http;
+    const begun: Attributes = { "http.method": verb, "http.scheme": scheme };
+    active.add(1, begun, call.context);
+    return (seconds, code) => {
+      active.add(-1, begun, call.context);
+      const flavor: Attributes = version === undefined ? {} : { "http.flavor": version };
+      const attributes = { ...begun, ...flavor, "http.route": route, "http.status_code": code };
+      http.record(seconds * 1000, attributes, call.context);
+    };
+  };
+}
+
 /** The buckets of Kratos, in seconds. */
 const kratosBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
@@ -217,3 +260,9 @@ function createKratosRecorder(meter: Meter): Recorder {
     };
   };
 }
+
+const recorderMakers: Readonly<Record<MetricsOptions["names"] & {}, (meter: Meter) => Recorder>> = {
+  semconv: createSemconvRecorder,
+  legacy: createLegacyRecorder,
+  kratos: createKratosRecorder,
+};
