@@ -46,6 +46,7 @@ await runMain(async () => {
         discovery: registry,
         balancer: p2c(),
         timeoutMs: timeout,
+        logger,
         middleware: [
           metadata(),
           circuitBreaker(),
