@@ -8,8 +8,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { installJudges } from "../../scripts/install-judges.mjs";
-import { cases, wireCases } from "./cases.ts";
+import { cases } from "./cases.ts";
 import { startPeer } from "./peers.mjs";
+import { wireCases } from "./wire-cases.ts";
 
 const here = import.meta.dirname;
 const folder = mkdtempSync(join(tmpdir(), "kratos-"));
