@@ -13,11 +13,14 @@ const defaults = {
   },
   stock: { address: ":0", pieces: 1000 },
   registry: ".data/registry",
+  traces: { endpoint: "" },
   log: { level: (value: unknown) => parseLevel(String(value ?? "info"), "log.level") },
 };
 
+export type ShopConfig = Config<ConfigOf<typeof defaults>>;
+
 /** Reads config.yaml, or the file that SHOP_CONFIG names, and follows it: what is wrong is told, and the last good one stays. */
-export function loadShopConfig(): Promise<Config<ConfigOf<typeof defaults>>> {
+export function loadShopConfig(): Promise<ShopConfig> {
   const sources = [file(process.env.SHOP_CONFIG ?? resolve(root, "config.yaml")), env(), flags()];
   return loadConfig({ sources, schema: schemaOf(defaults) });
 }
@@ -28,7 +31,7 @@ export function resolveFolder(path: string): string {
 }
 
 /** A logger whose level is that of the configuration, also when it changes. */
-export function followLevel(config: Awaited<ReturnType<typeof loadShopConfig>>, name: string): Logger {
+export function followLevel(config: ShopConfig, name: string): Logger {
   const logger = createLogger({ name, level: config.snapshot.log.level, fields: { pid: process.pid } });
   config.watch("log.level", () => {
     logger.level = config.snapshot.log.level;

@@ -13,6 +13,7 @@ import {
   runMain,
   Server,
   selector,
+  tracing,
   validate,
 } from "clew";
 import type { Composition } from "clew/app";
@@ -28,6 +29,7 @@ import { FileRegistry, p2c } from "clew/registry";
 import { followLevel, loadShopConfig, resolveFolder } from "./config.ts";
 import { ErrorReasonSchema, Stock } from "./gen/shop/v1/shop_pb.ts";
 import { createOrders } from "./orders-service.ts";
+import { startShopTracing } from "./tracing.ts";
 
 await runMain(async () => {
   const config = await loadShopConfig();
@@ -38,6 +40,7 @@ await runMain(async () => {
   const compose: Composition = async (resources) => {
     const { address, key, timeout, takeTimeout } = config.snapshot.orders;
     await resources.use(config, () => config.close());
+    await resources.use(startShopTracing("orders", config), (one) => one.shutdown());
     const measured = await resources.use(startMetrics({ service: "orders", exporter: false }), (one) => one.shutdown());
     // Nobody can order before there is a node of stock: it is waited for.
     const stock = await resources.use(
@@ -48,6 +51,7 @@ await runMain(async () => {
         timeoutMs: timeout,
         logger,
         middleware: [
+          tracing(),
           metadata(),
           circuitBreaker(),
           // Take is idempotent: a node that is slow or dead costs a moment, and no order.
@@ -63,6 +67,7 @@ await runMain(async () => {
       timeoutMs: timeout,
       filters: [cors({ origins: "*" }), compression()],
       middleware: [
+        tracing(),
         metrics(),
         logging({ logger, args: true }), // but not the card: it has debug_redact
         recovery({ logger }),

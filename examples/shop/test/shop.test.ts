@@ -135,6 +135,23 @@ test("an error of stock, two calls away, keeps its code and knows the first call
   });
 });
 
+test("the lines of a call carry the caller's trace id, in both programs", async () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const metadata = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+  await withClient({}, async (orders) => {
+    // Stock logs one call in ten that end well, and every other: here the last, when there are no two thousand pieces more.
+    const drained = async (): Promise<void> => {
+      for (let count = 0; count < 25; count++) await orders.place({ item: "green tea", count: 100 }, { metadata });
+    };
+    await assert.rejects(drained(), (error) => OUT_OF_STOCK.is(error));
+  });
+  const names = (): Set<unknown> => {
+    const lines = output.split("\n").filter((line) => line.includes(traceId) && line.endsWith("}"));
+    return new Set(lines.map((line) => JSON.parse(line).name));
+  };
+  await until("a line of each", async () => names().has("orders") && names().has("stock"));
+});
+
 test("a WebSocket places one order after the other; a browser's form brings a file; every codec is spoken", async () => {
   await withClient({}, async (orders) => {
     const names: string[] = [];
