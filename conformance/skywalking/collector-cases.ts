@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Collector } from "@clew/collector";
 import { type JaegerSpan, type JaegerTrace, tagOf } from "../traces/jaeger-trace.ts";
 import type { Case, Peer } from "./relays.ts";
+import { until } from "./until.ts";
 
 /** Our collector, as it is without options but on free ports. */
 export async function startOurs(closers: (() => Promise<void>)[]): Promise<Collector> {
@@ -175,15 +175,4 @@ function chainOf({ spans, processes }: JaegerTrace): Chain {
 async function ask<T>(collector: Collector, path: string): Promise<T> {
   const response = await fetch(new URL(path, collector.endpoint()));
   return (await response.json()) as T;
-}
-
-/** Waits until `look` has nothing to complain of; agents report once a second or later. */
-async function until(look: () => Promise<string | undefined>): Promise<void> {
-  const giveUpAtMs = performance.now() + 120_000;
-  for (;;) {
-    const complaint = await look();
-    if (complaint === undefined) return;
-    if (performance.now() > giveUpAtMs) throw new Error(complaint);
-    await sleep(100);
-  }
 }

@@ -1,7 +1,7 @@
 // What SkyWalking's own collector shows of our segments, by the GraphQL that its UI asks.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Case, Peer } from "./relays.ts";
+import { until } from "./until.ts";
 
 interface OapSpan {
   readonly segmentId: string;
@@ -221,15 +221,4 @@ async function ask(graphql: string, query: string, variables: object): Promise<u
   const { data, errors } = (await response.json()) as { data: unknown; errors?: { message: string }[] };
   if (errors !== undefined && errors.length > 0) throw new Error(errors.map(({ message }) => message).join("; "));
   return data;
-}
-
-/** Waits until `look` has nothing to complain of. */
-async function until(look: () => Promise<string | undefined>): Promise<void> {
-  const giveUpAtMs = performance.now() + 120_000;
-  for (;;) {
-    const complaint = await look();
-    if (complaint === undefined) return;
-    if (performance.now() > giveUpAtMs) throw new Error(complaint);
-    await sleep(250);
-  }
 }

@@ -33,7 +33,7 @@ async function main(words) {
   console.log(`started in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   const js = [process.execPath, join(judges["skywalking-peer-js"], "peer.js")];
   const go = [judges["skywalking-peer-go"]];
-  const python = ["python3", join(here, "peers/python/peer.py")];
+  const python = ["python3", "-B", join(here, "peers/python/peer.py")];
   const clew = [process.execPath, join(here, "peers/clew.ts")];
   const programs = [
     ["js", js, "js", {}],

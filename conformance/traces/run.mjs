@@ -88,7 +88,7 @@ async function startPeers(judges, collector) {
   const programs = {
     js: [process.execPath, [join(judges["traces-peer-js"], "peer.mjs")], ["http/json", "grpc", "zipkin"]],
     go: [judges["traces-peer-go"], [], ["http/protobuf", "grpc"]],
-    python: ["python3", [join(here, "peers/python/peer.py")], ["http/protobuf", "grpc", "zipkin"], pythonPaths],
+    python: ["python3", ["-B", join(here, "peers/python/peer.py")], ["http/protobuf", "grpc", "zipkin"], pythonPaths],
     clew: [process.execPath, [join(here, "peers/clew.ts")], ["http/json", "grpc"]],
   };
   const starting = Object.entries(programs).flatMap(([language, [command, args, protocols, env]]) =>

@@ -3,11 +3,9 @@
 import json
 import os
 import sys
-import threading
 import urllib.parse
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from skywalking import agent
 
@@ -17,6 +15,9 @@ agent.start()
 import grpc  # noqa: E402
 from google.protobuf.wrappers_pb2 import StringValue  # noqa: E402
 from skywalking.trace.context import get_context  # noqa: E402
+
+sys.path.append(str(Path(__file__).parents[3] / "traces/peers/python"))
+from relay_servers import run_servers  # noqa: E402
 
 SERVICE = os.environ["SW_AGENT_NAME"]
 
@@ -45,36 +46,5 @@ def call(route):
         return json.load(response)["hops"]
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        query = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
-        try:
-            status, body = 200, json.dumps({"hops": serve(query.get("route", [""])[0])})
-        except Exception as error:
-            status, body = 500, str(error)
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        pass
-
-
-def handle(request, context):
-    try:
-        return StringValue(value=serve(request.value))
-    except Exception as error:
-        context.abort(grpc.StatusCode.INTERNAL, str(error))
-
-
-http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-threading.Thread(target=http_server.serve_forever, daemon=True).start()
-grpc_server = grpc.server(ThreadPoolExecutor(8))
-method = grpc.unary_unary_rpc_method_handler(handle, StringValue.FromString, StringValue.SerializeToString)
-grpc_server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("relay.v1.Relay", {"Pass": method}),))
-port = grpc_server.add_insecure_port("127.0.0.1:0")
-grpc_server.start()
-print(json.dumps({"http": f"127.0.0.1:{http_server.server_port}", "grpc": f"127.0.0.1:{port}"}), flush=True)
-# Whoever started it ends it by closing its input.
-sys.stdin.read()
+run_servers(lambda _carrier, route: serve(route))
 os._exit(0)

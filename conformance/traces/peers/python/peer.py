@@ -2,19 +2,16 @@
 
 import json
 import os
-import sys
-import threading
 import urllib.parse
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 from opentelemetry import baggage, propagate
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import SpanKind, set_span_in_context
+from relay_servers import run_servers
 
 NAME = "relay.v1.Relay/Pass"
 SERVICE = os.environ["OTEL_SERVICE_NAME"]
@@ -63,39 +60,6 @@ def call(context, route):
             return json.load(response)["hops"]
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        query = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query)
-        try:
-            carrier = {key.lower(): value for key, value in self.headers.items()}
-            status, body = 200, json.dumps({"hops": serve(carrier, query.get("route", [""])[0])})
-        except Exception as error:
-            status, body = 500, str(error)
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_):
-        pass
-
-
-def handle(request, context):
-    try:
-        carrier = {key: value for key, value in context.invocation_metadata()}
-        return StringValue(value=serve(carrier, request.value))
-    except Exception as error:
-        context.abort(grpc.StatusCode.INTERNAL, str(error))
-
-
-http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-threading.Thread(target=http_server.serve_forever, daemon=True).start()
-grpc_server = grpc.server(ThreadPoolExecutor(8))
-method = grpc.unary_unary_rpc_method_handler(handle, StringValue.FromString, StringValue.SerializeToString)
-grpc_server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("relay.v1.Relay", {"Pass": method}),))
-port = grpc_server.add_insecure_port("127.0.0.1:0")
-grpc_server.start()
-print(json.dumps({"http": f"127.0.0.1:{http_server.server_port}", "grpc": f"127.0.0.1:{port}"}), flush=True)
-# Whoever started it ends it by closing its input.
-sys.stdin.read()
+run_servers(serve)
 provider.shutdown()
 os._exit(0)
