@@ -206,6 +206,7 @@ function runProgram(file: string): string {
 
 const tracingName = "Tracing, OTLP to a sink";
 const allocationName = "Heap of a traced request";
+const sendingName = "Sending spans, OTLP to a sink";
 const idleName = "gRPC idle connections";
 const codecName = "Codecs, 1.8 KB order and hello";
 const coldStartName = "Cold start";
@@ -217,6 +218,7 @@ const wanted = process.argv[2]?.toLowerCase() ?? "";
 const all: readonly { readonly name: string; readonly run: () => Promise<string> }[] = [
   ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
   { name: tracingName, run: runTracing },
+  { name: sendingName, run: async () => `## ${sendingName}\n\n${runProgram("sending.ts")}` },
   { name: allocationName, run: runAllocations },
   { name: clientName, run: runClients },
   { name: idleName, run: runIdleConnections },

@@ -1,6 +1,7 @@
 // Counts spans that come by OTLP, and answers as it is told, on a port it keeps: the process of sink.ts.
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { gunzipSync } from "node:zlib";
 import { encodePartialSuccess, sliceSpans } from "clew/trace";
 import type { SinkMode, SinkStats } from "./sink.ts";
 
@@ -62,7 +63,11 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("error", () => {});
-  request.on("end", () => answers[mode](response, sliceSpans(Buffer.concat(chunks)).length, requests[mode]++));
+  request.on("end", () => {
+    const body = Buffer.concat(chunks);
+    const spans = sliceSpans(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
+    answers[mode](response, spans.length, requests[mode]++);
+  });
 });
 server.on("connection", (socket) => {
   sockets.add(socket);
