@@ -17,6 +17,7 @@ import { setInterval as intervals, setImmediate as nextTurn, setTimeout as sleep
 import { promisify } from "node:util";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { gzip } from "node:zlib";
+import { createQuery } from "../test/query-builder.ts";
 import { bind, Context, createKey, current, run, snapshot } from "./context.ts";
 
 const name = createKey<string>("name");
@@ -51,11 +52,7 @@ const ways: Readonly<Record<string, () => PromiseLike<Seen | Seen[]> | Seen | Se
     return see();
   },
   "a thenable, as query builders are": async () => {
-    const query = {
-      // Runs when it is asked for its result, as knex and Prisma do.
-      // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
-      then: (resolve: (seen: Seen) => void) => void setTimeout(() => resolve(see()), 1),
-    };
+    const query = createQuery<Seen>((resolve) => setTimeout(() => resolve(see()), 1));
     return [await query, see()] as Seen[];
   },
   setTimeout: () => new Promise((resolve) => setTimeout(() => resolve(see()), 1)),

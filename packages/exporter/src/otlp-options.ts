@@ -86,9 +86,8 @@ export interface OtlpSettings {
   readonly logger: Logger | undefined;
 }
 
-/** What is anything here, and the range of a time, is looked at together with the variables that say the same. */
-export const otlpOptionChecks: OptionChecks<OtlpOptions> = {
-  protocol: anything,
+/** Of whatever sends requests somewhere. What is anything here, and the range of a time, is looked at with the variables that say the same. */
+export const destinationChecks: OptionChecks<Omit<OtlpOptions, "protocol" | "thread">> = {
   endpoint: aText,
   headers: recordOf('texts by their names, such as { authorization: "Bearer a1b2" }', aText),
   compression: anything,
@@ -96,9 +95,14 @@ export const otlpOptionChecks: OptionChecks<OtlpOptions> = {
   tls: optionsWith(tlsChecks),
   retry: optionsWith(retryChecks),
   maxConcurrentExports: wholeNumberFrom(1),
-  thread: aThread,
   logger: aLogger,
   env: anObject,
+};
+
+export const otlpOptionChecks: OptionChecks<OtlpOptions> = {
+  protocol: anything,
+  ...destinationChecks,
+  thread: aThread,
 };
 
 const owners: Readonly<Record<OtlpSignal, string>> = {

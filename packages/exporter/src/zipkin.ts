@@ -1,26 +1,15 @@
 import type { Logger } from "@clew/log";
-import {
-  aLogger,
-  aNumber,
-  anObject,
-  anything,
-  aText,
-  checkOptions,
-  type OptionChecks,
-  optionsWith,
-  recordOf,
-  wholeNumberFrom,
-} from "@clew/options";
+import { checkOptions } from "@clew/options";
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeSpans } from "@clew/trace/zipkin";
 import { Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { compressionUnknown, endpointInvalid, optionError } from "./errors.ts";
 import { gzip, HttpSender } from "./http-sender.ts";
-import { isLoopback } from "./otlp-options.ts";
+import { destinationChecks, isLoopback } from "./otlp-options.ts";
 import { findVariable, resolveMs } from "./resolve-ms.ts";
-import { type RetryOptions, type RetrySettings, resolveRetryOptions, retryChecks } from "./retry.ts";
-import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
+import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./retry.ts";
+import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
 
 export interface ZipkinOptions {
   /** Where Zipkin takes spans. Default: OTEL_EXPORTER_ZIPKIN_ENDPOINT, or `http://localhost:9411/api/v2/spans`. */
@@ -57,22 +46,9 @@ interface ZipkinSettings {
   readonly logger: Logger | undefined;
 }
 
-/** What is anything here, and the range of a time, is looked at below. */
-const optionChecks: OptionChecks<ZipkinOptions> = {
-  endpoint: aText,
-  headers: recordOf('texts by their names, such as { authorization: "Bearer a1b2" }', aText),
-  compression: anything,
-  timeoutMs: aNumber,
-  tls: optionsWith(tlsChecks),
-  retry: optionsWith(retryChecks),
-  maxConcurrentExports: wholeNumberFrom(1),
-  logger: aLogger,
-  env: anObject,
-};
-
 /** @throws CLEW_EXPORTER_OPTION, CLEW_EXPORTER_ENDPOINT, CLEW_EXPORTER_COMPRESSION, CLEW_EXPORTER_TIMEOUT */
 export function resolveZipkinOptions(options: ZipkinOptions = {}): ZipkinSettings {
-  checkOptions("ZipkinExporter", options, optionChecks, optionError);
+  checkOptions<ZipkinOptions>("ZipkinExporter", options, destinationChecks, optionError);
   const env = options.env ?? process.env;
   const endpoint =
     options.endpoint ?? (env.OTEL_EXPORTER_ZIPKIN_ENDPOINT?.trim() || "http://localhost:9411/api/v2/spans");

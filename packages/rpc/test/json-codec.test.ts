@@ -176,7 +176,7 @@ test("a codec that refuses unknown fields refuses names that come twice", () => 
 
 test("well-known types have their own JSON", () => {
   const codec = createJsonCodec({ types, emitZeroValues: false }).compile(Proto3);
-  const any = create(AnySchema, {
+  const packed = create(AnySchema, {
     typeUrl: "type.googleapis.com/google.protobuf.Duration",
     value: toBinary(DurationSchema, create(DurationSchema, { seconds: 1n, nanos: 500_000_000 })),
   }) as Any;
@@ -185,7 +185,7 @@ test("well-known types have their own JSON", () => {
     optionalDuration: create(DurationSchema, { nanos: -1 }),
     optionalFieldMask: { paths: ["foo_bar", "baz"] },
     optionalStruct: { list: [1, null], text: "ö" },
-    optionalAny: any,
+    optionalAny: packed,
     optionalBytesWrapper: Uint8Array.of(255),
   });
   const json =

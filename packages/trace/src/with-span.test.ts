@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { current } from "@clew/context";
 import { SpanStatusCode, trace } from "@opentelemetry/api";
+import { createQuery } from "../../context/test/query-builder.ts";
 import { keepSpans } from "../test/keep-spans.ts";
 import { findAttribute } from "./attributes.ts";
 import { TracerProvider } from "./tracer-provider.ts";
@@ -86,12 +87,7 @@ test("anything can be thrown", () => {
 
 test("a thing that does its work when it is awaited does it inside the span", async () => {
   spans.length = 0;
-  const query = {
-    // biome-ignore lint/suspicious/noThenProperty: a query builder has one
-    then(resolve: (value: number) => void) {
-      withSpan("query", { tracer }, () => resolve(3));
-    },
-  };
+  const query = createQuery<number>((resolve) => withSpan("query", { tracer }, () => resolve(3)));
   assert.equal(await withSpan("outer", { tracer }, () => query), 3);
   assert.equal(spans[0]!.name, "query");
   assert.equal(spans[0]!.parentSpanId, spans[1]!.spanId);

@@ -238,20 +238,20 @@ test("no value throws, wherever it is put, and what is kept can be encoded", () 
   const processor = keepSpans();
   const tracer = new TracerProvider({ processor, env: {} }).getTracer("test");
   const random = createRandom(6);
-  const any = (): never => random.pick(values)() as never;
+  const odd = (): never => random.pick(values)() as never;
   const attributes = (): never =>
-    random.below(3) === 0 ? any() : ({ a: any(), b: any(), [random.pick(strange)]: any() } as never);
+    random.below(3) === 0 ? odd() : ({ a: odd(), b: odd(), [random.pick(strange)]: odd() } as never);
   for (let round = 0; round < 400; round++) {
-    const span = tracer.startSpan(any(), {
+    const span = tracer.startSpan(odd(), {
       attributes: attributes(),
-      links: random.pick<unknown>([any(), [any()], [{ context: span0, attributes: any() }]]) as never,
-      startTime: any(),
+      links: random.pick<unknown>([odd(), [odd()], [{ context: span0, attributes: odd() }]]) as never,
+      startTime: odd(),
       kind: random.below(5),
     });
-    span.setAttribute(any(), any()).setAttributes(attributes()).addEvent(any(), attributes(), any());
-    span.addLink(any()).addLinks(any()).setStatus(any()).setStatus({ code: 2, message: any() }).updateName(any());
-    span.recordException(any(), any());
-    span.end(any());
+    span.setAttribute(odd(), odd()).setAttributes(attributes()).addEvent(odd(), attributes(), odd());
+    span.addLink(odd()).addLinks(odd()).setStatus(odd()).setStatus({ code: 2, message: odd() }).updateName(odd());
+    span.recordException(odd(), odd());
+    span.end(odd());
   }
   assert.equal(processor.spans.length, 400);
   for (const span of processor.spans) assert.ok(encodeRequest([span]).length < 20_000_000);
@@ -274,24 +274,24 @@ test("a carrier may hold anything under a header's name", () => {
 
 test("the toolkit throws at nothing, and what the app throws stays what it was", () => {
   for (const value of values) {
-    const any = value() as never;
-    createEntrySpan(any, () => any).stop();
-    createExitSpan(any, any, () => {}).stop();
-    const span = createLocalSpan(any).setTag(any, any).addLog(any, any, "a").addEvent(any, any);
-    span.error(any).setOperationName(any).setComponent(any).stop();
-    runWithCorrelation(any, any, () => {
-      setTag(any, any);
-      addLog(any, any);
+    const odd = value() as never;
+    createEntrySpan(odd, () => odd).stop();
+    createExitSpan(odd, odd, () => {}).stop();
+    const span = createLocalSpan(odd).setTag(odd, odd).addLog(odd, odd, "a").addEvent(odd, odd);
+    span.error(odd).setOperationName(odd).setComponent(odd).stop();
+    runWithCorrelation(odd, odd, () => {
+      setTag(odd, odd);
+      addLog(odd, odd);
     });
     const seen: unknown[] = [];
     try {
       traced("work", () => {
-        throw any;
+        throw odd;
       })();
     } catch (thrown) {
       seen.push(thrown);
     }
-    assert.ok(Object.is(seen[0], any));
+    assert.ok(Object.is(seen[0], odd));
   }
 });
 
@@ -299,26 +299,26 @@ test("the bridges throw at nothing", () => {
   const opentracing = new OpenTracingTracer();
   const opencensus = new OpenCensusTracer();
   for (const value of values) {
-    const any = value() as never;
-    opentracing.startSpan(any, any).log(any, any).addTags(any).setTag(any, any).setBaggageItem(any, any).finish(any);
-    const span = opentracing.startSpan("work", { childOf: any, tags: any, references: any, startTime: any });
-    span.log({ event: any, "error.object": any, field: any }).finish();
-    opentracing.startSpan("work", { references: [any], tags: { "span.kind": any, error: any } }).finish();
-    for (const format of ["binary", "http_headers", any]) {
-      opentracing.inject(any, format, any);
-      opentracing.inject(span, format, any);
-      opentracing.extract(format, any);
-      opentracing.extract(format, { buffer: any, traceparent: any, baggage: any });
+    const odd = value() as never;
+    opentracing.startSpan(odd, odd).log(odd, odd).addTags(odd).setTag(odd, odd).setBaggageItem(odd, odd).finish(odd);
+    const span = opentracing.startSpan("work", { childOf: odd, tags: odd, references: odd, startTime: odd });
+    span.log({ event: odd, "error.object": odd, field: odd }).finish();
+    opentracing.startSpan("work", { references: [odd], tags: { "span.kind": odd, error: odd } }).finish();
+    for (const format of ["binary", "http_headers", odd]) {
+      opentracing.inject(odd, format, odd);
+      opentracing.inject(span, format, odd);
+      opentracing.extract(format, odd);
+      opentracing.extract(format, { buffer: odd, traceparent: odd, baggage: odd });
     }
-    opencensus.startRootSpan({ name: any, kind: any, spanContext: any }, (root) => root.end());
-    const spanContext = { traceId: any, spanId: any, options: any };
+    opencensus.startRootSpan({ name: odd, kind: odd, spanContext: odd }, (root) => root.end());
+    const spanContext = { traceId: odd, spanId: odd, options: odd };
     opencensus.startRootSpan({ name: "work", spanContext }, (root) => {
-      root.addAttribute(any, any);
-      root.addAnnotation(any, any, any);
-      root.addMessageEvent(any, any, any, any, any);
-      root.addLink(any, any, any, any);
-      root.setStatus(any, any);
-      root.startChildSpan({ name: any, kind: any }).end();
+      root.addAttribute(odd, odd);
+      root.addAnnotation(odd, odd, odd);
+      root.addMessageEvent(odd, odd, odd, odd, odd);
+      root.addLink(odd, odd, odd, odd);
+      root.setStatus(odd, odd);
+      root.startChildSpan({ name: odd, kind: odd }).end();
       root.end();
     });
   }

@@ -25,6 +25,7 @@ import {
   traced,
 } from "@clew/trace/skywalking";
 import { trace } from "@opentelemetry/api";
+import { createQuery } from "../../context/test/query-builder.ts";
 
 const identity = { service: "shop", instance: "shop-1", env: {} };
 let segments: SegmentData[] = [];
@@ -163,10 +164,7 @@ test("tags, logs, events, names, components and errors of the active span, where
 });
 
 test("a traced thing that does its work when it is awaited does it inside the span", async () => {
-  const query = traced("query", () => ({
-    // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
-    then: (resolve: (spanId: number) => void) => void setImmediate(() => resolve(getSpanId())),
-  }));
+  const query = traced("query", () => createQuery<number>((resolve) => setImmediate(() => resolve(getSpanId()))));
   const entry = createEntrySpan("root");
   await entry.run(async () => assert.equal(await query(), 1));
   entry.stop();
