@@ -89,8 +89,8 @@ const maxGroups = 200;
 
 /**
  * Watches spans start and end, and says what is wrong with them: where the context was lost, what was never ended, what cannot be
- * exported. Put it beside the exporters with `composeProcessors`; it costs 0.3 us a span and an entry in a table, so it is for finding out, not for
- * every day.
+ * exported. Put it beside the exporters with `composeProcessors`; it keeps an entry in a table for each live span, so it is for
+ * finding out, not for every day.
  */
 export class Doctor implements SpanProcessor {
   /** A context is lost whether the trace is sampled or not. */
