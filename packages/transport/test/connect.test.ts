@@ -306,6 +306,19 @@ test("a deadline of the caller's ends the call", async () => {
   });
 });
 
+test("a deadline of the server's ends the call, and says so", async () => {
+  await withServer({ timeoutMs: 50 }, async (endpoint) => {
+    const reply = await post(endpoint, "/test.v1.Echo/Unary", '{"text":"wait"}', {
+      ...json,
+      "connect-timeout-ms": "60000",
+    });
+    assert.equal(reply.status, 504);
+    const { code, details } = (await reply.json()) as WireError;
+    assert.equal(code, "deadline_exceeded");
+    assert.equal(fromBinary(ErrorInfoSchema, Buffer.from(details![0]!.value, "base64")).reason, "GATEWAY_TIMEOUT");
+  });
+});
+
 test("a caller that leaves cancels its call", async () => {
   const left = Promise.withResolvers<unknown>();
   const began = Promise.withResolvers<void>();

@@ -3,6 +3,8 @@ import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from "node
 import { after, before, describe, it } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { ErrorInfoSchema, GrpcStatusSchema } from "@clew/rpc";
 import type { GrpcServer } from "@clew/transport/grpc";
 import { EchoMessageSchema } from "./gen/test/v1/test_pb.ts";
 import { startServer } from "./grpc-echo.ts";
@@ -178,12 +180,17 @@ describe("the gRPC server on the wire", () => {
 
   it("answers DEADLINE_EXCEEDED when the caller's time is over, or its own", async () => {
     const wait = frame(toBinary(EchoMessageSchema, create(EchoMessageSchema, { text: "wait" })));
-    assert.equal(statusOf(await send({ "grpc-timeout": "20m" }, wait)), "4");
+    const asked = await send({ "grpc-timeout": "20m" }, wait);
+    assert.deepEqual([statusOf(asked), asked.headers["grpc-status-details-bin"]], ["4", undefined]);
     assert.equal(statusOf(await send({ "grpc-timeout": "0m" }, frame(hello))), "4");
     const hasty = await startServer({ timeoutMs: 100 });
     const toHasty = connect(`http://${hasty.endpoint().host}`);
     assert.equal(statusOf(await send({ "grpc-timeout": "1H" }, wait, true, toHasty)), "4");
-    assert.equal(statusOf(await send({}, wait, true, toHasty)), "4");
+    const late = await send({}, wait, true, toHasty);
+    assert.equal(statusOf(late), "4");
+    const details = Buffer.from(String(late.headers["grpc-status-details-bin"]), "base64");
+    const [info] = fromBinary(GrpcStatusSchema, details).details;
+    assert.equal(anyUnpack(info!, ErrorInfoSchema)?.reason, "GATEWAY_TIMEOUT");
     // The body may be late as well.
     assert.equal(statusOf(await send({}, frame(hello), false, toHasty)), "4");
     toHasty.close();

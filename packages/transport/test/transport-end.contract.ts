@@ -25,7 +25,7 @@ export function testEnd(transport: TransportUnderTest): void {
     calls.length = 0;
     await withEcho(transport, { methods, middleware: [keep], timeoutMs: 30 }, async (client) => {
       const error = await failureOf(client.unary({}));
-      assert.equal(error.code, 504);
+      assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"]);
       assert.equal(calls[0]!.cancelled?.code, 504);
     });
   });

@@ -7,6 +7,7 @@ import {
   callCancelled,
   callReceivesMessage,
   callReceivesStream,
+  type Deadline,
   deadlineExceeded,
   deadlineIn,
   type Handler,
@@ -36,6 +37,8 @@ export interface GrpcCallInit {
   readonly peer: Peer;
   /** How long it may take, in milliseconds; Infinity for no limit. */
   readonly timeoutMs: number;
+  /** Whether it is the caller who said so. */
+  readonly isCallersTimeout: boolean;
   /** What the call's context begins with. */
   readonly context: Context;
   readonly stream: ServerStream;
@@ -61,6 +64,8 @@ export class GrpcCall extends Call implements StreamListener {
   readonly #init: GrpcCallInit;
   readonly #stream: ServerStream;
   readonly #reader: MessageReader;
+  /** The deadline that the caller gave; undefined when it gave none, or the server's own comes first. */
+  readonly #callersDeadline: Deadline | undefined;
   #request: Promise<Message> | undefined;
   readonly #slot: number;
   #hasSentHeaders = false;
@@ -76,6 +81,7 @@ export class GrpcCall extends Call implements StreamListener {
       context: init.context,
     });
     this.#init = init;
+    this.#callersDeadline = init.isCallersTimeout ? this.deadline : undefined;
     this.#stream = init.stream;
     this.#reader = new MessageReader(this, init.stream, init.codec.input, init.maxMessageBytes);
     this.#reader.compression = init.requestCompression;
@@ -199,8 +205,10 @@ export class GrpcCall extends Call implements StreamListener {
   // The status of a call that is cancelled goes out at once, however long its handler takes to notice.
   protected override onCancelled(reason: ServiceError): void {
     this.#reader.fail(reason);
-    // Of a deadline gRPC's code says everything; the other end knows it as well.
-    this.sendError(reason, reason.code === 504 ? new ServiceError(504, "", reason.message) : reason);
+    // Whoever gave the deadline knows what it means, and gRPC's code says it (connectconformance wants nothing beside it).
+    const isCallersOwn =
+      reason.code === 504 && this.#callersDeadline !== undefined && this.deadline === this.#callersDeadline;
+    this.sendError(reason, isCallersOwn ? new ServiceError(504, "", reason.message) : reason);
   }
 
   onData(bytes: Buffer): void {

@@ -185,12 +185,16 @@ class Streams implements GrpcHandler {
       }
     }
     let timeoutMs = route.timeoutMs;
+    let isCallersTimeout = false;
     if (timeout !== undefined) {
       const callerMs = parseTimeout(timeout);
       if (callerMs === undefined) {
         return answerStatus(stream, new ServiceError(500, "", `grpc-timeout "${timeout}" is not a timeout`));
       }
-      if (callerMs < timeoutMs) timeoutMs = callerMs;
+      if (callerMs < timeoutMs) {
+        timeoutMs = callerMs;
+        isCallersTimeout = true;
+      }
     }
     const { compression } = this.#options;
     const call = new GrpcCall({
@@ -199,6 +203,7 @@ class Streams implements GrpcHandler {
       headers,
       peer: peer ?? { address: stream.peer },
       timeoutMs,
+      isCallersTimeout,
       context: this.#context,
       stream,
       codec,
