@@ -1,10 +1,10 @@
-import type { Logger } from "@clew/log";
+import { createLogger, type Logger } from "@clew/log";
 import { aFunction, aLogger, checkOptions, type OptionChecks } from "@clew/options";
 import { type Call, type Middleware, type Reply, ServiceError, watchReply } from "@clew/rpc";
 import { optionError } from "./errors.ts";
 
 export interface RecoveryOptions {
-  /** Where a recovered error is written, with its stack. Default: nowhere. */
+  /** Where a recovered error is written, with its stack. Default: a logger of its own, to standard output. */
   logger?: Logger;
   /** Makes the error that the caller sees. Default: 500 UNKNOWN "unknown request error". */
   toServiceError?: (thrown: unknown, call: Call) => ServiceError;
@@ -20,10 +20,10 @@ const optionChecks: OptionChecks<RecoveryOptions> = { logger: aLogger, toService
  */
 export function recovery(options: RecoveryOptions = {}): Middleware {
   checkOptions("recovery", options, optionChecks, optionError);
-  const { logger, toServiceError = ServiceError.from } = options;
+  const { logger = createLogger(), toServiceError = ServiceError.from } = options;
   const recover = (thrown: unknown, call: Call): ServiceError => {
     if (thrown instanceof ServiceError) return thrown;
-    logger?.error("handler failed", { operation: call.operation, error: thrown });
+    logger.error("handler failed", { operation: call.operation, error: thrown });
     return toServiceError(thrown, call);
   };
   // Not watchCall: this one changes what is thrown. Promises by hand for the same reason as there.

@@ -33,6 +33,13 @@ export function middlewareInvalid(index: number, given: unknown): Error {
   );
 }
 
+export function handlerMissing(index: number, given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_MIDDLEWARE",
+    `middleware ${index} of a chain returned ${describe(given)} for the next handler; it must return one, as \`(call) => next(call)\``,
+  );
+}
+
 // The next two are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
 
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {

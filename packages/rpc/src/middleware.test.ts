@@ -50,6 +50,22 @@ test("what a handler throws, at once or later, is told and thrown on", async () 
   }
 });
 
+test("what is no middleware, and what makes no handler, is told when the chain is made", () => {
+  const handler: Handler = async () => reply;
+  const pass: Middleware = (next) => next;
+  assert.throws(() => chain(pass, undefined as never), {
+    code: "CLEW_RPC_MIDDLEWARE",
+    message: "middleware 1 of a chain is undefined; it must be a function around a handler, as recovery() makes one",
+  });
+  const watch = watcher(() => () => undefined);
+  const forgets = (() => undefined) as never;
+  assert.throws(() => chain(watch, watch, forgets, pass)(handler), {
+    code: "CLEW_RPC_MIDDLEWARE",
+    message:
+      "middleware 2 of a chain returned undefined for the next handler; it must return one, as `(call) => next(call)`",
+  });
+});
+
 test("a watcher that throws refuses the call: those outside of it are told, the others never see it", async () => {
   const told: string[] = [];
   const { watch } = tellers(told);

@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
-import { middlewareInvalid } from "./errors.ts";
+import { handlerMissing, middlewareInvalid } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 
 /** What a handler answers: one message, or a stream of them, as the method has it. */
@@ -15,7 +15,7 @@ export type Middleware = (next: Handler) => Handler;
 /**
  * Several middlewares as one; the first is the outermost.
  *
- * @throws CLEW_RPC_MIDDLEWARE for what is no function
+ * @throws CLEW_RPC_MIDDLEWARE for what is no function, and where the chain is put around a handler, for what makes no handler of it
  */
 export function chain(...middleware: readonly Middleware[]): Middleware {
   const parts: Middleware[] = [];
@@ -31,11 +31,17 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
     if (makeWatch !== undefined) neighbours.push(makeWatch);
     else {
       join();
-      parts.push(one);
+      parts.push((next) => makeHandler(one, index, next));
     }
   }
   join();
   return (next) => parts.reduceRight((handler, one) => one(handler), next);
+}
+
+function makeHandler(middleware: Middleware, index: number, next: Handler): Handler {
+  const handler: unknown = middleware(next);
+  if (typeof handler !== "function") throw handlerMissing(index, handler);
+  return handler as Handler;
 }
 
 /**
