@@ -22,8 +22,7 @@ import {
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { OpenSet } from "../open-set.ts";
 import { Turn } from "../turn.ts";
-import { type Compression, compressFromBytes } from "./compression.ts";
-import { encodeFrame, encodeMessageFrame } from "./frame.ts";
+import { type Compression, encodeCompressibleFrame } from "./compression.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import type { RouteCodec } from "./route-codec.ts";
@@ -145,7 +144,8 @@ export class GrpcCall extends Call implements StreamListener {
       for (;;) {
         const result = await (isSelfEnding ? iterator.next() : this.orCancelled(iterator.next()));
         if (result.done) break;
-        const frame = this.#encode(result.value);
+        const encoded = this.#encode(result.value);
+        const frame = encoded instanceof Promise ? await this.orCancelled(encoded) : encoded;
         this.#sendHeaders();
         const hasRoom = this.#stream.sendData(frame);
         this.passMessage("sent", result.value);
@@ -162,9 +162,16 @@ export class GrpcCall extends Call implements StreamListener {
     this.#over(undefined);
   }
 
-  sendMessage(message: Message): void {
+  /** Sends the one reply; a promise where that has to wait. */
+  sendMessage(message: Message): void | Promise<void> {
     if (this.#isOver) return;
-    const frame = this.#encode(message);
+    const encoded = this.#encode(message);
+    if (!(encoded instanceof Promise)) this.#sendFrame(message, encoded);
+    else return this.orCancelled(encoded).then((frame) => this.#sendFrame(message, frame));
+  }
+
+  #sendFrame(message: Message, frame: Uint8Array): void {
+    if (this.#isOver) return;
     this.#stream.sendReply(this.#headers(), frame, this.#trailers());
     this.#hasSentHeaders = true;
     this.passMessage("sent", message);
@@ -260,12 +267,9 @@ export class GrpcCall extends Call implements StreamListener {
     return trailers;
   }
 
-  #encode(message: Message): Uint8Array {
+  #encode(message: Message): Uint8Array | Promise<Uint8Array> {
     const { codec, replyCompression } = this.#init;
-    if (replyCompression === undefined) return encodeMessageFrame(codec.output, message);
-    const bytes = codec.output.encode(message);
-    if (bytes.length < compressFromBytes) return encodeFrame(bytes, false);
-    return encodeFrame(replyCompression.compress(bytes), true);
+    return encodeCompressibleFrame(codec.output, message, replyCompression);
   }
 
   #over(error: ServiceError | undefined): void {
@@ -284,7 +288,10 @@ async function respond(call: GrpcCall, handler: Handler): Promise<void> {
     if (call.isLate) call.cancel(deadlineExceeded(call.operation));
     const reply = await handler(call);
     if (isStream(reply)) await call.sendStream(reply);
-    else call.sendMessage(reply);
+    else {
+      const sending = call.sendMessage(reply);
+      if (sending !== undefined) await sending;
+    }
   } catch (error) {
     call.sendError(call.toServiceError(error));
   }

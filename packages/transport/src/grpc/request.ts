@@ -14,8 +14,7 @@ import {
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { StreamConnection, StreamSession } from "../stream-connection.ts";
 import { Turn } from "../turn.ts";
-import { type Compression, compressFromBytes, compressLaterFromBytes, findCompression } from "./compression.ts";
-import { encodeFrame, encodeMessageFrame } from "./frame.ts";
+import { type Compression, encodeCompressibleFrame, findCompression } from "./compression.ts";
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import { readReplyHead } from "./reply-head.ts";
@@ -31,7 +30,7 @@ export interface RequestInit {
   readonly output: MessageCodec<Message>;
   /** How to compress the request; undefined for not at all. */
   readonly compression: Compression | undefined;
-  /** How large a message is before it is compressed, in bytes. Default: {@link compressFromBytes}. */
+  /** How large a message is before it is compressed, in bytes. Default: 1024. */
   readonly compressFromBytes?: number;
   readonly maxMessageBytes: number;
 }
@@ -271,14 +270,9 @@ export class Request implements ClientStreamListener {
     else this.#sent = undefined;
   }
 
-  // At once, unless it is so large that compressing it would keep everybody else waiting.
   #encode(message: Message): Uint8Array | Promise<Uint8Array> {
-    const { input, compression, compressFromBytes: from = compressFromBytes } = this.#init;
-    if (compression === undefined) return encodeMessageFrame(input, message);
-    const bytes = input.encode(message);
-    if (bytes.length < from) return encodeFrame(bytes, false);
-    if (bytes.length < compressLaterFromBytes) return encodeFrame(compression.compress(bytes), true);
-    return compression.compressLater(bytes).then((compressed) => encodeFrame(compressed, true));
+    const { input, compression, compressFromBytes } = this.#init;
+    return encodeCompressibleFrame(input, message, compression, compressFromBytes);
   }
 
   #replies(): AsyncIterable<Message> {
