@@ -182,7 +182,7 @@ export class Collector {
       address,
       filters: [checkHost(allowedHosts)],
       routes: [
-        ...uiRoutes(store, tail, () => statsOf(intakes)),
+        ...uiRoutes(store, tail, now, () => statsOf(intakes)),
         ...jaegerRoutes(store, now, logger),
         ...uiFileRoutes(),
       ],

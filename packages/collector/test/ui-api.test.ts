@@ -107,6 +107,62 @@ test("answers the UI: summaries by page and filter, skeletons, spans, errors in 
     }
   }));
 
+test("answers the UI with a map of the services in a time, within limits", () =>
+  withCollector(
+    async (collector) => {
+      await postSpans(
+        collector,
+        protobufOf(
+          { trace: 1, id: 1, ms: 40 },
+          { trace: 1, id: 2, parent: 1, kind: 3, at: 1, ms: 20 },
+          { trace: 1, id: 3, parent: 2, service: "message", at: 2, ms: 10, isError: true },
+          { trace: 2, id: 1, service: "late", at: 5000, ms: 5 },
+        ),
+      );
+      const ask = async (query: string): Promise<object> =>
+        (await get<object>(collector, `/api/ui/services${query}`)).json;
+      const user = { name: "user", callCount: 1, errorCount: 0, p50Ms: 40, p95Ms: 40 };
+      const message = { callCount: 1, errorCount: 1, p50Ms: 10, p95Ms: 10 };
+      const late = { name: "late", callCount: 1, errorCount: 0, p50Ms: 5, p95Ms: 5 };
+      const dependencies = [{ parent: "user", child: "message", ...message }];
+      const services = [{ name: "message", ...message }, user];
+      const hour = 60 * 60_000;
+      assert.deepEqual(await ask(""), {
+        fromMs: T0_MS + 1000,
+        toMs: T0_MS + 1000 + hour,
+        services: [late],
+        dependencies: [],
+        serviceCount: 1,
+        spanCount: 1,
+        cutAtMs: null,
+      });
+      assert.deepEqual(await ask(`?endMs=${T0_MS + 1000}&lookbackMs=1000`), {
+        fromMs: T0_MS,
+        toMs: T0_MS + 1000,
+        services,
+        dependencies,
+        serviceCount: 2,
+        spanCount: 3,
+        cutAtMs: null,
+      });
+      assert.deepEqual(await ask(`?lookbackMs=${1e15}&maxSpans=1&maxServices=1`), {
+        fromMs: 0,
+        toMs: T0_MS + 1000 + hour,
+        services: [late],
+        dependencies: [],
+        serviceCount: 1,
+        spanCount: 1,
+        cutAtMs: T0_MS,
+      });
+      for (const name of ["endMs", "lookbackMs", "maxSpans", "maxServices"]) {
+        const { status, json } = await get<{ message: string }>(collector, `/api/ui/services?${name}=x`);
+        assert.deepEqual([status, json.message], [400, `${name} is "x"; it must be a number of 0 or more`]);
+      }
+    },
+    // So that the hour ends just before the last trace.
+    { now: () => T0_MS + 1000 + 60 * 60_000 },
+  ));
+
 /** The events of a text/event-stream, as they come. */
 async function* readEvents(response: Response): AsyncGenerator<{ event: string; data: unknown }> {
   let text = "";

@@ -31,8 +31,11 @@ export interface TraceStore {
   /** Operations, sorted by name; of one service when it is given. */
   operations(service?: string): Promise<Operation[]>;
 
-  /** Which service called which, by spans whose parent is a span of another service, in traces that started in the range. */
-  dependencies(range: TimeRange): Promise<Dependency[]>;
+  /**
+   * Which services there are and which calls which, in traces that started in the range: the newest first, until a limit is
+   * reached.
+   */
+  serviceMap(range: TimeRange, limits?: ServiceMapLimits): Promise<ServiceMap>;
 
   /**
    * Calls `listener` with the summaries of traces that came or grew since the last call, a few times a second. Returns what
@@ -144,10 +147,45 @@ export interface Operation {
   readonly kind: number;
 }
 
-export interface Dependency {
+export interface ServiceMapLimits {
+  /** How many spans are looked at. Default: 100_000. At most 1_000_000. */
+  maxSpans?: number;
+  /** How many services are given, those with the most calls, and the dependencies between them. Default: 100. At most 1000. */
+  maxServices?: number;
+}
+
+export interface ServiceMap {
+  /** Sorted by name. */
+  readonly services: readonly ServiceStats[];
+  /** Sorted by parent, then by child. */
+  readonly dependencies: readonly Dependency[];
+  /** How many services were met; more than are in `services` when there was a limit. */
+  readonly serviceCount: number;
+  /** How many spans were looked at. */
+  readonly spanCount: number;
+  /** Where looking ended for the limit, Unix milliseconds: what started earlier was left out. Null when nothing was. */
+  readonly cutAtMs: number | null;
+}
+
+export interface CallStats {
+  readonly callCount: number;
+  /** Of these, how many failed. */
+  readonly errorCount: number;
+  /** Half of the calls took no longer than this, in milliseconds; 0 when there are none. As the callee saw it. */
+  readonly p50Ms: number;
+  /** The same of 95 in a hundred. */
+  readonly p95Ms: number;
+}
+
+/** A service, and what it was asked to do: its spans whose parent is of another service, and those that begin a trace. */
+export interface ServiceStats extends CallStats {
+  readonly name: string;
+}
+
+/** One service calls another: spans of `child` whose parent is a span of `parent`. */
+export interface Dependency extends CallStats {
   readonly parent: string;
   readonly child: string;
-  readonly callCount: number;
 }
 
 export interface StoreStats {

@@ -1,8 +1,12 @@
 export type {
+  CallStats,
   Dependency,
   IngestResult,
   Operation,
   PageRequest,
+  ServiceMap,
+  ServiceMapLimits,
+  ServiceStats,
   StoreStats,
   Summary,
   SummaryPage,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeRequest, decodeSpans, encodeJsonRequest, type RawBatch } from "@clew/trace/otel";
-import type { Summary, SummaryPage, TraceQuery, TraceStore } from "./contract.ts";
+import type { Summary, SummaryPage, TimeRange, TraceQuery, TraceStore } from "./contract.ts";
 
 /** A span for a test, in few words. */
 export interface TestSpan {
@@ -19,6 +19,9 @@ export interface TestSpan {
 }
 
 export const epochMs = 1_700_000_000_000;
+
+/** All there is. */
+const always: TimeRange = { fromUs: 0, toUs: 1e18 };
 
 export const traceIdOf = (trace: number): string => trace.toString(16).padStart(32, "0");
 export const spanIdOf = (span: number): string => span.toString(16).padStart(16, "0");
@@ -81,7 +84,13 @@ export function testTraceStore(
     assert.equal(await store.span(traceIdOf(1), spanIdOf(1)), null);
     assert.deepEqual(await store.services(), []);
     assert.deepEqual(await store.operations(), []);
-    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: 1e18 }), []);
+    assert.deepEqual(await store.serviceMap(always), {
+      services: [],
+      dependencies: [],
+      serviceCount: 0,
+      spanCount: 0,
+      cutAtMs: null,
+    });
     const { bytes, ...stats } = await store.stats();
     assert.ok(bytes >= 0);
     assert.deepEqual(stats, { spans: 0, traces: 0, oldestMs: null, droppedSpans: 0, rejectedSpans: 0 });
@@ -348,22 +357,137 @@ export function testTraceStore(
     await assert.rejects(store.search({}, { before: "1; DROP TABLE trace" }), { code: "CLEW_STORE_CURSOR" });
   });
 
-  check("knows who called whom", async (store) => {
+  check("knows which services there are and who calls whom, within a range", async (store) => {
     await store.ingest(
       batchOf(
-        { trace: 1, id: 1, service: "user" },
-        { trace: 1, id: 2, parent: 1, service: "user", kind: 3 },
-        { trace: 1, id: 3, parent: 2, service: "message" },
-        { trace: 1, id: 4, parent: 2, service: "message" },
-        { trace: 1, id: 5, parent: 1, service: "profile" },
+        { trace: 1, id: 1, service: "user", ms: 40 },
+        { trace: 1, id: 2, parent: 1, service: "user", kind: 3, ms: 30 },
+        { trace: 1, id: 3, parent: 2, service: "message", ms: 20, isError: true },
+        { trace: 1, id: 4, parent: 2, service: "message", ms: 10 },
+        { trace: 1, id: 5, parent: 4, service: "message", kind: 1, ms: 5, isError: true },
+        { trace: 1, id: 6, parent: 1, service: "profile", ms: 4 },
+        { trace: 1, id: 7, parent: 6, service: "user", ms: 2 },
         { trace: 2, id: 1, service: "late", at: 5000 },
         { trace: 2, id: 2, parent: 1, service: "later", at: 5000 },
       ),
     );
-    assert.deepEqual(await store.dependencies({ fromUs: 0, toUs: (epochMs + 1000) * 1000 }), [
-      { parent: "user", child: "message", callCount: 2 },
-      { parent: "user", child: "profile", callCount: 1 },
+    const stats = (callCount: number, errorCount: number, p50Ms: number, p95Ms: number): object => ({
+      callCount,
+      errorCount,
+      p50Ms,
+      p95Ms,
+    });
+    assert.deepEqual(await store.serviceMap({ fromUs: 0, toUs: (epochMs + 1000) * 1000 }), {
+      services: [
+        { name: "message", ...stats(2, 1, 10, 20) },
+        { name: "profile", ...stats(1, 0, 4, 4) },
+        { name: "user", ...stats(2, 0, 2, 40) },
+      ],
+      dependencies: [
+        { parent: "profile", child: "user", ...stats(1, 0, 2, 2) },
+        { parent: "user", child: "message", ...stats(2, 1, 10, 20) },
+        { parent: "user", child: "profile", ...stats(1, 0, 4, 4) },
+      ],
+      serviceCount: 3,
+      spanCount: 7,
+      cutAtMs: null,
+    });
+    const { services, spanCount } = await store.serviceMap({ fromUs: (epochMs + 1000) * 1000, toUs: 1e18 });
+    assert.deepEqual([services.map(({ name }) => name), spanCount], [["late", "later"], 2]);
+  });
+
+  check("counts a call whose caller has not arrived, and no inner span without its parent", async (store) => {
+    await store.ingest(
+      batchOf(
+        { trace: 1, id: 1, parent: 9, service: "server", kind: 2 },
+        { trace: 1, id: 2, parent: 9, service: "consumer", kind: 5 },
+        { trace: 1, id: 3, parent: 9, service: "inner", kind: 1 },
+        { trace: 1, id: 4, parent: 9, service: "client", kind: 3 },
+        { trace: 1, id: 5, parent: 5, service: "own", kind: 1 },
+        { trace: 1, id: 6, service: "root", kind: 1 },
+      ),
+    );
+    const { services, dependencies } = await store.serviceMap(always);
+    assert.deepEqual(
+      services.map(({ name, callCount }) => [name, callCount]),
+      [
+        ["client", 0],
+        ["consumer", 1],
+        ["inner", 0],
+        ["own", 0],
+        ["root", 1],
+        ["server", 1],
+      ],
+    );
+    assert.deepEqual(dependencies, []);
+    assert.deepEqual([services[0]!.p50Ms, services[0]!.p95Ms], [0, 0]);
+    await store.ingest(batchOf({ trace: 1, id: 9, service: "root", kind: 3 }));
+    const { dependencies: joined } = await store.serviceMap(always);
+    assert.deepEqual(
+      joined.map(({ parent, child }) => [parent, child]),
+      [
+        ["root", "client"],
+        ["root", "consumer"],
+        ["root", "inner"],
+        ["root", "server"],
+      ],
+    );
+  });
+
+  check("percentiles are of the calls as they came, by nearest rank", async (store) => {
+    const traces = Array.from({ length: 100 }, (_, index) => index + 1);
+    await store.ingest(
+      batchOf(
+        ...traces.flatMap((trace): TestSpan[] => [
+          { trace, id: 1, service: "user", ms: 500 },
+          // Not in order.
+          { trace, id: 2, parent: 1, service: "message", ms: ((trace * 37) % 100) + 1 },
+        ]),
+      ),
+    );
+    const { dependencies } = await store.serviceMap(always);
+    assert.deepEqual(dependencies, [
+      { parent: "user", child: "message", callCount: 100, errorCount: 0, p50Ms: 50, p95Ms: 95 },
     ]);
+  });
+
+  check("a service map keeps to its limits: the newest spans, the busiest services", async (store) => {
+    const traces = Array.from({ length: 20 }, (_, index) => index + 1);
+    await store.ingest(
+      batchOf(
+        ...traces.flatMap((trace): TestSpan[] => [
+          { trace, id: 1, service: "user", at: trace * 1000 },
+          { trace, id: 2, parent: 1, service: "message", at: trace * 1000 },
+          { trace, id: 3, parent: 1, service: "message", at: trace * 1000 },
+          { trace, id: 4, parent: 3, service: `once-${trace}`, at: trace * 1000 },
+        ]),
+      ),
+    );
+    const newest = await store.serviceMap(always, { maxSpans: 8 });
+    assert.deepEqual(
+      newest.services.map(({ name, callCount }) => [name, callCount]),
+      [
+        ["message", 4],
+        ["once-19", 1],
+        ["once-20", 1],
+        ["user", 2],
+      ],
+    );
+    assert.deepEqual([newest.spanCount, newest.cutAtMs], [8, epochMs + 18_000]);
+
+    const busiest = await store.serviceMap(always, { maxServices: 2 });
+    assert.deepEqual(
+      busiest.services.map(({ name }) => name),
+      ["message", "user"],
+    );
+    assert.deepEqual(
+      busiest.dependencies.map(({ parent, child }) => [parent, child]),
+      [["user", "message"]],
+    );
+    assert.deepEqual([busiest.serviceCount, busiest.spanCount, busiest.cutAtMs], [22, 80, null]);
+
+    const exact = await store.serviceMap(always, { maxSpans: 80 });
+    assert.deepEqual([exact.spanCount, exact.cutAtMs], [80, null]);
   });
 
   check("tells a listener of traces that come and grow, until it leaves", async (store) => {

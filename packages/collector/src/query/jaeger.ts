@@ -1,4 +1,4 @@
-import type { Summary, TraceQuery, TraceStore } from "@clew/store";
+import type { ServiceMapLimits, Summary, TraceQuery, TraceStore } from "@clew/store";
 import { decodeSpans } from "@clew/trace/otel";
 import { type JaegerTrace, kindName, toJaegerTrace } from "./jaeger-trace.ts";
 import { invalid, readDuration, readLimit, readNumber, readTags, readText, readTraceId } from "./parameters.ts";
@@ -141,6 +141,8 @@ async function readTrace(store: TraceStore, traceId: string): Promise<JaegerTrac
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
+/** What other programs ask for now and then may cost more than what a page asks for again and again. */
+const dependencyLimits: ServiceMapLimits = { maxSpans: 1_000_000, maxServices: 1000 };
 
 /** GET /api/dependencies?endTs=&lookback=, both in milliseconds. Default: the last day. */
 export async function listDependencies(
@@ -150,6 +152,8 @@ export async function listDependencies(
 ): Promise<JaegerReply<{ parent: string; child: string; callCount: number }[]>> {
   const endMs = readNumber(parameters, "endTs") ?? nowMs;
   const lookbackMs = readNumber(parameters, "lookback") ?? dayMs;
-  const data = await store.dependencies({ fromUs: (endMs - lookbackMs) * 1000, toUs: endMs * 1000 });
-  return reply([...data], data.length);
+  const range = { fromUs: (endMs - lookbackMs) * 1000, toUs: endMs * 1000 };
+  const { dependencies } = await store.serviceMap(range, dependencyLimits);
+  const data = dependencies.map(({ parent, child, callCount }) => ({ parent, child, callCount }));
+  return reply(data, data.length);
 }

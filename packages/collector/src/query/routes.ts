@@ -14,12 +14,12 @@ import {
 } from "./jaeger.ts";
 import { parametersOf } from "./parameters.ts";
 import type { Tail } from "./tail.ts";
-import { getSkeleton, getSpan, getStats, listSummaries } from "./ui.ts";
+import { getServiceMap, getSkeleton, getSpan, getStats, listSummaries } from "./ui.ts";
 
 type Answer = (parameters: URLSearchParams, variables: Readonly<Record<string, string>>) => Promise<unknown>;
 
 /** The API of our UI; `received` tells what came in by dialect. Errors are in the error shape of Clew. */
-export function uiRoutes(store: TraceStore, tail: Tail, received: () => object): Route[] {
+export function uiRoutes(store: TraceStore, tail: Tail, now: () => number, received: () => object): Route[] {
   const get = (path: string, answer: Answer): Route => ({
     verb: "GET",
     path,
@@ -29,6 +29,7 @@ export function uiRoutes(store: TraceStore, tail: Tail, received: () => object):
   });
   return [
     get("/api/ui/summaries", (parameters) => listSummaries(store, parameters)),
+    get("/api/ui/services", (parameters) => getServiceMap(store, parameters, now())),
     get("/api/ui/stats", async () => ({ ...(await getStats(store)), received: received() })),
     get("/api/ui/traces/{traceId}", (_, { traceId }) => getSkeleton(store, traceId!)),
     get("/api/ui/traces/{traceId}/spans/{spanId}", (_, { traceId, spanId }) => getSpan(store, traceId!, spanId!)),

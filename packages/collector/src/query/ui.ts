@@ -1,5 +1,5 @@
 import { ServiceError } from "@clew/rpc";
-import type { StoreStats, SummaryPage, TraceQuery, TraceSkeleton, TraceStore } from "@clew/store";
+import type { ServiceMap, StoreStats, SummaryPage, TraceQuery, TraceSkeleton, TraceStore } from "@clew/store";
 import type { DecodedAttribute, DecodedValue } from "@clew/trace/otel";
 import { invalid, readLimit, readNumber, readTags, readText, readTraceId } from "./parameters.ts";
 
@@ -95,6 +95,32 @@ export async function getSpan(store: TraceStore, id: string, spanId: string): Pr
 
 function toUiAttribute({ key, value }: DecodedAttribute): UiAttribute {
   return { key, value };
+}
+
+const hourMs = 60 * 60 * 1000;
+
+/** What the UI draws as a map of services. */
+export interface UiServiceMap extends ServiceMap {
+  /** The time that was asked for: traces that started in it. Unix milliseconds. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** GET /api/ui/services?endMs=&lookbackMs=&maxSpans=&maxServices= Default: the last hour, within the store's limits. */
+export async function getServiceMap(
+  store: TraceStore,
+  parameters: URLSearchParams,
+  nowMs: number,
+): Promise<UiServiceMap> {
+  const toMs = readNumber(parameters, "endMs") ?? nowMs;
+  const fromMs = Math.max(0, toMs - (readNumber(parameters, "lookbackMs") ?? hourMs));
+  const maxSpans = readNumber(parameters, "maxSpans");
+  const maxServices = readNumber(parameters, "maxServices");
+  const map = await store.serviceMap(
+    { fromUs: fromMs * 1000, toUs: toMs * 1000 },
+    { ...(maxSpans !== undefined && { maxSpans }), ...(maxServices !== undefined && { maxServices }) },
+  );
+  return { fromMs, toMs, ...map };
 }
 
 /** GET /api/ui/stats */

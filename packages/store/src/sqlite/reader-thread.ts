@@ -1,4 +1,4 @@
-import type { PageRequest, TimeRange, TraceQuery } from "../contract.ts";
+import type { PageRequest, ServiceMapLimits, TimeRange, TraceQuery } from "../contract.ts";
 import { Reader } from "./reader.ts";
 import { serve } from "./thread.ts";
 
@@ -14,6 +14,6 @@ serve({
   search: (query: TraceQuery, page: PageRequest) => reader.search(query, page),
   services: () => reader.services(),
   operations: (service: string | undefined) => reader.operations(service),
-  dependencies: (range: TimeRange) => reader.dependencies(range),
+  serviceMap: (range: TimeRange, limits: ServiceMapLimits) => reader.serviceMap(range, limits),
   close: () => reader.close(),
 });

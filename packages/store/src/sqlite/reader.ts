@@ -2,9 +2,10 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { zstdDecompressSync } from "node:zlib";
 import { type DecodedSpan, decodeSpan, joinSpans, type RawSpan, sliceSpans } from "@clew/trace/otel";
 import type {
-  Dependency,
   Operation,
   PageRequest,
+  ServiceMap,
+  ServiceMapLimits,
   Summary,
   SummaryPage,
   TimeRange,
@@ -13,6 +14,7 @@ import type {
 } from "../contract.ts";
 import { cursorInvalid } from "../errors.ts";
 import { openToRead } from "./database.ts";
+import { readServiceMap } from "./service-map.ts";
 import { hex, type Row, Summaries, summaryColumns } from "./summaries.ts";
 
 // A page that must open spans to answer looks at this many traces at most, so that no question holds up the others for long.
@@ -209,23 +211,8 @@ export class Reader {
     return rows.map((row) => ({ service: String(row.service), name: String(row.name), kind: Number(row.kind) }));
   }
 
-  dependencies(range: TimeRange): Dependency[] {
-    const rows = this.#database
-      .prepare(`
-        SELECT po.service AS parent, co.service AS child, count(*) AS calls
-        FROM trace t
-        JOIN span c ON c.trace = t.key
-        JOIN span p ON p.trace = c.trace AND p.id = c.parent
-        JOIN operation co ON co.key = c.operation
-        JOIN operation po ON po.key = p.operation
-        WHERE t.start_us BETWEEN ? AND ? AND po.service <> co.service
-        GROUP BY po.service, co.service ORDER BY po.service, co.service`)
-      .all(range.fromUs, range.toUs);
-    return rows.map((row) => ({
-      parent: String(row.parent),
-      child: String(row.child),
-      callCount: Number(row.calls),
-    }));
+  serviceMap(range: TimeRange, limits: ServiceMapLimits): ServiceMap {
+    return this.#consistently(() => readServiceMap(this.#database, range, limits));
   }
 
   close(): void {

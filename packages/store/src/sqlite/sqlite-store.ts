@@ -2,10 +2,11 @@ import { resolve } from "node:path";
 import { aFunction, checkOptions, checkValue, kind, numberFrom, type OptionChecks } from "@clew/options";
 import type { DecodedSpan, RawBatch } from "@clew/trace/otel";
 import type {
-  Dependency,
   IngestResult,
   Operation,
   PageRequest,
+  ServiceMap,
+  ServiceMapLimits,
   StoreStats,
   Summary,
   SummaryPage,
@@ -152,8 +153,8 @@ class SqliteStore implements TraceStore {
     return this.#read("operations", service);
   }
 
-  dependencies(range: TimeRange): Promise<Dependency[]> {
-    return this.#read("dependencies", range);
+  serviceMap(range: TimeRange, limits: ServiceMapLimits = {}): Promise<ServiceMap> {
+    return this.#read("serviceMap", range, limits);
   }
 
   tail(listener: (summaries: Summary[]) => void): () => void {
