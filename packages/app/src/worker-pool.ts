@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@clew/log";
 import { loadCluster } from "./cluster.ts";
 import { crashLoop, messageOf, timedOut, workerDefect, workerFailed, workersNeedFile, workersTwice } from "./errors.ts";
+import { reclaimConnections } from "./reclaim-connections.ts";
 import type { Server } from "./server.ts";
 import { appIdVariable, type PrimaryMessage, type WorkerMessage, workerVariable } from "./worker.ts";
 
@@ -144,7 +145,11 @@ export class WorkerPool implements Server {
   /** Starts a worker; resolves when it is ready, and from then on replaces it when it dies. */
   async #launch(number: number, deaths: number): Promise<void> {
     const { appId, logger, startTimeoutMs, onStopAsked } = this.#options;
-    const one = new WorkerProcess(number, appId, onStopAsked);
+    const one = new WorkerProcess(number, appId, {
+      onStopAsked,
+      // Of itself it says so no more.
+      hasOther: () => [...this.#processes].some(({ isAccepting }) => isAccepting),
+    });
     this.#processes.add(one);
     void one.ended.then(() => this.#processes.delete(one));
     // One that does not even come to its app's own limit: its program waits for something before.
@@ -230,6 +235,12 @@ export class WorkerPool implements Server {
   }
 }
 
+interface WorkerProcessOptions {
+  readonly onStopAsked: () => void;
+  /** Whether another process accepts what this one left behind. Asked when it is gone. */
+  readonly hasOther: () => boolean;
+}
+
 /** One process, from its start to its end. */
 class WorkerProcess {
   readonly number: number;
@@ -242,13 +253,14 @@ class WorkerProcess {
   readonly #worker: Worker;
   #readyAtMs: number | undefined;
 
-  constructor(number: number, appId: string, onStopAsked: () => void) {
+  constructor(number: number, appId: string, { onStopAsked, hasOther }: WorkerProcessOptions) {
     this.number = number;
     const ready = Promise.withResolvers<readonly URL[]>();
     const ended = Promise.withResolvers<string>();
     this.ready = ready.promise;
     this.ended = ended.promise;
     this.#worker = loadCluster().fork({ [workerVariable]: String(number), [appIdVariable]: appId });
+    reclaimConnections(this.#worker, hasOther);
     this.#worker.on("message", (message: Partial<WorkerMessage> | null) => {
       if (message?.clew === "ready") {
         this.#readyAtMs = performance.now();
@@ -259,10 +271,10 @@ class WorkerProcess {
       } else if (message?.clew === "stop-all") onStopAsked();
       else if (message?.clew === "ending") this.#tell("end");
     });
-    // Its channel broke, or it could not be started: its end tells.
     this.#worker.on("error", (error) => {
-      this.failures.push(error);
+      // It was told something when it was gone already: its end tells why it is.
       if (this.#worker.process.pid !== undefined) return;
+      this.failures.push(error);
       ready.reject(error);
       ended.resolve(messageOf(error));
     });
@@ -277,6 +289,11 @@ class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#worker.process.pid;
+  }
+
+  /** Whether it takes connections. */
+  get isAccepting(): boolean {
+    return this.#readyAtMs !== undefined && !this.isStopping && this.#worker.isConnected();
   }
 
   /** For how long it has been ready. */
