@@ -1,6 +1,6 @@
 // Makes the JavaScript of every package: one file for each of its doors, and chunks for what doors share. tsc makes the types.
 // A process that starts resolves and reads a dozen files instead of four hundred: 200 ms to listening instead of 400.
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 
@@ -50,6 +50,14 @@ async function bundle(name) {
   removeLeftovers(dist, new Set(output.map(({ fileName }) => fileName)));
 }
 
+/** What the .proto of a user imports goes into the package that users install. */
+function copyDefinitions() {
+  for (const path of ["buf/validate", "errors", "google/api", "google/rpc"]) {
+    cpSync(join(packagesFolder, "..", "proto", path), join(packagesFolder, "clew", "proto", path), { recursive: true });
+  }
+}
+
+copyDefinitions();
 // One that fails does not keep the others from their end.
 for (const { status, reason } of await Promise.allSettled(readdirSync(packagesFolder).map(bundle))) {
   if (status === "fulfilled") continue;

@@ -2,7 +2,7 @@
 // is generated first, and the programs find its code in ./gen.
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -88,7 +88,8 @@ function generate(folder, protos) {
     join(folder, "buf.yaml"),
     JSON.stringify({ version: "v2", modules: [{ path: input.slice(folder.length + 1) }, { path: "std" }] }),
   );
-  execFileSync("cp", ["-r", join(root, "proto"), join(folder, "std")]);
+  // What a page's definitions import must be in the package that users install.
+  cpSync(join(root, "packages/clew/proto"), join(folder, "std"), { recursive: true });
   const template = {
     version: "v2",
     plugins: [{ local: "protoc-gen-es", out, opt, include_imports: true }],

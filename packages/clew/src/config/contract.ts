@@ -1,0 +1,1 @@
+export * from "@clew/config/contract";
