@@ -61,7 +61,10 @@ test("recovery turns a mistake into 500 UNKNOWN and logs it with its operation a
 
 test("recovery makes the error that the user wants", async () => {
   const toServiceError = () => new ServiceError(503, "BUSY", "come back later");
-  await assert.rejects(invoke(recovery({ toServiceError }), fail("x"), new TestCall("server")), { reason: "BUSY" });
+  const { logger } = createLines();
+  await assert.rejects(invoke(recovery({ logger, toServiceError }), fail("x"), new TestCall("server")), {
+    reason: "BUSY",
+  });
 });
 
 test("recovery logs a stream that breaks after its handler returned", async () => {

@@ -19,7 +19,7 @@ export type { Registrar } from "./registrar.ts";
 export { balancingChecks } from "./balanced-client.ts";
 export type { Balancer, Choice } from "./balancer/balancer.ts";
 export type { Lookup } from "./dns-watch.ts";
-export { areSameInstances, formatInstance, isSameInstance } from "./instance.ts";
+export { areSameInstances, formatInstance } from "./instance.ts";
 export { type Feed, ListWatch } from "./list-watch.ts";
 export { createNode } from "./node.ts";
 export { isNodeFailure, type Outcome } from "./outcome.ts";

@@ -74,12 +74,7 @@ export function formatInstance(instance: Instance): string {
   return JSON.stringify({ id, name, version, metadata: sorted, endpoints });
 }
 
-/** Whether two instances are the same in everything, in whatever order their endpoints and metadata stand. */
-export function isSameInstance(a: Instance, b: Instance): boolean {
-  return a === b || signature(a) === signature(b);
-}
-
-/** Whether two lists hold the same instances, in whatever order. */
+/** Whether two lists hold the same instances, in whatever order they, their endpoints and their metadata stand. */
 export function areSameInstances(a: readonly Instance[], b: readonly Instance[]): boolean {
   if (a.length !== b.length) return false;
   const left = a.map(signature).sort();
