@@ -1,6 +1,6 @@
+import { nearestNames } from "@clew/options";
 import { flagOverMap, flagUnknown, flagWithoutValue } from "./errors.ts";
 import { convertText, findPath, isMapAt, knownAt, withValue } from "./named-value.ts";
-import { nearestNames } from "./nearest.ts";
 import type { Shape } from "./shape.ts";
 import type { Layer, Source } from "./source.ts";
 import { formatPath, isTree, type Tree, type Value } from "./tree.ts";

@@ -8,8 +8,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { parseDuration } from "./duration.ts";
-import { describeUnknownKey } from "./nearest.ts";
-import type { Schema, SchemaIssue } from "./schema.ts";
+import { describeUnknownKey, type Schema, type SchemaIssue } from "./schema.ts";
 import { anyShape, type Shape } from "./shape.ts";
 import { isTree, type Path } from "./tree.ts";
 

@@ -1,4 +1,4 @@
-import { describeUnknownKey } from "./nearest.ts";
+import { nearestNames } from "@clew/options";
 import { anyShape, type Shape, shapeOfJsonSchema } from "./shape.ts";
 import type { Path, Tree } from "./tree.ts";
 import { isTree } from "./tree.ts";
@@ -196,4 +196,10 @@ function readValue(one: Default, value: unknown, path: Path, issues: SchemaIssue
   if (typeof value === typeof one) return value;
   issues.push({ path, message: `must be a ${typeof one}, not ${JSON.stringify(value)}` });
   return undefined;
+}
+
+/** What a schema says of a key that it does not know: `is unknown; did you mean address? known here: address, port`. */
+export function describeUnknownKey(key: string, known: readonly string[]): string {
+  const [nearest] = nearestNames(key, known, 1);
+  return `is unknown;${nearest === undefined ? "" : ` did you mean ${nearest}?`} known here: ${known.join(", ")}`;
 }

@@ -16,7 +16,10 @@ test("options that are wrong", async () => {
     [{ sources: ["config.yaml"] }, /^option sources\[0\] is "config\.yaml"; it must be a source, such as file\(/],
     [{ sources: [env(), file] }, /^option sources\[1\] is a function; it must be a source/],
     [{ sources: [undefined] }, /^option sources\[0\] is undefined; it must be a source/],
-    [{ source: [env()] }, /^loadConfig has no option source; there are sources, schema, strict, logger, onError$/],
+    [
+      { source: [env()] },
+      /^loadConfig has no option source; there are sources, schema, strict, logger, onError; did you mean sources\?$/,
+    ],
     [{ sources: [], schema: {} }, /^option schema is an object; it must be a schema, as schemaOf/],
     [{ sources: [], strict: "no" }, /^option strict is "no"; it must be true or false$/],
     [{ sources: [], logger: {} }, /^option logger is an object; it must be a logger, which has warn\(\)$/],

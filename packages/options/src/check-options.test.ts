@@ -44,7 +44,10 @@ test("what is right is taken, and what is undefined is not given", () => {
 });
 
 test("an option that there is not", () => {
-  assert.equal(messageOf({ size: 5, sise: 6 }), "Cache has no option sise; there are size, name, disk");
+  assert.equal(
+    messageOf({ size: 5, sise: 6 }),
+    "Cache has no option sise; there are size, name, disk; did you mean size?",
+  );
   // Names of every object's prototype are none either.
   assert.equal(messageOf({ toString: 5 }), "Cache has no option toString; there are size, name, disk");
   assert.equal(messageOf({ disk: { file: "a" } }), "disk has no option file; there are path, isShared");
@@ -79,7 +82,7 @@ test("names alone, and one value alone", () => {
   checkOptionNames("Cache", { size: "whatever" }, ["size"], toError);
   assert.throws(() => checkOptionNames("Cache", { sise: 5 }, ["size"], toError), {
     code: "CACHE",
-    message: "Cache has no option sise; there are size",
+    message: "Cache has no option sise; there are size; did you mean size?",
   });
   assert.throws(() => checkOptionNames("Cache", "size" as unknown as object, ["size"], toError), /are "size"; they/);
   checkValue("name", "a", aText, toError);

@@ -1,3 +1,4 @@
+import { nearestNames } from "./nearest.ts";
 import { tell } from "./tell.ts";
 
 /** Says what is wrong with what was given for the option `name`; undefined when nothing is. */
@@ -63,7 +64,10 @@ function findUnknown(owner: string, options: unknown, known: readonly string[]):
     return `the options of ${owner} are ${tell(options)}; they must be an object with some of ${known.join(", ")}`;
   }
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) return `${owner} has no option ${name}; there are ${known.join(", ")}`;
+    if (known.includes(name)) continue;
+    const [nearest] = nearestNames(name, known, 1);
+    const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+    return `${owner} has no option ${name}; there are ${known.join(", ")}${hint}`;
   }
   return undefined;
 }

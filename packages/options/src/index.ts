@@ -28,4 +28,5 @@ export {
   recordOf,
   wholeNumberFrom,
 } from "./kinds.ts";
+export { nearestNames } from "./nearest.ts";
 export { tell } from "./tell.ts";

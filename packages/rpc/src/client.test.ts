@@ -314,7 +314,10 @@ test("an option of a client that there is not, or of another kind, is refused by
   const memory = createMemoryClient(greeter);
   const cases: [unknown, RegExp][] = [
     [5000, /^the options of createServiceClient are 5000; they must be an object with some of middleware, timeoutMs$/],
-    [{ timeout: 5000 }, /^createServiceClient has no option timeout; there are middleware, timeoutMs$/],
+    [
+      { timeout: 5000 },
+      /^createServiceClient has no option timeout; there are middleware, timeoutMs; did you mean timeoutMs\?$/,
+    ],
     [{ middleware: (next: unknown) => next }, /^option middleware is a function; it must be a list of middlewares$/],
   ];
   for (const [options, message] of cases) {

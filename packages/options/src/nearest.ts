@@ -9,12 +9,6 @@ export function nearestNames(name: string, known: readonly string[], count = 3):
     .map(({ one }) => one);
 }
 
-/** `is unknown; did you mean address? known here: address, port`. */
-export function describeUnknownKey(key: string, known: readonly string[]): string {
-  const [nearest] = nearestNames(key, known, 1);
-  return `is unknown;${nearest === undefined ? "" : ` did you mean ${nearest}?`} known here: ${known.join(", ")}`;
-}
-
 /** How many letters must be added, taken away, changed, or swapped with their neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
