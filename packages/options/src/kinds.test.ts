@@ -142,5 +142,5 @@ test("what holds others tells which of them", () => {
 });
 
 test("a text that was given is told in part", () => {
-  assert.equal(aNumber("x", "a".repeat(500)), `option x is "${"a".repeat(100)}"; it must be a number`);
+  assert.equal(aNumber("x", "a".repeat(500)), `option x is "${"a".repeat(100)}..."; it must be a number`);
 });

@@ -1,4 +1,4 @@
-import type { OptionError } from "@clew/options";
+import { type OptionError, tell } from "@clew/options";
 import { ServiceError } from "@clew/rpc";
 
 /** What a developer did wrong, found when a registry or a client is put together, or what a registry holds that is none. */
@@ -9,11 +9,11 @@ function usageError(code: string, message: string, cause?: unknown): TypeError &
 
 export function instanceInvalid(field: string, given: unknown, works: string): Error {
   const where = field === "" ? "an instance" : `an instance's ${field}`;
-  return usageError("CLEW_REGISTRY_INSTANCE", `${where} is ${describe(given)}; it must be ${works}`);
+  return usageError("CLEW_REGISTRY_INSTANCE", `${where} is ${tell(given)}; it must be ${works}`);
 }
 
 export function nameInvalid(given: unknown): Error {
-  return usageError("CLEW_REGISTRY_NAME", `a service's name is ${describe(given)}; it must be text that is not empty`);
+  return usageError("CLEW_REGISTRY_NAME", `a service's name is ${tell(given)}; it must be text that is not empty`);
 }
 
 export function targetInvalid(given: string, works: readonly string[]): Error {
@@ -51,11 +51,4 @@ export function clientClosed(target: string): ServiceError {
 /** A node's endpoint is none that a client can be made for: 503, for others may do. */
 export function nodeUnusable(key: string, cause: unknown): ServiceError {
   return new ServiceError(503, "UNAVAILABLE", `cannot call ${key}`, { cause });
-}
-
-function describe(given: unknown): string {
-  if (typeof given === "string") return JSON.stringify(given.length > 100 ? `${given.slice(0, 100)}...` : given);
-  if (Array.isArray(given)) return "a list";
-  if (typeof given === "object" && given !== null) return "an object";
-  return String(given);
 }

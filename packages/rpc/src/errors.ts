@@ -1,4 +1,4 @@
-import type { OptionError } from "@clew/options";
+import { type OptionError, tell } from "@clew/options";
 
 /** What a developer did wrong, found when a service is put together. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -8,7 +8,7 @@ function usageError(code: string, message: string): TypeError & { readonly code:
 export function descInvalid(what: string, given: unknown, example: string): Error {
   return usageError(
     "CLEW_RPC_DESC",
-    `${what} is ${describe(given)}; it must be a descriptor of generated code, as in \`import { ${example} } from "./gen/shop_pb.ts"\``,
+    `${what} is ${tell(given)}; it must be a descriptor of generated code, as in \`import { ${example} } from "./gen/shop_pb.ts"\``,
   );
 }
 
@@ -16,27 +16,27 @@ export function serviceInvalid(index: number, given: unknown): Error {
   const { typeName } = Object(given) as { typeName?: unknown };
   return usageError(
     "CLEW_RPC_SERVICE",
-    `option services has ${typeof typeName === "string" ? `the descriptor of ${typeName}` : describe(given)} at ${index}; service(${typeof typeName === "string" ? typeName.split(".").at(-1) : "Orders"}, { ... }) makes a service of a descriptor and its implementation`,
+    `option services has ${typeof typeName === "string" ? `the descriptor of ${typeName}` : tell(given)} at ${index}; service(${typeof typeName === "string" ? typeName.split(".").at(-1) : "Orders"}, { ... }) makes a service of a descriptor and its implementation`,
   );
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_RPC_OPTION", message);
 
 export function listInvalid(option: string, given: unknown): Error {
-  return usageError("CLEW_RPC_LIST", `option ${option} is ${describe(given)}; it must be a list`);
+  return usageError("CLEW_RPC_LIST", `option ${option} is ${tell(given)}; it must be a list`);
 }
 
 export function middlewareInvalid(index: number, given: unknown): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
-    `middleware ${index} of a chain is ${describe(given)}; it must be a function around a handler, as recovery() makes one`,
+    `middleware ${index} of a chain is ${tell(given)}; it must be a function around a handler, as recovery() makes one`,
   );
 }
 
 export function handlerMissing(index: number, given: unknown): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
-    `middleware ${index} of a chain returned ${describe(given)} for the next handler; it must return one, as \`(call) => next(call)\``,
+    `middleware ${index} of a chain returned ${tell(given)} for the next handler; it must return one, as \`(call) => next(call)\``,
   );
 }
 
@@ -45,7 +45,7 @@ export function handlerMissing(index: number, given: unknown): Error {
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
-    `${operation}: the implementation answered ${describe(given)}; it must return a ${typeName}, {} for an empty one`,
+    `${operation}: the implementation answered ${tell(given)}; it must return a ${typeName}, {} for an empty one`,
   );
 }
 
@@ -54,10 +54,7 @@ export function answerInvalid(operation: string, given: unknown): Error {
     typeof given === "function"
       ? "is a middleware in the chain that should be called first, as in `recovery()`?"
       : "does a middleware lack `return next(call)`?";
-  return usageError(
-    "CLEW_RPC_ANSWER",
-    `${operation}: the chain answered ${describe(given)} and not a promise; ${hint}`,
-  );
+  return usageError("CLEW_RPC_ANSWER", `${operation}: the chain answered ${tell(given)} and not a promise; ${hint}`);
 }
 
 export function methodMissing(service: string, method: string, place: string, given: string[]): Error {
@@ -70,7 +67,7 @@ export function methodMissing(service: string, method: string, place: string, gi
 export function methodNoFunction(service: string, method: string, place: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_METHOD_MISSING",
-    `service ${service}: the implementation's "${method}" is ${describe(given)}; it must be the function that answers what ${place} declares`,
+    `service ${service}: the implementation's "${method}" is ${tell(given)}; it must be the function that answers what ${place} declares`,
   );
 }
 
@@ -103,7 +100,7 @@ export function callReceivesMessage(operation: string): Error {
 }
 
 export function jsonOptionInvalid(option: string, given: unknown, works: string): Error {
-  return usageError("CLEW_RPC_JSON_OPTION", `JSON's option ${option} is ${describe(given)}; it must be ${works}`);
+  return usageError("CLEW_RPC_JSON_OPTION", `JSON's option ${option} is ${tell(given)}; it must be ${works}`);
 }
 
 export function jsonOptionUnknown(option: string, known: readonly string[]): Error {
@@ -112,11 +109,4 @@ export function jsonOptionUnknown(option: string, known: readonly string[]): Err
 
 export function timeoutInvalid(given: unknown): Error {
   return usageError("CLEW_RPC_TIMEOUT", `timeoutMs is ${String(given)}; it must be a number of milliseconds above 0`);
-}
-
-function describe(given: unknown): string {
-  if (typeof given === "string") return JSON.stringify(given.length > 100 ? `${given.slice(0, 100)}...` : given);
-  if (typeof given === "function") return "a function";
-  if (Array.isArray(given)) return "a list";
-  return typeof given === "object" && given !== null ? "an object" : String(given);
 }

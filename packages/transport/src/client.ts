@@ -153,7 +153,7 @@ function openClient(options: ClientOptions): Client {
       }
       return new GrpcClient({ ...grpc, endpoint });
     default:
-      throw schemeUnknown(text);
+      throw schemeUnknown(endpoint instanceof URL ? text : endpoint);
   }
 }
 

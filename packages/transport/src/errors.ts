@@ -1,4 +1,4 @@
-import type { OptionError } from "@clew/options";
+import { type OptionError, tell } from "@clew/options";
 
 /** What a developer did wrong, found when a server or client is put together or started. `code` is stable; the message says what would work. */
 export interface TransportError extends Error {
@@ -73,12 +73,12 @@ export function endpointInvalid(given: string, schemes: readonly string[]): Tran
   );
 }
 
-export function schemeUnknown(given: string): TransportError {
+export function schemeUnknown(given: unknown): TransportError {
   const schemes = ["http", "https", "grpc", "grpcs"].map((scheme) => `${scheme}://host:port`);
   const works = [...schemes, "discovery:///name", "direct:///host:port,host:port", "dns:///host:port"].join(", ");
   return usageError(
     "CLEW_TRANSPORT_SCHEME",
-    `endpoint "${given}" has a scheme that no client speaks; ${works} would work`,
+    `endpoint ${tell(given)} has no scheme that a client speaks; ${works} would work`,
   );
 }
 

@@ -210,12 +210,18 @@ test("a client that is closed ends its calls first, and takes no more", async ()
 
 test("the scheme picks the protocol; one that no client speaks is an error that names those that work", () => {
   const make = (endpoint: string, rest: Partial<ClientOptions> = {}) => createClient(Echo, { endpoint, ...rest });
-  for (const endpoint of ["ftp://a:1", "localhost:8000", "127.0.0.1:8000", ""]) {
-    assert.throws(
-      () => make(endpoint),
-      { code: "CLEW_TRANSPORT_SCHEME", message: /http:\/\/host:port, .*grpc:\/\/host:port/ },
-      endpoint,
+  for (const [endpoint, told] of [
+    ["ftp://a:1", '"ftp://a:1"'],
+    ["localhost:8000", '"localhost:8000"'],
+    ["127.0.0.1:8000", '"127.0.0.1:8000"'],
+    ["", '""'],
+    [new URL("ftp://a:1"), '"ftp://a:1/"'],
+    [undefined, "undefined"],
+  ]) {
+    const message = RegExp(
+      `^endpoint ${told} has no scheme that a client speaks; http://host:port, .*grpc://host:port`,
     );
+    assert.throws(() => make(endpoint as string), { code: "CLEW_TRANSPORT_SCHEME", message });
   }
   assert.throws(() => make("discovery:///user"), { code: "CLEW_REGISTRY_DISCOVERY" });
   for (const endpoint of ["http://", "http://a:99999", "http://a/?x=1", "http://a/#x", "http://u:p@a/"]) {
