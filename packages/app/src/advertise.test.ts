@@ -31,11 +31,11 @@ test("a socket in the file system keeps its endpoint", () => {
 
 test("what is neither is refused at once, and says what would work", () => {
   assert.throws(() => advertised("$POD_IP"), {
-    code: "CLEW_APP_ADVERTISE",
-    message: "advertise is $POD_IP: the environment variable POD_IP is not set: set it, or advertise a host",
+    code: "CLEW_APP_OPTION",
+    message: "option advertise is $POD_IP: the environment variable POD_IP is not set: set it, or advertise a host",
   });
   for (const wrong of ["10.0.0.5:8000", "a b", "a/b", "", "me@here"]) {
-    assert.throws(() => advertised(wrong), { code: "CLEW_APP_ADVERTISE" }, wrong);
+    assert.throws(() => advertised(wrong), { code: "CLEW_APP_OPTION" }, wrong);
   }
   assert.throws(() => advertised(["10.0.0.5"]), /it must be a URL such as/);
   assert.throws(() => advertised([]), /an empty list/);

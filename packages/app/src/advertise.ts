@@ -3,7 +3,7 @@ import { advertiseInvalid } from "./errors.ts";
 /**
  * Reads the option `advertise`, and returns what makes the endpoints of the servers those that others are told.
  *
- * @throws CLEW_APP_ADVERTISE
+ * @throws CLEW_APP_OPTION
  */
 export function readAdvertise(
   option: string | readonly (string | URL)[] | undefined,

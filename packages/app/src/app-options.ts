@@ -2,34 +2,26 @@ import { randomUUID } from "node:crypto";
 import { availableParallelism, constants } from "node:os";
 import { createLogger, type Logger } from "@clew/log";
 import {
+  aFunction,
   aLogger,
-  anything,
   aText,
   checkOptions,
+  checkValue,
   having,
   kind,
   listOf,
+  millisecondsFrom,
   type OptionChecks,
+  orListOf,
   recordOf,
 } from "@clew/options";
 import type { Registrar } from "@clew/registry";
 import { readAdvertise } from "./advertise.ts";
 import type { AppInfo } from "./app-info.ts";
-import {
-  hooksInvalid,
-  nameMissing,
-  optionError,
-  registrarInvalid,
-  serverInvalid,
-  signalUnknown,
-  timeInvalid,
-  workersInvalid,
-} from "./errors.ts";
+import { nameMissing, optionError } from "./errors.ts";
 import type { Resources } from "./resources.ts";
+import type { Hook } from "./run-hook.ts";
 import type { Server } from "./server.ts";
-
-/** Runs at one moment of an app's life. What it throws is a failure of that moment. */
-export type Hook = (app: AppInfo) => Promise<void> | void;
 
 /**
  * Makes what an app runs, and opens what that needs; everything it gives to `resources` is closed in reverse order when the last
@@ -97,38 +89,51 @@ export type ResolvedAppOptions = Required<
   readonly workers: number | undefined;
 };
 
-/** What is anything here has an error with a code of its own below. */
+const someServers = listOf("a list of servers", having("a server", "start", "stop"));
+const someHooks = listOf("a list of functions, as in [() => { ... }]", aFunction);
+const aSignal = kind(
+  'a signal that a process can wait for, such as "SIGTERM"',
+  // No process is told of the two.
+  (given) => Object.hasOwn(constants.signals, String(given)) && given !== "SIGKILL" && given !== "SIGSTOP",
+);
+
 const optionChecks: OptionChecks<AppOptions> = {
   id: aText,
   name: aText,
   version: aText,
   metadata: recordOf('texts by their names, such as { zone: "a" }', aText),
-  servers: kind(
-    "a list of servers, or a function that makes it",
-    (given) => Array.isArray(given) || typeof given === "function",
+  servers: orListOf(
+    kind("a list of servers, or a function that makes it", (given) => typeof given === "function"),
+    someServers,
   ),
-  advertise: anything,
-  workers: anything,
-  registrar: anything,
+  advertise: orListOf(
+    kind("a host, or a list of URLs", (given) => typeof given === "string"),
+    listOf(
+      "a list of URLs",
+      kind("a URL", (given) => typeof given === "string" || given instanceof URL),
+    ),
+  ),
+  workers: kind('"all" or a whole number from 1 to 1024', (given) => given === "all" || isCount(given)),
+  registrar: having("a registrar", "register", "deregister"),
   logger: aLogger,
-  signals: listOf("a list of signals", anything),
+  signals: listOf("a list of signals", aSignal),
   signal: having("an AbortSignal", "addEventListener", "removeEventListener"),
-  beforeStart: anything,
-  afterStart: anything,
-  beforeStop: anything,
-  afterStop: anything,
-  startTimeoutMs: anything,
-  registrarTimeoutMs: anything,
-  drainDelayMs: anything,
-  stopTimeoutMs: anything,
+  beforeStart: someHooks,
+  afterStart: someHooks,
+  beforeStop: someHooks,
+  afterStop: someHooks,
+  startTimeoutMs: millisecondsFrom(1),
+  registrarTimeoutMs: millisecondsFrom(1),
+  drainDelayMs: millisecondsFrom(0),
+  stopTimeoutMs: millisecondsFrom(1),
 };
 
-/** @throws a coded error (CLEW_APP_...) for what does not work */
+/** @throws CLEW_APP_OPTION for what does not work */
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   checkOptions("an app", options, optionChecks, optionError);
-  const name = options.name ?? "";
-  const { servers = [] } = options;
-  const resolved: ResolvedAppOptions = {
+  const { name = "", servers = [], registrar } = options;
+  if (registrar !== undefined && name === "") throw nameMissing();
+  return {
     id: options.id ?? randomUUID(),
     name,
     version: options.version ?? "",
@@ -136,7 +141,7 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     servers: typeof servers === "function" ? servers : () => servers,
     advertise: readAdvertise(options.advertise, process.env),
     workers: options.workers === "all" ? availableParallelism() : options.workers,
-    registrar: options.registrar,
+    registrar,
     logger: options.logger ?? createLogger(name === "" ? {} : { name }),
     signals: options.signals ?? ["SIGINT", "SIGTERM", "SIGQUIT"],
     signal: options.signal,
@@ -149,36 +154,17 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     drainDelayMs: options.drainDelayMs ?? 0,
     stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
   };
-  checkTime("startTimeoutMs", resolved.startTimeoutMs, 1);
-  checkTime("registrarTimeoutMs", resolved.registrarTimeoutMs, 1);
-  checkTime("drainDelayMs", resolved.drainDelayMs, 0);
-  checkTime("stopTimeoutMs", resolved.stopTimeoutMs, 1);
-  if (resolved.registrar !== undefined && name === "") throw nameMissing();
-  for (const option of ["beforeStart", "afterStart", "beforeStop", "afterStop"] as const) {
-    const hooks = resolved[option];
-    if (!Array.isArray(hooks) || hooks.some((hook) => typeof hook !== "function")) throw hooksInvalid(option);
-  }
-  for (const one of resolved.signals) if (!Object.hasOwn(constants.signals, one)) throw signalUnknown(one);
-  if (typeof servers !== "function") checkServers(servers);
-  if (resolved.registrar !== undefined && typeof resolved.registrar.register !== "function") throw registrarInvalid();
-  const { workers } = resolved;
-  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= 1024)) {
-    throw workersInvalid(workers);
-  }
-  return resolved;
 }
 
-/** What setTimeout can hold; anything above fires at once. */
-export const maxTimeMs: number = 2 ** 31 - 1;
-
-function checkTime(option: string, timeMs: number, least: number): void {
-  if (typeof timeMs !== "number" || !(timeMs >= least && timeMs <= maxTimeMs))
-    throw timeInvalid(option, timeMs, least, maxTimeMs);
-}
-
-/** @throws CLEW_APP_SERVER */
+/**
+ * What a composition made.
+ *
+ * @throws CLEW_APP_OPTION
+ */
 export function checkServers(servers: readonly Server[]): void {
-  for (const [index, server] of servers.entries()) {
-    if (typeof server?.start !== "function" || typeof server.stop !== "function") throw serverInvalid(index);
-  }
+  checkValue("servers()", servers, someServers, optionError);
+}
+
+function isCount(given: unknown): boolean {
+  return Number.isInteger(given) && (given as number) >= 1 && (given as number) <= 1024;
 }

@@ -9,56 +9,20 @@ export function appUsed(name: string): Error {
   return usageError("CLEW_APP_USED", `app ${quote(name)} has run already; an App runs once: make a new one`);
 }
 
-export function nameMissing(): Error {
-  return usageError("CLEW_APP_NAME", "an app with a registrar needs a name: callers find it by that");
-}
-
 export const optionError: OptionError = (message) => usageError("CLEW_APP_OPTION", message);
 
-export function hooksInvalid(option: string): Error {
-  return usageError("CLEW_APP_HOOK", `${option} must be a list of functions, as in ${option}: [() => { ... }]`);
-}
-
-export function serverInvalid(index: number): Error {
-  return usageError(
-    "CLEW_APP_SERVER",
-    `servers[${index}] is no server; it must be an object with the functions start() and stop()`,
-  );
-}
-
-export function registrarInvalid(): Error {
-  return usageError(
-    "CLEW_APP_REGISTRAR",
-    "registrar is none; it must be an object with the functions register() and deregister()",
-  );
-}
-
-export function signalUnknown(given: unknown): Error {
-  return usageError("CLEW_APP_SIGNAL", `signals has ${String(given)}, which is no signal here; "SIGTERM" would work`);
-}
-
-export function timeInvalid(option: string, given: unknown, least: number, most: number): Error {
-  return usageError(
-    "CLEW_APP_TIME",
-    `${option} is ${String(given)}; it must be a number of milliseconds from ${least} to ${most}`,
-  );
+export function nameMissing(): Error {
+  return optionError("an app with a registrar needs a name: callers find it by that");
 }
 
 export function advertiseInvalid(given: string, reason: string): Error {
-  return usageError("CLEW_APP_ADVERTISE", `advertise is ${given}: ${reason}`);
+  return optionError(`option advertise is ${given}: ${reason}`);
 }
 
 export function resourcesClosed(): Error {
   return usageError(
     "CLEW_APP_RESOURCES",
     "these resources are closed already; what is opened now has no end: open it earlier",
-  );
-}
-
-export function workersInvalid(given: unknown): Error {
-  return usageError(
-    "CLEW_APP_WORKERS",
-    `workers is ${String(given)}; it must be "all" or a whole number from 1 to 1024`,
   );
 }
 

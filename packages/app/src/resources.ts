@@ -54,7 +54,7 @@ export class Resources {
     for (const close of this.#closers.splice(0).reverse()) {
       const limit = new TimeLimit("stopTimeoutMs", timeoutMs);
       try {
-        await limit.race((async () => close())(), "closing a resource");
+        await limit.race(close, "closing a resource");
       } catch (error) {
         failures.push(error);
       } finally {

@@ -1,5 +1,8 @@
 import { timedOut } from "./errors.ts";
 
+/** What a timer can hold, in milliseconds; anything above fires at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
 /** A moment by which pieces of work must be done. Its timer keeps the process alive: what it guards may be all there is. */
 export class TimeLimit {
   readonly #waiting: Set<() => void> = new Set();
@@ -22,15 +25,15 @@ export class TimeLimit {
     this.#timers.push(setTimeout(pass, timeoutMs));
   }
 
-  /** What `work` gives, or a rejection that names it when the moment comes first. */
-  async race<T>(work: Promise<T>, what: string): Promise<T> {
+  /** What `work` gives, or a rejection: with what it throws, or one that names it when the moment comes first. */
+  async race<T>(work: () => Promise<T> | T, what: string): Promise<T> {
     let expire = (): void => {};
     try {
       return await new Promise<T>((resolve, reject) => {
         expire = () => reject(timedOut(what, this.#passed!.option, this.#passed!.timeoutMs));
         if (this.#passed !== undefined) expire();
         this.#waiting.add(expire);
-        work.then(resolve, reject);
+        (async () => work())().then(resolve, reject);
       });
     } finally {
       this.#waiting.delete(expire);

@@ -62,5 +62,12 @@ test("a composition that takes too long fails, and what it opens after that is c
 });
 
 test("what a composition makes is looked at as well", async () => {
-  await assert.rejects(createApp({ servers: () => [{} as Server] }).run(), { code: "CLEW_APP_SERVER" });
+  await assert.rejects(createApp({ servers: () => [{} as Server] }).run(), {
+    code: "CLEW_APP_OPTION",
+    message: "option servers()[0] is an object; it must be a server, which has start(), stop()",
+  });
+  await assert.rejects(createApp({ servers: () => undefined as never }).run(), {
+    code: "CLEW_APP_OPTION",
+    message: "option servers() is undefined; it must be a list of servers",
+  });
 });

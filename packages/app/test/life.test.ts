@@ -163,6 +163,62 @@ test("a server that fails after its start stops the app, in order", async () => 
   assert.deepEqual(events, ["queue started", "a started", "beforeStop", "queue stopped", "a stopped"]);
 });
 
+test("a server that fails while the app still starts ends the start, in order", async () => {
+  const events: string[] = [];
+  const gone = Promise.withResolvers<never>();
+  const app = createApp({
+    servers: [{ ...fakeServer(events, "queue"), failed: () => gone.promise }],
+    afterStart: [
+      async () => {
+        gone.reject(new Error("the queue is gone"));
+        await new Promise(setImmediate);
+      },
+      hook(events, "afterStart 2"),
+    ],
+    beforeStop: [hook(events, "beforeStop")],
+  });
+  await assert.rejects(app.run(), { message: "the queue is gone" });
+  assert.deepEqual(events, ["queue started", "beforeStop", "queue stopped"]);
+});
+
+test("a hook may wait for stop(): it does not wait for what waits for the hook", async () => {
+  for (const name of ["beforeStart", "afterStart", "beforeStop", "afterStop"] as const) {
+    const events: string[] = [];
+    const app = createApp({
+      servers: [fakeServer(events, "a")],
+      afterStart: [() => void app.stop()],
+      [name]: [
+        async () => {
+          await app.stop();
+          events.push(name);
+        },
+      ],
+    });
+    await app.run();
+    assert.ok(events.includes(name));
+  }
+});
+
+test("what a hook left behind waits for the end of the app by stop()", async () => {
+  const events: string[] = [];
+  const later = Promise.withResolvers<void>();
+  const app = createApp({
+    servers: [fakeServer(events, "a")],
+    afterStart: [
+      () => {
+        setImmediate(async () => {
+          await app.stop();
+          events.push("over");
+          later.resolve();
+        });
+      },
+    ],
+  });
+  await app.run();
+  await later.promise;
+  assert.deepEqual(events, ["a started", "a stopped", "over"]);
+});
+
 test("hooks and servers see the app in their context, on top of the context that run() was called in", async () => {
   const seen: unknown[] = [];
   const app = createApp({
