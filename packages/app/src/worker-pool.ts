@@ -52,6 +52,7 @@ export class WorkerPool implements Server {
   #isCancelled = false;
   #endpoints: readonly URL[] = [];
   #isUp = false;
+  #isDraining = false;
   #restarting: Promise<void> | undefined;
 
   constructor(options: WorkerPoolOptions) {
@@ -93,6 +94,7 @@ export class WorkerPool implements Server {
 
   /** Tells the workers that they will be stopped. */
   drain(): void {
+    this.#isDraining = true;
     for (const one of this.#processes) one.drain();
   }
 
@@ -125,16 +127,22 @@ export class WorkerPool implements Server {
     const { logger } = this.#options;
     logger.info("restarting the workers, one after the other");
     for (const old of [...this.#processes]) {
+      // One that still starts comes up first, and then it is its turn.
+      await old.ready.catch(() => {});
       if (this.#stopping.signal.aborted) return;
       // It died meanwhile, and is being replaced anyway.
       if (!this.#processes.has(old)) continue;
       try {
+        old.hasSuccessor = true;
         await this.#launch(old.number, 0);
       } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        old.hasSuccessor = false;
         logger.error("the new worker could not start; the one before goes on, and so do all that are left", {
           worker: old.number,
           error,
         });
+        if (!this.#processes.has(old)) void this.#replace(old.number, 1, messageOf(error));
         return;
       }
       await this.#stopOne(old);
@@ -167,9 +175,11 @@ export class WorkerPool implements Server {
       clearTimeout(timer);
     }
     logger.info("worker ready", { worker: number, pid: one.pid });
+    if (this.#isDraining) one.drain();
     this.#takeEndpoints(endpoints);
     void one.ended.then((reason) => {
       if (one.isStopping) this.#failures.push(...one.failures);
+      else if (one.hasSuccessor) logger.warn("a worker died; another starts already", { worker: number, reason });
       else void this.#replace(number, one.readyForMs() < stableMs ? deaths + 1 : 1, reason);
     });
   }
@@ -246,6 +256,8 @@ class WorkerProcess {
   readonly number: number;
   readonly failures: unknown[] = [];
   isStopping = false;
+  /** Whether another that takes its place is being started. */
+  hasSuccessor = false;
   /** Its endpoints, once its servers accept. Rejects when it fails or ends before. */
   readonly ready: Promise<readonly URL[]>;
   /** Resolves when the process is gone, with why. */

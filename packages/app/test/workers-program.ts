@@ -17,6 +17,8 @@ export interface ProgramOptions {
   fails?: "start" | "defect" | "early";
   /** How long a worker waits before its app runs. */
   loadMs?: number;
+  /** Whether the app's own signal aborted in the workers before it ran. */
+  isAborted?: boolean;
   /** While there is a file of this name, workers that start fail. */
   brokenFile?: string;
   /** Workers that stop wait until there is a file of this name. */
@@ -101,6 +103,7 @@ const app = new App({
   stopTimeoutMs: options.stopTimeoutMs ?? 20_000,
   drainDelayMs: options.drainDelayMs ?? 0,
   ...(options.registry === undefined ? {} : { registrar: new FileRegistry({ folder: options.registry }) }),
+  ...(options.isAborted === true && process.env.CLEW_WORKER !== undefined ? { signal: AbortSignal.abort() } : {}),
   afterStart: [() => say("up")],
   beforeStop: [
     async () => {

@@ -343,6 +343,26 @@ test("a connection that is handed to a worker which has just closed goes to anot
   await rm(folder, { recursive: true });
 });
 
+test("a worker that dies while the one that takes its place starts is not replaced twice", async () => {
+  const program = new Program({ loadMs: 500 });
+  await program.up();
+  const [victim] = program.pids("up", "1");
+  program.kill("SIGHUP");
+  await program.until(() => program.out.split("loading").length === 4, "the start of the new worker");
+  process.kill(victim!, "SIGKILL");
+  await program.until(() => program.lines("all workers are restarted").length === 1, "the restart");
+  assert.equal(program.lines("worker ready").length, 4);
+  assert.equal(program.pids().filter(isAlive).length, 2);
+  program.kill("SIGTERM");
+  assert.deepEqual(await program.ended, { exit: 0, signal: null });
+});
+
+test("the app's own signal stops the whole app from a worker, also when it had aborted before", async () => {
+  const program = new Program({ isAborted: true });
+  assert.deepEqual(await program.ended, { exit: 0, signal: null });
+  assert.equal(program.err, "");
+});
+
 test("no worker is ready during the drain delay, and each still answers", async () => {
   const program = new Program({ drainDelayMs: limitMs });
   await program.up();
@@ -356,6 +376,14 @@ test("no worker is ready during the drain delay, and each still answers", async 
   }, "the end of readiness");
   assert.equal((await who(program.endpoint)).name, "pool");
   assert.deepEqual(program.pids("stopping"), []);
+  // Nor is one that takes the place of another meanwhile.
+  process.kill(program.pids()[0]!, "SIGKILL");
+  await program.until(() => program.lines("worker ready").length === 3, "a replacement");
+  told = 0;
+  await program.until(async () => {
+    told = (await ask(program.endpoint, "/readyz")).includes("DRAINING") ? told + 1 : 0;
+    return told >= 2;
+  }, "the end of the replacement's readiness");
   program.kill("SIGINT");
   assert.deepEqual(await program.ended, { exit: 1, signal: null });
 });
