@@ -24,9 +24,12 @@ export type Claims = JWTPayload;
 export type JwtKey = string | Uint8Array | KeyObject | CryptoKey | JWK;
 
 export interface JwtOptions {
-  /** What tokens are verified with, or a function that finds it by the token's header: `alg`, `kid`. */
+  /** What tokens are verified with, or a function that finds it by the token's header: `alg`, `kid`. Default: none; this or `jwksUrl` must be given. */
   key?: JwtKey | ((header: JWTHeaderParameters) => JwtKey | Promise<JwtKey>);
-  /** In place of `key`: where the issuer publishes its keys as a JWK Set. They are fetched when first needed and kept for ten minutes. */
+  /**
+   * In place of `key`: where the issuer publishes its keys as a JWK Set. They are fetched when first needed and kept for ten
+   * minutes. Default: none.
+   */
   jwksUrl?: string | URL;
   /** The signing methods that are accepted. Default: HS256; with `jwksUrl` RS256, PS256, ES256 and EdDSA. */
   algorithms?: readonly string[];

@@ -6,7 +6,10 @@ import { perMethod } from "./per-method.ts";
 export interface TimeoutOptions {
   /** How long a unary call may take, in milliseconds. Streams have no default. Default: no limit of its own. */
   timeoutMs?: number;
-  /** How long the calls of an operation may take, in milliseconds, by its name: `/package.Service/Method`. Streams as well. */
+  /**
+   * How long the calls of an operation may take, in milliseconds, by its name: `/package.Service/Method`. Streams as well.
+   * Default: none.
+   */
   operations?: Readonly<Record<string, number>>;
 }
 

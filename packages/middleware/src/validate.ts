@@ -15,7 +15,10 @@ import { optionError, rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface ValidateOptions {
-  /** Services whose rules are compiled at once, see {@link Validation.ready}. Those of others are compiled at their first call. */
+  /**
+   * Services whose rules are compiled at once, see {@link Validation.ready}. Those of others are compiled at their first call.
+   * Default: none.
+   */
   services?: readonly DescService[];
 }
 

@@ -24,7 +24,7 @@ import { parseTarget, type Scheme, type Target } from "./target.ts";
 export interface ResolverOptions {
   /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
   target: string;
-  /** The registry that knows where services are. Needed for `discovery:///`. */
+  /** The registry that knows where services are. Needed for `discovery:///`. Default: none. */
   discovery?: Discovery;
   /** How many instances of a registry's list to use, always the same ones for one client; 0 for all. Default: 25. */
   subset?: number;

@@ -76,7 +76,7 @@ export function currentCall(): Call | undefined {
 export abstract class Call implements Holder {
   /** "server" for a call that came in, "client" for one that goes out. */
   abstract readonly side: "server" | "client";
-  /** The protocol that carries the call: "http", "grpc", "connect" or "grpc-web". */
+  /** What carries the call: "http", "grpc", "connect", "grpc-web" or "memory". */
   abstract readonly transport: string;
 
   readonly method: Method;

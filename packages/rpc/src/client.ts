@@ -22,7 +22,7 @@ import { callCancelled, ServiceError } from "./service-error.ts";
 
 /** The client end of a transport: it sends calls to one endpoint. */
 export interface Client {
-  /** The protocol it speaks: "http", "grpc", "connect" or "grpc-web". */
+  /** What carries its calls: "http", "grpc", "connect", "grpc-web" or "memory". */
   readonly transport: string;
   /** The innermost handler for a method: sends the call, answers what came back. Asked once for each method. */
   createHandler(method: Method): Handler;

@@ -35,6 +35,7 @@ export class ServiceError extends Error implements ErrorStatus {
   readonly code: number;
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Messages of any type for the caller; {@link detail} finds one by its type. Empty when there are none. */
   readonly details: readonly ErrorDetail[];
 
   constructor(code: number, reason: string, message: string, options?: ServiceErrorOptions) {
