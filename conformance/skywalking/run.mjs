@@ -5,11 +5,11 @@
 //     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCollector } from "../../packages/exporter/test/skywalking-collector.ts";
 import { installJudges } from "../../scripts/install-judges.mjs";
+import { compareWithKnown, runCase } from "../known-failures.mjs";
 import { collectorCases, startOurs } from "./collector-cases.ts";
 import { startOap } from "./oap.mjs";
 import { oapCases } from "./oap-cases.ts";
@@ -71,20 +71,8 @@ async function main(words) {
   for (let at = 0; at < cases.length; at += 10) {
     results.push(...(await Promise.all(cases.slice(at, at + 10).map(runCase))));
   }
-  for (const { name, failure } of results) console.log(failure === undefined ? `ok      ${name}` : `FAILED  ${name}`);
   console.log(`${results.length} cases in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return compare(results, words.length === 0) ? 0 : 1;
-}
-
-async function runCase({ name, run }) {
-  const failure = await run().then(
-    () => undefined,
-    (error) =>
-      String(error.message ?? error)
-        .replaceAll(/\s+/g, " ")
-        .slice(0, 600),
-  );
-  return { name, failure };
+  return compareWithKnown(join(here, "known-failures.txt"), results, words.length === 0) ? 0 : 1;
 }
 
 async function startPeer(name, [program, ...args], env, backend) {
@@ -114,25 +102,4 @@ async function startPeer(name, [program, ...args], env, backend) {
     }),
   ]);
   return JSON.parse(line[0]);
-}
-
-function compare(results, isWhole) {
-  const known = new Set(
-    readFileSync(join(here, "known-failures.txt"), "utf8")
-      .split("\n")
-      .map((line) => line.replace(/#.*/, "").trim())
-      .filter((line) => line !== ""),
-  );
-  let isAsClaimed = true;
-  const complain = (text) => {
-    isAsClaimed = false;
-    console.error(text);
-  };
-  for (const { name, failure } of results) {
-    if (failure !== undefined && !known.has(name)) complain(`${name}: ${failure}`);
-    if (failure === undefined && known.has(name)) complain(`${name} passes: take it out of known-failures.txt`);
-  }
-  const names = new Set(results.map(({ name }) => name));
-  for (const name of known) if (isWhole && !names.has(name)) complain(`there is no case "${name}"`);
-  return isAsClaimed;
 }

@@ -5,12 +5,13 @@
 //     node conformance/traces/run.mjs go grpc       cases whose name has these words
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Collector } from "@clew/collector";
 import { installJudges } from "../../scripts/install-judges.mjs";
+import { compareWithKnown, runCase } from "../known-failures.mjs";
 import { backendCases } from "./backends.ts";
 import { relayCases } from "./relays.ts";
 import { startJaeger, startZipkin } from "./servers.mjs";
@@ -52,19 +53,8 @@ async function main(words) {
     results.push(...(await Promise.all(cases.slice(at, at + 10).map(runCase))));
   }
   if (results.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
-  for (const { name, failure } of results) console.log(failure === undefined ? `ok      ${name}` : `FAILED  ${name}`);
   console.log(`${results.length} cases in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return compare(results, words.length === 0) ? 0 : 1;
-}
-
-async function runCase({ name, run }) {
-  try {
-    await run();
-    return { name, failure: undefined };
-  } catch (error) {
-    const said = String(error.message ?? error).replaceAll(/\s+/g, " ");
-    return { name, failure: said.slice(0, 400) };
-  }
+  return compareWithKnown(join(here, "known-failures.txt"), results, words.length === 0) ? 0 : 1;
 }
 
 async function startCollector() {
@@ -132,26 +122,4 @@ async function startPeer(name, command, args, { protocol, endpoint, ...env }) {
     }),
   ]);
   return JSON.parse(line[0]);
-}
-
-function compare(results, isWhole) {
-  const known = new Set(
-    readFileSync(join(here, "known-failures.txt"), "utf8")
-      .split("\n")
-      .map((line) => line.replace(/#.*/, "").trim())
-      .filter((line) => line !== ""),
-  );
-  let isAsClaimed = true;
-  const complain = (text) => {
-    isAsClaimed = false;
-    console.error(text);
-  };
-  for (const { name, failure } of results) {
-    if (failure !== undefined && !known.has(name)) complain(`${name}: ${failure}`);
-    if (failure === undefined && known.has(name)) complain(`${name} passes: take it out of known-failures.txt`);
-  }
-  const names = new Set(results.map(({ name }) => name));
-  if (isWhole) for (const name of known) if (!names.has(name)) complain(`${name} is no case`);
-  console.log(`${results.filter(({ failure }) => failure === undefined).length} of ${results.length} pass`);
-  return isAsClaimed;
 }

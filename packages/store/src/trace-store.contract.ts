@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeRequest, decodeSpans, encodeJsonRequest, type RawBatch } from "@clew/trace/otel";
+import { decodeRequest, decodeSpans, encodeJsonRequest, type RawBatch, sliceSpans } from "@clew/trace/otel";
 import type { Summary, SummaryPage, TimeRange, TraceQuery, TraceStore } from "./contract.ts";
 
 /** A span for a test, in few words. */
@@ -252,6 +252,30 @@ export function testTraceStore(
       ],
     );
     assert.deepEqual(spans[1]!.attributes, [{ key: "a", type: "string", value: "b" }]);
+  });
+
+  check("gives the schemas of resources and scopes with a trace", async (store) => {
+    const times = { startTimeUnixNano: "1000", endTimeUnixNano: "2000" };
+    const ofResource = (schemaUrl: string, ...ofScopes: string[]): object => ({
+      resource: { attributes: [{ key: "service.name", value: { stringValue: "user" } }] },
+      scopeSpans: ofScopes.map((schemaUrl, index) => ({
+        spans: [{ traceId: traceIdOf(1), spanId: spanIdOf(index + 1), ...times }],
+        schemaUrl,
+      })),
+      schemaUrl,
+    });
+    for (const resourceSpans of [[ofResource("r1", "s1", "s2")], [ofResource("r2", "", "", "s1")]]) {
+      await store.ingest(decodeRequest(encodeJsonRequest(JSON.stringify({ resourceSpans }))));
+    }
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+    assert.deepEqual(
+      sliceSpans((await store.trace(traceIdOf(1)))!).map((raw) => [text(raw.resourceSchema), text(raw.scopeSchema)]),
+      [
+        ["r1", "s1"],
+        ["r1", "s2"],
+        ["r2", "s1"],
+      ],
+    );
   });
 
   check("gives the skeleton of a trace, by start", async (store) => {

@@ -51,7 +51,13 @@ export class Reader {
       const spans: RawSpan[] = [];
       for (const row of this.#spansOf.all(trace.key!)) {
         const raw = this.#chunks.span(Number(row.chunk), Number(row.place));
-        spans.push({ resource: share(raw.resource), scope: share(raw.scope), span: raw.span });
+        spans.push({
+          resource: share(raw.resource),
+          scope: share(raw.scope),
+          span: raw.span,
+          resourceSchema: share(raw.resourceSchema),
+          scopeSchema: share(raw.scopeSchema),
+        });
       }
       return joinSpans(spans);
     });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { decodeRequest } from "./decode.ts";
 import { encodeJsonRequest } from "./decode-json.ts";
 import { decodeSpan, decodeSpans } from "./decode-span.ts";
-import { joinSpans, sliceSpans } from "./raw-span.ts";
+import { joinSpans, locateSpans, type RawSpan, sliceSpans } from "./raw-span.ts";
 
 // Bytes by hand, from the field table of OTLP v1.11.
 const bytes = (...parts: (number[] | Uint8Array | string)[]): Buffer =>
@@ -230,6 +230,40 @@ test("joins sliced spans into a request that says the same", () => {
       ["message", "0a02030405060708"],
     ],
   );
+});
+
+test("spans keep the schemas of their resources and scopes, also where they share the rest", () => {
+  const schemas = [
+    ["r1", "s1"],
+    ["r1", "s2"],
+    ["r2", "s1"],
+    ["", ""],
+  ] as const;
+  const resource = field(0x0a, attribute(0x0a, "service.name", stringValue("user")));
+  const url = (text: string): Buffer => (text === "" ? Buffer.alloc(0) : field(0x1a, text));
+  const input = bytes(
+    ...schemas.map(([ofResource, ofScope]) =>
+      field(0x0a, resource, field(0x12, field(0x12, span()), url(ofScope)), url(ofResource)),
+    ),
+  );
+  const sliced = sliceSpans(input);
+  assert.deepEqual(Buffer.from(joinSpans(sliced)), input);
+  const [first] = sliced as [RawSpan];
+  const shared = sliced.map((raw, index) => ({
+    ...raw,
+    resource: first.resource,
+    resourceSchema: index === 1 ? first.resourceSchema : raw.resourceSchema,
+  }));
+  const joined = joinSpans(shared);
+  assert.deepEqual(
+    sliceSpans(joined).map((raw) => [
+      Buffer.from(raw.resourceSchema).toString(),
+      Buffer.from(raw.scopeSchema).toString(),
+    ]),
+    schemas,
+  );
+  // Two scopes under one resource now.
+  assert.equal(locateSpans(joined).resources.length, 3);
 });
 
 test("OTLP/JSON says the same as protobuf", () => {

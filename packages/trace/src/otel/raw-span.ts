@@ -9,6 +9,10 @@ export interface RawSpan {
   readonly scope: Uint8Array;
   /** A Span message. */
   readonly span: Uint8Array;
+  /** Of the conventions that the resource's attributes follow, in UTF-8; empty when the sender gave none. */
+  readonly resourceSchema: Uint8Array;
+  /** The same of the spans under this scope. */
+  readonly scopeSchema: Uint8Array;
 }
 
 /** Where a span lies in a request: the bytes of its Span message, and whose it is. */
@@ -21,16 +25,25 @@ export interface SpanPlace {
   readonly scope: number;
 }
 
+/** Where a resource or a scope lies, and the URL of its schema; both are empty when there is none. */
+interface OwnerPlace {
+  start: number;
+  end: number;
+  schemaStart: number;
+  schemaEnd: number;
+}
+
 export interface SpanPlaces {
   readonly spans: SpanPlace[];
-  readonly resources: { readonly start: number; readonly end: number }[];
-  readonly scopes: { readonly start: number; readonly end: number }[];
+  readonly resources: Readonly<OwnerPlace>[];
+  readonly scopes: Readonly<OwnerPlace>[];
 }
 
 // ExportTraceServiceRequest.resource_spans, ResourceSpans.resource, ScopeSpans.scope: field 1.
-// ResourceSpans.scope_spans, ScopeSpans.spans: field 2.
+// ResourceSpans.scope_spans, ScopeSpans.spans: field 2. The schema_url of both: field 3.
 const ONE = (1 << 3) | LENGTH;
 const TWO = (2 << 3) | LENGTH;
+const THREE = (3 << 3) | LENGTH;
 
 /**
  * Splits an ExportTraceServiceRequest (OTLP v1.11) into its spans, in the order they came, without reading them.
@@ -52,80 +65,117 @@ export function locateSpans(request: Uint8Array): SpanPlaces {
 }
 
 function locateResourceSpans(reader: ProtoReader, places: SpanPlaces): void {
-  const { resources } = places;
   // Fields come in any order: the resource may stand behind the spans it describes.
-  const resource = resources.push({ start: 0, end: 0 }) - 1;
+  const place = { start: 0, end: 0, schemaStart: 0, schemaEnd: 0 };
+  const resource = places.resources.push(place) - 1;
   while (reader.next()) {
-    if (reader.tag === ONE) {
-      const end = reader.length();
-      resources[resource] = { start: reader.at, end };
-      reader.at = end;
-    } else if (reader.tag === TWO) {
+    if (reader.tag === TWO) {
       const outer = reader.enter();
       locateScopeSpans(reader, places, resource);
       reader.leave(outer);
     } else {
-      reader.skip();
+      locateOwner(reader, place);
     }
   }
 }
 
 function locateScopeSpans(reader: ProtoReader, places: SpanPlaces, resource: number): void {
   const { scopes, spans } = places;
-  const scope = scopes.push({ start: 0, end: 0 }) - 1;
+  const place = { start: 0, end: 0, schemaStart: 0, schemaEnd: 0 };
+  const scope = scopes.push(place) - 1;
   while (reader.next()) {
-    if (reader.tag === ONE) {
-      const end = reader.length();
-      scopes[scope] = { start: reader.at, end };
-      reader.at = end;
-    } else if (reader.tag === TWO) {
+    if (reader.tag === TWO) {
       const end = reader.length();
       spans.push({ start: reader.at, end, resource, scope });
       reader.at = end;
     } else {
-      reader.skip();
+      locateOwner(reader, place);
     }
+  }
+}
+
+/** Reads a field that is not the spans: whose they are, the URL of their schema, or what is not known here. */
+function locateOwner(reader: ProtoReader, place: OwnerPlace): void {
+  if (reader.tag === ONE) {
+    place.end = reader.length();
+    place.start = reader.at;
+    reader.at = place.end;
+  } else if (reader.tag === THREE) {
+    place.schemaEnd = reader.length();
+    place.schemaStart = reader.at;
+    reader.at = place.schemaEnd;
+  } else {
+    reader.skip();
   }
 }
 
 /** The raw spans of a request. Spans of one resource share one `resource` view, and so with scopes. */
 export function sliceSpans(request: Uint8Array): RawSpan[] {
   const { spans, resources, scopes } = locateSpans(request);
-  const resourceViews = resources.map(({ start, end }) => request.subarray(start, end));
-  const scopeViews = scopes.map(({ start, end }) => request.subarray(start, end));
+  const view = (start: number, end: number): Uint8Array => (start === end ? noBytes : request.subarray(start, end));
+  const toViews = ({ start, end, schemaStart, schemaEnd }: OwnerPlace) => ({
+    owner: view(start, end),
+    schema: view(schemaStart, schemaEnd),
+  });
+  const resourceViews = resources.map(toViews);
+  const scopeViews = scopes.map(toViews);
   return spans.map(({ start, end, resource, scope }) => ({
-    resource: resourceViews[resource]!,
-    scope: scopeViews[scope]!,
+    resource: resourceViews[resource]!.owner,
+    scope: scopeViews[scope]!.owner,
     span: request.subarray(start, end),
+    resourceSchema: resourceViews[resource]!.schema,
+    scopeSchema: scopeViews[scope]!.schema,
   }));
 }
 
+const noBytes = new Uint8Array(0);
+
 /**
- * Writes raw spans as one ExportTraceServiceRequest: the way back from {@link sliceSpans}. Neighbours that share a resource
- * view, or a scope view, share it in the result too.
+ * Writes raw spans as one ExportTraceServiceRequest: the way back from {@link sliceSpans}. Spans that share the views of a resource and
+ * its schema, or of a scope and its schema, share them in the result too.
  */
 export function joinSpans(spans: readonly RawSpan[]): Uint8Array {
   let at = 0;
-  for (const [resource, ofResource] of groupBy(spans, (span) => span.resource)) {
+  for (const ofResource of groupBy(spans, resourceOf, resourceSchemaOf)) {
     const start = openMessage(at, ONE, batchRoom);
-    at = resource.length === 0 ? start : writeBytes(start, ONE, resource);
-    for (const [scope, ofScope] of groupBy(ofResource, (span) => span.scope)) {
+    at = writeIfAny(start, ONE, resourceOf(ofResource[0]!));
+    for (const ofScope of groupBy(ofResource, scopeOf, scopeSchemaOf)) {
       const scopeStart = openMessage(at, TWO, batchRoom);
-      at = scope.length === 0 ? scopeStart : writeBytes(scopeStart, ONE, scope);
+      at = writeIfAny(scopeStart, ONE, scopeOf(ofScope[0]!));
       for (const { span } of ofScope) at = writeBytes(at, TWO, span);
-      at = closeMessage(scopeStart, at, batchRoom);
+      at = closeMessage(scopeStart, writeIfAny(at, THREE, scopeSchemaOf(ofScope[0]!)), batchRoom);
     }
-    at = closeMessage(start, at, batchRoom);
+    at = closeMessage(start, writeIfAny(at, THREE, resourceSchemaOf(ofResource[0]!)), batchRoom);
   }
   return takeBytes(at);
 }
 
-function groupBy(spans: readonly RawSpan[], key: (span: RawSpan) => Uint8Array): [Uint8Array, RawSpan[]][] {
-  const groups = new Map<Uint8Array, RawSpan[]>();
+type View = (span: RawSpan) => Uint8Array;
+
+const resourceOf: View = ({ resource }) => resource;
+const resourceSchemaOf: View = ({ resourceSchema }) => resourceSchema;
+const scopeOf: View = ({ scope }) => scope;
+const scopeSchemaOf: View = ({ scopeSchema }) => scopeSchema;
+
+function writeIfAny(at: number, tag: number, bytes: Uint8Array): number {
+  return bytes.length === 0 ? at : writeBytes(at, tag, bytes);
+}
+
+/** Spans that share both views, in the order in which the first of each came. */
+function groupBy(spans: readonly RawSpan[], owner: View, schema: View): RawSpan[][] {
+  const groups: RawSpan[][] = [];
+  const found = new Map<Uint8Array, Map<Uint8Array, RawSpan[]>>();
   for (const span of spans) {
-    const group = groups.get(key(span));
-    if (group === undefined) groups.set(key(span), [span]);
-    else group.push(span);
+    const bySchema = found.get(owner(span)) ?? new Map<Uint8Array, RawSpan[]>();
+    found.set(owner(span), bySchema);
+    const group = bySchema.get(schema(span));
+    if (group !== undefined) {
+      group.push(span);
+      continue;
+    }
+    const first = [span];
+    bySchema.set(schema(span), first);
+    groups.push(first);
   }
-  return [...groups];
+  return groups;
 }
