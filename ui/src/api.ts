@@ -92,6 +92,36 @@ export interface Stats {
   rejectedSpans: number;
 }
 
+export interface CallStats {
+  callCount: number;
+  errorCount: number;
+  p50Ms: number;
+  p95Ms: number;
+}
+
+/** A service, and what it was asked to do. */
+export interface ServiceStats extends CallStats {
+  name: string;
+}
+
+/** One service calls another; the times are the callee's. */
+export interface Dependency extends CallStats {
+  parent: string;
+  child: string;
+}
+
+export interface ServiceMap {
+  fromMs: number;
+  toMs: number;
+  services: ServiceStats[];
+  dependencies: Dependency[];
+  /** How many services were met; more than are given when there were very many. */
+  serviceCount: number;
+  spanCount: number;
+  /** What started earlier was not counted, for there was too much; null when everything was. */
+  cutAtMs: number | null;
+}
+
 /** What the collector answered with: its HTTP status (0: it did not answer), and its reason. */
 export class ApiError extends Error {
   readonly status: number;
@@ -130,6 +160,10 @@ export function fetchTrace(traceId: string, signal?: AbortSignal): Promise<Trace
 
 export function fetchSpan(traceId: string, spanId: string, signal?: AbortSignal): Promise<SpanDetails> {
   return get(`/api/ui/traces/${encodeURIComponent(traceId)}/spans/${encodeURIComponent(spanId)}`, signal);
+}
+
+export function fetchServiceMap(query: URLSearchParams, signal?: AbortSignal): Promise<ServiceMap> {
+  return get(`/api/ui/services?${query}`, signal);
 }
 
 export function fetchStats(signal?: AbortSignal): Promise<Stats> {

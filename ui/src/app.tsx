@@ -4,7 +4,8 @@ import { Help, isHelpOpen } from "./help.tsx";
 import { Icon, Logo } from "./icons.tsx";
 import { useKeys } from "./keyboard.ts";
 import { countOf, formatBytes, formatCount } from "./quantity.ts";
-import { listUrl, route } from "./router.ts";
+import { listUrl, navigate, route, servicesUrl } from "./router.ts";
+import { ServicesPage } from "./services-page.tsx";
 import { connection, stats } from "./tail.ts";
 import { theme, toggleTheme } from "./theme.ts";
 import { TracePage } from "./trace-page.tsx";
@@ -62,14 +63,27 @@ export function App(): JSX.Element {
     "?": () => {
       isHelpOpen.value = true;
     },
+    t: () => navigate(listUrl.peek()),
+    s: () => navigate(servicesUrl.peek()),
   });
   const { value: where } = route;
+  // A click on the page where one is shows all of it.
+  const toTraces = where.page === "traces" ? "/" : listUrl.value;
+  const toServices = where.page === "services" ? "/services" : servicesUrl.value;
   return (
     <>
       <header class="top">
-        <a class="brand" href={where.page === "traces" ? "/" : listUrl.value}>
+        <a class="brand" href={toTraces}>
           <Logo /> Clew
         </a>
+        <nav class="pages">
+          <a href={toTraces} title="Traces (t)" aria-current={where.page === "traces" ? "page" : undefined}>
+            Traces
+          </a>
+          <a href={toServices} title="Services (s)" aria-current={where.page === "services" ? "page" : undefined}>
+            Services
+          </a>
+        </nav>
         <div class="top-space" />
         <Kept />
         <button
@@ -95,6 +109,7 @@ export function App(): JSX.Element {
       </header>
       <ConnectionBanner />
       {where.page === "traces" && <TracesPage />}
+      {where.page === "services" && <ServicesPage />}
       {where.page === "trace" && <TracePage key={where.traceId} traceId={where.traceId} />}
       {where.page === "unknown" && (
         <main class="empty">

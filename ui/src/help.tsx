@@ -7,7 +7,9 @@ export const isHelpOpen: Signal<boolean> = signal(false);
 
 const everywhere: [string[], string][] = [
   [["j", "k"], "next, previous row (also ↓ ↑)"],
-  [["Enter"], "open the trace, or the details of the span"],
+  [["Enter"], "open the trace, the service's traces, or the details of the span"],
+  [["t"], "traces"],
+  [["s"], "services"],
   [["/"], "filter"],
   [["?"], "this help"],
 ];

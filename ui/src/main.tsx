@@ -1,6 +1,7 @@
 import "./style/base.css";
 import "./style/traces.css";
 import "./style/trace.css";
+import "./style/services.css";
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { startRouter } from "./router.ts";

@@ -1,10 +1,15 @@
 import { effect, type Signal, signal } from "@preact/signals";
 
-export type Route = { page: "traces" } | { page: "trace"; traceId: string } | { page: "unknown" };
+export type Route =
+  | { page: "traces" }
+  | { page: "services" }
+  | { page: "trace"; traceId: string }
+  | { page: "unknown" };
 
 /** The page that the URL names. A trace id may be short of its leading zeros, as Jaeger writes it. */
 export function routeOf(pathname: string): Route {
   if (pathname === "/" || pathname === "") return { page: "traces" };
+  if (/^\/services\/?$/.test(pathname)) return { page: "services" };
   const match = /^\/trace\/([0-9a-fA-F]{1,32})\/?$/.exec(pathname);
   return match === null ? { page: "unknown" } : { page: "trace", traceId: match[1]!.toLowerCase().padStart(32, "0") };
 }
@@ -14,11 +19,20 @@ export const route: Signal<Route> = signal<Route>({ page: "traces" });
 /** The URL of the list as it was left, so that the way back keeps the filter. */
 export const listUrl: Signal<string> = signal("/");
 
+/** The URL of the services as they were left. */
+export const servicesUrl: Signal<string> = signal("/services");
+
+const titles: Partial<Record<Route["page"], string>> = {
+  traces: "Traces",
+  services: "Services",
+  unknown: "No such page",
+};
+
 /** Reads the address bar now and on every move through the history, and takes over clicks on links within the UI. */
 export function startRouter(): void {
   const read = (): void => {
     const next = routeOf(location.pathname);
-    if (next.page === "traces") listUrl.value = location.pathname + location.search;
+    remember(next, location.pathname + location.search);
     const now = route.peek();
     if (now.page === next.page && (next.page !== "trace" || (now as { traceId: string }).traceId === next.traceId))
       return;
@@ -37,13 +51,25 @@ export function startRouter(): void {
     )
       return;
     const link = (event.target as Element | null)?.closest?.("a");
-    if (link?.target !== "" || link.origin !== location.origin || link.pathname.startsWith("/api/")) return;
+    // By its attributes: a link in a drawing has other properties than one in text.
+    const href = link?.getAttribute("href") ?? null;
+    if (href === null || (link!.getAttribute("target") ?? "") !== "") return;
+    const url = new URL(href, location.href);
+    if (url.origin !== location.origin || url.pathname.startsWith("/api/")) return;
     event.preventDefault();
-    navigate(link.pathname + link.search + link.hash);
+    // Clicked, and not reached by keys: the next Enter is meant for the page, not for a link that stays on screen.
+    if (event.detail > 0) (document.activeElement as HTMLElement | null)?.blur();
+    navigate(url.pathname + url.search + url.hash);
   });
   effect(() => {
-    if (route.value.page !== "trace") document.title = "Traces · Clew";
+    const title = titles[route.value.page];
+    if (title !== undefined) document.title = `${title} · Clew`;
   });
+}
+
+function remember({ page }: Route, url: string): void {
+  if (page === "traces") listUrl.value = url;
+  if (page === "services") servicesUrl.value = url;
 }
 
 /** Goes to a page of the UI. */
@@ -55,5 +81,5 @@ export function navigate(url: string): void {
 /** Changes the URL without a step in the history. */
 export function replaceUrl(url: string): void {
   history.replaceState(null, "", url);
-  if (route.peek().page === "traces") listUrl.value = url;
+  remember(route.peek(), url);
 }

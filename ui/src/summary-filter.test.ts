@@ -8,6 +8,7 @@ import {
   filterToQuery,
   isEmptyFilter,
   mayMatch,
+  tracesOf,
 } from "./summary-filter.ts";
 
 const summary: Summary = {
@@ -66,4 +67,9 @@ test("a live trace is passed over only when it certainly does not match", () => 
   assert.ok(mayMatch({ ...emptyFilter, minDuration: "20ms" }, summary));
   assert.ok(!mayMatch({ ...emptyFilter, minDuration: "21ms" }, summary));
   assert.ok(mayMatch({ ...emptyFilter, operation: "anything", tags: "a:b" }, summary), "the collector's to judge");
+});
+
+test("a service leads to its traces, or to those in which it failed", () => {
+  assert.equal(tracesOf("a&b"), "/?service=a%26b");
+  assert.equal(tracesOf("user", { failed: true }), "/?service=user&tag=error%3Atrue");
 });

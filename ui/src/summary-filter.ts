@@ -41,6 +41,11 @@ export function filterFromQuery(query: URLSearchParams): SummaryFilter {
   };
 }
 
+/** The URL of the list with the traces of a service; with `failed`, of those in which a span of it failed. */
+export function tracesOf(service: string, { failed = false }: { failed?: boolean } = {}): string {
+  return `/?${filterToQuery({ ...emptyFilter, service, tags: failed ? "error:true" : "" })}`;
+}
+
 /** Which field cannot be read, and what would work; null when all can. */
 export function filterProblem(filter: SummaryFilter): { field: "minDuration" | "tags"; message: string } | null {
   if (filter.minDuration.trim() !== "" && parseDuration(filter.minDuration) === undefined) {

@@ -1,6 +1,6 @@
 // Serves ui/dist and the UI API with made traces: for looking at the UI without a collector, and for its browser tests.
 //
-//   node ui/test/fake-collector.ts [port] [empty|few|many]
+//   node ui/test/fake-collector.ts [port] [empty|few|many|fleet]
 import { readFile } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,12 +10,14 @@ import {
   columnsOf,
   createRandom,
   detailsOf,
+  fleetTrace,
   helloTrace,
   hugeTrace,
   messagesTrace,
   orderTrace,
   orphanTrace,
   type SampleTrace,
+  serviceMapOf,
   summarize,
 } from "./sample-traces.ts";
 
@@ -100,6 +102,16 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://fake");
     if (pathname === "/api/ui/summaries") return send(response, 200, summaries(searchParams));
+    if (pathname === "/api/ui/services") {
+      const toMs = Date.now();
+      const fromMs = toMs - Number(searchParams.get("lookbackMs"));
+      const map = serviceMapOf(
+        [...stored.values()].map(({ trace }) => trace).filter(({ startMs }) => startMs >= fromMs),
+        fromMs,
+        toMs,
+      );
+      return send(response, 200, map);
+    }
     if (pathname === "/api/ui/stats") return send(response, 200, stats());
     if (pathname === "/api/ui/tail") {
       if (!acceptsTails)
@@ -188,7 +200,8 @@ if (import.meta.main) {
   const [port = "4319", amount = "many"] = process.argv.slice(2);
   const now = Date.now();
   const random = createRandom(now);
-  const traces = amount === "empty" ? [] : sampleTraces(amount === "few" ? 2 : 180, now);
+  const traces = amount === "empty" || amount === "fleet" ? [] : sampleTraces(amount === "few" ? 2 : 180, now);
+  if (amount === "fleet") for (let i = 0; i < 400; i++) traces.push(fleetTrace(now - i * 500, random, 32));
   if (amount === "many") traces.push(hugeTrace(now - 9000, random, 100_000));
   const collector = await startFakeCollector(traces, Number(port));
   console.log(collector.url);

@@ -1,5 +1,14 @@
 // Traces as a collector would hold them, for the fake collector: made, but shaped like the traces of real services.
-import type { Attribute, SpanDetails, SpanEvent, SpanLink, Summary, TraceColumns } from "../src/api.ts";
+import type {
+  Attribute,
+  CallStats,
+  ServiceMap,
+  SpanDetails,
+  SpanEvent,
+  SpanLink,
+  Summary,
+  TraceColumns,
+} from "../src/api.ts";
 
 export interface SampleSpan {
   spanId: string;
@@ -376,6 +385,28 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
   return { traceId: hex(random, 32), startMs, spans };
 }
 
+/** A request through a company of many services, which calls a few of them, now and then one of an earlier tier. */
+export function fleetTrace(startMs: number, random: () => number, size: number): SampleTrace {
+  const spans: SampleSpan[] = [];
+  const nameOf = (service: number): string => `${["edge", "core", "data", "batch", "search"][service % 5]}-${service}`;
+  const visit = (service: number, parentSpanId: string, depth: number, startUs: number, durationUs: number): void => {
+    const spanId = hex(random, 16);
+    const hasFailed = random() < (service % 7 === 3 ? 0.1 : 0.001);
+    const name = nameOf(service);
+    const operation = `/fleet.v1.${name}/Do`;
+    const error = hasFailed ? { error: "no luck" } : {};
+    spans.push({ spanId, parentSpanId, service: name, operation, kind: server, startUs, durationUs, ...error });
+    if (depth > 4) return;
+    for (const step of [1, 4, 9]) {
+      const next = random() < 0.02 ? Math.floor(service / 2) : service * 2 + step;
+      if (next < size && next !== service && random() < 0.6)
+        visit(next, spanId, depth + 1, startUs + durationUs * 0.1, durationUs * (0.2 + 0.5 * random()));
+    }
+  };
+  visit(Math.floor(random() * 3), "", 0, 0, 20_000 + random() * 80_000);
+  return { traceId: hex(random, 32), startMs, spans };
+}
+
 /** A trace whose middle service has sent nothing. */
 export function orphanTrace(startMs: number, random: () => number): SampleTrace {
   const trace = messagesTrace(startMs, random);
@@ -447,6 +478,46 @@ export function summarize(trace: SampleTrace): Summary {
     errorCount: trace.spans.filter(({ error }) => error !== undefined).length,
     services: [...services.values()],
     complete: root !== undefined,
+  };
+}
+
+/** What the collector's map of services tells of these traces, with all of them in the range. */
+export function serviceMapOf(traces: readonly SampleTrace[], fromMs: number, toMs: number): ServiceMap {
+  const services = new Map<string, SampleSpan[]>();
+  const dependencies = new Map<string, SampleSpan[]>();
+  const add = (calls: Map<string, SampleSpan[]>, key: string, span: SampleSpan): void => {
+    calls.set(key, [...(calls.get(key) ?? []), span]);
+  };
+  const spans = traces.flatMap((trace) => trace.spans);
+  for (const trace of traces) {
+    const byId = new Map(trace.spans.map((span) => [span.spanId, span]));
+    for (const span of trace.spans) {
+      const parent = byId.get(span.parentSpanId)?.service;
+      if (parent !== span.service) add(services, span.service, span);
+      if (parent !== undefined && parent !== span.service) add(dependencies, `${parent} ${span.service}`, span);
+    }
+  }
+  const statsOf = (calls: SampleSpan[]): CallStats => {
+    const sorted = calls.map(({ durationUs }) => durationUs / 1000).sort((a, b) => a - b);
+    return {
+      callCount: calls.length,
+      errorCount: calls.filter(({ error }) => error !== undefined).length,
+      p50Ms: sorted[Math.ceil(sorted.length * 0.5) - 1]!,
+      p95Ms: sorted[Math.ceil(sorted.length * 0.95) - 1]!,
+    };
+  };
+  const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+  return {
+    fromMs,
+    toMs,
+    services: [...services].sort(byKey).map(([name, calls]) => ({ name, ...statsOf(calls) })),
+    dependencies: [...dependencies].sort(byKey).map(([key, calls]) => {
+      const [parent, child] = key.split(" ");
+      return { parent: parent!, child: child!, ...statsOf(calls) };
+    }),
+    serviceCount: services.size,
+    spanCount: spans.length,
+    cutAtMs: null,
   };
 }
 

@@ -35,7 +35,7 @@ test("serves the page for every deep link, under a policy that runs nothing inli
       await writeFile(join(folder, "secret.txt"), "secret");
     },
     async (origin) => {
-      for (const path of ["/", `/trace/${"ab".repeat(16)}`]) {
+      for (const path of ["/", "/services", `/trace/${"ab".repeat(16)}`]) {
         const page = await fetch(origin + path);
         assert.equal(await page.text(), "<!doctype html>page");
         assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");

@@ -19,12 +19,14 @@ export function uiFileRoutes(folder: URL = builtFolder): Route[] {
     cacheControl: (path) => (path.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache"),
     headers: { "content-security-policy": securityPolicy, "referrer-policy": "no-referrer" },
   });
-  const page: Route = {
-    verb: "GET",
-    path: "/trace/{traceId}",
-    handle: (request, response) => files.handle(request, response, { path: "index.html" }),
-  };
-  return [files, page];
+  const pages = ["/services", "/trace/{traceId}"].map(
+    (path): Route => ({
+      verb: "GET",
+      path,
+      handle: (request, response) => files.handle(request, response, { path: "index.html" }),
+    }),
+  );
+  return [files, ...pages];
 }
 
 function tellMissing(): never {

@@ -1,0 +1,185 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
+import type { CallStats, Dependency, ServiceMap, ServiceStats } from "./api.ts";
+import { formatDuration } from "./duration.ts";
+import { iconPaths } from "./icons.tsx";
+import { boxHeight, boxWidth, layoutMap, type MapBox, type MapLayout, type MapLine } from "./map-layout.ts";
+import { countOf, formatCount, formatShare } from "./quantity.ts";
+import { colourOf } from "./service-colour.ts";
+import { tracesOf } from "./summary-filter.ts";
+
+/** Around the drawing, so that nothing is cut off at its edges. */
+const margin = 4;
+/** A wider map than this share of its natural size would not be legible: it scrolls. */
+const leastScale = 0.8;
+const boxLetters = 20;
+
+/** "1,204 calls, 6.1 % failed, p50 12.0 ms, p95 41.0 ms". */
+export function describeCalls({ callCount, errorCount, p50Ms, p95Ms }: CallStats): string {
+  const failed = errorCount === 0 ? "none failed" : `${formatShare(errorCount, callCount)} failed`;
+  const times = `p50 ${formatDuration(p50Ms * 1000)}, p95 ${formatDuration(p95Ms * 1000)}`;
+  return callCount === 0 ? "no calls" : `${countOf(callCount, "call")}, ${failed}, ${times}`;
+}
+
+/** Who calls whom, drawn. A service leads to its traces, a line to those of the service that is called. */
+export function ServiceMapDrawing({ map }: { map: ServiceMap }): JSX.Element {
+  const { services, dependencies } = map;
+  const shape = JSON.stringify([
+    services.map(({ name }) => name),
+    dependencies.map(({ parent, child }) => [parent, child]),
+  ]);
+  // Counts change every few seconds, places only with what there is.
+  const layout = useMemo(
+    () =>
+      layoutMap(
+        services.map(({ name }) => name),
+        dependencies,
+      ),
+    [shape],
+  );
+  /** The service under the pointer, or with the focus: what it has to do with stands out. */
+  const chosen = useSignal<string | null>(null);
+  const width = layout.width + 2 * margin;
+  const height = layout.height + 2 * margin;
+  const mostCalls = Math.max(1, ...dependencies.map(({ callCount }) => callCount));
+  const isNear = (name: string): boolean =>
+    name === chosen.value ||
+    dependencies.some(
+      ({ parent, child }) => (parent === name && child === chosen.value) || (child === name && parent === chosen.value),
+    );
+  return (
+    <svg
+      class={`service-map${chosen.value === null ? "" : " has-chosen"}`}
+      role="group"
+      aria-label={`${countOf(services.length, "service")}, and who calls whom; the tables below say the same`}
+      viewBox={`${-margin} ${-margin} ${width} ${height}`}
+      style={{ width: `${width}px`, minWidth: `${Math.min(width, leastScale * width)}px` }}
+    >
+      <g aria-hidden="true">
+        {layout.lines.map((line, index) => (
+          <Line
+            key={`${line.parent} ${line.child}`}
+            line={line}
+            calls={dependencies[index]!}
+            mostCalls={mostCalls}
+            isNear={line.parent === chosen.value || line.child === chosen.value}
+          />
+        ))}
+      </g>
+      {layout.boxes.map((box, index) => (
+        <Box
+          key={box.name}
+          box={box}
+          service={services[index]!}
+          isNear={isNear(box.name)}
+          onChoose={(isChosen) => {
+            chosen.value = isChosen ? box.name : null;
+          }}
+        />
+      ))}
+      <Labels layout={layout} dependencies={dependencies} chosen={chosen.value} />
+    </svg>
+  );
+}
+
+/** How red a line is: something failed can be seen, and from a tenth on it is as red as can be. */
+function redness({ errorCount, callCount }: CallStats): number {
+  return errorCount === 0 ? 0 : Math.round(20 + 80 * Math.min(1, (10 * errorCount) / callCount));
+}
+
+function Line(props: { line: MapLine; calls: Dependency; mostCalls: number; isNear: boolean }): JSX.Element {
+  const { line, calls, mostCalls, isNear } = props;
+  const { x, y, isLeftward } = line.tip;
+  const back = isLeftward ? 7 : -7;
+  return (
+    <a
+      class={`map-line${isNear ? " is-near" : ""}`}
+      style={{ "--failed": `${redness(calls)}%` }}
+      href={tracesOf(line.child)}
+      tabIndex={-1}
+    >
+      <title>{`${line.parent} calls ${line.child}: ${describeCalls(calls)}`}</title>
+      <path class="map-line-room" d={line.path} />
+      <path
+        class="map-line-stroke"
+        d={line.path}
+        stroke-width={1.2 + (2 * Math.log(calls.callCount)) / Math.log(mostCalls + 1)}
+      />
+      <path class="map-line-tip" d={`M${x} ${y}l${back} -4.5v9z`} />
+    </a>
+  );
+}
+
+/** On top of all lines and boxes. In a crowded map those of the chosen service alone. */
+function Labels(props: { layout: MapLayout; dependencies: Dependency[]; chosen: string | null }): JSX.Element {
+  const { layout, dependencies, chosen } = props;
+  return (
+    <g aria-hidden="true">
+      {layout.lines.map(({ parent, child, label }, index) => {
+        const { callCount, errorCount, p95Ms } = dependencies[index]!;
+        const isNear = parent === chosen || child === chosen;
+        if (!layout.hasLabels && !isNear) return null;
+        const hasErrors = errorCount > 0;
+        return (
+          <text
+            key={`${parent} ${child}`}
+            class={`map-label${isNear ? " is-near" : ""}`}
+            x={label.x}
+            y={label.y + (hasErrors ? -2 : 4)}
+          >
+            {formatCount(callCount)} · {formatDuration(p95Ms * 1000)}
+            {hasErrors && (
+              <tspan class="map-error" x={label.x} dy={13}>
+                {formatShare(errorCount, callCount)} failed
+              </tspan>
+            )}
+          </text>
+        );
+      })}
+    </g>
+  );
+}
+
+function Box(props: {
+  box: MapBox;
+  service: ServiceStats;
+  isNear: boolean;
+  onChoose: (isChosen: boolean) => void;
+}): JSX.Element {
+  const { box, service, isNear, onChoose } = props;
+  const { name, callCount, errorCount, p95Ms } = service;
+  const hasErrors = errorCount > 0;
+  const short = name.length > boxLetters ? `${name.slice(0, boxLetters - 1)}…` : name;
+  return (
+    <g transform={`translate(${box.x} ${box.y})`}>
+      <a
+        class={`map-box service-${colourOf(name)}${isNear ? " is-near" : ""}`}
+        href={tracesOf(name)}
+        aria-label={`Traces of ${name}: ${describeCalls(service)}`}
+        onPointerEnter={() => onChoose(true)}
+        onPointerLeave={() => onChoose(false)}
+        onFocus={() => onChoose(true)}
+        onBlur={() => onChoose(false)}
+      >
+        <title>{`${name}: ${describeCalls(service)}`}</title>
+        <rect class="map-box-frame" width={boxWidth} height={boxHeight} rx={7} />
+        <rect class="map-box-dot" x={12} y={11.5} width={9} height={9} rx={2.5} />
+        <text class="map-box-name" x={28} y={20.5}>
+          {short}
+        </text>
+        <text class="map-box-calls" x={12} y={39}>
+          {callCount === 0 ? "no calls" : `${formatCount(callCount)} · ${formatDuration(p95Ms * 1000)}`}
+        </text>
+        {hasErrors && (
+          <>
+            <text class="map-error" x={boxWidth - 12} y={39} text-anchor="end">
+              {formatShare(errorCount, callCount)}
+            </text>
+            <path class="map-error-icon" d={iconPaths.error} transform={`translate(${boxWidth - 26} 9)`} />
+          </>
+        )}
+      </a>
+    </g>
+  );
+}

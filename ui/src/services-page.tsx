@@ -1,0 +1,177 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { Dependency, ServiceMap, ServiceStats } from "./api.ts";
+import { formatSince } from "./clock.ts";
+import { FirstRun } from "./first-run.tsx";
+import { Icon } from "./icons.tsx";
+import { useKeys } from "./keyboard.ts";
+import { countOf, formatCount } from "./quantity.ts";
+import { navigate } from "./router.ts";
+import { ServiceMapDrawing } from "./service-map.tsx";
+import { lookbacks, type ServicesView, servicesView } from "./services-view.ts";
+import { type NameColumn, StatsTable } from "./stats-table.tsx";
+import { tracesOf } from "./summary-filter.ts";
+import { ServiceName } from "./summary-row.tsx";
+import { listenToTail, stats } from "./tail.ts";
+
+export function ServicesPage(): JSX.Element {
+  const view = servicesView;
+  useEffect(() => {
+    const readUrl = (): void => {
+      if (location.pathname.startsWith("/services")) view.open(new URLSearchParams(location.search));
+    };
+    readUrl();
+    addEventListener("popstate", readUrl);
+    const stop = listenToTail({ onSummaries: () => view.hear(), onReconnect: () => void view.load() });
+    return () => {
+      stop();
+      removeEventListener("popstate", readUrl);
+      view.close();
+    };
+  }, []);
+
+  const { value: map } = view.map;
+  const { value: problem } = view.problem;
+  const isEmpty = map !== null && map.services.length === 0;
+  if (isEmpty && stats.value?.traces === 0)
+    return (
+      <main class="services">
+        <FirstRun />
+      </main>
+    );
+  return (
+    <main class="services">
+      <ServicesBar view={view} map={map} />
+      {problem !== null && (
+        <div class="banner is-lost" role="alert">
+          <Icon name="error" /> {problem.message}
+          <button type="button" class="button" onClick={() => void view.load()}>
+            Try again
+          </button>
+        </div>
+      )}
+      {isEmpty ? (
+        <div class="empty">
+          <h1>No service was called</h1>
+          <p>
+            {view.lookback.value.title}: no trace.{" "}
+            <button type="button" class="link-button" onClick={() => view.look(lookbacks.at(-1)!)}>
+              Look at all that is kept
+            </button>
+          </p>
+        </div>
+      ) : (
+        map !== null && <Services map={map} />
+      )}
+    </main>
+  );
+}
+
+/** The time that is looked at, and what was found in it. */
+function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null }): JSX.Element {
+  return (
+    <div class="filter-bar">
+      <label class="field">
+        <select
+          aria-label="Traces that started in"
+          value={view.lookback.value.name}
+          onChange={(event) => view.look(lookbacks[event.currentTarget.selectedIndex]!)}
+        >
+          {lookbacks.map(({ name, title }) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      {map !== null && (
+        <span class="services-facts">
+          <span>
+            {map.services.length < map.serviceCount
+              ? `the ${map.services.length} busiest of ${formatCount(map.serviceCount)} services`
+              : countOf(map.serviceCount, "service")}
+          </span>
+          {map.cutAtMs === null ? (
+            <span>{countOf(map.spanCount, "span")}</span>
+          ) : (
+            <span class="services-cut">
+              only the newest {countOf(map.spanCount, "span")}, since {formatSince(map.cutAtMs, Date.now())}
+            </span>
+          )}
+        </span>
+      )}
+      {map !== null && map.cutAtMs !== null && !view.isCountingMore.value && (
+        <button type="button" class="button" onClick={() => view.countMore()}>
+          Count more
+        </button>
+      )}
+    </div>
+  );
+}
+
+const serviceColumns: NameColumn<ServiceStats>[] = [
+  { title: "Service", of: ({ name }) => name, cell: ({ name }) => <TracesLink service={name} /> },
+];
+const dependencyColumns: NameColumn<Dependency>[] = [
+  { title: "Caller", of: ({ parent }) => parent, cell: ({ parent }) => <ServiceName name={parent} /> },
+  { title: "Called", of: ({ child }) => child, cell: ({ child }) => <TracesLink service={child} /> },
+];
+
+function TracesLink({ service }: { service: string }): JSX.Element {
+  return (
+    <a href={tracesOf(service)} title={`Traces of ${service}`}>
+      <ServiceName name={service} />
+    </a>
+  );
+}
+
+function Services({ map }: { map: ServiceMap }): JSX.Element {
+  const tables = useRef<HTMLDivElement>(null);
+  /** The service that the keys have reached. */
+  const cursor = useSignal<string | null>(null);
+  const move = (step: number): void => {
+    // As they stand on screen: the table knows its order.
+    const rows = [...tables.current!.querySelectorAll<HTMLElement>("table:first-child [data-row]")];
+    const now = rows.findIndex(({ dataset }) => dataset.row === cursor.peek());
+    const reached = rows[Math.max(0, Math.min(rows.length - 1, now + step))];
+    reached?.scrollIntoView({ block: "nearest" });
+    cursor.value = reached?.dataset.row ?? null;
+  };
+  useKeys({
+    j: () => move(1),
+    ArrowDown: () => move(1),
+    k: () => move(-1),
+    ArrowUp: () => move(-1),
+    Enter: () => {
+      if (cursor.peek() !== null) navigate(tracesOf(cursor.peek()!));
+    },
+  });
+  return (
+    <div class="services-body">
+      <figure class="map-room">
+        <ServiceMapDrawing map={map} />
+        <figcaption class="dim">
+          Calls · p95, and the share that failed. A line is counted and timed by the service it leads to.
+        </figcaption>
+      </figure>
+      <div class="services-tables" ref={tables}>
+        <StatsTable
+          caption="Services"
+          names={serviceColumns}
+          rows={map.services}
+          callee={({ name }) => name}
+          current={cursor.value}
+        />
+        {map.dependencies.length > 0 && (
+          <StatsTable
+            caption="Who calls whom"
+            names={dependencyColumns}
+            rows={map.dependencies}
+            callee={({ child }) => child}
+          />
+        )}
+      </div>
+    </div>
+  );
+}

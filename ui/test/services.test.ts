@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { createRandom, fleetTrace, helloTrace, messagesTrace } from "./sample-traces.ts";
+import { eventually, summaryRows, withPage } from "./with-page.ts";
+
+const now = Date.now();
+const random = createRandom(3);
+const boxes = ".map-box";
+const lines = ".map-line";
+
+const rowsOf = (page: Page, caption: string): Promise<string[][]> =>
+  page
+    .locator("table.stats", { has: page.locator("caption", { hasText: caption }) })
+    .locator("tbody tr")
+    .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => (cell as HTMLElement).innerText.trim())));
+
+test("the services are reached by link and by key, drawn with their calls, and told in tables", async () => {
+  const traces = [messagesTrace(now, random), messagesTrace(now, random, "failing"), helloTrace(now, random)];
+  await withPage(traces, "/", async (page) => {
+    await page.getByRole("navigation").getByRole("link", { name: "Services" }).click();
+    await page.waitForURL("**/services");
+    await eventually(() => page.locator(boxes).count(), 3);
+    assert.equal(await page.locator(lines).count(), 2);
+    assert.equal(await page.title(), "Services · Clew");
+    assert.match((await page.locator(".services-facts").innerText()).replace(/\s+/g, " "), /^3 services 17 spans$/);
+
+    const services = await rowsOf(page, "Services");
+    assert.deepEqual(
+      services.map((row) => row.slice(0, 3)),
+      [
+        ["user", "3", "33 %"],
+        ["message", "2", "0 %"],
+        ["profile", "2", "50 %"],
+      ],
+    );
+    const calls = await rowsOf(page, "Who calls whom");
+    assert.deepEqual(
+      calls.map((row) => row.slice(0, 4)),
+      [
+        ["user", "message", "2", "0 %"],
+        ["user", "profile", "2", "50 %"],
+      ],
+    );
+    assert.match(
+      (await page.getByRole("link", { name: /^Traces of profile/ }).getAttribute("aria-label"))!,
+      /^Traces of profile: 2 calls, 50 % failed, p50 .+, p95 .+/,
+    );
+
+    await page.keyboard.press("t");
+    await page.locator(summaryRows).first().waitFor();
+    await page.keyboard.press("s");
+    await page.locator(boxes).first().waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.locator('tr.is-current[data-row="message"]').waitFor();
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/?service=message");
+  });
+});
+
+test("a box leads to the service's traces, a line to those of the one it calls, a share to what failed", async () => {
+  const failing = messagesTrace(now, random, "failing");
+  const traces = [messagesTrace(now, random), failing, helloTrace(now, random)];
+  await withPage(traces, "/services", async (page) => {
+    await page.locator(boxes, { hasText: "message" }).click();
+    await page.waitForURL("**/?service=message");
+    await eventually(() => page.locator(summaryRows).count(), 2);
+
+    await page.goBack();
+    await page.locator(lines).first().waitFor();
+    const line = page.locator(lines, { has: page.locator("title", { hasText: "user calls profile" }) });
+    // Where the line is: its middle is under its label, which takes no clicks.
+    const middle = await line.locator(".map-line-stroke").evaluate((path: SVGPathElement) => {
+      const { x, y } = path.getPointAtLength(path.getTotalLength() * 0.2);
+      const { a, d, e, f } = path.getScreenCTM()!;
+      return { x: a * x + e, y: d * y + f };
+    });
+    await page.mouse.click(middle.x, middle.y);
+    await page.waitForURL("**/?service=profile");
+
+    await page.goBack();
+    await page.locator("tr[data-row=profile] a.error-mark").click();
+    await page.waitForURL(/service=profile&tag=error%3Atrue/);
+    assert.equal(await page.getByLabel("Attributes").inputValue(), "error:true");
+  });
+});
+
+test("the time that is looked at is in the URL; there may be nothing in it", async () => {
+  const old = messagesTrace(now - 3 * 60 * 60_000, random);
+  await withPage([old], "/services", async (page) => {
+    await page.getByText("No service was called").waitFor();
+    await page.getByRole("button", { name: "Look at all that is kept" }).click();
+    await page.waitForURL("**/services?lookback=all");
+    await eventually(() => page.locator(boxes).count(), 3);
+    await page.getByLabel("Traces that started in").selectOption("Last 5 minutes");
+    await page.waitForURL("**/services?lookback=5m");
+    await page.getByText("No service was called").waitFor();
+    await page.getByLabel("Traces that started in").selectOption("Last 6 hours");
+    await page.reload();
+    await eventually(() => page.locator(boxes).count(), 3);
+    await page.keyboard.press("t");
+    await page.locator(summaryRows).first().waitFor();
+    await page.keyboard.press("s");
+    await page.waitForURL("**/services?lookback=6h");
+  });
+});
+
+test("the tables are sorted by the column whose head is clicked", async () => {
+  const traces = [messagesTrace(now, random), messagesTrace(now, random, "failing"), helloTrace(now, random)];
+  await withPage(traces, "/services", async (page) => {
+    await page.locator(boxes).first().waitFor();
+    const table = page.locator("table.stats").first();
+    const names = async (): Promise<(string | undefined)[]> => (await rowsOf(page, "Services")).map(([name]) => name);
+    await table.getByRole("button", { name: "Service" }).click();
+    assert.deepEqual(await names(), ["message", "profile", "user"]);
+    assert.equal(await table.locator("th").first().getAttribute("aria-sort"), "ascending");
+    await table.getByRole("button", { name: "Service" }).click();
+    assert.deepEqual(await names(), ["user", "profile", "message"]);
+    await table.getByRole("button", { name: "Failed" }).click();
+    assert.deepEqual(await names(), ["profile", "user", "message"]);
+    assert.equal(await table.locator("th").nth(2).getAttribute("aria-sort"), "descending");
+  });
+});
+
+test("a service that is called for the first time appears by itself", async () => {
+  await withPage([], "/services", async (page, collector) => {
+    await page.locator(".first-run pre").waitFor();
+    collector.add(helloTrace(now, random));
+    await eventually(() => page.locator(boxes).count(), 1);
+    collector.add(messagesTrace(now, random));
+    await eventually(() => page.locator(boxes).count(), 3);
+  });
+});
+
+test("thirty services have all their boxes, and the one under the pointer stands out with its neighbours", async () => {
+  const traces = Array.from({ length: 300 }, () => fleetTrace(now, random, 30));
+  await withPage(traces, "/services", async (page) => {
+    await eventually(() => page.locator(boxes).count(), 30);
+    assert.ok((await page.locator(lines).count()) > 30);
+    const box = page.locator(boxes).first();
+    assert.equal(await page.locator(".map-label").count(), 0, "too many for labels");
+    await box.hover();
+    await page.locator(".service-map.has-chosen").waitFor();
+    const near = await page.locator(`${lines}.is-near`).count();
+    assert.ok(near > 0);
+    assert.equal(await page.locator(".map-label.is-near").count(), near);
+    assert.ok((await page.locator(`${boxes}.is-near`).count()) > 1);
+    const opacityOf = (selector: string): Promise<string> =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((element) => getComputedStyle(element).opacity);
+    assert.equal(await opacityOf(`${boxes}.is-near`), "1");
+    assert.equal(await opacityOf(`${boxes}:not(.is-near)`), "0.3");
+  });
+});
