@@ -30,8 +30,7 @@ export {
 } from "./http/index.ts";
 export { MemoryServer, type MemoryServerOptions } from "./memory/index.ts";
 export { Server } from "./server.ts";
-export type { ServerOptions } from "./server-options.ts";
-export type { ProtocolName } from "./web-protocols.ts";
+export type { ProtocolName, ServerOptions } from "./server-options.ts";
 
 // For library authors.
 

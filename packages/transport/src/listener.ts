@@ -4,7 +4,7 @@ import { type Context, current } from "@clew/context";
 import { alpnProtocol, isHttp2Preface } from "@clew/http2";
 import { type Logger, silentLogger } from "@clew/log";
 import { type Address, endpointOf, listen, listenOnDescriptor, parseAddress } from "./address.ts";
-import { optionInvalid, serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
+import { serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
 import { peerOf } from "./peer.ts";
 
 /** What every server has: where it listens, and what a connection may cost. */
@@ -54,7 +54,7 @@ export interface ResolvedListenerOptions {
 /** A timer set for longer than this fires at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;
 
-/** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_TLS */
+/** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_TLS */
 export function resolveListenerOptions(options: ListenerOptions): ResolvedListenerOptions {
   const resolved: ResolvedListenerOptions = {
     address: parseAddress(options.address ?? ":0"),
@@ -66,18 +66,7 @@ export function resolveListenerOptions(options: ListenerOptions): ResolvedListen
     maxConnectionIdleMs: options.maxConnectionIdleMs ?? 65_000,
     logger: options.logger ?? silentLogger,
   };
-  if (!(resolved.headerLimitBytes >= 1 && resolved.headerLimitBytes < 2 ** 31)) {
-    throw optionInvalid("headerLimitBytes", resolved.headerLimitBytes, "a number of bytes from 1");
-  }
-  for (const name of ["headerTimeoutMs", "requestTimeoutMs", "maxConnectionIdleMs"] as const) {
-    if (!(resolved[name] >= 0 && resolved[name] <= longestTimerMs)) {
-      throw optionInvalid(name, resolved[name], `a number of milliseconds from 0 to ${longestTimerMs}`);
-    }
-  }
-  const { tls, listener } = resolved;
-  if (listener !== undefined && !isNetServer(listener) && !(Number.isInteger(listener.fd) && listener.fd >= 0)) {
-    throw optionInvalid("listener", "neither", "a server of node:net, or { fd } with the number of an open socket");
-  }
+  const { tls } = resolved;
   const hasCertificate = tls?.cert ?? tls?.pfx ?? tls?.SNICallback ?? tls?.secureContext;
   if (tls !== undefined && hasCertificate === undefined) throw tlsInvalid("has no certificate");
   return resolved;

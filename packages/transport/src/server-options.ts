@@ -7,10 +7,16 @@ import {
   aText,
   checkOptions,
   isObject,
+  kind,
   listOf,
+  millisecondsFrom,
+  numberFrom,
   type OptionChecks,
+  oneOf,
   optionsWith,
+  orBoolean,
   recordOf,
+  wholeNumberFrom,
 } from "@clew/options";
 import { optionError } from "./errors.ts";
 import type { GrpcHandlerOptions } from "./grpc/handler.ts";
@@ -21,7 +27,11 @@ import type { EventStreamOptions } from "./http/sse/options.ts";
 import type { WebSocketOptions } from "./http/websocket/options.ts";
 import type { ServerConnectionOptions } from "./http2/server-connections.ts";
 import type { ListenerOptions } from "./listener.ts";
-import type { ProtocolName } from "./web-protocols.ts";
+
+/** What a server of several protocols may speak. */
+export const protocolNames = ["http", "grpc", "connect", "grpc-web"] as const;
+
+export type ProtocolName = (typeof protocolNames)[number];
 
 /**
  * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` (also of `methods`) and `codecs` are for all protocols; `routes` and
@@ -45,19 +55,33 @@ export interface ServerOptions
 const someHealthChecks = optionsWith<HealthRouteOptions>({
   live: aText,
   ready: aText,
-  checks: anObject,
-  checkTimeoutMs: anything,
+  checks: recordOf("functions by their names", aFunction),
+  checkTimeoutMs: millisecondsFrom(0),
 });
 
-/** All that any server takes: servers may share their options, and pass over what is of another protocol. */
+const aListener = kind(
+  "a server of node:net, or { fd } with the number of an open socket",
+  (given) =>
+    isObject(given) && ("listening" in given || ("fd" in given && Number.isInteger(given.fd) && Number(given.fd) >= 0)),
+);
+
+const anOrigin = kind(
+  '"*" or an origin like "https://shop.example.com"',
+  (given) => typeof given === "string" && (given === "*" || URL.parse(given)?.origin === given),
+);
+
+/**
+ * All that any server takes: servers may share their options, and pass over what is of another protocol. What is anything has
+ * a reader with an error of its own; a time that is a number may be more than a timer can hold.
+ */
 const serverOptionChecks: OptionChecks<ServerOptions> = {
-  address: anything,
-  listener: anything,
-  tls: anything,
-  headerLimitBytes: anything,
-  headerTimeoutMs: anything,
-  requestTimeoutMs: anything,
-  maxConnectionIdleMs: anything,
+  address: aText,
+  listener: aListener,
+  tls: anObject,
+  headerLimitBytes: numberFrom(1, 2 ** 31 - 1),
+  headerTimeoutMs: millisecondsFrom(0),
+  requestTimeoutMs: millisecondsFrom(0),
+  maxConnectionIdleMs: millisecondsFrom(0),
   logger: aLogger,
   services: anything,
   middleware: listOf("a list of middlewares", anything),
@@ -66,41 +90,41 @@ const serverOptionChecks: OptionChecks<ServerOptions> = {
   prefix: aText,
   methods: recordOf("options by operation", anObject),
   defaultRoutes: aBoolean,
-  trailingSlash: anything,
+  trailingSlash: oneOf("redirect", "strict"),
   notFound: aFunction,
   methodNotAllowed: aFunction,
-  health: (name, given) => (isObject(given) ? someHealthChecks(name, given) : undefined),
-  timeoutMs: anything,
-  bodyLimitBytes: anything,
+  health: orBoolean(someHealthChecks),
+  timeoutMs: numberFrom(0),
+  bodyLimitBytes: numberFrom(0),
   codecs: anything,
   json: anything,
   multipart: optionsWith<MultipartLimits>({
-    partLimit: anything,
-    partLimitBytes: anything,
-    headerLimitBytes: anything,
-    nameLimitBytes: anything,
+    partLimit: numberFrom(0),
+    partLimitBytes: numberFrom(0),
+    headerLimitBytes: numberFrom(0),
+    nameLimitBytes: numberFrom(0),
   }),
-  events: optionsWith<EventStreamOptions>({ heartbeatMs: anything, retryMs: anything }),
+  events: optionsWith<EventStreamOptions>({ heartbeatMs: millisecondsFrom(0), retryMs: wholeNumberFrom(0) }),
   webSocket: optionsWith<WebSocketOptions>({
-    origins: listOf("a list of origins", aText),
-    heartbeatMs: anything,
+    origins: listOf("a list of origins", anOrigin),
+    heartbeatMs: millisecondsFrom(0),
     compression: aBoolean,
   }),
-  streamDrainMs: anything,
-  maxMessageBytes: anything,
-  compression: anything,
+  streamDrainMs: millisecondsFrom(0),
+  maxMessageBytes: numberFrom(1),
+  compression: oneOf("gzip", "br", "identity"),
   reflection: aBoolean,
-  maxConcurrentCalls: anything,
-  maxConnectionAgeMs: anything,
-  maxConnectionAgeGraceMs: anything,
-  keepaliveTimeMs: anything,
-  keepaliveTimeoutMs: anything,
-  minPingIntervalMs: anything,
+  maxConcurrentCalls: numberFrom(1),
+  maxConnectionAgeMs: numberFrom(0),
+  maxConnectionAgeGraceMs: numberFrom(0),
+  keepaliveTimeMs: numberFrom(0),
+  keepaliveTimeoutMs: numberFrom(1),
+  minPingIntervalMs: numberFrom(0),
   allowPingsWithoutCalls: aBoolean,
-  protocols: listOf("a list of protocols", anything),
+  protocols: listOf("a list of protocols", oneOf(...protocolNames)),
 };
 
-/** @throws CLEW_TRANSPORT_OPTION for an option that no server has, and for a value that its reader does not look at itself */
+/** @throws CLEW_TRANSPORT_OPTION for an option that no server has, and for a value that will not do */
 export function checkServerOptions(options: object): void {
   checkOptions<ServerOptions>("a server", options, serverOptionChecks, optionError);
 }

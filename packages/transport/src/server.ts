@@ -1,6 +1,5 @@
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
 import { type Peer, ServiceError } from "@clew/rpc";
-import { optionInvalid } from "./errors.ts";
 import { createGrpcHandler, type GrpcHandler } from "./grpc/handler.ts";
 import type { Health } from "./health.ts";
 import { HttpHandler } from "./http/handler.ts";
@@ -8,9 +7,9 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { ServerConnections } from "./http2/server-connections.ts";
 import { Listener, resolveListenerOptions } from "./listener.ts";
-import { checkServerOptions, type ServerOptions } from "./server-options.ts";
+import { checkServerOptions, protocolNames, type ServerOptions } from "./server-options.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
-import { protocolNames, WebProtocols } from "./web-protocols.ts";
+import { WebProtocols } from "./web-protocols.ts";
 
 /**
  * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes
@@ -32,8 +31,6 @@ export class Server {
     const resolved = resolveListenerOptions(options);
     const grpc = createGrpcHandler({ ...options, health: options.health !== false });
     const protocols = options.protocols ?? protocolNames;
-    const unknown = protocols.find((name) => !protocolNames.includes(name));
-    if (unknown !== undefined) throw optionInvalid("protocols", unknown, `some of ${protocolNames.join(", ")}`);
     const web = new WebProtocols(grpc, protocols);
     const http = new HttpHandler(
       protocols.includes("http") ? options : { ...options, services: [], methods: {} },

@@ -5,12 +5,8 @@ import { createGrpcWebHandler } from "./grpc-web/handler.ts";
 import type { GuestProtocol } from "./http/guest-protocol.ts";
 import { NodeStream } from "./http/node-stream.ts";
 import type { NodePair, ServerExchange } from "./http/server-exchange.ts";
+import type { ProtocolName } from "./server-options.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
-
-/** What a server of several protocols may speak. */
-export const protocolNames = ["http", "grpc", "connect", "grpc-web"] as const;
-
-export type ProtocolName = (typeof protocolNames)[number];
 
 /**
  * The protocols by which browsers call services, Connect and gRPC-Web. A request is told from one of HTTP/JSON by what only

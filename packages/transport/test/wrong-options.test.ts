@@ -73,8 +73,6 @@ test("middleware, filters, codecs and routes that are none", () => {
       "CLEW_RPC_JSON_OPTION",
       /^JSON has no option emitDefaults; there are emitZeroValues, /,
     ],
-    [{ health: "yes" }, "CLEW_TRANSPORT_OPTION", /^option health is yes; it must be true, false or options/],
-    [{ timeoutMs: "5" }, "CLEW_TRANSPORT_OPTION", /^option timeoutMs is 5/],
     [
       { methods: { "/test.v1.Echo/*": { timeout: 5 } } },
       "CLEW_TRANSPORT_METHOD_OPTION",
@@ -110,7 +108,42 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ multipart: { parts: 5 } }, /^multipart has no option parts; there are partLimit, /],
     [{ health: { path: "/up" } }, /^health has no option path; there are live, ready, checks, checkTimeoutMs/],
     [{ health: { live: 5 } }, /^option health\.live is 5; it must be a text/],
+    [{ health: { checks: { db: 5 } } }, /^option health\.checks\["db"\] is 5; it must be a function/],
+    [{ health: { checkTimeoutMs: -1 } }, /^option health\.checkTimeoutMs is -1; it must be a number of milliseconds/],
+    [{ health: "yes" }, /^option health is "yes"; it must be true or false/],
+    [{ address: 8000 }, /^option address is 8000; it must be a text/],
+    [{ listener: { fd: -1 } }, /^option listener is an object; it must be a server of node:net, or \{ fd \}/],
+    [{ tls: true }, /^option tls is true; it must be an object/],
+    [{ headerLimitBytes: 0 }, /^option headerLimitBytes is 0; it must be a number from 1 to 2147483647/],
+    [{ timeoutMs: "5" }, /^option timeoutMs is "5"; it must be a number from 0/],
+    [{ bodyLimitBytes: "4MB" }, /^option bodyLimitBytes is "4MB"; it must be a number from 0/],
+    [{ maxMessageBytes: 0 }, /^option maxMessageBytes is 0; it must be a number from 1/],
+    [{ compression: "lzw" }, /^option compression is "lzw"; it must be "gzip", "br" or "identity"/],
+    [{ trailingSlash: "loose" }, /^option trailingSlash is "loose"; it must be "redirect" or "strict"/],
+    [{ protocols: ["soap"] }, /^option protocols\[0\] is "soap"; it must be "http", "grpc", "connect" or "grpc-web"/],
+    [{ events: { retryMs: 0.5 } }, /^option events\.retryMs is 0\.5; it must be a whole number from 0/],
+    [
+      { webSocket: { origins: ["shop.example.com"] } },
+      /^option webSocket\.origins\[0\] is "shop\.example\.com"; .*"https:/,
+    ],
+    [{ multipart: { partLimit: -1 } }, /^option multipart\.partLimit is -1; it must be a number from 0/],
   ];
+  for (const option of ["headerTimeoutMs", "requestTimeoutMs", "maxConnectionIdleMs", "streamDrainMs"]) {
+    for (const given of [-1, "5", 2 ** 31]) {
+      values.push([
+        { [option]: given },
+        RegExp(`^option ${option} is .*; it must be a number of milliseconds from 0 to `),
+      ]);
+    }
+  }
+  for (const option of ["maxConnectionAgeMs", "maxConnectionAgeGraceMs", "keepaliveTimeMs", "minPingIntervalMs"]) {
+    for (const given of [-1, "5", Number.NaN]) {
+      values.push([{ [option]: given }, RegExp(`^option ${option} is .*; it must be a number from 0`)]);
+    }
+  }
+  for (const option of ["maxConcurrentCalls", "keepaliveTimeoutMs"]) {
+    values.push([{ [option]: 0 }, RegExp(`^option ${option} is 0; it must be a number from 1`)]);
+  }
   for (const [options, message] of values) {
     for (const Kind of [HttpServer, GrpcServer, Server]) {
       assert.throws(() => new Kind(wrong({ address, ...options })), { code: "CLEW_TRANSPORT_OPTION", message });

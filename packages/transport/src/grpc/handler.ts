@@ -75,8 +75,6 @@ interface ResolvedOptions {
 
 function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions {
   const { timeoutMs = 1000, maxMessageBytes = 4 * 1024 * 1024 } = options;
-  if (!isTimeout(timeoutMs)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
-  if (!(maxMessageBytes > 0)) throw optionInvalid("maxMessageBytes", maxMessageBytes, "a number of bytes above 0");
   const given = options.codecs ?? [];
   checkCodecs("codecs", given);
   return {

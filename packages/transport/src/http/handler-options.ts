@@ -8,7 +8,7 @@ import {
   type ResolvedHealthRouteOptions,
   resolveHealthRouteOptions,
 } from "./health-routes.ts";
-import { checkMethodOptions, checkTimeout, type HttpMethodOptions, withJson } from "./method-options.ts";
+import { checkMethodOptions, type HttpMethodOptions, withJson } from "./method-options.ts";
 import { type MultipartLimits, type ResolvedMultipartLimits, resolveMultipartLimits } from "./multipart-parser.ts";
 import { checkFilter, type Filter, type RawHandler, type Route, type RouteGroup } from "./route.ts";
 import { type EventStreamOptions, type ResolvedEventStreamOptions, resolveEventStreamOptions } from "./sse/options.ts";
@@ -120,13 +120,9 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
   };
   checkMethodOptions(resolved);
   for (const [index, filter] of resolved.filters.entries()) checkFilter(filter, `filters[${index}]`);
-  checkTimeout(resolved.streamDrainMs, "streamDrainMs");
-  const { prefix, trailingSlash } = resolved;
+  const { prefix } = resolved;
   if (prefix !== "" && (prefix.endsWith("/") || parseTemplate(prefix, "option prefix").variables.length > 0)) {
     throw optionInvalid("prefix", `"${prefix}"`, 'a path without variables or a slash at its end, like "/shop"');
-  }
-  if (trailingSlash !== "redirect" && trailingSlash !== "strict") {
-    throw optionInvalid("trailingSlash", `"${String(trailingSlash)}"`, '"redirect" or "strict"');
   }
   return resolved;
 }

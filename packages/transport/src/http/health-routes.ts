@@ -1,9 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Logger } from "@clew/log";
 import { ServiceError } from "@clew/rpc";
-import { optionInvalid } from "../errors.ts";
 import type { Health } from "../health.ts";
-import { checkTimeout } from "./method-options.ts";
 import type { Route } from "./route.ts";
 
 /** What else has to be well for a server to be ready. It throws, rejects or answers `false` when it is not. */
@@ -25,25 +23,16 @@ export interface HealthRouteOptions {
 
 export type ResolvedHealthRouteOptions = Readonly<Required<HealthRouteOptions>>;
 
-/**
- * @returns undefined for no endpoints.
- * @throws CLEW_TRANSPORT_OPTION
- */
+/** Undefined for no endpoints. */
 export function resolveHealthRouteOptions(given: boolean | HealthRouteOptions): ResolvedHealthRouteOptions | undefined {
   if (given === false) return undefined;
-  if (given !== true && typeof given !== "object") throw optionInvalid("health", given, "true, false or options");
   const options = given === true ? {} : given;
-  const resolved = {
+  return {
     live: options.live ?? "/healthz",
     ready: options.ready ?? "/readyz",
     checks: options.checks ?? {},
     checkTimeoutMs: options.checkTimeoutMs ?? 1000,
   };
-  checkTimeout(resolved.checkTimeoutMs, "health.checkTimeoutMs");
-  for (const [name, check] of Object.entries(resolved.checks)) {
-    if (typeof check !== "function") throw optionInvalid(`health.checks.${name}`, check, "a function");
-  }
-  return resolved;
 }
 
 /** The endpoints that an orchestrator asks. They are outside of any prefix and have no middleware. */

@@ -109,20 +109,8 @@ test("an idle connection is told to go, and destroyed when it does not; requests
   await once(deaf, "close");
 });
 
-test("without maxConnectionIdleMs a connection stays, and options that make no sense are refused", async (t) => {
+test("without maxConnectionIdleMs a connection stays", async (t) => {
   const { session } = open(t, await listen(t, { maxConnectionIdleMs: 0 }));
   assert.equal(await statusOf(session), 204);
   assert.equal(session.closed, false);
-  for (const options of [
-    { maxConcurrentCalls: 0 },
-    { keepaliveTimeoutMs: 0 },
-    { keepaliveTimeMs: -1 },
-    { maxConnectionAgeMs: Number.NaN },
-    { minPingIntervalMs: -1 },
-  ]) {
-    assert.throws(() => new ServerConnections(answering, resolveListenerOptions({}), options), {
-      code: "CLEW_TRANSPORT_OPTION",
-      message: RegExp(Object.keys(options)[0]!),
-    });
-  }
 });

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { ErrorCode, type HeaderFields, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
 import type { Peer } from "@clew/rpc";
-import { optionInvalid } from "../errors.ts";
 import { longestTimerMs, type Protocol, type ResolvedListenerOptions } from "../listener.ts";
 import { peerOf } from "../peer.ts";
 import { KeepAlive } from "./keepalive.ts";
@@ -36,7 +35,7 @@ function resolveServerConnectionOptions(
   listener: ResolvedListenerOptions,
 ): ResolvedOptions {
   const { headerLimitBytes, headerTimeoutMs, maxConnectionIdleMs, logger } = listener;
-  const resolved: ResolvedOptions = {
+  return {
     headerLimitBytes,
     headerTimeoutMs,
     maxConnectionIdleMs,
@@ -49,16 +48,7 @@ function resolveServerConnectionOptions(
     minPingIntervalMs: options.minPingIntervalMs ?? 10_000,
     allowPingsWithoutCalls: options.allowPingsWithoutCalls ?? true,
   };
-  for (const name of ["maxConcurrentCalls", "keepaliveTimeoutMs"] as const) {
-    if (!(resolved[name] > 0)) throw optionInvalid(name, resolved[name], "a number above 0");
-  }
-  for (const name of durations) {
-    if (!(resolved[name] >= 0)) throw optionInvalid(name, resolved[name], "a number of milliseconds, or 0 for none");
-  }
-  return resolved;
 }
-
-const durations = ["maxConnectionAgeMs", "maxConnectionAgeGraceMs", "keepaliveTimeMs", "minPingIntervalMs"] as const;
 
 /** Answers the streams of HTTP/2 connections. */
 export interface StreamHandler {
@@ -79,7 +69,6 @@ export class ServerConnections implements Protocol {
   #isDraining = false;
   #sweeper: NodeJS.Timeout | undefined;
 
-  /** @throws CLEW_TRANSPORT_OPTION. */
   constructor(handler: StreamHandler, listener: ResolvedListenerOptions, options: ServerConnectionOptions = {}) {
     this.#handler = handler;
     this.#options = resolveServerConnectionOptions(options, listener);

@@ -1,6 +1,3 @@
-import { optionInvalid } from "../../errors.ts";
-import { longestTimerMs } from "../../listener.ts";
-
 /** How streams of replies go over HTTP, as server-sent events. */
 export interface EventStreamOptions {
   /** How long a stream may be silent before a comment shows that it is alive, in milliseconds; 0 for never. Default: 15_000. */
@@ -17,14 +14,7 @@ export interface ResolvedEventStreamOptions {
   readonly retryMs: number | undefined;
 }
 
-/** @throws CLEW_TRANSPORT_OPTION */
 export function resolveEventStreamOptions(options: EventStreamOptions = {}): ResolvedEventStreamOptions {
   const { heartbeatMs = 15_000, retryMs } = options;
-  if (!(heartbeatMs >= 0 && heartbeatMs <= longestTimerMs)) {
-    throw optionInvalid("events.heartbeatMs", heartbeatMs, `a number of milliseconds from 0 to ${longestTimerMs}`);
-  }
-  if (retryMs !== undefined && !(Number.isInteger(retryMs) && retryMs >= 0)) {
-    throw optionInvalid("events.retryMs", retryMs, "a whole number of milliseconds");
-  }
   return { heartbeatMs, retryMs };
 }
