@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jsonOf, postSpans } from "./otlp-sender.ts";
+import { jsonOf } from "../../store/src/test-span.ts";
+import { postSpans } from "./otlp-sender.ts";
 import { type Reply, send, withCollector } from "./running-collector.ts";
 
 test("lets pages of this machine send spans, and no others", () =>

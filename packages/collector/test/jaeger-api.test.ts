@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Collector } from "@clew/collector";
-import { postSpans, protobufOf, spanIdOf, T0_MS, traceIdOf } from "./otlp-sender.ts";
+import { epochMs, spanIdOf, traceIdOf } from "../../store/src/test-span.ts";
+import { postSpans, protobufOf } from "./otlp-sender.ts";
 import { get, withCollector } from "./running-collector.ts";
 
 type Ask = (path: string) => Promise<object>;
@@ -22,12 +23,12 @@ async function withTraces(use: (ask: Ask, collector: Collector) => Promise<void>
       );
       await use(async (path) => (await get(collector, path)).json, collector);
     },
-    { now: () => T0_MS + 30 * 60_000 },
+    { now: () => epochMs + 30 * 60_000 },
   );
 }
 
 /** The end of the time in which the traces are. */
-const end = T0_MS + 200_000;
+const end = epochMs + 200_000;
 
 const wrap = (data: unknown, total = 0): object => ({ data, total, limit: 0, offset: 0, errors: null });
 
@@ -50,7 +51,7 @@ test("Jaeger's API counts who calls whom, within the time that is asked for", ()
     const dependencies = wrap([{ parent: "user", child: "message", callCount: 1 }], 1);
     assert.deepEqual(await ask(`/api/dependencies?endTs=${end}&lookback=300000`), dependencies);
     assert.deepEqual(await ask("/api/dependencies"), dependencies);
-    assert.deepEqual(await ask(`/api/dependencies?endTs=${T0_MS - 1}`), wrap([], 0));
+    assert.deepEqual(await ask(`/api/dependencies?endTs=${epochMs - 1}`), wrap([], 0));
   }));
 
 test("Jaeger's API shows a trace, also when zeros are missing before its id", () =>
@@ -72,7 +73,7 @@ test("Jaeger's API shows a trace, also when zeros are missing before its id", ()
               spanID: spanIdOf(1),
               operationName: "/user.v1.User/Get",
               references: [],
-              startTime: (T0_MS + 100_000) * 1000,
+              startTime: (epochMs + 100_000) * 1000,
               duration: 1000,
               tags,
               logs: [],
@@ -80,7 +81,7 @@ test("Jaeger's API shows a trace, also when zeros are missing before its id", ()
               warnings: null,
             },
           ],
-          processes: { p1: { serviceName: "user", tags: [] } },
+          processes: { p1: { serviceName: "user", tags: [{ key: "host.name", type: "string", value: "user-host" }] } },
           warnings: null,
         },
       ]),
@@ -103,8 +104,8 @@ test("Jaeger's API searches by service, operation, duration, tags and time", () 
       [`tags=${encodeURIComponent('{"error":"true"}')}`, ["1"]],
       ["tag=user.id:1", ["1"]],
       ["tag=user.id:1&tag=error:true", []],
-      [`start=${(T0_MS + 1) * 1000}&end=${end * 1000}`, ["2"]],
-      [`end=${(T0_MS + 1) * 1000}`, ["1"]],
+      [`start=${(epochMs + 1) * 1000}&end=${end * 1000}`, ["2"]],
+      [`end=${(epochMs + 1) * 1000}`, ["1"]],
       ["lookback=1m", []],
       ["lookback=1h&service=user", ["2", "1"]],
       ["lookback=custom", ["2", "1"]],

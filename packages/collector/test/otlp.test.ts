@@ -9,7 +9,8 @@ import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exp
 import { createServiceClient } from "@clew/rpc";
 import { decodePartialSuccess } from "@clew/trace/otel";
 import { GrpcClient } from "@clew/transport/grpc";
-import { jsonOf, postSpans, protobufOf, protobufType, traceIdOf } from "./otlp-sender.ts";
+import { jsonOf, traceIdOf } from "../../store/src/test-span.ts";
+import { postSpans, protobufOf, protobufType } from "./otlp-sender.ts";
 import { get, type Reply, send, withCollector, withFolder } from "./running-collector.ts";
 
 async function listTraces(collector: Collector): Promise<string[]> {

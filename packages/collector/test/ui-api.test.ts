@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { postSpans, protobufOf, spanIdOf, T0_MS, traceIdOf } from "./otlp-sender.ts";
+import { epochMs, spanIdOf, traceIdOf } from "../../store/src/test-span.ts";
+import { postSpans, protobufOf } from "./otlp-sender.ts";
 import { get, withCollector } from "./running-collector.ts";
 
 test("answers the UI: summaries by page and filter, skeletons, spans, errors in the error shape", () =>
@@ -32,7 +33,7 @@ test("answers the UI: summaries by page and filter, skeletons, spans, errors in 
           rootService: "user",
           rootOperation: "/user.v1.User/List",
           path: "GET /v1/users/1/messages",
-          startMs: T0_MS,
+          startMs: epochMs,
           durationMs: 40,
           spanCount: 2,
           errorCount: 1,
@@ -57,7 +58,7 @@ test("answers the UI: summaries by page and filter, skeletons, spans, errors in 
     const { json: skeleton } = await get(collector, `/api/ui/traces/${traceIdOf(1)}`);
     assert.deepEqual(skeleton, {
       traceId: traceIdOf(1),
-      startMs: T0_MS,
+      startMs: epochMs,
       durationMs: 40,
       services: (skeleton as { services: string[] }).services,
       operations: (skeleton as { operations: string[] }).operations,
@@ -80,13 +81,16 @@ test("answers the UI: summaries by page and filter, skeletons, spans, errors in 
       service: "message",
       operation: "op",
       kind: 2,
-      startMs: T0_MS + 2,
+      startMs: epochMs + 2,
       durationMs: 10,
       status: { code: 2, message: "no" },
       attributes: [],
       events: [],
       links: [],
-      resource: [{ key: "service.name", value: "message" }],
+      resource: [
+        { key: "service.name", value: "message" },
+        { key: "host.name", value: "message-host" },
+      ],
       scope: { name: "test", version: "1" },
     });
     const root = (await get(collector, `/api/ui/traces/1/spans/${spanIdOf(1)}`)).json as { parentSpanId: null };
@@ -128,17 +132,17 @@ test("answers the UI with a map of the services in a time, within limits", () =>
       const services = [{ name: "message", ...message }, user];
       const hour = 60 * 60_000;
       assert.deepEqual(await ask(""), {
-        fromMs: T0_MS + 1000,
-        toMs: T0_MS + 1000 + hour,
+        fromMs: epochMs + 1000,
+        toMs: epochMs + 1000 + hour,
         services: [late],
         dependencies: [],
         serviceCount: 1,
         spanCount: 1,
         cutAtMs: null,
       });
-      assert.deepEqual(await ask(`?endMs=${T0_MS + 1000}&lookbackMs=1000`), {
-        fromMs: T0_MS,
-        toMs: T0_MS + 1000,
+      assert.deepEqual(await ask(`?endMs=${epochMs + 1000}&lookbackMs=1000`), {
+        fromMs: epochMs,
+        toMs: epochMs + 1000,
         services,
         dependencies,
         serviceCount: 2,
@@ -147,12 +151,12 @@ test("answers the UI with a map of the services in a time, within limits", () =>
       });
       assert.deepEqual(await ask(`?lookbackMs=${1e15}&maxSpans=1&maxServices=1`), {
         fromMs: 0,
-        toMs: T0_MS + 1000 + hour,
+        toMs: epochMs + 1000 + hour,
         services: [late],
         dependencies: [],
         serviceCount: 1,
         spanCount: 1,
-        cutAtMs: T0_MS,
+        cutAtMs: epochMs,
       });
       for (const name of ["endMs", "lookbackMs", "maxSpans", "maxServices"]) {
         const { status, json } = await get<{ message: string }>(collector, `/api/ui/services?${name}=x`);
@@ -160,7 +164,7 @@ test("answers the UI with a map of the services in a time, within limits", () =>
       }
     },
     // So that the hour ends just before the last trace.
-    { now: () => T0_MS + 1000 + 60 * 60_000 },
+    { now: () => epochMs + 1000 + 60 * 60_000 },
   ));
 
 /** The events of a text/event-stream, as they come. */

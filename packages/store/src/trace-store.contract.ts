@@ -2,56 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeRequest, decodeSpans, encodeJsonRequest, type RawBatch, sliceSpans } from "@clew/trace/otel";
 import type { Summary, SummaryPage, TimeRange, TraceQuery, TraceStore } from "./contract.ts";
-
-/** A span for a test, in few words. */
-export interface TestSpan {
-  trace: number;
-  id: number;
-  parent?: number;
-  service?: string;
-  name?: string;
-  kind?: number;
-  /** Milliseconds after {@link epochMs}. */
-  at?: number;
-  ms?: number;
-  isError?: boolean;
-  attributes?: Record<string, string>;
-}
-
-export const epochMs = 1_700_000_000_000;
+import { epochMs, jsonOf, spanIdOf, type TestSpan, traceIdOf } from "./test-span.ts";
 
 /** All there is. */
 const always: TimeRange = { fromUs: 0, toUs: 1e18 };
 
-export const traceIdOf = (trace: number): string => trace.toString(16).padStart(32, "0");
-export const spanIdOf = (span: number): string => span.toString(16).padStart(16, "0");
-
-/** The batch that a sender of these spans would send: each service a resource. */
+/** The batch that a sender of these spans would send. */
 export function batchOf(...spans: TestSpan[]): RawBatch {
-  const services = Map.groupBy(spans, (span) => span.service ?? "user");
-  const attributesOf = (record: Record<string, string>): object[] =>
-    Object.entries(record).map(([key, stringValue]) => ({ key, value: { stringValue } }));
-  const nanos = (ms: number): string => `${BigInt(Math.round((epochMs + ms) * 1000)) * 1000n}`;
-  const resourceSpans = [...services].map(([service, own]) => ({
-    resource: { attributes: attributesOf({ "service.name": service, "host.name": `${service}-host` }) },
-    scopeSpans: [
-      {
-        scope: { name: "test" },
-        spans: own.map((span) => ({
-          traceId: traceIdOf(span.trace),
-          spanId: spanIdOf(span.id),
-          parentSpanId: span.parent === undefined ? "" : spanIdOf(span.parent),
-          name: span.name ?? "op",
-          kind: span.kind ?? 2,
-          startTimeUnixNano: nanos(span.at ?? 0),
-          endTimeUnixNano: nanos((span.at ?? 0) + (span.ms ?? 1)),
-          attributes: attributesOf(span.attributes ?? {}),
-          status: span.isError ? { code: 2, message: "no" } : {},
-        })),
-      },
-    ],
-  }));
-  return decodeRequest(encodeJsonRequest(JSON.stringify({ resourceSpans })));
+  return decodeRequest(encodeJsonRequest(jsonOf(...spans)));
 }
 
 /** Every page of a search, one behind another. */
@@ -231,7 +189,7 @@ export function testTraceStore(
         { key: "service.name", type: "string", value: "user" },
         { key: "host.name", type: "string", value: "user-host" },
       ],
-      scope: { name: "test", version: "" },
+      scope: { name: "test", version: "1" },
     });
     assert.equal(await store.span(traceIdOf(1), spanIdOf(3)), null);
     assert.equal(await store.span(traceIdOf(2), spanIdOf(2)), null);

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { TraceStore } from "../contract.ts";
-import { allPages, batchOf, spanIdOf, type TestSpan, testTraceStore, traceIdOf } from "../trace-store.contract.ts";
+import { spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
+import { allPages, batchOf, testTraceStore } from "../trace-store.contract.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
