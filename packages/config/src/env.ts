@@ -1,3 +1,5 @@
+import { anObject, aText, checkOptions, checkValue, type OptionChecks } from "@clew/options";
+import { optionError } from "./errors.ts";
 import type { Source } from "./source.ts";
 import { createVariablesLayer } from "./variables.ts";
 
@@ -5,6 +7,8 @@ export interface EnvOptions {
   /** The variables to read. Default: process.env. */
   variables?: Readonly<Record<string, string | undefined>>;
 }
+
+const optionChecks: OptionChecks<EnvOptions> = { variables: anObject };
 
 /**
  * Environment variables. `SERVER_HTTP_ADDR` sets `server.http.addr`; upper and lower case are the same, and the keys that the
@@ -17,8 +21,12 @@ export interface EnvOptions {
  *
  * A value is text, unless the schema or what it replaces tells that it is a number, a boolean or a list, with commas between its
  * items. Placeholders find variables by their name without the prefix.
+ *
+ * @throws CLEW_CONFIG_OPTION
  */
 export function env(prefix = "", options: EnvOptions = {}): Source {
+  checkValue("prefix", prefix, aText, optionError);
+  checkOptions("env", options, optionChecks, optionError);
   return {
     name: prefix === "" ? "environment" : `environment ${prefix}*`,
     load: async () =>

@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { aBoolean, aText, checkOptions, checkValue, type OptionChecks } from "@clew/options";
 import { type DocumentOptions, extensions, findExtension, joinLayers, parseDocument } from "./document.ts";
-import { directoryEmpty, fileMissing, fileUnreadable, formatUnknown } from "./errors.ts";
+import { directoryEmpty, fileMissing, fileUnreadable, formatUnknown, optionError } from "./errors.ts";
 import { watchPath } from "./file-watch.ts";
 import type { Layer, Source } from "./source.ts";
 
@@ -11,13 +12,19 @@ export interface FileOptions extends DocumentOptions {
   optional?: boolean;
 }
 
+const optionChecks: OptionChecks<FileOptions> = { optional: aBoolean, prefix: aText };
+
 /**
  * A file in YAML, JSON or TOML (.yaml, .yml, .json, .toml), one of variables (.env, which is read as `env` reads those of the
- * environment and is to stand before it: file < .env < environment < flags), or a folder of such files, which are read in the order of their names, the last
- * winning; hidden files and other endings in it are left out. It is watched, also where it is replaced by renaming or, as
- * Kubernetes mounts a ConfigMap, by a symbolic link.
+ * environment and is to stand before it: file < .env < environment < flags), or a folder of such files, which are read in the
+ * order of their names, the last winning; hidden files and other endings in it are left out. It is watched, also where it is
+ * replaced by renaming or, as Kubernetes mounts a ConfigMap, by a symbolic link.
+ *
+ * @throws CLEW_CONFIG_OPTION
  */
 export function file(path: string, options: FileOptions = {}): Source {
+  checkValue("path", path, aText, optionError);
+  checkOptions("file", options, optionChecks, optionError);
   const fullPath = resolve(path);
   return {
     name: path,

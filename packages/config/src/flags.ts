@@ -1,5 +1,5 @@
-import { nearestNames } from "@clew/options";
-import { flagOverMap, flagUnknown, flagWithoutValue } from "./errors.ts";
+import { aText, checkOptions, listOf, nearestNames, type OptionChecks } from "@clew/options";
+import { flagOverMap, flagUnknown, flagWithoutValue, optionError } from "./errors.ts";
 import { convertText, findPath, isMapAt, knownAt, withValue } from "./named-value.ts";
 import type { Shape } from "./shape.ts";
 import type { Layer, Source } from "./source.ts";
@@ -12,12 +12,20 @@ export interface FlagsOptions {
   own?: readonly string[];
 }
 
+const optionChecks: OptionChecks<FlagsOptions> = {
+  args: listOf("a list of arguments", aText),
+  own: listOf("a list of names", aText),
+};
+
 /**
  * Flags of the command line: `--server.http.addr=:8000`, `--server.http.addr :8000`, `--debug`, `--no-debug`, and `--hosts a --hosts b`
  * for a list. A flag sets a key that a source before this one or the schema has; any other is an error that names the nearest.
  * Case, `-` and `_` do not matter. What is no `--flag`, and everything behind a lone `--`, is left to the program.
+ *
+ * @throws CLEW_CONFIG_OPTION
  */
 export function flags(options: FlagsOptions = {}): Source {
+  checkOptions("flags", options, optionChecks, optionError);
   const args = options.args ?? process.argv.slice(2);
   const own = new Set(options.own);
   return { name: "flags", load: async () => createFlagsLayer([...args], own) };

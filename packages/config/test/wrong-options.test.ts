@@ -1,7 +1,7 @@
 // What a developer gets wrong is told when a configuration is loaded, with the option's name and what would work.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ConfigOptions, env, file, loadConfig } from "@clew/config";
+import { type ConfigOptions, env, file, flags, loadConfig } from "@clew/config";
 
 test("options that are wrong", async () => {
   const needsSources = /it must be a list of sources, such as \[file\("config\.yaml"\), env\("APP_"\)\]/;
@@ -29,4 +29,20 @@ test("options that are wrong", async () => {
     const loading = loadConfig(options as ConfigOptions<unknown>);
     await assert.rejects(loading, { code: "CLEW_CONFIG_OPTION", message }, JSON.stringify(options));
   }
+});
+
+test("a source with wrong options is told when it is made", () => {
+  const cases: [() => unknown, string][] = [
+    [() => file(undefined as never), "option path is undefined; it must be a text"],
+    [
+      () => file("config.yaml", { optonal: true } as never),
+      "file has no option optonal; there are optional, prefix; did you mean optional?",
+    ],
+    [() => file("config.yaml", { optional: "yes" } as never), 'option optional is "yes"; it must be true or false'],
+    [() => env({ variables: {} } as never), "option prefix is an object; it must be a text"],
+    [() => env("", { variables: "A=1" } as never), 'option variables is "A=1"; it must be an object'],
+    [() => flags(["--a=1"] as never), "the options of flags are a list; they must be an object with some of args, own"],
+    [() => flags({ own: "conf" } as never), 'option own is "conf"; it must be a list of names'],
+  ];
+  for (const [make, message] of cases) assert.throws(make, { code: "CLEW_CONFIG_OPTION", message });
 });
