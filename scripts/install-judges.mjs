@@ -58,7 +58,7 @@ const judges = {
       "protoc-gen-grpc-gateway": ["module=gateway-peer"],
     },
   },
-  // Ninety seconds of CPU; its versions are Jaeger's, whose go.sum vouches for them.
+  // A minute on two cores; its versions are Jaeger's, whose go.sum vouches for them.
   "otel-collector": { goFolder: "conformance/collector/peer" },
   "traces-peer-go": { goFolder: "conformance/traces/peers/go" },
   "traces-peer-js": { npm: "conformance/traces/peers/js" },

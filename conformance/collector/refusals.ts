@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Collector, type CollectorOptions } from "@clew/collector";
+import type { OtlpProtocol, OtlpThread } from "@clew/exporter";
 import { retryInfo, ServiceError } from "@clew/rpc";
 import { until } from "../../packages/http2/test/until.ts";
 import { type App, startApp } from "./app.ts";
@@ -96,7 +97,11 @@ export function refusalCases(judge: Judge): Case[] {
       },
       {
         name: `it is killed at work and started again, ${protocol}`,
-        run: () => alone(judge, (judge) => kill(judge, protocol)),
+        run: () => alone(judge, (judge) => kill(judge, protocol, "main")),
+      },
+      {
+        name: `it is killed while a thread of ours sends, and started again, ${protocol}`,
+        run: () => alone(judge, (judge) => kill(judge, protocol, "worker")),
       },
       {
         name: `it is dead for longer than there is space, ${protocol}`,
@@ -192,9 +197,7 @@ function sortedIds({ spanIds }: App): string[] {
   return [...spanIds].sort();
 }
 
-type Protocol = (typeof protocols)[number];
-
-async function fillQueue(judge: Judge, protocol: Protocol): Promise<void> {
+async function fillQueue(judge: Judge, protocol: OtlpProtocol): Promise<void> {
   const queue = {
     sending_queue: { enabled: true, queue_size: 1, num_consumers: 1 },
     retry_on_failure: { enabled: true, initial_interval: "20ms", max_interval: "50ms", max_elapsed_time: "0s" },
@@ -213,7 +216,7 @@ async function fillQueue(judge: Judge, protocol: Protocol): Promise<void> {
   await app.shutdown();
 }
 
-async function limit(judge: Judge, protocol: Protocol): Promise<void> {
+async function limit(judge: Judge, protocol: OtlpProtocol): Promise<void> {
   const limiter = { memory_limiter: { check_interval: "20ms", limit_mib: 1, spike_limit_mib: 0 } };
   const { sink, ports, collector, start } = await startChain(judge, { processors: limiter });
   const app = startApp(ports, protocol);
@@ -230,9 +233,9 @@ async function limit(judge: Judge, protocol: Protocol): Promise<void> {
   await app.shutdown();
 }
 
-async function kill(judge: Judge, protocol: Protocol): Promise<void> {
+async function kill(judge: Judge, protocol: OtlpProtocol, thread: OtlpThread): Promise<void> {
   const { sink, ports, collector, start } = await startChain(judge);
-  const app = startApp(ports, protocol);
+  const app = startApp(ports, protocol, {}, { thread });
   app.make(200);
   await until(() => sink.spans.length > 0);
   // What is under way now reaches the sink, and nobody hears of it.
@@ -249,7 +252,7 @@ async function kill(judge: Judge, protocol: Protocol): Promise<void> {
   await app.shutdown();
 }
 
-async function overflow(judge: Judge, protocol: Protocol): Promise<void> {
+async function overflow(judge: Judge, protocol: OtlpProtocol): Promise<void> {
   const { sink, ports, collector, start } = await startChain(judge);
   await collector.kill();
   const app = startApp(ports, protocol, { capacity: 64, batchSize: 16 });
@@ -267,7 +270,7 @@ async function overflow(judge: Judge, protocol: Protocol): Promise<void> {
   await app.shutdown();
 }
 
-async function overTls(judge: Judge, protocol: Protocol): Promise<void> {
+async function overTls(judge: Judge, protocol: OtlpProtocol): Promise<void> {
   const at = (name: string): string => join(judge.folder, `${protocol.replace("/", "-")}-${name}`);
   for (const name of ["server", "client"]) makeCertificate(at(name), name);
   const tls = {
