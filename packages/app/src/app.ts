@@ -40,7 +40,7 @@ const cutOffGraceMs = 1_000;
  */
 export class App implements AppInfo {
   readonly #options: ResolvedAppOptions;
-  /** Aborts when the app is told to stop, or a server of its failed. */
+  /** Aborts when the app is told to stop, or one of its servers failed. */
   readonly #stopping: AbortController = new AbortController();
   #endpoints: readonly URL[] = [];
   #running: Promise<void> | undefined;

@@ -31,11 +31,41 @@ test("an app that moves while it is being registered is found where it is then, 
   const deregistering = registration.deregister();
   slow.resolve();
   await registering;
-  await deregistering;
   limit.end();
+  await deregistering;
   assert.deepEqual(events, [
     "register http://127.0.0.1:1",
     "register http://127.0.0.1:2",
     "deregister http://127.0.0.1:2",
   ]);
+});
+
+test("an app that moves while it is being deregistered is not registered again", async () => {
+  const events: string[] = [];
+  const asked = Promise.withResolvers<void>();
+  const slow = Promise.withResolvers<void>();
+  const registration = new Registration({
+    registrar: {
+      async register({ endpoints }) {
+        events.push(`register ${endpoints}`);
+      },
+      async deregister({ endpoints }) {
+        events.push(`deregister ${endpoints}`);
+        asked.resolve();
+        await slow.promise;
+      },
+    },
+    timeoutMs: 60_000,
+    logger: silentLogger,
+  });
+  const limit = new TimeLimit("startTimeoutMs", 60_000);
+  await registration.register(at("http://127.0.0.1:1"), limit, new AbortController().signal);
+  limit.end();
+  const deregistering = registration.deregister();
+  await asked.promise;
+  registration.move(at("http://127.0.0.1:2"));
+  await new Promise(setImmediate);
+  slow.resolve();
+  await deregistering;
+  assert.deepEqual(events, ["register http://127.0.0.1:1", "deregister http://127.0.0.1:1"]);
 });

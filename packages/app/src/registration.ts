@@ -49,15 +49,15 @@ export class Registration {
     await this.#previous;
     const instance = this.#instance;
     if (instance === undefined) return;
+    const wasRegistered = this.#isRegistered;
     this.#instance = undefined;
+    this.#isRegistered = false;
     try {
       await this.#ask("the deregistration", new AbortController(), (signal) => registrar.deregister(instance, signal));
     } catch (error) {
-      if (this.#isRegistered) throw error;
+      if (wasRegistered) throw error;
       // What was not registered fails to be deregistered for the same reason, which is reported already.
       logger.warn("cannot deregister what may have been registered", { error });
-    } finally {
-      this.#isRegistered = false;
     }
   }
 

@@ -90,8 +90,11 @@ interface Who {
 function request(url: string): { readonly connected: Promise<unknown>; readonly body: Promise<string> } {
   const asking = get(url, { agent: new Agent({ keepAlive: false }), timeout: 30_000 });
   asking.on("timeout", () => asking.destroy(new Error("timeout")));
+  const connected = once(asking, "socket").then(([socket]) => socket.connecting && once(socket, "connect"));
+  // Who waits for the body alone learns of a failure by that.
+  connected.catch(() => {});
   return {
-    connected: once(asking, "socket").then(([socket]) => socket.connecting && once(socket, "connect")),
+    connected,
     body: once(asking, "response").then(([response]) => text(response)),
   };
 }
