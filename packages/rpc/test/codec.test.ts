@@ -182,6 +182,30 @@ test("what is decoded keeps no reference to the bytes", () => {
   assert.deepEqual(decoded.$unknown?.[0]?.data, Uint8Array.of(1, 5));
 });
 
+test("of bytes that nobody will change a large field that is most of them is a view, any other a copy", (t) => {
+  if (isInterpreted) return t.diagnostic("compiled codecs only");
+  const codec = protoCodec.compile(Proto3);
+  const large = create(Proto3, { optionalBytes: Buffer.alloc(10_000, "large"), optionalString: "s" });
+  const written = toBinary(Proto3, large);
+  const alone = new Uint8Array(written);
+  const seen = codec.decodeOwned!(alone);
+  assert.deepEqual(seen, codec.decode(alone));
+  assert.equal(seen.optionalBytes.constructor, Uint8Array);
+  assert.equal(seen.optionalBytes.buffer, alone.buffer);
+  assert.notEqual(codec.decode(alone).optionalBytes.buffer, alone.buffer);
+
+  // What would keep much more than it shows: small, one of several, or among other messages.
+  const small = new Uint8Array(toBinary(Proto3, create(Proto3, { optionalBytes: Buffer.alloc(4000) })));
+  assert.notEqual(codec.decodeOwned!(small).optionalBytes.buffer, small.buffer);
+  const parts = create(Proto3, { repeatedBytes: [1, 2, 3].map((fill) => Buffer.alloc(8000, fill)) });
+  const several = new Uint8Array(toBinary(Proto3, parts));
+  for (const part of codec.decodeOwned!(several).repeatedBytes) assert.notEqual(part.buffer, several.buffer);
+  const crowd = Buffer.concat([written, Buffer.alloc(65_536)]);
+  const among = codec.decodeOwned!(crowd.subarray(0, written.length));
+  assert.notEqual(among.optionalBytes.buffer, crowd.buffer);
+  assert.ok(Buffer.alloc(10_000, "large").equals(among.optionalBytes));
+});
+
 test("encoded bytes stay as they are when more is encoded, and leave room where it is asked for", () => {
   const codec = protoCodec.compile(Proto3);
   const all = Array.from({ length: 3000 }, (_, i) => {

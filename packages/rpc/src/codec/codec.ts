@@ -12,6 +12,8 @@ export interface MessageCodec<T> {
   /** The same as text, where the encoding is text: Node joins it with a reply's headers in one write. */
   encodeText?(message: T): string;
   decode(bytes: Uint8Array): T;
+  /** The same for bytes that nobody will change: a field of `bytes` may be a view into them, where it is most of their `ArrayBuffer`. */
+  decodeOwned?(bytes: Uint8Array): T;
 }
 
 /** One way to write messages as bytes, known by its content type. */

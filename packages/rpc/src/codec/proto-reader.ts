@@ -7,16 +7,21 @@ import { wireType } from "./wire-type.ts";
 // What generated decoders call. They keep the position in a variable of their own and hand it over in `position` around a call.
 
 const latin1Bytes = 64 * 1024;
+// Less than this is copied in any case: it costs about as much as a view.
+const leastViewBytes = 4096;
 
 /** A message's bytes and how far they were read. */
 export class ProtoReader {
   readonly bytes: Buffer;
   position = 0;
+  readonly #isOwned: boolean;
   #hasReadText = false;
   #latin1: string | undefined;
 
-  constructor(bytes: Uint8Array) {
+  /** `isOwned` when nobody will change the bytes: then the message may show parts of them. */
+  constructor(bytes: Uint8Array, isOwned = false) {
     this.bytes = viewAsBuffer(bytes);
+    this.#isOwned = isOwned;
   }
 
   /** A number of at most 64 bits, of which the lower 32 are returned. */
@@ -218,6 +223,12 @@ export class ProtoReader {
     const stop = this.delimited(end);
     const start = this.position;
     this.position = stop;
+    const size = stop - start;
+    if (this.#isOwned && size >= leastViewBytes) {
+      const { buffer, byteOffset } = this.bytes;
+      // A view keeps the whole buffer alive: no more than twice of what is looked at.
+      if (2 * size >= buffer.byteLength) return new Uint8Array(buffer, byteOffset + start, size);
+    }
     return copy(this.bytes, start, stop);
   }
 

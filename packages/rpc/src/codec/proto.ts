@@ -23,6 +23,12 @@ export const protoCodec: Codec = {
     // of which it never calls.
     let writer: WriteMessage | undefined;
     let reading: MessageReading | undefined;
+    const read = (reader: ProtoReader): Shape => {
+      reading ??= compileProtoReader(desc);
+      const message = reading.create();
+      reading.read(reader, message, reader.bytes.length, 1, 0);
+      return message as Shape;
+    };
     return {
       encode: (message) => {
         writer ??= compileProtoWriter(desc);
@@ -32,12 +38,8 @@ export const protoCodec: Codec = {
         writer ??= compileProtoWriter(desc);
         return writeBytes(writer, message, prefixBytes);
       },
-      decode: (bytes) => {
-        reading ??= compileProtoReader(desc);
-        const message = reading.create();
-        reading.read(new ProtoReader(bytes), message, bytes.length, 1, 0);
-        return message as Shape;
-      },
+      decode: (bytes) => read(new ProtoReader(bytes)),
+      decodeOwned: (bytes) => read(new ProtoReader(bytes, true)),
     };
   },
 };
