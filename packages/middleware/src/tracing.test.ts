@@ -57,6 +57,18 @@ test("inside of a retry every try is a span, which tells how many came before", 
   );
 });
 
+test("a span begins when its call did", async () => {
+  const { spans, middleware } = createTracing();
+  const call = new TestCall("server");
+  const before = Date.now() * 1000 - performance.now() * 1000;
+  // A tenth of a second before the span could be made.
+  while (performance.now() < call.startMs + 100);
+  await runHolder(call, middleware(answer), call);
+  const { startUs, endUs } = spans[0]!;
+  assert.ok(endUs - startUs >= 100_000, `${endUs - startUs} us`);
+  assert.ok(Math.abs(startUs - (before + call.startMs * 1000)) < 60_000_000);
+});
+
 test("a malformed traceparent is a new trace and never an error", async () => {
   for (const given of ["", "00-xyz", `00-${"0".repeat(32)}-${parentId}-01`, `ff-${traceId}-${parentId}-01`]) {
     const { spans, middleware } = createTracing();

@@ -1,3 +1,14 @@
+// A program asks for the same few names again and again: finding one takes a third of making it.
+const lowerNames = new Map<string, string>();
+
+function toLower(name: string): string {
+  const known = lowerNames.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  if (lowerNames.size < 256) lowerNames.set(name, lower);
+  return lower;
+}
+
 /** What {@link Metadata} can be made from: pairs, or an object whose values are a string or several. */
 export type MetadataInit = Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[]>>;
 
@@ -56,7 +67,7 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** The first value of a name. */
   get(name: string): string | undefined {
-    const key = name.toLowerCase();
+    const key = toLower(name);
     if (this.#raw !== undefined) {
       const at = indexOfHeader(this.#raw.pairs, key);
       if (at === -1) return undefined;
@@ -71,7 +82,7 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** All values of a name, in order; empty when there is none. */
   getAll(name: string): string[] {
-    const key = name.toLowerCase();
+    const key = toLower(name);
     if (this.#raw !== undefined && indexOfHeader(this.#raw.pairs, key) === -1) return [];
     const value = this.record[key];
     if (typeof value === "string") return [value];

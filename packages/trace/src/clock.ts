@@ -2,7 +2,8 @@ import type { TimeInput } from "@opentelemetry/api";
 
 // Spans keep unix time in microseconds, as a double: exact to a quarter of one. It is the monotonic clock plus an offset, which
 // is finer than Date.now() and never runs backwards.
-let offsetUs = performance.timeOrigin * 1000;
+const { timeOrigin } = performance;
+let offsetUs = timeOrigin * 1000;
 let nextCheckTick = 0;
 
 /**
@@ -21,13 +22,18 @@ function align(tick: number): void {
   if (Math.abs(differenceUs) > 50_000) offsetUs += differenceUs;
 }
 
+/** Whether a time is one of `performance.now()`: too few milliseconds for a unix time. */
+export function isTick(time: unknown): time is number {
+  return typeof time === "number" && time >= 0 && time < timeOrigin;
+}
+
 /**
  * Unix microseconds of a time that a user gave: a Date, seconds and nanoseconds, or milliseconds, which are those of
  * `performance.now()` when they are too few for a unix time. Undefined when it is no time.
  */
 export function parseTime(time: TimeInput): number | undefined {
   let us: number;
-  if (typeof time === "number") us = time < performance.timeOrigin ? readOffsetUs(time) + time * 1000 : time * 1000;
+  if (typeof time === "number") us = isTick(time) ? readOffsetUs(time) + time * 1000 : time * 1000;
   else us = parseTimeObject(time);
   return Number.isFinite(us) && us >= 0 ? us : undefined;
 }

@@ -20,11 +20,16 @@ function take(length: number): string {
   return id;
 }
 
+// Comparing a part of a string with another string takes longer than cutting it out.
+function isZero(id: string, zero: string): boolean {
+  return id.charCodeAt(0) === 0x30 && id === zero;
+}
+
 /** A random trace id: 32 lower-case hex digits, never all zero. */
 export function createTraceId(): string {
   for (;;) {
     const id = take(32);
-    if (id !== noTraceId) return id;
+    if (!isZero(id, noTraceId)) return id;
   }
 }
 
@@ -32,7 +37,7 @@ export function createTraceId(): string {
 export function createSpanId(): string {
   for (;;) {
     const id = take(16);
-    if (id !== noSpanId) return id;
+    if (!isZero(id, noSpanId)) return id;
   }
 }
 

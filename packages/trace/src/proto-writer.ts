@@ -13,13 +13,39 @@
 
 const TWO_32 = 4294967296;
 
-/** What is written into. A writer that was called may have put a larger one in its place: look again after each. */
-export let bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(65_536);
-let view = viewOf(bytes);
-
 /** More than any field without a text takes: whoever has checked for a text may write these without a look. */
 const slack = 64;
-let limit = bytes.length - slack;
+
+/** A buffer to write into. */
+export class Target {
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly limit: number;
+
+  constructor(size: number) {
+    const bytes = Buffer.allocUnsafeSlow(size);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, size);
+    this.limit = size - slack;
+  }
+}
+
+const targetBytes = 65_536;
+let target = new Target(targetBytes);
+
+/** What is written into. A writer that was called may have put a larger one in its place: look again after each. */
+export let bytes: Buffer<ArrayBuffer> = target.bytes;
+let { view, limit } = target;
+
+/** From now on everything is written there. Returns where it was written so far. */
+export function writeInto(next: Target): Target {
+  const before = target;
+  target = next;
+  bytes = next.bytes;
+  view = next.view;
+  limit = next.limit;
+  return before;
+}
 
 /** A buffer that grew beyond this is not kept: one batch of huge spans must not cost its size for ever. */
 const keptBytes = 4 * 1024 * 1024;
@@ -28,7 +54,7 @@ const keptBytes = 4 * 1024 * 1024;
 export function takeBytes(end: number): Buffer<ArrayBuffer> {
   const taken = Buffer.allocUnsafeSlow(end);
   bytes.copy(taken, 0, 0, end);
-  if (bytes.length > keptBytes) replaceBuffer(Buffer.allocUnsafeSlow(65_536));
+  if (bytes.length > keptBytes) writeInto(new Target(targetBytes));
   return taken;
 }
 
@@ -38,19 +64,9 @@ export function ensureRoom(at: number, size: number): void {
 }
 
 function grow(at: number, size: number): void {
-  const larger = Buffer.allocUnsafeSlow(Math.max(2 * bytes.length, at + size + slack));
-  bytes.copy(larger, 0, 0, at);
-  replaceBuffer(larger);
-}
-
-function replaceBuffer(buffer: Buffer<ArrayBuffer>): void {
-  bytes = buffer;
-  view = viewOf(buffer);
-  limit = buffer.length - slack;
-}
-
-function viewOf(buffer: Buffer<ArrayBuffer>): DataView<ArrayBuffer> {
-  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  const larger = new Target(Math.max(2 * bytes.length, at + size + slack));
+  bytes.copy(larger.bytes, 0, 0, at);
+  writeInto(larger);
 }
 
 /** Bytes of a varint below 2^32. */
@@ -127,8 +143,8 @@ export function writeString(at: number, tag: number, text: string): number {
   bytes[at] = tag;
   // As if it were ASCII, which nearly all are.
   const place = writeVarint(at + 1, length);
-  // The way into C++ costs as much as 20 characters written here (25 ns).
-  if (length > 20) return writeLongString(at, place, text);
+  // The way into C++ costs as much as 40 characters written here.
+  if (length > 40) return writeLongString(at, place, text);
   const target = bytes;
   for (let index = 0; index < length; index++) {
     const code = text.charCodeAt(index);

@@ -172,6 +172,20 @@ test("nonsense is survived", () => {
   assert.ok(Math.abs(spans[0]!.endUs / 1000 - Date.now()) < 60_000);
 });
 
+test("a time of performance.now() is that moment, at the start and at the end; what is no time is now", () => {
+  const { tracer, spans } = setUp();
+  const [tick, nowUs] = [performance.now(), Date.now() * 1000];
+  tracer.startSpan("work", { startTime: tick - 10 }).end(tick + 490);
+  const data = spans[0]!;
+  assert.ok(Math.abs(data.startUs - (nowUs - 10_000)) < 60_000_000);
+  assert.ok(Math.abs(data.endUs - data.startUs - 500_000) < 1, `${data.endUs - data.startUs} us`);
+  for (const odd of [-1, -1e15, -Infinity, Infinity]) {
+    tracer.startSpan("work", { startTime: odd }).end(odd);
+    const { startUs, endUs } = spans.at(-1)!;
+    assert.ok(Math.abs(startUs - nowUs) < 60_000_000 && endUs >= startUs && endUs - startUs < 60_000_000, `${odd}`);
+  }
+});
+
 test("a processor that throws does not reach the app", () => {
   const processor: SpanProcessor = {
     onStart: () => assert.fail("start"),

@@ -20,7 +20,7 @@ import {
   shareAttributes,
   toName,
 } from "./attributes.ts";
-import { isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
+import { isTick, isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
 import type { IdSource } from "./id-source.ts";
 import { noSpanId, noTraceId } from "./ids.ts";
 import { isDecisionOnly } from "./remote-context.ts";
@@ -154,10 +154,11 @@ export class Span implements OtelSpan {
   ) {
     this.#context = context;
     this.#maker = maker;
-    const tick = performance.now();
+    // Whoever has just looked at the clock spares us that.
+    const tick = isTick(startTime) ? startTime : performance.now();
     this.#offsetUs = readOffsetUs(tick);
-    const startUs = startTime === undefined ? undefined : parseTime(startTime);
-    this.#record = new SpanRecord(context, parent, name, kind, startUs ?? this.#offsetUs + tick * 1000, maker, segment);
+    const given = startTime === undefined || startTime === tick ? undefined : parseTime(startTime);
+    this.#record = new SpanRecord(context, parent, name, kind, given ?? this.#offsetUs + tick * 1000, maker, segment);
     this.segment = segment;
   }
 
@@ -297,6 +298,7 @@ export class Span implements OtelSpan {
   }
 
   #timeUs(given: TimeInput | undefined): number {
+    if (isTick(given)) return this.#offsetUs + given * 1000;
     const us = given === undefined ? undefined : parseTime(given);
     return us ?? this.#offsetUs + performance.now() * 1000;
   }

@@ -6,10 +6,12 @@ import {
   openMessage,
   smallRoom,
   spanRoom,
+  Target,
   takeBytes,
   writeBytes,
   writeFixed32,
   writeHex,
+  writeInto,
   writeNanos,
   writeRaw,
   writeVarint,
@@ -121,10 +123,12 @@ function addMessage(
   if (tail.length > 0) pieces.push(tail);
 }
 
-/** Where spans are written when they end. With the last of them in it, each is let go. */
-let slab: Buffer<ArrayBuffer> = Buffer.alloc(0);
+/** Where spans are written when they end, one behind the other. With the last of them in it, each is let go. */
+let slab = new Target(0);
 let slabUsed = 0;
 const slabBytes = 65_536;
+/** Most spans are shorter. A longer one at the end of a slab makes it grow. */
+const usualBytes = 1024;
 
 /**
  * Writes a span now, for a request that is made later of many. A span that just ended is in the processor's caches, and writing it
@@ -132,15 +136,18 @@ const slabBytes = 65_536;
  * request, so that the garbage collector never sees it.
  */
 export function encodeSpan(span: SpanData): EncodedSpan {
-  const end = writeSpan(0, span);
-  if (slabUsed + end > slab.length) {
-    slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, end));
+  if (slabUsed + usualBytes > slab.bytes.length) {
+    slab = new Target(slabBytes);
     slabUsed = 0;
   }
-  bytes.copy(slab, slabUsed, 0, end);
   const start = slabUsed;
-  slabUsed += end;
-  return new EncodedSpan(span.scope, span.resource, slab, start, slabUsed);
+  const before = writeInto(slab);
+  try {
+    slabUsed = writeSpan(start, span);
+  } finally {
+    slab = writeInto(before);
+  }
+  return new EncodedSpan(span.scope, span.resource, slab.bytes, start, slabUsed);
 }
 
 function writeSpan(at: number, span: SpanData): number {

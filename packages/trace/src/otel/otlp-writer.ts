@@ -2,12 +2,14 @@ import type { AttributeValue, FlatAttributes } from "../attributes.ts";
 import {
   bytes,
   closeMessage,
+  ensureRoom,
   openMessage,
   smallRoom,
   takeBytes,
   writeBytes,
   writeDouble,
   writeInt64,
+  writeRaw,
   writeString,
   writeVarint,
 } from "../proto-writer.ts";
@@ -60,8 +62,52 @@ export function writeAttributes(at: number, tag: number, attributes: FlatAttribu
 }
 
 function writeKeyValue(at: number, tag: number, key: string, value: AttributeValue): number {
+  const known = keyFields.get(key);
+  if (known !== undefined && typeof value === "string") {
+    const place = writeShortText(at, tag, known, value);
+    if (place !== undefined) return place;
+  }
   const start = openMessage(at, tag, smallRoom);
-  return closeMessage(start, writeValue(writeText(start, 0x0a, key), 0x12, value), smallRoom);
+  const place = known === undefined ? writeKey(start, key) : writeRaw(start, known);
+  return closeMessage(start, writeValue(place, 0x12, value), smallRoom);
+}
+
+/** In one go, as nearly all attributes are: the text in ASCII, every length one byte. Undefined for any other. */
+function writeShortText(at: number, tag: number, key: Uint8Array, text: string): number | undefined {
+  const { length } = text;
+  const size = key.length + 4 + length;
+  if (length > 40 || size >= 0x80) return undefined;
+  ensureRoom(at, size);
+  const target = bytes;
+  target[at] = tag;
+  target[at + 1] = size;
+  target.set(key, at + 2);
+  const value = at + 2 + key.length;
+  target[value] = 0x12;
+  target[value + 1] = length + 2;
+  target[value + 2] = 0x0a;
+  target[value + 3] = length;
+  const place = value + 4;
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code >= 0x80) return undefined;
+    target[place + index] = code;
+  }
+  return place + length;
+}
+
+// Programs have a few dozen keys, and write each of them again and again: copying a field takes a third of writing it.
+const keyFields = new Map<string, Uint8Array>();
+const maxKeys = 1024;
+const maxKeyChars = 128;
+
+function writeKey(at: number, key: string): number {
+  const place = writeText(at, 0x0a, key);
+  if (key.length <= maxKeyChars) {
+    if (keyFields.size >= maxKeys) keyFields.clear();
+    keyFields.set(key, Uint8Array.from(bytes.subarray(at, place)));
+  }
+  return place;
 }
 
 /** An AnyValue. */
