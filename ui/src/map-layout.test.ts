@@ -119,7 +119,7 @@ test("labels stand apart, and are left out where there are many columns", () => 
   const fan = layoutMap(["a", ..."bcdefgh"], callsOf(...[..."bcdefgh"].map((name) => `a>${name}`)));
   const ys = fan.lines.map(({ label }) => label.y).sort((a, b) => a - b);
   ys.slice(1).forEach((y, index) => {
-    assert.ok(y - ys[index]! >= 29.999);
+    assert.ok(y - ys[index]! >= 33.999);
   });
   assert.equal(fan.hasLabels, true);
   assert.equal(layoutMap([..."abcde"], callsOf("a>b", "b>c", "c>d", "d>e")).hasLabels, false);

@@ -4,11 +4,11 @@ export const boxHeight = 50;
 const boxGap = 22;
 /** Between two columns; the narrow one when there are so many columns that labels on the lines would take too much. */
 const wideGap = 128;
-const narrowGap = 80;
+const narrowGap = 60;
 const mostWideColumns = 4;
 /** A line that passes a column takes so much of its height. */
 const laneHeight = 12;
-const labelHeight = 30;
+const labelHeight = 34;
 const portGap = 11;
 /** Boxes of services that call nobody and that nobody calls stand in rows of this many, unless the map is wider. */
 const looseColumns = 4;

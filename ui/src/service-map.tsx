@@ -12,8 +12,11 @@ import { tracesOf } from "./summary-filter.ts";
 /** Around the drawing, so that nothing is cut off at its edges. */
 const margin = 4;
 /** A wider map than this share of its natural size would not be legible: it scrolls. */
-const leastScale = 0.8;
+const leastScale = 0.75;
 const boxLetters = 20;
+/** A letter of a label, and a line of it, with room to spare. */
+const letterPx = 6;
+const lineHeight = 15;
 
 /** "1,204 calls, 6.1 % failed, p50 12.0 ms, p95 41.0 ms". */
 export function describeCalls({ callCount, errorCount, p50Ms, p95Ms }: CallStats): string {
@@ -78,7 +81,7 @@ export function ServiceMapDrawing({ map }: { map: ServiceMap }): JSX.Element {
           }}
         />
       ))}
-      <Labels layout={layout} dependencies={dependencies} chosen={chosen.value} />
+      {layout.hasLabels && <Labels layout={layout} dependencies={dependencies} chosen={chosen.value} />}
     </svg>
   );
 }
@@ -111,30 +114,31 @@ function Line(props: { line: MapLine; calls: Dependency; mostCalls: number; isNe
   );
 }
 
-/** On top of all lines and boxes. In a crowded map those of the chosen service alone. */
+/** On top of all lines, each on a ground of its own. */
 function Labels(props: { layout: MapLayout; dependencies: Dependency[]; chosen: string | null }): JSX.Element {
   const { layout, dependencies, chosen } = props;
   return (
     <g aria-hidden="true">
-      {layout.lines.map(({ parent, child, label }, index) => {
+      {layout.lines.map(({ parent, child, label: { x, y } }, index) => {
         const { callCount, errorCount, p95Ms } = dependencies[index]!;
-        const isNear = parent === chosen || child === chosen;
-        if (!layout.hasLabels && !isNear) return null;
-        const hasErrors = errorCount > 0;
+        const calls = `${formatCount(callCount)} · ${formatDuration(p95Ms * 1000)}`;
+        const failed = errorCount === 0 ? "" : `${formatShare(errorCount, callCount)} failed`;
+        const width = Math.max(calls.length, failed.length) * letterPx + 8;
+        const height = failed === "" ? lineHeight : 2 * lineHeight;
         return (
-          <text
+          <g
             key={`${parent} ${child}`}
-            class={`map-label${isNear ? " is-near" : ""}`}
-            x={label.x}
-            y={label.y + (hasErrors ? -2 : 4)}
+            class={`map-label${parent === chosen || child === chosen ? " is-near" : ""}`}
+            transform={`translate(${x} ${y - height / 2})`}
           >
-            {formatCount(callCount)} · {formatDuration(p95Ms * 1000)}
-            {hasErrors && (
-              <tspan class="map-error" x={label.x} dy={13}>
-                {formatShare(errorCount, callCount)} failed
-              </tspan>
+            <rect x={-width / 2} width={width} height={height} />
+            <text y={11}>{calls}</text>
+            {failed !== "" && (
+              <text class="map-error" y={11 + lineHeight}>
+                {failed}
+              </text>
             )}
-          </text>
+          </g>
         );
       })}
     </g>

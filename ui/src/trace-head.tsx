@@ -25,11 +25,16 @@ export function TraceHead(props: {
   const count = columns.spans.spanId.length;
   const errors = tree.errorsBefore[tree.size]!;
   const { verb, rest } = splitPath(title);
+  // In the order in which the rows come to them.
   const perService = useMemo(() => {
-    const counts = new Uint32Array(columns.services.length);
-    for (const service of columns.spans.service) counts[service]!++;
-    return columns.services.map((name, index) => ({ name, count: counts[index]! })).filter(({ count }) => count > 0);
-  }, [columns]);
+    const counts = new Map<string, number>();
+    for (const node of tree.order) {
+      if (node === tree.ghost) continue;
+      const name = columns.services[columns.spans.service[node]!]!;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return [...counts];
+  }, [tree]);
   return (
     <header class="trace-head">
       <div class="trace-title">
@@ -64,7 +69,7 @@ export function TraceHead(props: {
         )}
         <span>{countOf(perService.length, "service")}</span>
         <span class="trace-services">
-          {perService.map(({ name, count }) => (
+          {perService.map(([name, count]) => (
             <button
               type="button"
               key={name}

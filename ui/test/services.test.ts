@@ -142,9 +142,7 @@ test("thirty services have all their boxes, and the one under the pointer stands
     assert.equal(await page.locator(".map-label").count(), 0, "too many for labels");
     await box.hover();
     await page.locator(".service-map.has-chosen").waitFor();
-    const near = await page.locator(`${lines}.is-near`).count();
-    assert.ok(near > 0);
-    assert.equal(await page.locator(".map-label.is-near").count(), near);
+    assert.ok((await page.locator(`${lines}.is-near`).count()) > 0);
     assert.ok((await page.locator(`${boxes}.is-near`).count()) > 1);
     const opacityOf = (selector: string): Promise<string> =>
       page
