@@ -32,13 +32,16 @@ export type Composition = (resources: Resources, app: AppInfo) => Promise<readon
 export interface AppOptions {
   /** Tells this process from all others. Default: a random UUID. */
   id?: string;
-  /** The name of the service. Default: "". */
+  /** The name of the service: log lines have it, services that it calls are told it, and callers find it by that. Default: "". */
   name?: string;
   /** Default: "". */
   version?: string;
   /** Labels of this process: its region, its weight. Default: none. */
   metadata?: Readonly<Record<string, string>>;
-  /** What the app runs, or a function that makes it when the beforeStart hooks have run. Default: none. */
+  /**
+   * What the app runs, or a function that makes it when the beforeStart hooks have run. Default: none, for an app whose hooks
+   * do its work; without these too a warning says so.
+   */
   servers?: readonly Server[] | Composition;
   /**
    * Where callers reach the app, when that is not where its servers say: a host in place of theirs (`"10.0.0.5"`), `"$POD_IP"` for

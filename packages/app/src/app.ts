@@ -248,6 +248,9 @@ export class App implements AppInfo {
       if (this.#isStopRequested) return isUp;
       const composed = await limit.race(() => this.#compose(), "the composition of the servers");
       if (this.#isStopRequested) return isUp;
+      if (composed.length === 0 && beforeStart.length === 0 && afterStart.length === 0) {
+        this.#logger.warn("the app has neither servers nor hooks that start something: it waits to be told to stop");
+      }
       failures.push(...(await servers.start(composed, limit)));
       if (failures.length > 0) return isUp;
       for (const { href } of servers.mainEndpoints()) {

@@ -4,6 +4,7 @@ import { appKey, currentApp, type Server } from "@clew/app";
 import { current, run } from "@clew/context";
 import { createLogger } from "@clew/log";
 import { FailingRegistry, type Instance } from "@clew/registry";
+import { until } from "../../http2/test/until.ts";
 import { createApp, type FakeServerOptions, fakeServer, hook } from "./demo-app.ts";
 
 test("a life in order: hooks, servers, the wait, and all of it back", async () => {
@@ -261,4 +262,37 @@ test("one line tells where each server listens", async () => {
     listening.map((line) => line.endpoint),
     ["http://127.0.0.1/a", "http://127.0.0.1/b"],
   );
+});
+
+test("an app with nothing to do says so, and waits all the same", async () => {
+  for (const options of [{}, { servers: [] }, { servers: () => [] }]) {
+    const lines: Record<string, unknown>[] = [];
+    const logger = createLogger({ level: "warn", destination: { write: (line) => lines.push(JSON.parse(line)) } });
+    const app = createApp({ ...options, logger });
+    const running = app.run();
+    await until(() => lines.length > 0, "a line");
+    await app.stop();
+    await running;
+    assert.deepEqual(
+      lines.map(({ msg }) => msg),
+      ["the app has neither servers nor hooks that start something: it waits to be told to stop"],
+    );
+  }
+});
+
+test("an app whose hooks do its work needs no servers", async () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "warn", destination: { write: (line) => lines.push(line) } });
+  for (const hooks of ["beforeStart", "afterStart"] as const) {
+    const app = createApp({
+      logger,
+      [hooks]: [() => {}],
+      servers: () => {
+        setImmediate(() => void app.stop());
+        return [];
+      },
+    });
+    await app.run();
+  }
+  assert.deepEqual(lines, []);
 });
