@@ -24,14 +24,10 @@ export { SkyWalkingLogs, type SkyWalkingLogsOptions } from "./skywalking-logs.ts
 export { RuntimeMeters, type RuntimeMetersOptions, SkyWalkingMetricsExporter } from "./skywalking-meters.ts";
 export type { SkyWalkingOptions } from "./skywalking-options.ts";
 export { TraceProfiler, type TraceProfilerOptions } from "./skywalking-profiler.ts";
+export type { SkyWalkingTracingOptions } from "./skywalking-tracing.ts";
 export { type Logs, type StartLogsOptions, startLogs } from "./start-logs.ts";
 export { type Metrics, type StartMetricsOptions, startMetrics } from "./start-metrics.ts";
-export {
-  type SkyWalkingTracingOptions,
-  type StartTracingOptions,
-  startTracing,
-  type Tracing,
-} from "./start-tracing.ts";
+export { type StartTracingOptions, startTracing, type Tracing } from "./start-tracing.ts";
 export { StoreExporter, type StoreExporterOptions } from "./store.ts";
 export type { TlsOptions } from "./tls.ts";
 export { renderWaterfall, type WaterfallOptions, type WaterfallSpan } from "./waterfall.ts";

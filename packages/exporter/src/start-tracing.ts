@@ -1,7 +1,6 @@
 import type { Logger } from "@clew/log";
 import { tellTelemetry, traceMetrics } from "@clew/metrics";
 import {
-  aBoolean,
   aText,
   checkOptions,
   having,
@@ -12,7 +11,6 @@ import {
   optionsWith,
   orBoolean,
   orListOf,
-  pickOptions,
 } from "@clew/options";
 import {
   type BatchOptions,
@@ -47,18 +45,7 @@ import {
   warnOfVariable,
 } from "@clew/trace";
 import { CompositePropagator } from "@clew/trace/otel";
-import {
-  DynamicSampler,
-  type DynamicSamplerOptions,
-  dynamicSamplerChecks,
-  SegmentProcessor,
-  type SegmentProcessorOptions,
-  type SegmentStats,
-  SkyWalkingPropagator,
-  type SkyWalkingPropagatorOptions,
-  segmentProcessorChecks,
-  skyWalkingPropagatorChecks,
-} from "@clew/trace/skywalking";
+import type { SegmentStats, SkyWalkingPropagator } from "@clew/trace/skywalking";
 import { ConsoleExporter } from "./console.ts";
 import { optionError } from "./errors.ts";
 import { FileExporter } from "./file.ts";
@@ -66,29 +53,15 @@ import { flushAtEnd } from "./flush-at-end.ts";
 import { OtlpExporter } from "./otlp.ts";
 import { aThread, type OtlpThread } from "./otlp-options.ts";
 import { processOptionChecks } from "./process-options.ts";
-import { SkyWalkingExporter } from "./skywalking.ts";
-import { DynamicConfiguration } from "./skywalking-configuration.ts";
-import { RuntimeMeters, wantsRuntimeMeters } from "./skywalking-meters.ts";
-import { type SkyWalkingOptions, skyWalkingChecks } from "./skywalking-options.ts";
-import { TraceProfiler } from "./skywalking-profiler.ts";
+import type { SkyWalkingExporter } from "./skywalking.ts";
+import {
+  createSkyWalkingTracing,
+  type SkyWalkingTracing,
+  type SkyWalkingTracingOptions,
+  skyWalkingTracingChecks,
+} from "./skywalking-tracing.ts";
 import { StoreExporter } from "./store.ts";
 import { ZipkinExporter } from "./zipkin.ts";
-
-/** How segments are made, sent, and what crosses the wire with them. */
-export interface SkyWalkingTracingOptions
-  extends SkyWalkingOptions,
-    SegmentProcessorOptions,
-    SkyWalkingPropagatorOptions {
-  /**
-   * What the collector may change while this process runs, and what the SW_AGENT_ variables say of sampling; used where there is
-   * neither a `sampler` nor OTEL_TRACES_SAMPLER. `false` asks the collector for nothing. Default: see {@link DynamicSamplerOptions}.
-   */
-  sampling?: DynamicSamplerOptions | false;
-  /** Whether Node itself is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or true but over HTTP. */
-  runtimeMeters?: boolean;
-  /** Whether the collector may ask for profiles of requests. Default: false. */
-  profiling?: boolean;
-}
 
 export interface StartTracingOptions {
   /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
@@ -135,7 +108,7 @@ export interface StartTracingOptions {
    * and what a signal does stays what it was. Default: SIGTERM.
    */
   signals?: readonly NodeJS.Signals[];
-  /** Told when spans cannot be exported. Default: nobody. */
+  /** Told when spans cannot be exported. Default: nobody, but for spans that a shutdown lost: of these a process warning tells. */
   logger?: Logger;
   /** Where the OTEL_ variables are read. Default: process.env. */
   env?: Environment;
@@ -161,17 +134,6 @@ export interface Tracing {
   /** What is wrong with the tracing of this process, as text. Undefined without `doctor`. */
   report(): string | undefined;
 }
-
-const samplingChecks = optionsWith(dynamicSamplerChecks);
-
-const skyWalkingTracingChecks: OptionChecks<SkyWalkingTracingOptions> = {
-  ...skyWalkingChecks,
-  ...segmentProcessorChecks,
-  ...skyWalkingPropagatorChecks,
-  sampling: (name, given) => (given === false ? undefined : samplingChecks(name, given)),
-  runtimeMeters: aBoolean,
-  profiling: aBoolean,
-};
 
 const anExporter = having("an exporter such as new ConsoleExporter()", "export", "shutdown");
 
@@ -243,11 +205,19 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
         }),
   }).register();
 
-  const shutdown = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     release();
     skywalking?.stop();
+    const before = batches.map(lostOf);
     await provider.shutdown();
+    const losses = batches.map((batch, index) => lostOf(batch) - before[index]!);
+    await tellLosses(exporters, losses, options.logger);
     endTelling();
+  };
+  let ended: Promise<void> | undefined;
+  const shutdown = (): Promise<void> => {
+    ended ??= end();
+    return ended;
   };
   const flush = (): Promise<void> => provider.forceFlush();
   const release = flushAtEnd({ flush, shutdown }, options.signals ?? ["SIGTERM"]);
@@ -266,50 +236,16 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
   return tracing;
 }
 
-interface SkyWalking {
-  readonly exporter: SkyWalkingExporter;
-  readonly processor: SegmentProcessor;
-  readonly propagator: SkyWalkingPropagator;
-  readonly profiler: TraceProfiler | undefined;
-  readonly sampler: DynamicSampler | undefined;
-  stop(): void;
-}
-
-function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWalking | undefined {
+function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWalkingTracing | undefined {
   if (!options.skywalking || readBoolean(env, "SW_DISABLE")) return undefined;
-  const { service, logger } = options;
+  const { service, logger, sampler } = options;
   const given: SkyWalkingTracingOptions = {
     env,
     ...(service === undefined ? {} : { service }),
     ...(logger === undefined ? {} : { logger }),
     ...(options.skywalking === true ? {} : options.skywalking),
   };
-  const exporter = new SkyWalkingExporter(pickOptions(given, skyWalkingChecks));
-  exporter.start();
-  // Over HTTP the collector takes neither meters nor questions, through Kafka no questions.
-  const isGrpc = exporter.settings.protocol === "grpc";
-  const isMeasured = given.runtimeMeters ?? wantsRuntimeMeters(env);
-  const meters = exporter.settings.protocol !== "http" && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
-  const isSampling = given.sampling !== false && options.sampler === undefined && !env.OTEL_TRACES_SAMPLER;
-  const processor = new SegmentProcessor(exporter, pickOptions(given, segmentProcessorChecks));
-  const sampler = isSampling ? new DynamicSampler({ env, ...given.sampling }) : undefined;
-  const configuration =
-    isGrpc && given.sampling !== false
-      ? new DynamicConfiguration(exporter, [processor, ...[sampler].filter(isGiven)], { env })
-      : undefined;
-  return {
-    exporter,
-    processor,
-    propagator: new SkyWalkingPropagator(pickOptions(given, skyWalkingPropagatorChecks)),
-    profiler: given.profiling && isGrpc ? new TraceProfiler(exporter, { env }) : undefined,
-    sampler,
-    stop: () => {
-      meters?.stop();
-      configuration?.stop();
-      // At once, beside the segments: the two share the time that a shutdown has. The exporter waits for them.
-      void exporter.endUsers();
-    },
-  };
+  return createSkyWalkingTracing(given, env, sampler !== undefined || Boolean(env.OTEL_TRACES_SAMPLER));
 }
 
 /** Behind the others: what `sw8` tells of W3C's parent is added to it. */
@@ -373,6 +309,34 @@ function createDoctor(
   if (!doctor) return undefined;
   const stats = exporters.map(([name], index) => [name, () => batches[index]!.stats()] as const);
   return new Doctor({ provider, exporters: Object.fromEntries(stats), ...(doctor === true ? {} : doctor) });
+}
+
+function lostOf(batch: BatchProcessor): number {
+  const { dropped, failed } = batch.stats();
+  return dropped + failed;
+}
+
+/** What a shutdown could not bring away: nobody would hear of it else, for the process is about to end. */
+async function tellLosses(
+  exporters: readonly NamedExporter[],
+  losses: readonly number[],
+  logger: Logger | undefined,
+): Promise<void> {
+  for (const [index, [name, exporter]] of exporters.entries()) {
+    const spans = losses[index]!;
+    if (spans === 0) continue;
+    const { url, sendingStats } = exporter as SpanExporter & { readonly url?: unknown };
+    const { lastError } = { ...sendingStats?.call(exporter) } as { lastError?: unknown };
+    const endpoint = url instanceof URL ? url.href : name;
+    const reason = typeof lastError === "string" ? lastError : "it did not answer in time";
+    const message = `${spans} ${spans === 1 ? "span is" : "spans are"} lost: ${endpoint} did not take them before tracing ended`;
+    if (logger !== undefined) logger.warn(message, { endpoint, spans, reason });
+    else {
+      process.emitWarning(`${message}: ${reason}`, { type: "TracingWarning", code: "CLEW_EXPORTER_LOST" });
+      // Warnings are written later in this turn, and whoever waits for the shutdown may end the process at once.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
 }
 
 function sumOf(all: readonly BatchStats[]): BatchStats {

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { startTracing } from "@clew/exporter";
+import { createLogger } from "@clew/log";
 import {
   alwaysOff,
   carryContext,
@@ -86,6 +87,41 @@ test("a shutdown ends at its deadline when the collector hangs", async (t) => {
   withSpan("work", () => {});
   await tracing.shutdown();
   assert.deepEqual([tracing.stats().dropped, tracing.stats().exported], [1, 0]);
+});
+
+test("a shutdown tells how many spans it lost, and where they should have gone; once", async () => {
+  const endpoint = `http://127.0.0.1:${await freePort()}`;
+  const lines: Record<string, unknown>[] = [];
+  const logger = createLogger({ level: "warn", destination: { write: (line) => lines.push(JSON.parse(line)) } });
+  const batch = { shutdownTimeoutMs: 100 };
+  const told = startTracing({ endpoint, batch, logger });
+  withSpan("one", () => {});
+  withSpan("two", () => {});
+  await Promise.all([told.shutdown(), told.shutdown()]);
+  const [loss, ...others] = lines.filter(({ spans }) => spans !== undefined);
+  assert.deepEqual(others, []);
+  assert.equal(loss!.msg, `2 spans are lost: ${endpoint}/v1/traces did not take them before tracing ended`);
+  assert.match(String(loss!.reason), /ECONNREFUSED/);
+  const fine = startTracing({ exporter: keep().exporter, logger });
+  withSpan("kept", () => {});
+  await fine.shutdown();
+  assert.equal(lines.filter(({ spans }) => spans !== undefined).length, 1);
+});
+
+test("a process that ends tells of the spans it lost, by itself and by a signal", async () => {
+  const endpoint = `http://127.0.0.1:${await freePort()}`;
+  for (const rest of ["", 'process.kill(process.pid, "SIGTERM"); setInterval(() => {}, 1000);']) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program(endpoint, rest, 100)], {
+      stdio: ["ignore", "inherit", "pipe"],
+      timeout: 60_000,
+    });
+    const closed = once(child, "close");
+    assert.match(
+      await text(child.stderr),
+      /\[CLEW_EXPORTER_LOST\] TracingWarning: 1 span is lost: http:\/\/127\.0\.0\.1:\d+\/v1\/traces did not take them before/,
+    );
+    assert.deepEqual(await closed, rest === "" ? [0, null] : [null, "SIGTERM"]);
+  }
 });
 
 const program = (endpoint: string, rest: string, shutdownTimeoutMs = 60_000): string => `
