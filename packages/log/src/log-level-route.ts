@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { aText, checkOptions, having, type OptionChecks } from "@clew/options";
+import { optionError } from "./errors.ts";
 import { type Level, parseLevel } from "./level.ts";
 import { type LogLevels, logLevels } from "./log-levels.ts";
 
@@ -16,6 +18,16 @@ export interface LogLevelRoute {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
+const optionChecks: OptionChecks<LogLevelRouteOptions> = {
+  path: aText,
+  levels: having("levels such as logLevels", "list", "set", "clear"),
+};
+
+function resolveLogLevelRouteOptions(options: LogLevelRouteOptions): Readonly<Required<LogLevelRouteOptions>> {
+  checkOptions("logLevelRoute", options, optionChecks, optionError);
+  return { path: options.path ?? "/log/level", levels: options.levels ?? logLevels };
+}
+
 /** No request to change a level is longer. */
 const maxBodyBytes = 4096;
 
@@ -27,9 +39,11 @@ const maxBodyBytes = 4096;
  *     PUT  /log/level  {"name": "user", "level": null}                 as the code says again
  *
  * Without a name all loggers are meant.
+ *
+ * @throws CLEW_LOG_OPTION
  */
 export function logLevelRoute(options: LogLevelRouteOptions = {}): LogLevelRoute {
-  const { path = "/log/level", levels = logLevels } = options;
+  const { path, levels } = resolveLogLevelRouteOptions(options);
   return {
     verb: "*",
     path,

@@ -1,7 +1,9 @@
 import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { current } from "@clew/context";
+import { checkOptions, checkValue, kind, type OptionChecks } from "@clew/options";
 import { isSpanContextValid, type SpanContext, trace } from "@opentelemetry/api";
+import { optionError } from "./errors.ts";
 
 /** A field's value that is found for each line when it is written. Undefined leaves the field out. */
 export type Valuer = () => unknown;
@@ -27,11 +29,19 @@ export function traceFlags(): Valuer {
   return () => activeSpan()?.traceFlags.toString(16).padStart(2, "0");
 }
 
+const aFormat = kind(
+  '"iso", "unix", "unixms", "unixns" or a function of the Date',
+  (given) => typeof given === "function" || ["iso", "unix", "unixms", "unixns"].includes(given as string),
+);
+
 /**
  * The moment of the line in a form of its own, beside `time`: "iso" in UTC to the millisecond, "unix" in seconds, "unixms" and
  * "unixns" as a text of digits; or what a function makes of the Date.
+ *
+ * @throws CLEW_LOG_OPTION
  */
 export function timestamp(format: "iso" | "unix" | "unixms" | "unixns" | ((now: Date) => string | number)): Valuer {
+  checkValue("format", format, aFormat, optionError);
   if (typeof format === "function") return () => format(new Date());
   switch (format) {
     case "unix":
@@ -50,6 +60,10 @@ export interface CallerOptions {
   skip?: RegExp;
 }
 
+const callerChecks: OptionChecks<CallerOptions> = {
+  skip: kind("an expression, such as /my-logger/", (given) => given instanceof RegExp),
+};
+
 // This package's own folders, of what runs and, where source maps are on, of what it was made from: what is written from in here was
 // asked for from somewhere else.
 const ownFolders = ["../dist/", "../src/"].map((folder) => new URL(folder, import.meta.url).pathname);
@@ -57,8 +71,11 @@ const ownFolders = ["../dist/", "../src/"].map((folder) => new URL(folder, impor
 /**
  * Where the line is written: `src/user.ts:42`, from the working directory where that is above it. Finding out costs some 10 us a
  * line.
+ *
+ * @throws CLEW_LOG_OPTION
  */
 export function caller(options: CallerOptions = {}): Valuer {
+  checkOptions("caller", options, callerChecks, optionError);
   const { skip } = options;
   return () => {
     const limit = Error.stackTraceLimit;

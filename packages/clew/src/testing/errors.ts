@@ -1,7 +1,11 @@
+import type { OptionError } from "@clew/options";
+
 /** What a developer did wrong in a test. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }
+
+export const optionError: OptionError = (message) => usageError("CLEW_TESTING_OPTION", message);
 
 export function clockInstalled(): Error {
   return usageError(

@@ -147,3 +147,18 @@ test("there is one at a time, and afterwards time is real", async () => {
   assert.deepEqual(told, []);
   await assert.rejects(clock.advance(1), { code: "CLEW_TESTING_CLOCK" });
 });
+
+test("what no clock can be set to is told, and leaves no clock behind", () => {
+  clock[Symbol.dispose]();
+  const cases: [object, RegExp][] = [
+    [{ nwo: 0 }, /^FakeClock has no option nwo; there are now; did you mean now\?$/],
+    [{ now: "2026-01-02" }, /^option now is "2026-01-02"; it must be a date, or milliseconds since 1970$/],
+    [{ now: new Date("never") }, /^option now is .*; it must be a date/],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => new FakeClock(options), { code: "CLEW_TESTING_OPTION", message });
+  }
+  clock = new FakeClock({ now: 5 });
+  assert.throws(() => clock.setDate(Number.NaN), { code: "CLEW_TESTING_OPTION" });
+  assert.equal(Date.now(), 5);
+});

@@ -1,11 +1,21 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import { clockDisposed, clockInstalled, durationInvalid, neverSettles } from "./errors.ts";
+import { checkOptions, checkValue, kind, type OptionChecks } from "@clew/options";
+import { clockDisposed, clockInstalled, durationInvalid, neverSettles, optionError } from "./errors.ts";
 import { FakeTimer, type TimerHost } from "./fake-timer.ts";
 
 export interface FakeClockOptions {
   /** What `Date` says at the beginning, as a date or milliseconds since 1970. Default: the real time. */
   now?: Date | number;
 }
+
+const RealDate = Date;
+
+const aMoment = kind(
+  "a date, or milliseconds since 1970",
+  (given) => (typeof given === "number" || given instanceof RealDate) && !Number.isNaN(Number(given)),
+);
+
+const optionChecks: OptionChecks<FakeClockOptions> = { now: aMoment };
 
 type Callback = (...args: unknown[]) => void;
 
@@ -18,7 +28,6 @@ const require = createRequire(import.meta.url);
 const timersModule = require("node:timers") as Record<string, unknown>;
 const timersPromisesModule = require("node:timers/promises") as Record<string, unknown>;
 
-const RealDate = Date;
 const realSetImmediate = setImmediate;
 const realClearImmediate = clearImmediate;
 const realClearTimeout = clearTimeout;
@@ -47,8 +56,9 @@ export class FakeClock implements Disposable {
   #lastId = 0;
   #isDisposed = false;
 
-  /** @throws CLEW_TESTING_CLOCK when there is another. */
+  /** @throws CLEW_TESTING_OPTION, CLEW_TESTING_CLOCK when there is another */
   constructor(options: FakeClockOptions = {}) {
+    checkOptions("FakeClock", options, optionChecks, optionError);
     if (installed !== undefined) throw clockInstalled();
     installed = this;
     this.#dateMs = Number(options.now ?? RealDate.now());
@@ -98,8 +108,13 @@ export class FakeClock implements Disposable {
     return promise;
   }
 
-  /** Sets `Date` alone, as an administrator or NTP does; no timer moves. */
+  /**
+   * Sets `Date` alone, as an administrator or NTP does; no timer moves.
+   *
+   * @throws CLEW_TESTING_OPTION
+   */
   setDate(now: Date | number): void {
+    checkValue("now", now, aMoment, optionError);
     this.#dateMs = Number(now);
   }
 
