@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { Collector } from "@clew/collector";
 import { type RawMessage, rawCodec, TraceService, toRawMessage } from "@clew/exporter/otlp-service";
 import { createServiceClient } from "@clew/rpc";
@@ -18,7 +18,7 @@ async function listTraces(collector: Collector): Promise<string[]> {
   return (json as { summaries: { traceId: string }[] }).summaries.map((summary) => summary.traceId);
 }
 
-test("receives protobuf and JSON, plain and gzip, and answers in kind", () =>
+test("receives protobuf and JSON, plain, gzip and zstd, and answers in kind", () =>
   withCollector(async (collector) => {
     const bodies: [Uint8Array | string, Record<string, string>][] = [
       [protobufOf({ trace: 1, id: 1 }), {}],
@@ -27,6 +27,11 @@ test("receives protobuf and JSON, plain and gzip, and answers in kind", () =>
       [
         gzipSync(jsonOf({ trace: 4, id: 1 })),
         { "content-encoding": "gzip", "content-type": "application/json; charset=utf-8" },
+      ],
+      [zstdCompressSync(protobufOf({ trace: 5, id: 1 })), { "content-encoding": "zstd" }],
+      [
+        zstdCompressSync(jsonOf({ trace: 6, id: 1 })),
+        { "content-encoding": "zstd", "content-type": "application/json; charset=utf-8" },
       ],
       [protobufOf(), {}],
       ["{}", {}],
@@ -39,7 +44,7 @@ test("receives protobuf and JSON, plain and gzip, and answers in kind", () =>
       // An empty ExportTraceServiceResponse: no partial success.
       assert.equal(reply.body.toString(), isJson ? "{}" : "");
     }
-    assert.deepEqual((await listTraces(collector)).sort(), [1, 2, 3, 4].map(traceIdOf));
+    assert.deepEqual((await listTraces(collector)).sort(), [1, 2, 3, 4, 5, 6].map(traceIdOf));
   }));
 
 test("answers a malformed request with google.rpc.Status in its encoding", () =>
@@ -64,7 +69,18 @@ test("answers a malformed request with google.rpc.Status in its encoding", () =>
     assert.equal(gzip.status, 400);
     assert.match(gzip.body.toString(), /^\{"code":3,"message":"the body is not gzip: incorrect header check"\}$/);
     assert.equal((await postSpans(collector, "x", { "content-type": "text/plain" })).status, 415);
-    assert.equal((await postSpans(collector, "x", { "content-encoding": "br" })).status, 415);
+    for (const body of ["not zstd", zstdCompressSync(jsonOf({ trace: 8, id: 1 })).subarray(0, 40)]) {
+      const headers = { "content-encoding": "zstd", "content-type": "application/json" };
+      const zstd = await postSpans(collector, body, headers);
+      assert.equal(zstd.status, 400);
+      assert.match(zstd.body.toString(), /^\{"code":3,"message":"the body is not zstd: /);
+    }
+    for (const encoding of ["br", "snappy", "constructor"]) {
+      const other = await postSpans(collector, "x", { "content-encoding": encoding });
+      assert.equal(other.status, 415);
+      assert.equal(other.headers["accept-encoding"], "gzip, zstd");
+      assert.match(other.body.toString(), /is not known here; gzip, zstd or none would work/);
+    }
     assert.equal((await send(new URL("/v1/traces", collector.otlpEndpoint()))).status, 405);
     assert.equal((await postSpans(collector, jsonOf({ trace: 9, id: 1 }))).status, 200);
     assert.deepEqual(await listTraces(collector), [traceIdOf(9)]);
@@ -95,6 +111,7 @@ test("refuses a body over the limit, before and after decompression", () =>
         [Buffer.alloc(10_001), {}],
         ["x".repeat(10_001), { "transfer-encoding": "chunked" }],
         [bomb, { "content-encoding": "gzip" }],
+        [zstdCompressSync(Buffer.alloc(1_000_000)), { "content-encoding": "zstd" }],
       ];
       for (const [body, headers] of cases) {
         const reply = await postSpans(collector, body, headers);

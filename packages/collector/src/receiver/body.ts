@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { createGunzip, type Gunzip } from "node:zlib";
+import type { Transform } from "node:stream";
+import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 
 /** Why a body was not read: what the sender is told. */
 export class BodyError extends Error {
@@ -11,26 +12,41 @@ export class BodyError extends Error {
   }
 }
 
+/** By the names of Content-Encoding. */
+const decoders: Readonly<Record<string, (limitBytes: number) => Transform>> = {
+  gzip: () => createGunzip(),
+  // It asks for memory of the window that the frame names. 8 MiB are everybody's (RFC 9659), and no body has use for more than the limit.
+  zstd: (limitBytes) => {
+    const windowLog = Math.min(27, Math.max(23, Math.ceil(Math.log2(limitBytes))));
+    return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: windowLog } });
+  },
+};
+
+/** What a body may be compressed with, for Accept-Encoding. */
+export const acceptedEncodings: string = Object.keys(decoders).join(", ");
+
 /**
- * Reads a body and undoes its gzip. It stops at `limitBytes`, counted after decompression: a few kilobytes of gzip can hold
- * gigabytes. Rejects with {@link BodyError}: 413 over the limit, 400 for bytes that are not gzip, 415 for another encoding.
+ * Reads a body and undoes its compression. It stops at `limitBytes`, counted after decompression: a few kilobytes of gzip can hold
+ * gigabytes. Rejects with {@link BodyError}: 413 over the limit, 400 for bytes that are not what they say, 415 for another encoding.
  */
 export function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
-  if (encoding !== "identity" && encoding !== "gzip") {
-    throw new BodyError(415, `content encoding ${encoding.slice(0, 40)} is not known here; gzip or none would work`);
+  const createDecoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
+  if (createDecoder === undefined && encoding !== "identity") {
+    const given = encoding.slice(0, 40);
+    throw new BodyError(415, `content encoding ${given} is not known here; ${acceptedEncodings} or none would work`);
   }
-  const isCompressed = encoding === "gzip";
-  if (!isCompressed && Number(request.headers["content-length"] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  if (createDecoder === undefined && Number(request.headers["content-length"] ?? 0) > limitBytes)
+    throw tooLarge(limitBytes);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const gunzip: Gunzip | undefined = isCompressed ? createGunzip() : undefined;
-    const source = gunzip ?? request;
+    const decoder = createDecoder?.(limitBytes);
+    const source = decoder ?? request;
     const fail = (error: BodyError): void => {
       source.off("data", onData);
       request.unpipe();
-      gunzip?.destroy();
+      decoder?.destroy();
       reject(error);
     };
     const onData = (chunk: Buffer): void => {
@@ -40,12 +56,12 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
     };
     source.on("data", onData);
     source.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
-    gunzip?.on("error", (error) => fail(new BodyError(400, `the body is not gzip: ${error.message}`, error)));
+    decoder?.on("error", (error) => fail(new BodyError(400, `the body is not ${encoding}: ${error.message}`, error)));
     request.on("error", (error) => fail(new BodyError(400, "the sender went away", error)));
     request.on("close", () => {
       if (!request.complete) fail(new BodyError(400, "the sender went away"));
     });
-    if (gunzip !== undefined) request.pipe(gunzip);
+    if (decoder !== undefined) request.pipe(decoder);
   });
 }
 

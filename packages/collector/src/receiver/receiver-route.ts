@@ -1,7 +1,7 @@
-import type { ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { Logger } from "@clew/log";
-import type { Route } from "@clew/transport/http";
-import { BodyError, readBody } from "./body.ts";
+import { type Route, replyUnread } from "@clew/transport/http";
+import { acceptedEncodings, BodyError, readBody } from "./body.ts";
 import type { Intake, Outcome } from "./intake.ts";
 
 /** How a request's body is written. */
@@ -61,7 +61,8 @@ export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger
         const { status, message } = error;
         logger.warn(`${dialect} request refused: ${message}`, { status });
         const outcome = intake.refuse({ isTaken: false, status, message });
-        abandon(response, outcome, receiver.reply(outcome, encoding));
+        const reply = receiver.reply(outcome, encoding);
+        replyUnread(request, response, { ...reply, headers: headersOf(outcome, reply) });
         return;
       }
       // Now: the store may take the bytes away.
@@ -69,8 +70,7 @@ export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger
       const outcome = await receiver.receive(body, encoding);
       noteOutcome(logger, dialect, outcome, bytes);
       const reply = receiver.reply(outcome, encoding);
-      writeHead(response, outcome, reply);
-      response.end(reply.body);
+      response.writeHead(reply.status, headersOf(outcome, reply)).end(reply.body);
     },
   };
 }
@@ -88,13 +88,13 @@ export function noteOutcome(logger: Logger, dialect: string, outcome: Outcome, b
   }
 }
 
-function writeHead(response: ServerResponse, outcome: Outcome, { status, contentType, body }: Reply): void {
-  response.writeHead(status, {
+function headersOf(outcome: Outcome, { status, contentType, body }: Reply): OutgoingHttpHeaders {
+  return {
     ...(contentType === "" ? {} : { "content-type": contentType }),
     "content-length": Buffer.byteLength(body),
     ...(outcome.isTaken || outcome.retryAfterS === undefined ? {} : { "retry-after": String(outcome.retryAfterS) }),
-    ...(status === 415 ? { "accept-encoding": "gzip" } : {}),
-  });
+    ...(status === 415 ? { "accept-encoding": acceptedEncodings } : {}),
+  };
 }
 
 /** A line of text; none when it is empty. */
@@ -102,24 +102,4 @@ export function replyText(status: number, text: string): Reply {
   return text === ""
     ? { status, contentType: "", body: "" }
     : { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
-}
-
-const lingerMs = 500;
-
-/**
- * Answers a request whose body nobody will read. Ending at once would make the system answer the rest of the body with a
- * reset, which can overtake the reply (RFC 9112 section 9.6): the connection ends when the sender had time to read it.
- */
-function abandon(response: ServerResponse, outcome: Outcome, reply: Reply): void {
-  if (response.req.complete) {
-    writeHead(response, outcome, reply);
-    response.end(reply.body);
-    return;
-  }
-  response.shouldKeepAlive = false;
-  writeHead(response, outcome, reply);
-  response.write(reply.body);
-  const timer = setTimeout(() => response.end(), lingerMs);
-  timer.unref();
-  response.once("close", () => clearTimeout(timer));
 }

@@ -17,3 +17,7 @@ export { type CallEvents, eventsOf } from "./sse/call-events.ts";
 export { EventFeed, type EventFeedOptions } from "./sse/event-feed.ts";
 export type { EventStreamOptions } from "./sse/options.ts";
 export type { WebSocketOptions } from "./websocket/options.ts";
+
+// For library authors.
+
+export { replyUnread, type UnreadReply } from "./linger.ts";

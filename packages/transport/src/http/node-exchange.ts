@@ -3,12 +3,10 @@ import { indexOfHeader, type Metadata, type Peer } from "@clew/rpc";
 import { peerOf } from "../peer.ts";
 import { hasBody, isBodyLeft, readBody } from "./body.ts";
 import { compressedBytesOf } from "./filter/compression.ts";
+import { linger } from "./linger.ts";
 import { readMetadata } from "./metadata.ts";
 import { createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
-
-/** How long a connection stays open for its caller to read a reply that came before the request was over. */
-const lingerMs = 500;
 
 /** An exchange on a request and a response of node:http, or on what stands in for them. */
 export class NodeExchange implements ServerExchange {
@@ -115,14 +113,4 @@ export class NodeExchange implements ServerExchange {
   close(): void {
     if (!this.#response.writableEnded) this.onLeave?.();
   }
-}
-
-// Ending at once would make the system answer the rest of the body with a reset, which can overtake the reply at the caller
-// (RFC 9112 section 9.6). So: the whole reply now, the end when the caller left or had its time.
-export function linger(response: ServerResponse, body: Uint8Array | string | undefined): void {
-  if (body === undefined) response.flushHeaders();
-  else response.write(body);
-  const timer = setTimeout(() => response.end(), lingerMs);
-  timer.unref();
-  response.once("close", () => clearTimeout(timer));
 }

@@ -3,7 +3,7 @@ import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } 
 import type { Peer } from "@clew/rpc";
 import { peerOf } from "../peer.ts";
 import { hasBody, isBodyLeft } from "./body.ts";
-import { linger } from "./node-exchange.ts";
+import { linger } from "./linger.ts";
 import type { NodePair } from "./server-exchange.ts";
 
 // Node joins text with a reply's head in one write, and bytes not; past this the copy costs more.
