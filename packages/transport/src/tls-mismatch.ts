@@ -7,8 +7,11 @@ export interface MismatchEndpoint {
 
 const otherSchemes: Readonly<Record<string, string>> = { http: "https", https: "http", grpc: "grpcs", grpcs: "grpc" };
 
+const grpcSchemes: Readonly<Record<string, string>> = { http: "grpc", https: "grpcs" };
+
 /**
- * Why a connection failed, if it looks as if only one end speaks TLS: what was given, and what would work. Undefined if not.
+ * Why a connection failed, if it looks as if only one end speaks TLS, or HTTP/2 alone: what was given, and what would work.
+ * Undefined if not.
  *
  * @param said what came first from the other end of a connection in clear; undefined when it is known to speak our protocol
  */
@@ -20,6 +23,10 @@ export function explainMismatch(
   const show = (one: string): string => (socketPath === undefined ? `${one}://` : `${one}+unix:`);
   const given = show(scheme);
   const other = show(otherSchemes[scheme] ?? scheme);
+  const grpc = grpcSchemes[scheme];
+  if (grpc !== undefined && said !== undefined && isSettings(unreadableStart(error))) {
+    return `it answers in HTTP/2 and not in HTTP/1.1, and ${given} was given: if it speaks gRPC, ${show(grpc)} would work`;
+  }
   if (scheme.endsWith("s")) {
     return isVersionWrong(error) ? `it does not speak TLS, and ${given} was given; ${other} would work` : undefined;
   }
@@ -31,6 +38,11 @@ export function explainMismatch(
   if (said?.startsWith("HTTP/")) return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}`;
   if (said === "" && isHangUp(error)) return `it closed the connection without an answer, ${maybe}`;
   return undefined;
+}
+
+/** Whether it is the head of a SETTINGS frame, with which every server of HTTP/2 begins (RFC 9113 sections 3.4 and 6.5). */
+function isSettings(said: string): boolean {
+  return said.startsWith("\0\0") && said.startsWith("\x04\0", 3);
 }
 
 // What Go, nginx and Apache answer with where they want TLS.

@@ -1,6 +1,7 @@
 import type { ClientStreamListener, HeaderFields } from "@clew/http2";
 import { GrpcCode } from "@clew/rpc";
 import { EndFrameReader } from "../end-frame.ts";
+import { tellForeignReply } from "../foreign-reply.ts";
 import { findCompression } from "../grpc/compression.ts";
 import { TranslatedReply } from "../stream-connection.ts";
 import { codeOfHttpStatus } from "./code.ts";
@@ -28,21 +29,25 @@ export class StreamReply extends TranslatedReply {
     const headers = [":status", "200", "content-type", `application/grpc+${this.#codec}`];
     let status = "";
     let contentType = "";
+    let acceptPost: string | undefined;
     for (let at = 0; at < fields.length; at += 2) {
       const name = fields[at]!;
       const value = fields[at + 1]!;
       if (name === ":status") status = value;
       else if (name === "content-type") contentType = value;
+      else if (name === "accept-post") acceptPost = value;
       else if (name === "connect-content-encoding") {
         this.#encoding = value;
         headers.push("grpc-encoding", value);
       } else if (!isProtocolName(name)) headers.push(name, value);
     }
-    const problem = `the reply is no stream of Connect: HTTP status ${status}, content type ${contentType || "missing"}`;
-    if (status !== "200") this.#failure = trailersOfCode(codeOfHttpStatus(Number(status)), problem);
-    else if (!contentType.startsWith("application/connect+")) this.#failure = trailersOfCode(GrpcCode.UNKNOWN, problem);
-    else if (contentType !== `application/connect+${this.#codec}`)
-      this.#failure = trailersOfCode(GrpcCode.INTERNAL, problem);
+    if (status !== "200" || contentType !== `application/connect+${this.#codec}`) {
+      const ofAnother = contentType.startsWith("application/connect+") ? GrpcCode.INTERNAL : GrpcCode.UNKNOWN;
+      this.#failure = trailersOfCode(
+        status === "200" ? ofAnother : codeOfHttpStatus(Number(status)),
+        tellForeignReply("no stream of Connect", { status, contentType, acceptPost }),
+      );
+    }
     this.listener.onHeaders(headers);
   }
 

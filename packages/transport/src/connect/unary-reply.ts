@@ -1,5 +1,6 @@
 import type { ClientStreamListener, HeaderFields } from "@clew/http2";
 import { GrpcCode } from "@clew/rpc";
+import { tellForeignReply } from "../foreign-reply.ts";
 import { findCompression } from "../grpc/compression.ts";
 import { TranslatedReply } from "../stream-connection.ts";
 import { decodeUtf8 } from "../utf8.ts";
@@ -15,6 +16,7 @@ export class UnaryReply extends TranslatedReply {
   readonly #maxBytes: number;
   #status = 0;
   #contentType = "";
+  #acceptPost: string | undefined;
   #encoding: string | undefined;
   readonly #trailers: string[] = [];
   #chunks: Buffer[] | undefined = [];
@@ -33,6 +35,7 @@ export class UnaryReply extends TranslatedReply {
       const value = fields[at + 1]!;
       if (name === ":status") this.#status = Number(value);
       else if (name === "content-type") this.#contentType = value;
+      else if (name === "accept-post") this.#acceptPost = value;
       else if (name === "content-encoding") {
         if (value === "identity") continue;
         this.#encoding = value;
@@ -71,13 +74,17 @@ export class UnaryReply extends TranslatedReply {
 
   #failure(body: Buffer): HeaderFields | undefined {
     const type = /^application\/([a-z0-9.+-]+)/i.exec(this.#contentType)?.[1]?.toLowerCase();
-    const problem = `the reply is not Connect: HTTP status ${this.#status}, content type ${this.#contentType || "missing"}`;
+    if (this.#status === 200 && type === this.#codec) return undefined;
+    const problem = tellForeignReply("not Connect", {
+      status: this.#status,
+      contentType: this.#contentType,
+      acceptPost: this.#acceptPost,
+    });
     if (this.#status !== 200) {
       const code = codeOfHttpStatus(this.#status);
       const json = type === "json" ? parseJson(this.#decompress(body)) : undefined;
       return json === undefined ? trailersOfCode(code, problem) : trailersOfError(json, code);
     }
-    if (type === this.#codec) return undefined;
     return trailersOfCode(type === undefined ? GrpcCode.UNKNOWN : GrpcCode.INTERNAL, problem);
   }
 

@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type Codec, jsonCodec, type Method, ServiceError } from "@clew/rpc";
+import { hintOf } from "../foreign-reply.ts";
 import { decodeUtf8 } from "../utf8.ts";
 import {
   type BodyCodec,
@@ -90,7 +91,9 @@ export function decodeError(response: HttpResponse, codec: Codec): ServiceError 
       cause,
     });
   }
-  return new ServiceError(status, "", body.length === 0 ? `HTTP status ${status}` : snippetOf(body), { cause });
+  const told = body.length === 0 ? `HTTP status ${status}` : snippetOf(body);
+  const hint = status === 415 ? hintOf({ contentType: undefined, acceptPost: headerOf(response, "accept-post") }) : "";
+  return new ServiceError(status, "", `${told}${hint}`, { cause });
 }
 
 /** How much of a body that is none of ours is told. */

@@ -1,0 +1,88 @@
+// A client of one protocol at a server of another: each says what the server seems to speak, and what would work.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { ServiceError, service } from "@clew/rpc";
+import { type ClientOptions, createClient, type ProtocolName, Server } from "@clew/transport";
+import { GrpcServer } from "@clew/transport/grpc";
+import { HttpServer } from "@clew/transport/http";
+import { Echo } from "./gen/test/v1/test_pb.ts";
+import { patientMs } from "./patient-ms.ts";
+
+const echo = service(Echo, {
+  unary: (request) => request,
+  clientStream: async () => ({}),
+  async *serverStream() {},
+  async *bidiStream() {},
+});
+
+async function start<S extends Server | HttpServer | GrpcServer>(t: TestContext, server: S): Promise<string> {
+  await server.start();
+  t.after(() => server.stop(AbortSignal.abort()));
+  return server.endpoint().host;
+}
+
+/** How the calls of a client fail, unary first. */
+async function failuresOf(t: TestContext, options: ClientOptions): Promise<ServiceError[]> {
+  const client = createClient(Echo, { timeoutMs: patientMs, ...options });
+  t.after(() => client[Symbol.asyncDispose]());
+  const calls = [
+    client.unary({ text: "x" }),
+    client.clientStream((async function* () {})()),
+    client.serverStream({})[Symbol.asyncIterator]().next(),
+  ];
+  const outcomes = await Promise.allSettled(calls);
+  return outcomes.map((outcome) => {
+    assert.equal(outcome.status, "rejected");
+    assert.ok(outcome.reason instanceof ServiceError);
+    return outcome.reason;
+  });
+}
+
+test("clients of HTTP/1.1 at a gRPC server", async (t) => {
+  const at = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo] }));
+  const endpoint = `http://${at}`;
+  const ways: ClientOptions[] = [{ endpoint }, { endpoint, protocol: "connect" }, { endpoint, protocol: "grpc-web" }];
+  for (const options of ways) {
+    for (const { code, message, cause } of await failuresOf(t, options)) {
+      assert.equal(code, 503);
+      const words = `${at}: it answers in HTTP/2 and not in HTTP/1.1, and http:// was given: if it speaks gRPC, grpc:// would work`;
+      assert.ok(message.endsWith(words), message);
+      assert.match(String(cause), /Expected HTTP\//, "the parser's text is in the cause");
+    }
+  }
+});
+
+test("clients of HTTP/2 at a gRPC server", async (t) => {
+  const at = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo] }));
+  const endpoint = `http://${at}`;
+  const hint = /HTTP status 415.*; it speaks gRPC: an endpoint with grpc:\/\/, or over TLS grpcs:\/\/, would work$/;
+  const http = await failuresOf(t, { endpoint, http: { http2: true } });
+  // A stream of requests is a WebSocket, and that is HTTP/1.1.
+  for (const { message } of [http[0]!, http[2]!]) assert.match(message, hint);
+  for (const { message } of await failuresOf(t, { endpoint, protocol: "connect", connect: { http2: true } })) {
+    assert.match(message, hint);
+  }
+});
+
+test("clients of Connect and gRPC-Web at a server of HTTP/JSON alone", async (t) => {
+  const at = await start(t, new HttpServer({ address: "127.0.0.1:0", services: [echo] }));
+  for (const options of [{}, { connect: { http2: true } }]) {
+    for (const { message } of await failuresOf(t, { endpoint: `http://${at}`, protocol: "connect", ...options })) {
+      assert.match(
+        message,
+        /^the reply is no.* Connect: HTTP status \d+, content type application\/json; if it speaks HTTP\/JSON alone, an endpoint with http:\/\//,
+      );
+    }
+  }
+});
+
+test("a client of HTTP/JSON at a server of Connect alone", async (t) => {
+  const protocols: readonly ProtocolName[] = ["connect"];
+  const at = await start(t, new Server({ address: "127.0.0.1:0", services: [echo], protocols }));
+  const client = createClient(Echo, { endpoint: `http://${at}`, timeoutMs: patientMs });
+  t.after(() => client[Symbol.asyncDispose]());
+  await assert.rejects(client.serverStream({})[Symbol.asyncIterator]().next(), {
+    code: 415,
+    message: 'HTTP status 415; it speaks Connect: protocol: "connect" would work',
+  });
+});
