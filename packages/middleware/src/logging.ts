@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
 import { aBoolean, aFunction, aLogger, aNumber, checkOptions, type OptionChecks } from "@clew/options";
-import { type Call, hasRequestStream, type Middleware, watchCall, watcher } from "@clew/rpc";
+import { type Call, hasRequestStream, type Middleware, markTold, watchCall, watcher } from "@clew/rpc";
 import { optionError, optionInvalid } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
@@ -79,6 +79,8 @@ function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | u
     return;
   }
   const failed = { ...fields, reason: error.reason, error };
+  // With its cause and stack: the server need not tell of it as well.
+  if (error !== thrown) markTold(thrown);
   if (error.code >= 500) logger.error(message, failed);
   else logger.warn(message, failed);
 }

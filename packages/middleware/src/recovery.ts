@@ -1,6 +1,6 @@
 import { createLogger, type Logger } from "@clew/log";
 import { aFunction, aLogger, checkOptions, type OptionChecks } from "@clew/options";
-import { type Call, type Middleware, type Reply, ServiceError, watchReply } from "@clew/rpc";
+import { type Call, type Middleware, markTold, type Reply, ServiceError, watchReply } from "@clew/rpc";
 import { optionError } from "./errors.ts";
 
 export interface RecoveryOptions {
@@ -24,6 +24,7 @@ export function recovery(options: RecoveryOptions = {}): Middleware {
   const recover = (thrown: unknown, call: Call): ServiceError => {
     if (thrown instanceof ServiceError) return thrown;
     logger.error("handler failed", { operation: call.operation, error: thrown });
+    markTold(thrown);
     return toServiceError(thrown, call);
   };
   // Not watchCall: this one changes what is thrown. Promises by hand for the same reason as there.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { createLogger, traceFlags } from "@clew/log";
+import { createLogger, silentLogger, traceFlags } from "@clew/log";
 import { hedge, retry, type TracingOptions, tracing } from "@clew/middleware";
 import {
   type Client,
@@ -146,6 +146,7 @@ async function between(
     services: [greeter],
     routes,
     timeoutMs: patientMs,
+    logger: silentLogger,
   });
   await server.start();
   const { host } = server.endpoints()[0]!;

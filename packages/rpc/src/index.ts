@@ -65,3 +65,4 @@ export { placeInProto } from "./proto-place.ts";
 export { checkServices, type MethodImplementation, type ServiceMethod } from "./service.ts";
 export { callCancelled, deadlineExceeded } from "./service-error.ts";
 export { serviceNameHeader, serviceNameKey } from "./service-name.ts";
+export { markTold, wasTold } from "./told-failures.ts";

@@ -2,8 +2,9 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { createServer as createSecureServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { type Context, current } from "@clew/context";
 import { alpnProtocol, isHttp2Preface } from "@clew/http2";
-import { type Logger, silentLogger } from "@clew/log";
+import type { Logger } from "@clew/log";
 import { type Address, endpointOf, listen, listenOnDescriptor, parseAddress } from "./address.ts";
+import { defaultLogger } from "./default-logger.ts";
 import { serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
 import { peerOf } from "./peer.ts";
 
@@ -36,7 +37,10 @@ export interface ListenerOptions {
    * theirs; for ever where it may carry gRPC.
    */
   maxConnectionIdleMs?: number;
-  /** Where it is told that the server listens, and what failed. Default: nowhere. */
+  /**
+   * Where it is told what failed of which no caller is told, a defect of a handler for one, unless a middleware did. Default: one named
+   * `clew.server` that writes warnings and errors to standard output, or what LOG_LEVEL says; `silentLogger` tells nobody.
+   */
   logger?: Logger;
 }
 
@@ -64,7 +68,7 @@ export function resolveListenerOptions(options: ListenerOptions): ResolvedListen
     headerTimeoutMs: options.headerTimeoutMs ?? 10_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 300_000,
     maxConnectionIdleMs: options.maxConnectionIdleMs ?? 65_000,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? defaultLogger(),
   };
   const { tls } = resolved;
   const hasCertificate = tls?.cert ?? tls?.pfx ?? tls?.SNICallback ?? tls?.secureContext;

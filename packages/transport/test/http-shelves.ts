@@ -1,6 +1,7 @@
 // A server of Shelves and Echo for the tests, and a client that speaks bytes.
 
 import { connect, type Socket } from "node:net";
+import { silentLogger } from "@clew/log";
 import { type Implementation, service } from "@clew/rpc";
 import { HttpServer, type HttpServerOptions, type RawHandler, type Route } from "@clew/transport/http";
 import { Echo, Shelves } from "./gen/test/v1/test_pb.ts";
@@ -37,12 +38,12 @@ export function echo(unary: Echoes["unary"] = (request) => request): ReturnType<
   });
 }
 
-/** A server that runs while `use` does. */
+/** A server that runs while `use` does. It tells nobody of handlers that fail, for they do on purpose. */
 export async function withServer<R>(
   options: HttpServerOptions,
   use: (url: string, server: HttpServer) => Promise<R>,
 ): Promise<R> {
-  const server = new HttpServer({ address: "127.0.0.1:0", timeoutMs: patientMs, ...options });
+  const server = new HttpServer({ address: "127.0.0.1:0", timeoutMs: patientMs, logger: silentLogger, ...options });
   await server.start();
   try {
     return await use(server.endpoint().href.replace(/\/$/, ""), server);

@@ -3,6 +3,7 @@ import { type IncomingHttpHeaders, request as request1 } from "node:http";
 import { connect } from "node:http2";
 import { Readable, type Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { silentLogger } from "@clew/log";
 import { HttpServer, type HttpServerOptions } from "@clew/transport/http";
 import { patientMs } from "./patient-ms.ts";
 
@@ -36,13 +37,16 @@ export interface Asker {
   ask(path: string, question?: Question): Promise<WholeReply>;
 }
 
+/** Handlers here fail on purpose. */
+const quiet: HttpServerOptions = { address: "127.0.0.1:0", timeoutMs: patientMs, logger: silentLogger };
+
 /** Runs `use` once for each version, each time with a server of its own. */
 export async function eachVersion(
   options: () => HttpServerOptions | Promise<HttpServerOptions>,
   use: (asker: Asker) => Promise<void>,
 ): Promise<void> {
   for (const version of ["1.1", "2"] as const) {
-    const server = new HttpServer({ address: "127.0.0.1:0", timeoutMs: patientMs, ...(await options()) });
+    const server = new HttpServer({ ...quiet, ...(await options()) });
     await server.start();
     const url = server.endpoint().origin;
     const { open, close } = version === "2" ? overHttp2(url) : overHttp1(url);

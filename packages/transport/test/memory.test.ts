@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Context, createKey, current, run } from "@clew/context";
+import { silentLogger } from "@clew/log";
 import { createServiceClient, type Middleware, ServiceError, service } from "@clew/rpc";
 import { createClient, MemoryClient, MemoryServer } from "@clew/transport";
 import { failureOf } from "./failure-of.ts";
@@ -65,7 +66,9 @@ test("a handler's failure is logged with its cause, and the caller gets neither"
 test("what is no message of its type fails as on a wire, on the side whose fault it is", async () => {
   const wrong = { $typeName: "test.v1.EchoMessage", text: 5, count: "x" };
   const bad = service(Echo, { ...echoImplementation, unary: () => wrong as never });
-  const client = createClient(Echo, { server: new MemoryServer({ services: [bad], timeoutMs: patientMs }) });
+  const client = createClient(Echo, {
+    server: new MemoryServer({ services: [bad], timeoutMs: patientMs, logger: silentLogger }),
+  });
   const mine = await failureOf(client.unary(wrong as never));
   assert.deepEqual([mine.code, mine.reason], [400, "CODEC"]);
   assert.equal((await failureOf(client.unary({}))).code, 500);

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after } from "node:test";
 import type { DescService } from "@bufbuild/protobuf";
+import { silentLogger } from "@clew/log";
 import { type ServiceClient, service } from "@clew/rpc";
 import { type ClientOptions, createClient, Server, type ServerOptions } from "@clew/transport";
 import { Echo } from "./gen/test/v1/test_pb.ts";
@@ -31,7 +32,13 @@ after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort())
 
 /** A server that is stopped when the file's tests are over. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const server = new Server({ address: "127.0.0.1:0", services, timeoutMs: patientMs, ...options });
+  const server = new Server({
+    address: "127.0.0.1:0",
+    services,
+    timeoutMs: patientMs,
+    logger: silentLogger,
+    ...options,
+  });
   await server.start();
   started.push(server);
   return server;

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { fromJsonString, type Message, toJsonString } from "@bufbuild/protobuf";
+import { silentLogger } from "@clew/log";
 import {
   type Call,
   type Client,
@@ -40,7 +41,7 @@ function over<S extends AnyServer>(
   createClient: (endpoint: URL, server: S) => Client,
 ): (server: ServerInit) => Promise<Ends> {
   return async (init) => {
-    const server = createServer({ address, ...init });
+    const server = createServer({ address, logger: silentLogger, ...init });
     await server.start();
     return { client: createClient(server.endpoint(), server), stop: (signal) => server.stop(signal) };
   };
@@ -137,7 +138,7 @@ const tlsServer = (options: ServerOptions): Server => new Server({ ...options, t
 testTransport("in memory", {
   streams: true,
   async connect(init) {
-    const memory = new MemoryServer(init);
+    const memory = new MemoryServer({ logger: silentLogger, ...init });
     return { client: new MemoryClient(memory), stop: (signal) => memory.stop(signal) };
   },
 });

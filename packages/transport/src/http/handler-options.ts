@@ -1,5 +1,6 @@
-import { type Logger, silentLogger } from "@clew/log";
+import type { Logger } from "@clew/log";
 import { type Codec, checkServices, type JsonCodecOptions, type Middleware, type Service } from "@clew/rpc";
+import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid } from "../errors.ts";
 import type { MethodEntries } from "../method-entries.ts";
 import { defaultCodecs } from "./body-codec.ts";
@@ -76,7 +77,7 @@ export interface HttpHandlerOptions {
    * so that its reader goes elsewhere. Calls that answer with one message end with the drain. Default: 5000.
    */
   streamDrainMs?: number;
-  /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
+  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ListenerOptions. */
   logger?: Logger;
 }
 
@@ -116,7 +117,7 @@ export function resolveHttpHandlerOptions(options: HttpHandlerOptions = {}): Res
     events: resolveEventStreamOptions(options.events),
     webSocket: resolveWebSocketOptions(options.webSocket),
     streamDrainMs: options.streamDrainMs ?? 5000,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? defaultLogger(),
   };
   checkMethodOptions(resolved);
   for (const [index, filter] of resolved.filters.entries()) checkFilter(filter, `filters[${index}]`);

@@ -11,6 +11,7 @@ import {
   type Peer,
   type Reply,
   ServiceError,
+  wasTold,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import { Health } from "../health.ts";
@@ -280,12 +281,12 @@ export class HttpHandler implements StreamHandler {
     return createErrorReply(error, rest, this.#errorWriter.write(error, headers.accept));
   }
 
-  /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
+  /** What the caller is told. What it is not told goes to the log here, at the edge, once, where no middleware did that. */
   #toServiceError(call: Call, thrown: unknown): ServiceError {
     if (thrown instanceof ServiceError) return thrown;
     // Nothing was thrown where the chain answered nothing.
     const error = thrown ?? answerInvalid(call.operation, thrown);
-    this.#options.logger.error(`${call.operation} failed`, { error });
+    if (!wasTold(error)) this.#options.logger.error(`${call.operation} failed`, { error });
     return ServiceError.from(error);
   }
 

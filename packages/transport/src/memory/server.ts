@@ -1,7 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Message } from "@bufbuild/protobuf";
 import { Context, current } from "@clew/context";
-import { type Logger, silentLogger } from "@clew/log";
+import type { Logger } from "@clew/log";
 import {
   chain,
   checkServices,
@@ -16,7 +16,9 @@ import {
   protoCodec,
   type Service,
   ServiceError,
+  wasTold,
 } from "@clew/rpc";
+import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid, serverAlreadyStarted, serviceConflict } from "../errors.ts";
 import { MemoryCall, Wire } from "./call.ts";
 
@@ -27,14 +29,14 @@ export interface MemoryServerOptions {
   middleware?: readonly Middleware[];
   /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
   timeoutMs?: number;
-  /** Where a handler's failure that is no ServiceError is told. Default: nowhere. */
+  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ServerOptions. */
   logger?: Logger;
 }
 
 type ResolvedMemoryServerOptions = Readonly<Required<MemoryServerOptions>>;
 
 function resolveMemoryServerOptions(options: MemoryServerOptions): ResolvedMemoryServerOptions {
-  const { services = [], middleware = [], timeoutMs = 1000, logger = silentLogger } = options;
+  const { services = [], middleware = [], timeoutMs = 1000, logger = defaultLogger() } = options;
   if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
   return { services: checkServices(services), middleware, timeoutMs, logger };
 }
@@ -133,7 +135,7 @@ export class MemoryServer {
   }
 
   readonly #forget = (call: MemoryCall, thrown: unknown): void => {
-    if (thrown !== undefined && !(thrown instanceof ServiceError)) {
+    if (thrown !== undefined && !(thrown instanceof ServiceError) && !wasTold(thrown)) {
       this.#options.logger.error(`${call.operation} failed`, { error: thrown });
     }
     this.#calls.delete(call);
