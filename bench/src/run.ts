@@ -212,6 +212,7 @@ function runProgram(file: string): string {
 }
 
 const tracingName = "Tracing, OTLP to a sink";
+const partsName = "Parts of a traced request";
 const allocationName = "Heap of a traced request";
 const sendingName = "Sending spans, OTLP to a sink";
 const idleName = "gRPC idle connections";
@@ -225,6 +226,7 @@ const wanted = process.argv[2]?.toLowerCase() ?? "";
 const all: readonly { readonly name: string; readonly run: () => Promise<string> }[] = [
   ...cases.map((one) => ({ name: one.name, run: () => runCase(one) })),
   { name: tracingName, run: runTracing },
+  { name: partsName, run: async () => `## ${partsName}\n\n${runProgram("parts.ts")}` },
   { name: sendingName, run: async () => `## ${sendingName}\n\n${runProgram("sending.ts")}` },
   { name: allocationName, run: runAllocations },
   { name: clientName, run: runClients },

@@ -1,10 +1,11 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { SecureContextOptions } from "node:tls";
+import { isIP, type Socket, connect as tcpConnect } from "node:net";
+import { type SecureContextOptions, connect as tlsConnect } from "node:tls";
 import { promisify } from "node:util";
 import { gzip as gzipWithCallback } from "node:zlib";
 import { sdkVersion } from "@clew/trace";
 import { type Attempt, type Body, cut, lengthOf, noAnswer, noBytes, type Sender } from "./delivery.ts";
+import { optionError } from "./errors.ts";
+import { type HttpReply, parseReply } from "./http-reply.ts";
 import { isRetryable, parseRetryAfter } from "./retry.ts";
 
 const gzipAsync = promisify(gzipWithCallback);
@@ -30,98 +31,186 @@ export interface HttpSenderInit {
 /**
  * Sends requests by POST over HTTP/1.1, over connections of its own that stay open. Redirects are not followed: a collector has one
  * address, and its key goes nowhere else. Its sockets do not keep the process alive.
+ *
+ *     send ─▶ idle connection, or a new one ─▶ head and body in one write ─▶ parseReply ─▶ idle again, or closed
+ *
+ * It speaks HTTP itself, for node:http's client in a process that serves makes serving dearer: both go through the same streams,
+ * messages and parsers, whose optimised code then has to fit two kinds of them (docs/adr/0010).
  */
 export class HttpSender implements Sender {
   readonly #init: HttpSenderInit;
-  readonly #request: typeof httpRequest;
-  readonly #options: RequestOptions;
-  readonly #agent: HttpAgent;
+  /** The request up to the length of its body. */
+  readonly #head: string;
+  readonly #idle: HttpConnection[] = [];
+  readonly #connections = new Set<HttpConnection>();
 
+  /** @throws CLEW_EXPORTER_OPTION for a header that cannot be sent */
   constructor(init: HttpSenderInit) {
     this.#init = init;
-    const isSecure = init.url.protocol === "https:";
-    this.#request = isSecure ? httpsRequest : httpRequest;
-    this.#agent = isSecure ? new HttpsAgent({ keepAlive: true, ...init.tls }) : new HttpAgent({ keepAlive: true });
-    this.#options = {
-      method: "POST",
-      agent: this.#agent,
-      headers: {
-        "user-agent": `clew/${sdkVersion}`,
-        ...init.headers,
-        "content-type": init.contentType,
-        ...(init.isCompressed ? { "content-encoding": "gzip" } : {}),
-      },
-    };
+    this.#head = formatHead(init);
   }
 
-  send(body: Body, signal: AbortSignal): Promise<Attempt> {
-    const { url, timeoutMs } = this.#init;
-    return new Promise((resolve) => {
-      const request = this.#request(url, this.#options);
-      const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-      timer.unref();
-      const cutOff = (): void => void request.destroy(new Error("the exporter is shut down"));
-      signal.addEventListener("abort", cutOff);
-      const settle = (attempt: Attempt): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", cutOff);
-        resolve(attempt);
-      };
-      request.on("error", (error) => settle(noAnswer(error)));
-      let hasResponse = false;
-      // Without an error: a server that switches to another protocol.
-      request.on("close", () => {
-        if (!hasResponse) settle(noAnswer(new Error("the connection was closed without a reply")));
-      });
-      request.on("socket", (socket) => socket.unref());
-      request.on("response", (response) => {
-        hasResponse = true;
-        readReply(response).then(
-          (reply) => settle(this.#toAttempt(response, reply)),
-          (error: unknown) => settle(noAnswer(error)),
-        );
-      });
-      request.setHeader("content-length", lengthOf(body));
-      if (Buffer.isBuffer(body)) request.end(body);
-      else {
-        // With the head in one write.
-        request.cork();
-        for (const piece of body) request.write(piece);
-        request.end();
-      }
-    });
+  async send(body: Body, signal: AbortSignal): Promise<Attempt> {
+    const { timeoutMs } = this.#init;
+    const connection = this.#takeIdle() ?? this.#open();
+    const timer = setTimeout(() => connection.fail(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    timer.unref();
+    const cutOff = (): void => connection.fail(new Error("the exporter is shut down"));
+    signal.addEventListener("abort", cutOff);
+    try {
+      const reply = await connection.request(`${this.#head}${lengthOf(body)}\r\n\r\n`, body);
+      if (connection.isOpen) this.#idle.push(connection);
+      return this.#toAttempt(reply);
+    } catch (error) {
+      return noAnswer(error);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", cutOff);
+    }
   }
 
   async close(): Promise<void> {
-    this.#agent.destroy();
+    for (const connection of this.#connections) connection.fail(new Error("the exporter is shut down"));
   }
 
-  #toAttempt({ statusCode: status = 0, headers }: IncomingMessage, reply: Buffer): Attempt {
-    if (status >= 200 && status < 300) return { outcome: "taken", reply, retryAfterMs: undefined, error: undefined };
+  #takeIdle(): HttpConnection | undefined {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.isOpen) return connection;
+      connection.fail(new Error("the server is about to close the connection"));
+    }
+    return undefined;
+  }
+
+  #open(): HttpConnection {
+    const connection = new HttpConnection(connectTo(this.#init));
+    this.#connections.add(connection);
+    connection.socket.once("close", () => this.#connections.delete(connection));
+    return connection;
+  }
+
+  #toAttempt({ status, headers, body }: HttpReply): Attempt {
+    if (status < 300) return { outcome: "taken", reply: body, retryAfterMs: undefined, error: undefined };
     const { readReason } = this.#init;
-    const reason = readReason?.(reply, headers["content-type"] ?? "") ?? reply.toString("utf8", 0, 200).trim();
+    const reason = readReason?.(body, headers.get("content-type") ?? "") ?? body.toString("utf8", 0, 200).trim();
     const isBusy = isRetryable(status);
     return {
       outcome: isBusy ? "busy" : "refused",
       reply: noBytes,
-      retryAfterMs: isBusy ? parseRetryAfter(headers["retry-after"]) : undefined,
+      retryAfterMs: isBusy ? parseRetryAfter(headers.get("retry-after")) : undefined,
       error: new Error(`the collector answers ${status}${reason === "" ? "" : `: ${cut(reason)}`}`),
     };
   }
 }
 
-// A reply is a few bytes. Beyond this nobody reads on, and the connection is closed: the status has said already what became of the
-// request.
-const maxReplyBytes = 65_536;
+/** One connection, with one request at a time on it. */
+class HttpConnection {
+  readonly socket: Socket;
+  #received: Buffer = noBytes;
+  #settle: { resolve(reply: HttpReply): void; reject(error: Error): void } | undefined;
+  /** Until when the server keeps it open while nothing is asked, by `performance.now()`. */
+  #openUntilMs = Infinity;
 
-async function readReply(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    // Leaving the loop destroys the response, and the connection with it.
-    if (size > maxReplyBytes) return noBytes;
-    chunks.push(chunk);
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.unref();
+    socket.on("data", (chunk: Buffer) => this.#read(chunk, false));
+    socket.on("end", () => {
+      this.#read(noBytes, true);
+      socket.destroy();
+    });
+    socket.on("error", (error) => this.fail(error));
+    socket.on("close", () => this.fail(new Error("the connection was closed without a reply")));
   }
-  return Buffer.concat(chunks);
+
+  /** Whether a request may be sent. */
+  get isOpen(): boolean {
+    return !this.socket.destroyed && performance.now() < this.#openUntilMs;
+  }
+
+  /** @throws where there is no reply, or none of HTTP */
+  request(head: string, body: Body): Promise<HttpReply> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      const { socket } = this;
+      // Head and body in one write.
+      socket.cork();
+      socket.write(head, "latin1");
+      for (const piece of Buffer.isBuffer(body) ? [body] : body) socket.write(piece);
+      socket.uncork();
+    });
+  }
+
+  /** Closes the connection. A request under way has no reply, for this reason. */
+  fail(error: Error): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.socket.destroy();
+    settle?.reject(error);
+  }
+
+  #read(chunk: Buffer, isLast: boolean): void {
+    const settle = this.#settle;
+    // What comes unasked is nobody's reply.
+    if (settle === undefined) {
+      this.socket.destroy();
+      return;
+    }
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    let reply: HttpReply | undefined;
+    try {
+      reply = parseReply(this.#received, isLast);
+    } catch (error) {
+      this.fail(error as Error);
+    }
+    if (reply === undefined) return;
+    this.#settle = undefined;
+    this.#received = noBytes;
+    // A server that answers before it has read everything leaves the rest in the way.
+    if (!reply.isReusable || this.socket.writableLength > 0) this.socket.destroy();
+    // A second before its time is up: a request under way then would be lost.
+    const [, seconds] = /\btimeout=(\d{1,9})/i.exec(reply.headers.get("keep-alive") ?? "") ?? [];
+    this.#openUntilMs = seconds === undefined ? Infinity : performance.now() + (Number(seconds) - 1) * 1000;
+    settle.resolve(reply);
+  }
+}
+
+function connectTo({ url, tls }: HttpSenderInit): Socket {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const common = { host, noDelay: true, keepAlive: true };
+  if (url.protocol === "http:") return tcpConnect({ ...common, port: Number(url.port || 80) });
+  // An address is no name to ask a server for (RFC 6066 section 3).
+  const servername = isIP(host) === 0 ? { servername: host } : {};
+  return tlsConnect({ ...common, port: Number(url.port || 443), ALPNProtocols: ["http/1.1"], ...servername, ...tls });
+}
+
+/** The head of each request, but for the length of its body. */
+function formatHead({ url, headers, contentType, isCompressed }: HttpSenderInit): string {
+  const fields = new Map([
+    ["host", url.host],
+    ["user-agent", `clew/${sdkVersion}`],
+  ]);
+  if (url.username !== "" || url.password !== "") {
+    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    fields.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    checkHeader(name, value);
+    fields.set(name.toLowerCase(), value);
+  }
+  // How long the body is, is ours to tell, and in which way.
+  fields.delete("transfer-encoding");
+  fields.delete("content-length");
+  fields.set("content-type", contentType);
+  if (isCompressed) fields.set("content-encoding", "gzip");
+  const lines = [...fields].map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}content-length: `;
+}
+
+// RFC 9110 section 5: a token, and visible characters with spaces between.
+function checkHeader(name: string, value: string): void {
+  if (/^[\w!#$%&'*+.^`|~-]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return;
+  throw optionError(
+    `headers has ${JSON.stringify(name)} with ${JSON.stringify(value)}; a name is a word, and a value is text in one line, such as ` +
+      '{ authorization: "Bearer a1b2" }',
+  );
 }
