@@ -80,6 +80,24 @@ test("reads bodies in every content coding that is known, and several", async ()
   });
 });
 
+test("a body that breaks off is refused in every content coding", async () => {
+  const json = JSON.stringify({ text: Array.from({ length: 100 }, (_, index) => index * index).join() });
+  await withServer({ services: [echo()] }, async (url) => {
+    for (const [coding, body] of [
+      ["gzip", gzipSync(json)],
+      ["deflate", deflateSync(json)],
+      ["br", brotliCompressSync(json)],
+      ["zstd", zstdCompressSync(json)],
+    ] as const) {
+      const headers = { "content-type": "application/json", "content-encoding": coding };
+      const part = body.subarray(0, -20);
+      const { response, text } = await ask(`${url}/test.v1.Echo/Unary`, { method: "POST", body: part, headers });
+      assert.deepEqual([response.status, reasonOf(text)], [400, "CODEC"], coding);
+      assert.match(text, new RegExp(`the body is not ${coding}`));
+    }
+  });
+});
+
 test("the limit of a body is that of what it inflates to", async () => {
   const json = JSON.stringify({ text: "x".repeat(100_000) });
   await withServer({ services: [echo()], bodyLimitBytes: 10_000 }, async (url) => {

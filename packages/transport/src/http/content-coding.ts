@@ -2,11 +2,13 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from "node:zlib";
 import { ServiceError } from "@clew/rpc";
 import { bodyTooLarge } from "./body.ts";
+import { isWholeZstd } from "./zstd-frames.ts";
 
 type Inflate = (bytes: Uint8Array, limit: { readonly maxOutputLength: number }) => Promise<Uint8Array>;
 
 const inflateZlib = promisify(inflate) as Inflate;
 const inflateBare = promisify(inflateRaw) as Inflate;
+const inflateZstd = promisify(zstdDecompress) as Inflate;
 
 const inflaters: Readonly<Record<string, Inflate | undefined>> = {
   gzip: promisify(gunzip) as Inflate,
@@ -14,7 +16,10 @@ const inflaters: Readonly<Record<string, Inflate | undefined>> = {
   // Some senders leave the wrapper of RFC 1950 out, which RFC 9110 section 8.4.1.2 tells readers to expect.
   deflate: (bytes, limit) => (hasZlibHeader(bytes) ? inflateZlib : inflateBare)(bytes, limit),
   br: promisify(brotliDecompress) as Inflate,
-  zstd: promisify(zstdDecompress) as Inflate,
+  zstd: async (bytes, limit) => {
+    if (!isWholeZstd(bytes)) throw new Error("it breaks off");
+    return inflateZstd(bytes, limit);
+  },
   identity: async (bytes) => bytes,
 };
 
