@@ -16,6 +16,7 @@ import { DynamicConfiguration } from "./skywalking-configuration.ts";
 import { RuntimeMeters, wantsRuntimeMeters } from "./skywalking-meters.ts";
 import { type SkyWalkingOptions, skyWalkingChecks } from "./skywalking-options.ts";
 import { TraceProfiler } from "./skywalking-profiler.ts";
+import type { Outlet } from "./watch-losses.ts";
 
 /** How segments are made, sent, and what crosses the wire with them. */
 export interface SkyWalkingTracingOptions
@@ -48,6 +49,8 @@ export const skyWalkingTracingChecks: OptionChecks<SkyWalkingTracingOptions> = {
 export interface SkyWalkingTracing {
   readonly exporter: SkyWalkingExporter;
   readonly processor: SegmentProcessor;
+  /** By which the segments leave. */
+  readonly outlet: Outlet;
   readonly propagator: SkyWalkingPropagator;
   /** Undefined unless asked for. */
   readonly profiler: TraceProfiler | undefined;
@@ -79,6 +82,12 @@ export function createSkyWalkingTracing(
   return {
     exporter,
     processor,
+    outlet: {
+      unit: "segment",
+      endpoint: exporter.settings.backends.join(", "),
+      stats: () => processor.stats(),
+      lastError: () => exporter.stats().lastError,
+    },
     propagator: new SkyWalkingPropagator(pickOptions(given, skyWalkingPropagatorChecks)),
     profiler: given.profiling && isGrpc ? new TraceProfiler(exporter, { env }) : undefined,
     sampler,

@@ -61,6 +61,7 @@ import {
   skyWalkingTracingChecks,
 } from "./skywalking-tracing.ts";
 import { StoreExporter } from "./store.ts";
+import { type Outlet, watchLosses } from "./watch-losses.ts";
 import { ZipkinExporter } from "./zipkin.ts";
 
 export interface StartTracingOptions {
@@ -205,13 +206,14 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
         }),
   }).register();
 
+  const outlets = exporters.map((exporter, index) => toOutlet(exporter, batches[index]!));
+  if (skywalking !== undefined) outlets.push(skywalking.outlet);
   const end = async (): Promise<void> => {
     release();
     skywalking?.stop();
-    const before = batches.map(lostOf);
+    const tellLosses = watchLosses(outlets, options.logger);
     await provider.shutdown();
-    const losses = batches.map((batch, index) => lostOf(batch) - before[index]!);
-    await tellLosses(exporters, losses, options.logger);
+    await tellLosses();
     endTelling();
   };
   let ended: Promise<void> | undefined;
@@ -311,32 +313,15 @@ function createDoctor(
   return new Doctor({ provider, exporters: Object.fromEntries(stats), ...(doctor === true ? {} : doctor) });
 }
 
-function lostOf(batch: BatchProcessor): number {
-  const { dropped, failed } = batch.stats();
-  return dropped + failed;
-}
-
-/** What a shutdown could not bring away: nobody would hear of it else, for the process is about to end. */
-async function tellLosses(
-  exporters: readonly NamedExporter[],
-  losses: readonly number[],
-  logger: Logger | undefined,
-): Promise<void> {
-  for (const [index, [name, exporter]] of exporters.entries()) {
-    const spans = losses[index]!;
-    if (spans === 0) continue;
-    const { url, sendingStats } = exporter as SpanExporter & { readonly url?: unknown };
-    const { lastError } = { ...sendingStats?.call(exporter) } as { lastError?: unknown };
-    const endpoint = url instanceof URL ? url.href : name;
-    const reason = typeof lastError === "string" ? lastError : "it did not answer in time";
-    const message = `${spans} ${spans === 1 ? "span is" : "spans are"} lost: ${endpoint} did not take them before tracing ended`;
-    if (logger !== undefined) logger.warn(message, { endpoint, spans, reason });
-    else {
-      process.emitWarning(`${message}: ${reason}`, { type: "TracingWarning", code: "CLEW_EXPORTER_LOST" });
-      // Warnings are written later in this turn, and whoever waits for the shutdown may end the process at once.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
+/** A given exporter need tell neither where it sends to nor what went wrong. */
+function toOutlet([name, exporter]: NamedExporter, batch: BatchProcessor): Outlet {
+  const { url } = exporter as SpanExporter & { readonly url?: unknown };
+  return {
+    unit: "span",
+    endpoint: url instanceof URL ? url.href : name,
+    stats: () => batch.stats(),
+    lastError: () => (exporter.sendingStats?.() as { readonly lastError?: unknown } | undefined)?.lastError,
+  };
 }
 
 function sumOf(all: readonly BatchStats[]): BatchStats {

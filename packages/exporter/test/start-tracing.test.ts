@@ -100,8 +100,20 @@ test("a shutdown tells how many spans it lost, and where they should have gone; 
   await Promise.all([told.shutdown(), told.shutdown()]);
   const [loss, ...others] = lines.filter(({ spans }) => spans !== undefined);
   assert.deepEqual(others, []);
-  assert.equal(loss!.msg, `2 spans are lost: ${endpoint}/v1/traces did not take them before tracing ended`);
+  assert.equal(loss!.msg, `2 spans are lost: ${endpoint}/v1/traces did not take what was left when tracing ended`);
   assert.match(String(loss!.reason), /ECONNREFUSED/);
+  const segments = startTracing({
+    exporter: [],
+    skywalking: { backends: [new URL(endpoint).host], protocol: "http", shutdownTimeoutMs: 100, sampling: false },
+    logger,
+    env: {},
+  });
+  withSpan("of a segment", () => {});
+  await segments.shutdown();
+  const lost = lines.filter(({ segments }) => segments !== undefined).map(({ msg }) => msg);
+  assert.deepEqual(lost, [
+    `1 segment is lost: ${new URL(endpoint).host} did not take what was left when tracing ended`,
+  ]);
   const fine = startTracing({ exporter: keep().exporter, logger });
   withSpan("kept", () => {});
   await fine.shutdown();
@@ -118,7 +130,7 @@ test("a process that ends tells of the spans it lost, by itself and by a signal"
     const closed = once(child, "close");
     assert.match(
       await text(child.stderr),
-      /\[CLEW_EXPORTER_LOST\] TracingWarning: 1 span is lost: http:\/\/127\.0\.0\.1:\d+\/v1\/traces did not take them before/,
+      /\[CLEW_EXPORTER_LOST\] TracingWarning: 1 span is lost: http:\/\/127\.0\.0\.1:\d+\/v1\/traces did not take what was left when/,
     );
     assert.deepEqual(await closed, rest === "" ? [0, null] : [null, "SIGTERM"]);
   }
