@@ -234,7 +234,9 @@ export class Listener {
     try {
       secure = createSecureServer({ ...timeouts, ...tls, noDelay: true, ALPNProtocols: protocols }, (socket) => {
         this.#handshaking.delete(connectionOf(socket));
-        this.#welcome(socket, socket.alpnProtocol === alpnProtocol ? http2 : undefined);
+        // Who does not know ALPN speaks HTTP/1.1, unless that is not spoken here.
+        const isHttp2 = socket.alpnProtocol === alpnProtocol || http1 === undefined;
+        this.#welcome(socket, isHttp2 ? http2 : undefined);
       });
     } catch (cause) {
       throw tlsInvalid(`does not work: ${cause instanceof Error ? cause.message : String(cause)}`, cause);

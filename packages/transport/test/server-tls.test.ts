@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { type Call, createServiceClient, type Middleware, ServiceError } from "@clew/rpc";
 import { HttpServer } from "@clew/transport";
-import { GrpcClient } from "@clew/transport/grpc";
+import { GrpcClient, GrpcServer } from "@clew/transport/grpc";
 import { testCertificates } from "../../http2/test/certificates.ts";
 import { until } from "../../http2/test/until.ts";
 import { failureOf } from "./failure-of.ts";
@@ -59,6 +59,26 @@ test("over TLS, ALPN tells the version of HTTP; without it, it is HTTP/1.1", asy
   assert.match(await untilClosed(prior), /^HTTP\/1.1 400 /);
   // A protocol that is not spoken here ends the handshake.
   await assert.rejects(connectOrFail(http!, { ALPNProtocols: ["spdy/3"] }));
+});
+
+test("over TLS without ALPN a gRPC server takes whoever comes for one of HTTP/2: it speaks nothing else", async () => {
+  const server = new GrpcServer({ address: "127.0.0.1:0", services, tls: serverCertificate });
+  await server.start();
+  try {
+    const url = new URL(server.endpoint().href);
+    const other = await connectSecurely(url, {});
+    other.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await untilClosed(other);
+    const prior = await connectSecurely(url, {});
+    prior.write(preface + settings);
+    const [said] = (await once(prior, "data")) as [Buffer];
+    assert.equal(said[3], 4, "SETTINGS");
+    prior.destroy();
+    const client = open(Echo, { endpoint: url, grpc: { tls: { ca } } });
+    assert.equal((await client.unary({ text: "still there" })).text, "still there");
+  } finally {
+    await server.stop(AbortSignal.abort());
+  }
 });
 
 function connectOrFail(url: URL, options: ConnectionOptions): Promise<void> {
