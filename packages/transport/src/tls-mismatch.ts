@@ -10,7 +10,7 @@ const otherSchemes: Readonly<Record<string, string>> = { http: "https", https: "
 const grpcSchemes: Readonly<Record<string, string>> = { http: "grpc", https: "grpcs" };
 
 /**
- * Why a connection failed, if it looks as if only one end speaks TLS, or HTTP/2 alone: what was given, and what would work.
+ * Why a connection failed, if it looks as if only one end speaks TLS, or HTTP/2: what was given, and what would work.
  * Undefined if not.
  *
  * @param said what came first from the other end of a connection in clear; undefined when it is known to speak our protocol
@@ -28,6 +28,13 @@ export function explainMismatch(
     return `it answers in HTTP/2 and not in HTTP/1.1, and ${given} was given: if it speaks gRPC, ${show(grpc)} would work`;
   }
   if (scheme.endsWith("s")) {
+    if (hasNoCommonProtocol(error)) {
+      const works =
+        scheme === "https"
+          ? `no option http2 or, if it speaks gRPC, ${show("grpcs")}`
+          : `if it speaks HTTP/1.1 alone, ${show("https")}`;
+      return `it takes no version of HTTP that it was offered, and ${given} was given: ${works} would work`;
+    }
     return isVersionWrong(error) ? `it does not speak TLS, and ${given} was given; ${other} would work` : undefined;
   }
   // The record of an alert (RFC 8446 section 5.1), or words in clear.
@@ -35,9 +42,17 @@ export function explainMismatch(
     return `it speaks TLS, and ${given} was given; ${other} would work`;
   const maybe = `and ${given} was given: if it speaks TLS, ${other} would work`;
   // Some servers of TLS tell in clear, and in HTTP/1.1, what they want; most hang up.
-  if (said?.startsWith("HTTP/")) return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}`;
+  if (said?.startsWith("HTTP/")) {
+    const works = scheme === "http" ? "no option http2 would" : `with HTTP/JSON ${show("http")}`;
+    return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}, and else ${works}`;
+  }
   if (said === "" && isHangUp(error)) return `it closed the connection without an answer, ${maybe}`;
   return undefined;
+}
+
+/** Whether the other end ended TLS's handshake for want of a protocol that both speak (RFC 7301 section 3.2). */
+function hasNoCommonProtocol({ code, message }: Error & { code?: unknown }): boolean {
+  return code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL" || message.includes("SSL alert number 120");
 }
 
 /** Whether it is the head of a SETTINGS frame, with which every server of HTTP/2 begins (RFC 9113 sections 3.4 and 6.5). */

@@ -1,10 +1,15 @@
 // A client of one protocol at a server of another: each says what the server seems to speak, and what would work.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { ServiceError, service } from "@clew/rpc";
 import { type ClientOptions, createClient, type ProtocolName, Server } from "@clew/transport";
 import { GrpcServer } from "@clew/transport/grpc";
 import { HttpServer } from "@clew/transport/http";
+import { testCertificates } from "../../http2/test/certificates.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { patientMs } from "./patient-ms.ts";
 
@@ -85,4 +90,51 @@ test("a client of HTTP/JSON at a server of Connect alone", async (t) => {
     code: 415,
     message: 'HTTP status 415; it speaks Connect: protocol: "connect" would work',
   });
+});
+
+test("clients of HTTP/2 at a server of HTTP/1.1 alone", async (t) => {
+  const server = createHttpServer((_request, response) => void response.end("{}")).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const at = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const [options, words] of [
+    [{ endpoint: `grpc://${at}` }, "if it speaks TLS, grpcs:// would work, and else with HTTP/JSON http://"],
+    [
+      { endpoint: `http://${at}`, http: { http2: true } },
+      "if it speaks TLS, https:// would work, and else no option http2 would",
+    ],
+  ] as const) {
+    const [unary, , serverStream] = await failuresOf(t, options);
+    for (const { code, message } of [unary!, serverStream!]) {
+      assert.equal(code, 503);
+      assert.ok(message.endsWith(words), message);
+    }
+  }
+});
+
+test("over TLS, where ALPN finds nothing that both speak", async (t) => {
+  const { ca, server: certificate } = testCertificates();
+  const grpc = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo], tls: certificate }));
+  const words = "it takes no version of HTTP that it was offered, and";
+  for (const protocol of [undefined, "connect", "grpc-web"] as const) {
+    const options = { tls: { ca }, http2: false };
+    const client = createClient(Echo, {
+      endpoint: `https://${grpc}`,
+      timeoutMs: patientMs,
+      ...(protocol === undefined ? { http: options } : { protocol, connect: options, grpcWeb: options }),
+    });
+    t.after(() => client[Symbol.asyncDispose]());
+    await assert.rejects(client.unary({}), ({ message }: ServiceError) =>
+      message.endsWith(`${words} https:// was given: no option http2 or, if it speaks gRPC, grpcs:// would work`),
+    );
+  }
+  const http = createServer({ ...certificate, ALPNProtocols: ["http/1.1"] }).listen(0, "127.0.0.1");
+  t.after(() => http.close());
+  await once(http, "listening");
+  const endpoint = `grpcs://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const client = createClient(Echo, { endpoint, timeoutMs: patientMs, grpc: { tls: { ca } } });
+  t.after(() => client[Symbol.asyncDispose]());
+  await assert.rejects(client.unary({}), ({ message }: ServiceError) =>
+    message.endsWith(`${words} grpcs:// was given: if it speaks HTTP/1.1 alone, https:// would work`),
+  );
 });
