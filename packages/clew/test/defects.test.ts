@@ -18,9 +18,11 @@ const program = (options: string): string => `
   });
   const server = new Server({ address: "127.0.0.1:0", services: [greeter], ${options} });
   await server.start();
-  const [http] = server.endpoints();
+  const [http, grpc] = server.endpoints();
   const ways = [
     { endpoint: http },
+    { endpoint: grpc },
+    { endpoint: http, protocol: "connect" },
     { server: new MemoryServer({ services: [greeter], ${options} }) },
   ];
   for (const way of ways) {
@@ -42,7 +44,7 @@ async function linesOf(options: string, env: NodeJS.ProcessEnv = {}): Promise<Ma
     { cwd: import.meta.dirname, env: { ...inherited, ...env } },
   );
   assert.deepEqual(stderr.match(/.*defect.*/g), null, "no caller is told");
-  assert.equal(stderr.match(/^unknown request error$/gm)?.length, 4, stderr);
+  assert.equal(stderr.match(/^unknown request error$/gm)?.length, 8, stderr);
   const lines = new Map<string, Record<string, unknown>[]>();
   for (const line of stdout.split("\n").filter((text) => text !== "")) {
     const defect = /a defect ([\w-]+ \w+)/.exec(line)?.[1] ?? line;
@@ -51,7 +53,7 @@ async function linesOf(options: string, env: NodeJS.ProcessEnv = {}): Promise<Ma
   return lines;
 }
 
-const defects = ["http", "memory"].flatMap((transport) =>
+const defects = ["http", "grpc", "connect", "memory"].flatMap((transport) =>
   ["unary", "server_streaming"].map((kind) => `${transport} ${kind}`),
 );
 

@@ -105,19 +105,28 @@ function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
   checkOptions("createLogger", options, optionChecks, optionError);
   const { LOG_LEVEL } = process.env;
   const { maxLineChars = 16_384 } = options;
-  const pretty = options.pretty ?? (options.destination === undefined && process.stdout.isTTY === true);
-  const color = options.destination === undefined && isColored(process.stdout, process.env);
-  const createWriter = (): LineWriter => {
-    const destination = options.destination ?? standardOutput();
-    return pretty ? createPrettyWriter(destination, color) : createJsonWriter(destination);
-  };
   return {
     level: options.level !== undefined ? parseLevel(options.level) : parseLevel(LOG_LEVEL || "info", "LOG_LEVEL"),
-    writers: [options.writer ?? createWriter(), ...(options.also ?? [])],
+    writers: [options.writer ?? lazyWriter(options), ...(options.also ?? [])],
     fields: options.name === undefined ? (options.fields ?? {}) : { name: options.name, ...options.fields },
     redaction: createRedaction(options.redact ?? defaultRedact, options.redactValues),
     filter: options.filter,
     maxLineChars,
+  };
+}
+
+/** What opens standard output, and pino, is made at the first line: servers have loggers that most often write none. */
+function lazyWriter({ destination, pretty }: LoggerOptions): LineWriter {
+  let writer: LineWriter | undefined;
+  const create = (): LineWriter => {
+    const isPretty = pretty ?? (destination === undefined && process.stdout.isTTY === true);
+    const target = destination ?? standardOutput();
+    if (!isPretty) return createJsonWriter(target);
+    return createPrettyWriter(target, destination === undefined && isColored(process.stdout, process.env));
+  };
+  return (...line) => {
+    writer ??= create();
+    writer(...line);
   };
 }
 

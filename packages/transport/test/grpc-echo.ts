@@ -1,4 +1,5 @@
 import { after } from "node:test";
+import { silentLogger } from "@clew/log";
 import {
   type Client,
   createServiceClient,
@@ -70,7 +71,13 @@ const started: GrpcServer[] = [];
 after(() => Promise.all(started.map((server) => server.stop(AbortSignal.abort()))));
 
 export async function startServer(options: GrpcServerOptions = {}): Promise<GrpcServer> {
-  const server = new GrpcServer({ address: "127.0.0.1:0", services: [echo], timeoutMs: patientMs, ...options });
+  const server = new GrpcServer({
+    address: "127.0.0.1:0",
+    services: [echo],
+    timeoutMs: patientMs,
+    logger: silentLogger,
+    ...options,
+  });
   await server.start();
   started.push(server);
   return server;

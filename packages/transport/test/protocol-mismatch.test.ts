@@ -81,6 +81,22 @@ test("clients of Connect and gRPC-Web at a server of HTTP/JSON alone", async (t)
   }
 });
 
+test("clients of gRPC and gRPC-Web at a server of HTTP/JSON alone", async (t) => {
+  const at = await start(t, new HttpServer({ address: "127.0.0.1:0", services: [echo] }));
+  for (const options of [
+    { endpoint: `grpc://${at}` },
+    { endpoint: `http://${at}`, protocol: "grpc-web" },
+    { endpoint: `http://${at}`, protocol: "grpc-web", grpcWeb: { http2: true } },
+  ] as const) {
+    for (const { message } of await failuresOf(t, options)) {
+      assert.match(
+        message,
+        /^the reply is not gRPC: HTTP status \d+, content type application\/json; if it speaks HTTP\/JSON alone, an endpoint with http:\/\//,
+      );
+    }
+  }
+});
+
 test("a client of HTTP/JSON at a server of Connect alone", async (t) => {
   const protocols: readonly ProtocolName[] = ["connect"];
   const at = await start(t, new Server({ address: "127.0.0.1:0", services: [echo], protocols }));

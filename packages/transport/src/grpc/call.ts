@@ -18,6 +18,7 @@ import {
   type Method,
   type Peer,
   ServiceError,
+  wasTold,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../channels.ts";
 import type { OpenSet } from "../open-set.ts";
@@ -196,10 +197,10 @@ export class GrpcCall extends Call implements StreamListener {
     this.#over(error);
   }
 
-  /** What the caller is told. What it is not told goes to the log here, at the edge, once. */
+  /** What the caller is told. What it is not told goes to the log here, at the edge, once, where no middleware did that. */
   toServiceError(thrown: unknown): ServiceError {
     if (thrown instanceof ServiceError) return thrown;
-    this.#init.logger.error(`${this.operation} failed`, { error: thrown });
+    if (!wasTold(thrown)) this.#init.logger.error(`${this.operation} failed`, { error: thrown });
     return ServiceError.from(thrown);
   }
 

@@ -8,7 +8,7 @@
 //   .cancel(reason)                      ends every open call now, its status is written when this returns
 import { Context } from "@clew/context";
 import type { HeaderFields, ServerStream, StreamListener } from "@clew/http2";
-import { type Logger, silentLogger } from "@clew/log";
+import type { Logger } from "@clew/log";
 import {
   type Codec,
   chain,
@@ -23,6 +23,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { checkCodecs } from "../check-codecs.ts";
+import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import { Health } from "../health.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
@@ -52,7 +53,7 @@ export interface GrpcHandlerOptions {
   compression?: "gzip" | "br" | "identity";
   /** How messages are written, by content type: those named "proto" and "json" replace the default ones. Default: protobuf, JSON. */
   codecs?: readonly Codec[];
-  /** Where it is told what a handler threw that is no ServiceError, and that its caller is not told. Default: nowhere. */
+  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ListenerOptions. */
   logger?: Logger;
   /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
   health?: boolean;
@@ -85,7 +86,7 @@ function resolveGrpcHandlerOptions(options: GrpcHandlerOptions): ResolvedOptions
     maxMessageBytes,
     compression: readCompression(options.compression),
     codecs: [protoCodec, jsonCodec].map((codec) => given.find(({ name }) => name === codec.name) ?? codec),
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? defaultLogger(),
     health: options.health ?? true,
     reflection: options.reflection ?? true,
   };

@@ -12,6 +12,7 @@ import {
   ServiceError,
   toGrpcCode,
 } from "@clew/rpc";
+import { tellForeignReply } from "../foreign-reply.ts";
 import { streamRefused } from "../http2/stream-refused.ts";
 import { encodeBase64, isBase64 } from "./metadata.ts";
 import type { ReplyHead } from "./reply-head.ts";
@@ -145,7 +146,7 @@ export function fromHttpStatus(
   httpStatus: string,
   contentType: string | undefined,
 ): { error: ServiceError; status: string } {
-  const message = `the reply is not gRPC: HTTP status ${httpStatus}, content type ${contentType ?? "missing"}`;
+  const message = tellForeignReply("not gRPC", { status: httpStatus, contentType });
   const code = httpCodes[httpStatus] ?? GrpcCode.UNKNOWN;
   return { error: new ServiceError(fromGrpcCode(code), "", message), status: String(code) };
 }
