@@ -51,6 +51,7 @@ export {
 export type { CallInit } from "./call.ts";
 export { type Client, type MethodClient, serviceClientChecks } from "./client.ts";
 export { fromGrpcCode, GrpcCode, toGrpcCode } from "./code.ts";
+export { type MessageMaker, messageMaker } from "./codec/message-maker.ts";
 export { type Deadline, deadlineIn, earliest, remainingMs } from "./deadline.ts";
 export { answerInvalid, callReceivesMessage, callReceivesStream, descInvalid } from "./errors.ts";
 export { StatusSchema as ErrorStatusSchema } from "./gen/errors/errors_pb.ts";

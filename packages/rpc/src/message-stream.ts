@@ -1,9 +1,10 @@
-import { create, type DescMessage, isMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
+import { messageMaker } from "./codec/message-maker.ts";
 
 /** `init` as a message of the type: itself when it already is one. */
 export function toMessage(desc: DescMessage, init: object): Message {
-  return isMessage(init, desc) ? init : create(desc, init as MessageInitShape<DescMessage>);
+  return isMessage(init, desc) ? init : messageMaker(desc).from(init);
 }
 
 /** Each object of a stream as a message of the type. */

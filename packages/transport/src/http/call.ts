@@ -1,4 +1,4 @@
-import { create, type Message } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import type { Context } from "@clew/context";
 import {
   Call,
@@ -6,6 +6,7 @@ import {
   deadlineIn,
   type Handler,
   type HttpInfo,
+  type MessageMaker,
   type Method,
   ServiceError,
 } from "@clew/rpc";
@@ -27,6 +28,8 @@ export interface RpcRoute {
   /** The middleware around the implementation, composed. */
   readonly handler: Handler;
   readonly bindVariables: BindVariables | undefined;
+  /** Makes what is bound to where there is no body. */
+  readonly requests: MessageMaker;
   readonly requestCodecs: BodyCodecs;
   readonly replyCodecs: BodyCodecs;
   /** Where a body is a google.api.HttpBody, what takes the place of the codecs. */
@@ -112,7 +115,7 @@ export class HttpServerCall extends Call implements HttpInfo {
 
   override receiveNow(): Message | undefined {
     if (this.#decoded === undefined && this.#message === undefined && !this.#hasBody()) {
-      this.#bind(create(this.method.desc.input));
+      this.#bind(this.#route.requests.empty());
     }
     return this.#decoded;
   }
@@ -146,7 +149,7 @@ export class HttpServerCall extends Call implements HttpInfo {
   }
 
   async #decode(): Promise<Message> {
-    return this.#decoded ?? this.#bind(this.#hasBody() ? await this.#decodeBody() : create(this.method.desc.input));
+    return this.#decoded ?? this.#bind(this.#hasBody() ? await this.#decodeBody() : this.#route.requests.empty());
   }
 
   /** Puts into the message what the query and the path hold. */

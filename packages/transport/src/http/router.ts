@@ -45,6 +45,8 @@ const noCaptures: readonly string[] = [];
 export class Router<T> {
   readonly #root: Node<T> = createNode();
   readonly #literal: Map<string, Leaf<T>> = new Map();
+  /** How long these are: a path of another length need not be hashed. */
+  readonly #literalLengths: Set<number> = new Set();
 
   /**
    * @param owner who wants the route, for the message
@@ -59,7 +61,7 @@ export class Router<T> {
 
   /** The route for a verb and a path (without its query); undefined when there is none. HEAD falls back to GET. */
   find(verb: string, path: string): Match<T> | undefined {
-    const leaf = this.#literal.get(path);
+    const leaf = this.#literalLengths.has(path.length) ? this.#literal.get(path) : undefined;
     if (leaf !== undefined) {
       const route = pick(leaf, verb);
       if (route !== undefined) return { target: route.target, template: route.template, captures: noCaptures };
@@ -100,7 +102,10 @@ export class Router<T> {
       } else node = getOrMake(node.literals, segment.text, createNode<T>);
     }
     node.leaf ??= new Map();
-    if (template.segments.every((segment) => segment.kind === "literal")) this.#literal.set(template.text, node.leaf);
+    if (template.segments.every((segment) => segment.kind === "literal")) {
+      this.#literal.set(template.text, node.leaf);
+      this.#literalLengths.add(template.text.length);
+    }
     return node.leaf;
   }
 }

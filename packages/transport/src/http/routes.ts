@@ -1,4 +1,4 @@
-import { chain, hasReplyStream, hasRequestStream, type Method, type ServiceMethod } from "@clew/rpc";
+import { chain, hasReplyStream, hasRequestStream, type Method, messageMaker, type ServiceMethod } from "@clew/rpc";
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import type { Health } from "../health.ts";
 import { compileVariables } from "./binding.ts";
@@ -107,6 +107,7 @@ function compileRpcRoute(
     rule,
     handler,
     bindVariables: compileVariables(rule.variables),
+    requests: messageMaker(input),
     requestCodecs: compileBodyCodecs(codecs, input, bodyField),
     replyCodecs: compileBodyCodecs(codecs, output, rule.replyBody),
     requestHttpBody: compileHttpBody(input, bodyField),
