@@ -115,7 +115,7 @@ function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
   };
 }
 
-/** What opens standard output, and pino, is made at the first line: servers have loggers that most often write none. */
+/** Made at the first line: servers have loggers that may never write any, and pino takes its time to load. */
 function lazyWriter({ destination, pretty }: LoggerOptions): LineWriter {
   let writer: LineWriter | undefined;
   const create = (): LineWriter => {

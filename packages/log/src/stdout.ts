@@ -1,5 +1,5 @@
-import { pino } from "pino";
 import type { Destination } from "./line.ts";
+import { loadPino } from "./load-pino.ts";
 
 /** How much may wait while nobody reads standard output, in bytes; what comes on top is dropped. */
 const maxWaiting = 16 * 1024 * 1024;
@@ -12,7 +12,7 @@ let stdout: (Destination & { flushSync(): void }) | undefined;
  */
 export function standardOutput(): Destination {
   if (stdout === undefined) {
-    const stream = pino.destination({ dest: 1, sync: false, maxLength: maxWaiting });
+    const stream = loadPino().pino.destination({ dest: 1, sync: false, maxLength: maxWaiting });
     // A full disk or a closed pipe must not end the service.
     stream.on("error", ignore);
     stdout = stream;
