@@ -14,6 +14,7 @@ import {
   recordOf,
   wholeNumberFrom,
 } from "@clew/options";
+import { checkHeaders } from "./check-headers.ts";
 import { compressionUnknown, endpointInvalid, optionError, protocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs, type Variable } from "./resolve-ms.ts";
 import { type RetryOptions, type RetrySettings, resolveRetryOptions, retryChecks } from "./retry.ts";
@@ -143,11 +144,14 @@ export function resolveOtlpOptions(
       : toHttpUrl(endpoint ?? "http://localhost:4318", isExact ? "" : `/v1/${signal}`);
   const compression = options.compression ?? setting("COMPRESSION") ?? (isLoopback(url) ? "none" : "gzip");
   if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
+  const [headersName = "headers", headersText] = variable("HEADERS") ?? [];
+  const headers = options.headers ?? parseHeaders(headersText);
+  checkHeaders(options.headers === undefined ? headersName : "headers", headers);
   return {
     signal,
     protocol,
     url,
-    headers: options.headers ?? parseHeaders(setting("HEADERS")),
+    headers,
     compression,
     timeoutMs: resolveMs("timeoutMs", options.timeoutMs, variable("TIMEOUT"), 10_000),
     tls: resolveTlsOptions(options.tls, variable),

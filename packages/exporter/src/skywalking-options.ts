@@ -22,6 +22,7 @@ import {
   resolveIdentity,
   resolvePartition,
 } from "@clew/trace/skywalking";
+import { checkHeaders } from "./check-headers.ts";
 import { backendInvalid, optionError, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs } from "./resolve-ms.ts";
 import {
@@ -131,8 +132,12 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
   if (protocol !== "kafka" && env.SW_AGENT_REPORTER_TYPE?.trim().toLowerCase() === "kafka") {
     warnOfVariable("SW_AGENT_REPORTER_TYPE", "kafka", "grpc; kafka with the option `kafka: { producer }`", protocol);
   }
-  const authentication =
-    options.authentication ?? (env.SW_AGENT_AUTHENTICATION || env.SW_AGENT_REPORTER_GRPC_AUTHENTICATION);
+  const [name, authentication] =
+    options.authentication === undefined
+      ? (findVariable(env, "SW_AGENT_AUTHENTICATION") ??
+        findVariable(env, "SW_AGENT_REPORTER_GRPC_AUTHENTICATION") ?? ["", ""])
+      : ["skywalking", options.authentication];
+  checkHeaders(name, { authentication });
   const insecure = options.insecureSkipVerify ?? isOn("SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY");
   const tls = resolveTlsOptions(options.tls, (end) => {
     return findVariable(env, tlsVariables[end]!);

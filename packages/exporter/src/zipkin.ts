@@ -2,6 +2,7 @@ import type { Logger } from "@clew/log";
 import { checkOptions } from "@clew/options";
 import type { ExportResult, SpanData, SpanExporter } from "@clew/trace";
 import { encodeSpans } from "@clew/trace/zipkin";
+import { checkHeaders } from "./check-headers.ts";
 import { Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { compressionUnknown, endpointInvalid, optionError } from "./errors.ts";
@@ -57,9 +58,11 @@ export function resolveZipkinOptions(options: ZipkinOptions = {}): ZipkinSetting
   const { compression = isLoopback(url) ? "none" : "gzip" } = options;
   if (compression !== "gzip" && compression !== "none") throw compressionUnknown(compression);
   const timeout = findVariable(env, "OTEL_EXPORTER_ZIPKIN_TIMEOUT");
+  const { headers = {} } = options;
+  checkHeaders("headers", headers);
   return {
     url,
-    headers: options.headers ?? {},
+    headers,
     isCompressed: compression === "gzip",
     timeoutMs: resolveMs("timeoutMs", options.timeoutMs, timeout, 10_000),
     tls: resolveTlsOptions(options.tls, () => undefined),
