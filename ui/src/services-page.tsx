@@ -4,8 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Dependency, ServiceMap, ServiceStats } from "./api.ts";
 import { formatSince } from "./clock.ts";
 import { FirstRun } from "./first-run.tsx";
-import { Icon } from "./icons.tsx";
 import { useKeys } from "./keyboard.ts";
+import { ProblemBanner } from "./problem-banner.tsx";
 import { countOf, formatCount } from "./quantity.ts";
 import { navigate } from "./router.ts";
 import { ServiceMapDrawing } from "./service-map.tsx";
@@ -43,14 +43,7 @@ export function ServicesPage(): JSX.Element {
   return (
     <main class="services">
       <ServicesBar view={view} map={map} />
-      {problem !== null && (
-        <div class="banner is-lost" role="alert">
-          <Icon name="error" /> {problem.message}
-          <button type="button" class="button" onClick={() => void view.load()}>
-            Try again
-          </button>
-        </div>
-      )}
+      <ProblemBanner problem={problem} retry={() => void view.load()} />
       {isEmpty ? (
         <div class="empty">
           <h1>No service was called</h1>

@@ -2,9 +2,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { FilterBar } from "./filter-bar.tsx";
 import { FirstRun } from "./first-run.tsx";
-import { Icon } from "./icons.tsx";
 import { useKeys } from "./keyboard.ts";
 import { LiveButton } from "./live-button.tsx";
+import { ProblemBanner } from "./problem-banner.tsx";
 import { countOf } from "./quantity.ts";
 import { navigate } from "./router.ts";
 import { isEmptyFilter } from "./summary-filter.ts";
@@ -79,14 +79,7 @@ export function TracesPage(): JSX.Element {
       <FilterBar view={view}>
         <LiveButton view={view} toTop={toTop} />
       </FilterBar>
-      {problem !== null && (
-        <div class="banner is-lost" role="alert">
-          <Icon name="error" /> {problem.message}
-          <button type="button" class="button" onClick={() => void view.loadFirst()}>
-            Try again
-          </button>
-        </div>
-      )}
+      <ProblemBanner problem={problem} retry={() => void view.loadFirst()} />
       {isFirstRun ? (
         <FirstRun />
       ) : (

@@ -1,4 +1,4 @@
-// A program asks for the same few names again and again: finding one takes a third of making it.
+// A program asks for the same few names again and again: finding one is cheaper than making it.
 const lowerNames = new Map<string, string>();
 
 function toLower(name: string): string {

@@ -96,7 +96,7 @@ function writeShortText(at: number, tag: number, key: Uint8Array, text: string):
   return place + length;
 }
 
-// Programs have a few dozen keys, and write each of them again and again: copying a field takes a third of writing it.
+// Programs have a few dozen keys, and write each of them again and again: copying a field is cheaper than writing it.
 const keyFields = new Map<string, Uint8Array>();
 const maxKeys = 1024;
 const maxKeyChars = 128;
