@@ -102,10 +102,15 @@ export interface TraceSkeleton {
 
 /** All that is given must hold. */
 export interface TraceQuery {
-  /** `service`, `operation`, `tags` and `spanMinUs`, `spanMaxUs` must hold for one and the same span. */
+  /** `service`, `caller`, `operation`, `tags` and `spanMinUs`, `spanMaxUs` must hold for one and the same span. */
   service?: string;
+  /** Another service, which the span's parent is of: with `service`, the traces in which one calls the other. */
+  caller?: string;
   operation?: string;
-  /** An attribute of the span or of its resource, compared as text. "error" = "true" is a span that failed. */
+  /**
+   * An attribute of the span or of its resource, compared as text. "error" = "true" is a span that failed; with `caller`, a call
+   * that failed as {@link Dependency} counts it.
+   */
   tags?: readonly { readonly key: string; readonly value: string }[];
   spanMinUs?: number;
   spanMaxUs?: number;
@@ -177,12 +182,18 @@ export interface CallStats {
   readonly p95Ms: number;
 }
 
-/** A service, and what it was asked to do: its spans whose parent is of another service, and those that begin a trace. */
+/**
+ * A service, and what it was asked to do: its spans whose parent is of another service, and those that begin a trace. A call
+ * failed when the service's own span says so.
+ */
 export interface ServiceStats extends CallStats {
   readonly name: string;
 }
 
-/** One service calls another: spans of `child` whose parent is a span of `parent`. */
+/**
+ * One service calls another: spans of `child` whose parent is a span of `parent`. A call failed when either end says so: the
+ * span of `child`, or its parent when that is a client's or a producer's. A 404 is an error of the client alone.
+ */
 export interface Dependency extends CallStats {
   readonly parent: string;
   readonly child: string;

@@ -307,6 +307,88 @@ export function testTraceStore(
     for (const [query, expected] of cases) assert.deepEqual(await idsOf(store, query), expected, JSON.stringify(query));
   });
 
+  check("searches for the calls of one service by another, and for those that failed at either end", async (store) => {
+    await store.ingest(
+      batchOf(
+        // user calls message by a client's span of its own, message answers what is an error for its caller alone.
+        { trace: 1, id: 1, service: "user", at: 100, ms: 40 },
+        { trace: 1, id: 2, parent: 1, service: "user", kind: 3, name: "list", at: 100, ms: 30, isError: true },
+        { trace: 1, id: 3, parent: 2, service: "message", name: "list", at: 100, ms: 20 },
+        // Both, and profile calls message; user fails, and none of its calls.
+        { trace: 2, id: 1, service: "user", at: 200, isError: true },
+        { trace: 2, id: 2, parent: 1, service: "profile", at: 200 },
+        { trace: 2, id: 3, parent: 2, service: "message", name: "list", at: 200, attributes: { shard: "1" } },
+        // message calls user and fails, its queue is read by an inner span of user.
+        { trace: 3, id: 1, service: "message", kind: 4, name: "send", at: 300 },
+        { trace: 3, id: 2, parent: 1, service: "user", kind: 5, name: "read", at: 300, ms: 7, isError: true },
+        { trace: 3, id: 3, parent: 2, service: "user", kind: 1, name: "inner", at: 300 },
+      ),
+    );
+    const calls = (caller: string, service: string, error?: "true" | "false"): TraceQuery => ({
+      caller,
+      service,
+      ...(error && { tags: [{ key: "error", value: error }] }),
+    });
+    const cases: [TraceQuery, number[]][] = [
+      [calls("user", "message"), [1]],
+      [calls("user", "profile"), [2]],
+      [calls("profile", "message"), [2]],
+      [calls("message", "user"), [3]],
+      [calls("message", "profile"), []],
+      [calls("profile", "user"), []],
+      [calls("nobody", "user"), []],
+      // Spans of one service in one another are no calls.
+      [calls("user", "user"), []],
+      [{ caller: "user" }, [2, 1]],
+      [{ caller: "message" }, [3]],
+      [{ caller: "nobody" }, []],
+      [calls("user", "message", "true"), [1]],
+      [calls("user", "message", "false"), []],
+      // A server that fails has not failed to call.
+      [calls("user", "profile", "true"), []],
+      [calls("user", "profile", "false"), [2]],
+      [calls("message", "user", "true"), [3]],
+      // Without a caller it is the span's own word.
+      [{ service: "message", tags: [{ key: "error", value: "true" }] }, []],
+      // All of it must hold for the span that is called.
+      [{ caller: "user", service: "message", operation: "list" }, [1]],
+      [{ caller: "message", operation: "inner" }, []],
+      [{ caller: "message", spanMinUs: 7000 }, [3]],
+      [{ caller: "message", spanMinUs: 7001 }, []],
+      [{ caller: "profile", tags: [{ key: "shard", value: "1" }] }, [2]],
+      [{ caller: "profile", tags: [{ key: "shard", value: "2" }] }, []],
+      [{ ...calls("user", "message"), start: { fromUs: (epochMs + 101) * 1000, toUs: 1e18 } }, []],
+      [{ ...calls("profile", "message"), hasError: true }, [2]],
+    ];
+    for (const [query, expected] of cases) assert.deepEqual(await idsOf(store, query), expected, JSON.stringify(query));
+  });
+
+  check("a call is found when the span that called arrives after it", async (store) => {
+    await store.ingest(batchOf({ trace: 1, id: 2, parent: 1, service: "message" }));
+    assert.deepEqual(await idsOf(store, { caller: "user", service: "message" }), []);
+    await store.ingest(batchOf({ trace: 1, id: 1, service: "user" }));
+    assert.deepEqual(await idsOf(store, { caller: "user", service: "message" }), [1]);
+  });
+
+  check("pages through the calls of one service by another as through any traces", async (store) => {
+    const traces = Array.from({ length: 200 }, (_, index) => index + 1);
+    await store.ingest(
+      batchOf(
+        ...traces.flatMap((trace): TestSpan[] => [
+          { trace, id: 1, service: "user", at: trace },
+          // In every other trace it is profile that calls message.
+          { trace, id: 2, parent: 1, service: "profile", at: trace },
+          { trace, id: 3, parent: trace % 2 === 0 ? 1 : 2, service: "message", at: trace },
+        ]),
+      ),
+    );
+    const found = await allPages(store, { caller: "user", service: "message" }, 7);
+    assert.deepEqual(
+      found.map(({ traceId }) => Number.parseInt(traceId, 16)),
+      traces.filter((trace) => trace % 2 === 0).reverse(),
+    );
+  });
+
   check("pages 10,000 spans newest first, without gaps or repeats", async (store) => {
     const traces = 2000;
     // Starts collide on purpose: four traces to each.
@@ -376,6 +458,53 @@ export function testTraceStore(
     });
     const { services, spanCount } = await store.serviceMap({ fromUs: (epochMs + 1000) * 1000, toUs: 1e18 });
     assert.deepEqual([services.map(({ name }) => name), spanCount], [["late", "later"], 2]);
+  });
+
+  check("a call has failed where either end says so; a service has what it says itself", async (store) => {
+    await store.ingest(
+      batchOf(
+        // The first is a failure to its caller alone, as a 404 is; the second to the one that is called alone; the third to both.
+        ...[1, 2, 3].flatMap((call): TestSpan[] => [
+          { trace: call, id: 1, service: "user" },
+          { trace: call, id: 2, parent: 1, service: "user", kind: 3, isError: call !== 2 },
+          { trace: call, id: 3, parent: 2, service: "message", isError: call !== 1 },
+        ]),
+        // What sends may fail where what receives does not.
+        { trace: 4, id: 1, service: "message", kind: 4, isError: true },
+        { trace: 4, id: 2, parent: 1, service: "mailer", kind: 5 },
+        // A server or an inner span that fails does not say that about what it called.
+        { trace: 5, id: 1, service: "user", kind: 2, isError: true },
+        { trace: 5, id: 2, parent: 1, service: "profile" },
+        { trace: 6, id: 1, service: "profile", kind: 1, isError: true },
+        { trace: 6, id: 2, parent: 1, service: "user" },
+      ),
+    );
+    const { services, dependencies } = await store.serviceMap(always);
+    assert.deepEqual(
+      dependencies.map(({ parent, child, callCount, errorCount }) => [parent, child, callCount, errorCount]),
+      [
+        ["message", "mailer", 1, 1],
+        ["profile", "user", 1, 0],
+        ["user", "message", 3, 3],
+        ["user", "profile", 1, 0],
+      ],
+    );
+    assert.deepEqual(
+      services.map(({ name, callCount, errorCount }) => [name, callCount, errorCount]),
+      [
+        ["mailer", 1, 0],
+        ["message", 4, 3],
+        ["profile", 2, 1],
+        ["user", 5, 1],
+      ],
+    );
+    // As many as are found.
+    const failed = await idsOf(store, {
+      caller: "user",
+      service: "message",
+      tags: [{ key: "error", value: "true" }],
+    });
+    assert.deepEqual(failed.sort(), [1, 2, 3]);
   });
 
   check("counts a call whose caller has not arrived, and no inner span without its parent", async (store) => {

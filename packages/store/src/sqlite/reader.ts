@@ -14,11 +14,17 @@ import type {
 } from "../contract.ts";
 import { cursorInvalid } from "../errors.ts";
 import { openToRead } from "./database.ts";
-import { readServiceMap } from "./service-map.ts";
+import { callersEndKinds, readServiceMap } from "./service-map.ts";
 import { hex, type Row, Summaries, summaryColumns } from "./summaries.ts";
 
-// A page that must open spans to answer looks at this many traces at most, so that no question holds up the others for long.
-const scanLimit = 20_000;
+// A page that must look at spans to answer looks at this many traces, and so many spans, at most, so that no question holds up
+// the others for long.
+const defaultScanLimits: ScanLimits = { traces: 20_000, spans: 1_000_000 };
+
+interface ScanLimits {
+  readonly traces: number;
+  readonly spans: number;
+}
 
 /** Answers questions from a connection of its own, in a thread of its own, while the writer writes. */
 export class Reader {
@@ -27,8 +33,10 @@ export class Reader {
   readonly #chunks: ChunkCache;
   readonly #findTrace: StatementSync;
   readonly #spansOf: StatementSync;
+  readonly #scanLimits: ScanLimits;
 
-  constructor(file: string) {
+  constructor(file: string, scanLimits: ScanLimits = defaultScanLimits) {
+    this.#scanLimits = scanLimits;
     this.#database = openToRead(file);
     this.#summaries = new Summaries(this.#database);
     this.#chunks = new ChunkCache(this.#database);
@@ -137,21 +145,26 @@ export class Reader {
       const matches = this.#spanMatcher(query);
       const summaries: Summary[] = [];
       let last: Row | undefined;
-      let scanned = 0;
+      let traces = 0;
+      let spans = 0;
       for (const row of this.#database.prepare(sql).iterate(...values)) {
         // One more than asked for has been found, or enough was looked at: the next page begins behind the last one.
-        if (summaries.length === limit || scanned === scanLimit) return { summaries, next: cursorOf(last!) };
+        const hasEnough = traces >= this.#scanLimits.traces || spans >= this.#scanLimits.spans;
+        if (summaries.length === limit || hasEnough) return { summaries, next: cursorOf(last!) };
         if (matches === undefined || matches(Number(row.key))) {
           summaries.push(this.#summaries.of(row));
         }
-        if (matches !== undefined) scanned++;
+        if (matches !== undefined) {
+          traces++;
+          spans += Number(row.span_count);
+        }
         last = row;
       }
       return { summaries, next: null };
     });
   }
 
-  /** The traces that may match, newest first. Everything but attributes and durations of spans is decided here. */
+  /** The traces that may match, newest first. What two spans, or attributes and durations of one, must say is not decided here. */
   #select(query: TraceQuery, before: string | undefined): { sql: string; values: SQLInputValue[] } {
     const conditions: string[] = [];
     const values: SQLInputValue[] = [];
@@ -164,10 +177,13 @@ export class Reader {
     if (query.hasError) where("t.error_count > 0");
     if (query.minDurationUs !== undefined) where("t.end_us - t.start_us >= ?", query.minDurationUs);
     if (query.maxDurationUs !== undefined) where("t.end_us - t.start_us <= ?", query.maxDurationUs);
-    if (query.service !== undefined || query.operation !== undefined) {
-      const { sql, values } = operationKeys(query);
+    const whereSpanOf = (service: string | undefined, operation: string | undefined): void => {
+      const { sql, values } = operationKeys(service, operation);
+      if (sql === "") return;
       where(`EXISTS (SELECT 1 FROM trace_operation x WHERE x.trace = t.key AND x.operation IN (${sql}))`, ...values);
-    }
+    };
+    whereSpanOf(query.service, query.operation);
+    whereSpanOf(query.caller, undefined);
     const filter = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
     return {
       sql: `SELECT ${summaryColumns} FROM trace t INDEXED BY trace_start ${filter} ORDER BY t.start_us DESC, t.key DESC`,
@@ -177,17 +193,20 @@ export class Reader {
 
   /** Whether a trace has one span that is all the query wants of a span; undefined when the trace's row tells enough. */
   #spanMatcher(query: TraceQuery): ((trace: number) => boolean) | undefined {
-    const tags = query.tags ?? [];
-    if (tags.length === 0 && query.spanMinUs === undefined && query.spanMaxUs === undefined) return undefined;
-    const operations = operationKeys(query);
+    const { tags = [], caller, spanMinUs, spanMaxUs } = query;
+    if (tags.length === 0 && caller === undefined && spanMinUs === undefined && spanMaxUs === undefined)
+      return undefined;
+    const operations = operationKeys(query.service, query.operation);
     const spans = this.#database.prepare(`
-      SELECT s.chunk, s.place, s.error, o.kind FROM span s JOIN operation o ON o.key = s.operation
+      SELECT s.chunk, s.place, o.kind, ${caller === undefined ? "s.error" : callFailed} AS failed
+      FROM span s CROSS JOIN operation o ON o.key = s.operation ${caller === undefined ? "" : joinParent}
       WHERE s.trace = ? AND s.duration_us BETWEEN ? AND ?
-      ${operations.sql === "" ? "" : `AND s.operation IN (${operations.sql})`}`);
-    const min = query.spanMinUs ?? 0;
-    const max = query.spanMaxUs ?? Number.MAX_VALUE;
+      ${operations.sql === "" ? "" : `AND s.operation IN (${operations.sql})`}
+      ${caller === undefined ? "" : "AND po.service = ? AND o.service <> po.service"}`);
+    const bounds = [spanMinUs ?? 0, spanMaxUs ?? Number.MAX_VALUE];
+    const more = caller === undefined ? operations.values : [...operations.values, caller];
     return (trace) => {
-      for (const row of spans.iterate(trace, min, max, ...operations.values)) {
+      for (const row of spans.iterate(trace, ...bounds, ...more)) {
         if (tags.every((tag) => this.#hasTag(row, tag.key, tag.value))) return true;
       }
       return false;
@@ -195,7 +214,7 @@ export class Reader {
   }
 
   #hasTag(row: Row, key: string, value: string): boolean {
-    if (key === "error" && (value === "true" || value === "false")) return (row.error === 1) === (value === "true");
+    if (key === "error" && (value === "true" || value === "false")) return (row.failed === 1) === (value === "true");
     if (key === "span.kind") return kindNames[Number(row.kind)] === value;
     const raw = this.#chunks.span(Number(row.chunk), Number(row.place));
     // Looking for the key's bytes is far cheaper than decoding, and most spans do not have it.
@@ -242,16 +261,22 @@ export class Reader {
 
 const kindNames = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 
-function operationKeys(query: TraceQuery): { sql: string; values: string[] } {
+// CROSS JOIN: from a span to its parent, which its key finds, and never the other way round, where each would look at all.
+const joinParent = `
+  CROSS JOIN span p ON p.trace = s.trace AND p.id = s.parent
+  CROSS JOIN operation po ON po.key = p.operation`;
+const callFailed = `(s.error OR (p.error AND po.kind IN (${callersEndKinds.join(", ")})))`;
+
+function operationKeys(service: string | undefined, operation: string | undefined): { sql: string; values: string[] } {
   const conditions: string[] = [];
   const values: string[] = [];
-  if (query.service !== undefined) {
+  if (service !== undefined) {
     conditions.push("service = ?");
-    values.push(query.service);
+    values.push(service);
   }
-  if (query.operation !== undefined) {
+  if (operation !== undefined) {
     conditions.push("name = ?");
-    values.push(query.operation);
+    values.push(operation);
   }
   return { sql: conditions.length === 0 ? "" : `SELECT key FROM operation WHERE ${conditions.join(" AND ")}`, values };
 }

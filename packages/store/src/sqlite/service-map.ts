@@ -9,6 +9,8 @@ const mostServices = 1000;
 // SpanKind of the side that is called.
 const serverKind = 2;
 const consumerKind = 5;
+/** SpanKind of the side that calls, a client's and a producer's: its error is the call's. That of other spans may be of anything. */
+export const callersEndKinds: readonly number[] = [3, 4];
 
 /** Answers {@link TraceStore.serviceMap}: one look at each span and its parent, the newest traces first. */
 export function readServiceMap(database: DatabaseSync, range: TimeRange, limits: ServiceMapLimits): ServiceMap {
@@ -24,7 +26,8 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
   // CROSS JOIN: in this order and no other, so that it can end anywhere and nothing is sorted.
   const rows = database
     .prepare(`
-      SELECT t.start_us, c.parent IS NULL AS is_first, c.operation, c.duration_us, c.error, p.operation AS parent
+      SELECT t.start_us, c.parent IS NULL AS is_first, c.operation, c.duration_us, c.error,
+        p.operation AS parent, p.error AS parent_error
       FROM trace t INDEXED BY trace_start
       CROSS JOIN span c ON c.trace = t.key
       LEFT JOIN span p ON p.trace = c.trace AND p.id = c.parent AND c.parent <> c.id
@@ -47,11 +50,12 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
       if (row.is_first === 1 || kind === serverKind || kind === consumerKind) calls.add(durationUs, isError);
       continue;
     }
-    const parent = operations.get(row.parent!)!.service;
-    if (parent === service) continue;
+    const parent = operations.get(row.parent!)!;
+    if (parent.service === service) continue;
     calls.add(durationUs, isError);
-    const children = memberOf(dependencies, parent, () => new Map<string, Calls>());
-    memberOf(children, service, () => new Calls()).add(durationUs, isError);
+    const children = memberOf(dependencies, parent.service, () => new Map<string, Calls>());
+    const hasFailed = isError || (row.parent_error === 1 && callersEndKinds.includes(parent.kind));
+    memberOf(children, service, () => new Calls()).add(durationUs, hasFailed);
   }
   const shown = busiest(services, limitOf(limits.maxServices, defaultMaxServices, mostServices));
   return {

@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import type { TraceStore } from "../contract.ts";
+import type { SummaryPage, TraceStore } from "../contract.ts";
 import { spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
 import { allPages, batchOf, testTraceStore } from "../trace-store.contract.ts";
+import { Reader } from "./reader.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
@@ -203,6 +204,43 @@ test("a write that fails is told to its sender with the file's name, and the nex
     assert.equal((await store.ingest(batchOf({ trace: 2, id: 1 }))).stored, 1);
     assert.equal((await store.stats()).traces, 2);
     await store.close();
+  }));
+
+test("a search that must look at spans ends its page where it has looked at enough, and goes on from there", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "traces.db");
+    const store = await openSqliteStore({ file });
+    const traces = Array.from({ length: 10 }, (_, index) => index + 1);
+    await store.ingest(
+      batchOf(
+        ...traces.flatMap((trace): TestSpan[] => [
+          { trace, id: 1, at: trace },
+          { trace, id: 2, parent: 1, service: "profile", at: trace },
+          // The oldest alone is what is looked for, and the others have both services.
+          { trace, id: 3, parent: trace === 1 ? 1 : 2, service: "message", at: trace },
+        ]),
+      ),
+    );
+    await store.close();
+    for (const [limits, pages] of [
+      [{ traces: 4, spans: 1000 }, 3],
+      [{ traces: 1000, spans: 6 }, 5],
+      [{ traces: 1000, spans: 1 }, 10],
+    ] as const) {
+      const reader = new Reader(file, limits);
+      const found: string[][] = [];
+      let next: string | null = null;
+      do {
+        const page: SummaryPage = reader.search(
+          { caller: "user", service: "message" },
+          { limit: 5, ...(next !== null && { before: next }) },
+        );
+        found.push(page.summaries.map(({ traceId }) => traceId));
+        next = page.next;
+      } while (next !== null);
+      reader.close();
+      assert.deepEqual(found, [...Array(pages - 1).fill([]), [traceIdOf(1)]]);
+    }
   }));
 
 test("refuses a file that is not its own, and leaves it as it was", () =>
