@@ -1,5 +1,5 @@
 import { rawCodec } from "@clew/exporter/otlp-service";
-import { type Logger, silentLogger } from "@clew/log";
+import { createLogger, type Logger } from "@clew/log";
 import { aFunction, aLogger, aText, checkOptions, kind, listOf, numberFrom, type OptionChecks } from "@clew/options";
 import { openSqliteStore, type TraceStore } from "@clew/store";
 import { GrpcServer } from "@clew/transport/grpc";
@@ -42,7 +42,10 @@ export interface CollectorOptions {
   bodyLimitBytes?: number;
   /** Names besides localhost that this machine's own requests may use, behind a local proxy for example. Default: none. */
   allowedHosts?: readonly string[];
-  /** Where it says what it refuses and what fails. Default: nowhere. */
+  /**
+   * Where it says what fails (errors), and what it refuses (warnings). Default: one named `clew.collector` that writes errors to
+   * standard output, or what LOG_LEVEL says; `silentLogger` tells nobody.
+   */
   logger?: Logger;
   /** The time, in Unix milliseconds. Default: Date.now. */
   now?: () => number;
@@ -96,7 +99,8 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
     maxWaitingBytes: 64 * mebibyte,
     bodyLimitBytes: 64 * mebibyte,
     allowedHosts: [],
-    logger: silentLogger,
+    // Of what is refused its sender is told, and anybody may send.
+    logger: createLogger({ name: "clew.collector", ...(process.env.LOG_LEVEL ? {} : { level: "error" }) }),
     now: Date.now,
     ...given,
   };

@@ -3,6 +3,7 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Collector, type CollectorOptions } from "@clew/collector";
+import { silentLogger } from "@clew/log";
 
 /** Any free port of this machine. */
 export const local = "127.0.0.1:0";
@@ -60,6 +61,7 @@ export async function withCollector(
       otlpAddress: local,
       otlpGrpcAddress: local,
       data: join(folder, "traces.db"),
+      logger: silentLogger,
       ...options,
     });
     await collector.start();

@@ -140,7 +140,7 @@ test("answers the UI with a map of the services in a time, within limits", () =>
         spanCount: 1,
         cutAtMs: null,
       });
-      assert.deepEqual(await ask(`?endMs=${epochMs + 1000}&lookbackMs=1000`), {
+      assert.deepEqual(await ask(`?toMs=${epochMs + 1000}&lookback=1s`), {
         fromMs: epochMs,
         toMs: epochMs + 1000,
         services,
@@ -149,7 +149,7 @@ test("answers the UI with a map of the services in a time, within limits", () =>
         spanCount: 3,
         cutAtMs: null,
       });
-      assert.deepEqual(await ask(`?lookbackMs=${1e15}&maxSpans=1&maxServices=1`), {
+      assert.deepEqual(await ask("?lookback=all&maxSpans=1&maxServices=1"), {
         fromMs: 0,
         toMs: epochMs + 1000 + hour,
         services: [late],
@@ -158,13 +158,81 @@ test("answers the UI with a map of the services in a time, within limits", () =>
         spanCount: 1,
         cutAtMs: epochMs,
       });
-      for (const name of ["endMs", "lookbackMs", "maxSpans", "maxServices"]) {
+      for (const name of ["fromMs", "toMs", "maxSpans", "maxServices"]) {
         const { status, json } = await get<{ message: string }>(collector, `/api/ui/services?${name}=x`);
         assert.deepEqual([status, json.message], [400, `${name} is "x"; it must be a number of 0 or more`]);
       }
     },
     // So that the hour ends just before the last trace.
     { now: () => epochMs + 1000 + 60 * 60_000 },
+  ));
+
+test("answers the UI with the traces of a time, and with those in which one service calls another", () =>
+  withCollector(
+    async (collector) => {
+      await postSpans(
+        collector,
+        protobufOf(
+          { trace: 1, id: 1, at: 0 },
+          // An error to its caller alone.
+          { trace: 2, id: 1, at: 60_000 },
+          { trace: 2, id: 2, parent: 1, kind: 3, at: 60_000, isError: true },
+          { trace: 2, id: 3, parent: 2, service: "message", at: 60_000 },
+          { trace: 3, id: 1, service: "message", at: 120_000 },
+          { trace: 3, id: 2, parent: 1, at: 120_000 },
+          // By a clock that is ahead.
+          { trace: 4, id: 1, at: 190_000 },
+        ),
+      );
+      const cases: [string, number[]][] = [
+        ["", [4, 3, 2, 1]],
+        ["lookback=all", [4, 3, 2, 1]],
+        ["lookback=2m", [4, 3, 2]],
+        ["lookback=90s&service=message", [3]],
+        [`fromMs=${epochMs + 60_000}`, [4, 3, 2]],
+        [`toMs=${epochMs + 60_000}`, [2, 1]],
+        [`fromMs=${epochMs + 1}&toMs=${epochMs + 120_001}`, [3, 2]],
+        [`lookback=61s&toMs=${epochMs + 120_001}`, [3, 2]],
+        ["caller=user&service=message", [2]],
+        ["caller=message&service=user", [3]],
+        ["caller=user", [2]],
+        ["caller=user&service=message&tag=error:true", [2]],
+        ["caller=user&service=message&lookback=1m", []],
+      ];
+      for (const [query, ids] of cases) {
+        const { json } = await get<{ summaries: { traceId: string }[] }>(collector, `/api/ui/summaries?${query}`);
+        assert.deepEqual(
+          json.summaries.map(({ traceId }) => Number.parseInt(traceId, 16)),
+          ids,
+          query,
+        );
+      }
+      const { status, json } = await get<{ reason: string; message: string }>(
+        collector,
+        "/api/ui/summaries?lookback=yesterday",
+      );
+      assert.deepEqual(
+        [status, json.reason, json.message],
+        [400, "INVALID_ARGUMENT", 'lookback is "yesterday"; it must be all, or a duration like 15m or 6h'],
+      );
+      const { json: map } = await get<{ dependencies: { child: string; errorCount: number }[] }>(
+        collector,
+        "/api/ui/services?lookback=all",
+      );
+      assert.deepEqual(
+        map.dependencies.map(({ child, errorCount }) => [child, errorCount]),
+        [
+          ["user", 0],
+          ["message", 1],
+        ],
+      );
+      const { json: jaeger } = await get<{ data: unknown }>(collector, "/api/dependencies");
+      assert.deepEqual(jaeger.data, [
+        { parent: "message", child: "user", callCount: 1 },
+        { parent: "user", child: "message", callCount: 1 },
+      ]);
+    },
+    { now: () => epochMs + 180_000 },
   ));
 
 /** The events of a text/event-stream, as they come. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ServiceError } from "@clew/rpc";
+import type { TimeRange } from "@clew/store";
 
 /** The query parameters of a request. */
 export function parametersOf(request: IncomingMessage): URLSearchParams {
@@ -65,11 +66,37 @@ const unitsUs: Readonly<Record<string, number>> = {
 export function readDuration(parameters: URLSearchParams, name: string): number | undefined {
   const text = readText(parameters, name);
   if (text === undefined) return undefined;
-  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h|d|w))+$/.test(text))
-    throw invalid(name, text, "a duration like 1.2s or 100ms");
+  const us = parseDuration(text);
+  if (us === undefined) throw invalid(name, text, "a duration like 1.2s or 100ms");
+  return us;
+}
+
+function parseDuration(text: string): number | undefined {
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h|d|w))+$/.test(text)) return undefined;
   let us = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(\D+)/g)) us += Number(amount) * unitsUs[unit!]!;
   return us;
+}
+
+/**
+ * The time in which traces began: since `fromMs`, or as long as `lookback` says ("15m", "all") before `toMs` or now; until `toMs`, or
+ * without an end, for clocks of others may be ahead. `fallback` is the lookback where nothing else is given.
+ */
+export function readRange(parameters: URLSearchParams, nowMs: number, fallback: string): TimeRange {
+  const fromMs = readNumber(parameters, "fromMs");
+  const toMs = readNumber(parameters, "toMs");
+  const given = readText(parameters, "lookback");
+  const toUs = toMs === undefined ? Number.MAX_VALUE : toMs * 1000;
+  if (fromMs !== undefined) {
+    if (given !== undefined) throw invalid("lookback", given, "left out where there is a fromMs");
+    if (fromMs * 1000 > toUs) throw invalid("toMs", parameters.get("toMs")!, "no earlier than fromMs");
+    return { fromUs: fromMs * 1000, toUs };
+  }
+  const lookback = given ?? fallback;
+  if (lookback === "all") return { fromUs: 0, toUs };
+  const lookbackUs = parseDuration(lookback);
+  if (lookbackUs === undefined) throw invalid("lookback", lookback, "all, or a duration like 15m or 6h");
+  return { fromUs: Math.max(0, (toMs ?? nowMs) * 1000 - lookbackUs), toUs };
 }
 
 /** A trace id of up to 32 hex digits, in full length. */

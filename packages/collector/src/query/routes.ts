@@ -28,7 +28,7 @@ export function uiRoutes(store: TraceStore, tail: Tail, now: () => number, recei
     },
   });
   return [
-    get("/api/ui/summaries", (parameters) => listSummaries(store, parameters)),
+    get("/api/ui/summaries", (parameters) => listSummaries(store, parameters, now())),
     get("/api/ui/services", (parameters) => getServiceMap(store, parameters, now())),
     get("/api/ui/stats", async () => ({ ...(await getStats(store)), received: received() })),
     get("/api/ui/traces/{traceId}", (_, { traceId }) => getSkeleton(store, traceId!)),

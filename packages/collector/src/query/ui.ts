@@ -1,7 +1,7 @@
 import { ServiceError } from "@clew/rpc";
 import type { ServiceMap, StoreStats, SummaryPage, TraceQuery, TraceSkeleton, TraceStore } from "@clew/store";
 import type { DecodedAttribute, DecodedValue } from "@clew/trace/otel";
-import { invalid, readLimit, readNumber, readTags, readText, readTraceId } from "./parameters.ts";
+import { invalid, readLimit, readNumber, readRange, readTags, readText, readTraceId } from "./parameters.ts";
 
 /** An attribute as the UI shows it. */
 export interface UiAttribute {
@@ -27,25 +27,31 @@ export interface UiSpan {
 }
 
 /** GET /api/ui/summaries */
-export async function listSummaries(store: TraceStore, parameters: URLSearchParams): Promise<SummaryPage> {
+export async function listSummaries(
+  store: TraceStore,
+  parameters: URLSearchParams,
+  nowMs: number,
+): Promise<SummaryPage> {
   const before = readText(parameters, "before");
   const limit = readLimit(parameters, 50, 1000);
   try {
-    return await store.search(readUiQuery(parameters), before === undefined ? { limit } : { limit, before });
+    return await store.search(readUiQuery(parameters, nowMs), before === undefined ? { limit } : { limit, before });
   } catch (error) {
     if ((error as { code?: string }).code !== "CLEW_STORE_CURSOR") throw error;
     throw invalid("before", before ?? "", '"next" of the page before');
   }
 }
 
-function readUiQuery(parameters: URLSearchParams): TraceQuery {
-  const query: TraceQuery = {};
+function readUiQuery(parameters: URLSearchParams, nowMs: number): TraceQuery {
+  const query: TraceQuery = { start: readRange(parameters, nowMs, "all") };
   const service = readText(parameters, "service");
+  const caller = readText(parameters, "caller");
   const operation = readText(parameters, "operation");
   const minMs = readNumber(parameters, "minDurationMs");
   const maxMs = readNumber(parameters, "maxDurationMs");
   const tags = readTags(parameters, "tag");
   if (service !== undefined) query.service = service;
+  if (caller !== undefined) query.caller = caller;
   if (operation !== undefined) query.operation = operation;
   if (parameters.get("errors") === "true") query.hasError = true;
   if (minMs !== undefined) query.minDurationUs = minMs * 1000;
@@ -97,30 +103,27 @@ function toUiAttribute({ key, value }: DecodedAttribute): UiAttribute {
   return { key, value };
 }
 
-const hourMs = 60 * 60 * 1000;
-
 /** What the UI draws as a map of services. */
 export interface UiServiceMap extends ServiceMap {
-  /** The time that was asked for: traces that started in it. Unix milliseconds. */
+  /** The time that was asked for, up to now when it has no end: traces that started in it. Unix milliseconds. */
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** GET /api/ui/services?endMs=&lookbackMs=&maxSpans=&maxServices= Default: the last hour, within the store's limits. */
+/** GET /api/ui/services. Default: the last hour, within the store's limits. */
 export async function getServiceMap(
   store: TraceStore,
   parameters: URLSearchParams,
   nowMs: number,
 ): Promise<UiServiceMap> {
-  const toMs = readNumber(parameters, "endMs") ?? nowMs;
-  const fromMs = Math.max(0, toMs - (readNumber(parameters, "lookbackMs") ?? hourMs));
+  const range = readRange(parameters, nowMs, "1h");
   const maxSpans = readNumber(parameters, "maxSpans");
   const maxServices = readNumber(parameters, "maxServices");
-  const map = await store.serviceMap(
-    { fromUs: fromMs * 1000, toUs: toMs * 1000 },
-    { ...(maxSpans !== undefined && { maxSpans }), ...(maxServices !== undefined && { maxServices }) },
-  );
-  return { fromMs, toMs, ...map };
+  const map = await store.serviceMap(range, {
+    ...(maxSpans !== undefined && { maxSpans }),
+    ...(maxServices !== undefined && { maxServices }),
+  });
+  return { fromMs: range.fromUs / 1000, toMs: readNumber(parameters, "toMs") ?? nowMs, ...map };
 }
 
 /** GET /api/ui/stats */
