@@ -4,7 +4,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { Context, createKey, current, runHolder } from "@clew/context";
 import { Greeter } from "../test/gen/rpc_test_pb.ts";
 import { Call, currentCall } from "./call.ts";
-import { type Client, createServiceClient } from "./client.ts";
+import { type CallOptions, type Client, createServiceClient } from "./client.ts";
 import { remainingMs } from "./deadline.ts";
 import type { Middleware } from "./middleware.ts";
 import { isStream, watchReply } from "./middleware.ts";
@@ -308,6 +308,49 @@ test("a timeout that is no duration is refused where it is given", async () => {
   assert.throws(() => createServiceClient(Greeter, memory, { timeoutMs: 0 }), { code: "CLEW_RPC_TIMEOUT" });
   const client = createServiceClient(Greeter, memory);
   await assert.rejects(client.sayHello({}, { timeoutMs: Number.NaN }), { code: "CLEW_RPC_TIMEOUT" });
+  await assert.rejects(client.sayHello({}, { timeoutMs: "500" as never }), {
+    code: "CLEW_RPC_TIMEOUT",
+    message: 'timeoutMs is "500"; it must be a number of milliseconds above 0',
+  });
+});
+
+test("an option of a call that there is not, or of another kind, is refused by its name before anything is sent", async () => {
+  const memory = createMemoryClient(greeter);
+  const client = createServiceClient(Greeter, memory);
+  const known = "timeoutMs, signal, waitForReady, metadata, contentType, accept, onHeaders, onTrailers";
+  const call = "a call of /rpc.test.Greeter/SayHello";
+  const cases: [unknown, string][] = [
+    [{ timeout: 5 }, `${call} has no option timeout; there are ${known}; did you mean timeoutMs?`],
+    [{ timeoutMs: 5, retries: 3 }, `${call} has no option retries; there are ${known}`],
+    [500, `the options of ${call} are 500; they must be an object with some of ${known}`],
+    [null, `the options of ${call} are null; they must be an object with some of ${known}`],
+    [["x"], `the options of ${call} are a list; they must be an object with some of ${known}`],
+    [
+      { signal: new AbortController() },
+      "option signal is an object; it must be the signal of an AbortController, which has addEventListener()",
+    ],
+    [{ metadata: { "x-try": 5 } }, 'option metadata["x-try"] is 5; it must be a text, or a list of texts'],
+    [{ metadata: "x-try: 1" }, 'option metadata is "x-try: 1"; it must be headers by name'],
+    [{ accept: 5 }, "option accept is 5; it must be a text"],
+  ];
+  for (const [options, message] of cases) {
+    await assert.rejects(client.sayHello({}, options as never), { code: "CLEW_RPC_OPTION", message });
+  }
+  await assert.rejects(collect(client.repeat({}, { timeout: 5 } as never)), { code: "CLEW_RPC_OPTION" });
+  assert.deepEqual(memory.calls, []);
+  const options: Required<CallOptions> = {
+    timeoutMs: 60_000,
+    signal: new AbortController().signal,
+    waitForReady: true,
+    metadata: [["x-try", "1"]],
+    contentType: "application/json",
+    accept: "application/json",
+    onHeaders() {},
+    onTrailers() {},
+  };
+  await client.sayHello({}, options);
+  await client.sayHello({}, Object.create(options));
+  await client.sayHello({}, { timeoutMs: undefined, metadata: undefined } as never);
 });
 
 test("an option of a client that there is not, or of another kind, is refused by its name", () => {

@@ -10,7 +10,20 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { current } from "@clew/context";
-import { anything, checkOptions, kind, type OptionChecks } from "@clew/options";
+import {
+  aBoolean,
+  aFunction,
+  anything,
+  aText,
+  checkOptions,
+  having,
+  kind,
+  listOf,
+  type OptionCheck,
+  type OptionChecks,
+  orListOf,
+  recordOf,
+} from "@clew/options";
 import { Call, currentCall, type Peer } from "./call.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
 import { callReceivesMessage, callReceivesStream, descInvalid, optionError, timeoutInvalid } from "./errors.ts";
@@ -54,6 +67,29 @@ export interface CallOptions {
   /** Called with the reply's trailers when it is over. Default: none. */
   onTrailers?: (trailers: Metadata) => void;
 }
+
+const headersByName = recordOf(
+  "headers by name",
+  orListOf(
+    kind("a text, or a list of texts", (given) => typeof given === "string"),
+    listOf("a list of texts", aText),
+  ),
+);
+
+const headers: OptionCheck = (name, given) =>
+  typeof given === "object" && given !== null && Symbol.iterator in given ? undefined : headersByName(name, given);
+
+const callChecks: OptionChecks<CallOptions> = {
+  // Looked at for every call.
+  timeoutMs: anything,
+  signal: having("the signal of an AbortController", "addEventListener"),
+  waitForReady: aBoolean,
+  metadata: headers,
+  contentType: aText,
+  accept: aText,
+  onHeaders: aFunction,
+  onTrailers: aFunction,
+};
 
 export interface ServiceClientOptions {
   /** Wrapped around every call, the first outermost. Default: none. */
@@ -105,14 +141,58 @@ export function createServiceClient<S extends DescService>(
   for (const methodDesc of desc.methods) {
     const method = createMethod(methodDesc);
     const handler = middleware(client.createHandler(method));
-    const start = async (request: object, callOptions: CallOptions = {}): Promise<Reply> =>
-      send(new ClientCall(client.transport, method, request, callOptions, timeoutMs), handler, callOptions);
+    const start = async (request: object, callOptions: CallOptions = noOptions): Promise<Reply> =>
+      send(createCall(client.transport, method, request, callOptions, timeoutMs), handler, callOptions);
     functions[method.localName] = hasReplyStream(method)
       ? (request: object, callOptions?: CallOptions) => lazily(() => start(request, callOptions))
       : start;
   }
   functions[Symbol.asyncDispose] = () => client.close();
   return functions as ServiceClient<S>;
+}
+
+const noOptions: CallOptions = Object.freeze({});
+
+/** A call to be sent. What of its options is none is told by name, and looked for only when something shows that there is such. */
+function createCall(
+  transport: string,
+  method: Method,
+  request: object,
+  options: CallOptions,
+  timeoutMs: number,
+): ClientCall {
+  if (!hasKnownNames(options)) checkCallOptions(method, options);
+  try {
+    return new ClientCall(transport, method, request, options, timeoutMs);
+  } catch (error) {
+    checkCallOptions(method, options);
+    throw error;
+  }
+}
+
+function checkCallOptions(method: Method, options: CallOptions): void {
+  checkOptions(`a call of ${method.operation}`, options, callChecks, optionError);
+}
+
+/** Whether all names are among those of {@link callChecks}. Asked for every call: comparing names costs next to nothing. */
+function hasKnownNames(options: CallOptions): boolean {
+  if (typeof options !== "object") return false;
+  for (const name in options) {
+    switch (name) {
+      case "timeoutMs":
+      case "signal":
+      case "waitForReady":
+      case "metadata":
+      case "contentType":
+      case "accept":
+      case "onHeaders":
+      case "onTrailers":
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
 }
 
 /** A call that goes out. Made by a client's function, sent by the transport. */
@@ -207,5 +287,5 @@ function toCancelReason(operation: string, reason: unknown): ServiceError {
 }
 
 function checkTimeout(timeoutMs: number): void {
-  if (!(timeoutMs > 0)) throw timeoutInvalid(timeoutMs);
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0)) throw timeoutInvalid(timeoutMs);
 }

@@ -108,5 +108,5 @@ export function jsonOptionUnknown(option: string, known: readonly string[]): Err
 }
 
 export function timeoutInvalid(given: unknown): Error {
-  return usageError("CLEW_RPC_TIMEOUT", `timeoutMs is ${String(given)}; it must be a number of milliseconds above 0`);
+  return usageError("CLEW_RPC_TIMEOUT", `timeoutMs is ${tell(given)}; it must be a number of milliseconds above 0`);
 }

@@ -4,6 +4,8 @@ export interface ForeignReply {
   readonly contentType: string | undefined;
   /** Its `accept-post` (W3C LDP section 7.1): what a server that refuses a content type would take. */
   readonly acceptPost?: string | undefined;
+  /** The content type of what it answers. */
+  readonly sentType?: string | undefined;
 }
 
 /** Tells that a reply is not of the protocol that the call was made in, and what would reach the server, if the reply shows it. */
@@ -13,7 +15,9 @@ export function tellForeignReply(expected: string, reply: ForeignReply): string 
 }
 
 /** Begins with a semicolon; "" when nothing shows what the server speaks. */
-export function hintOf({ contentType = "", acceptPost = "" }: Omit<ForeignReply, "status">): string {
+export function hintOf({ contentType = "", acceptPost = "", sentType = "" }: Omit<ForeignReply, "status">): string {
+  // The same protocol, but another way to write messages.
+  if (isGrpc.test(acceptPost) && isGrpc.test(sentType)) return `; it takes ${acceptPost}`;
   if (isGrpc.test(acceptPost) || isGrpc.test(contentType)) {
     return "; it speaks gRPC: an endpoint with grpc://, or over TLS grpcs://, would work";
   }

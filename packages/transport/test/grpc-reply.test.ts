@@ -105,25 +105,34 @@ describe("a reply", () => {
     }
   });
 
-  it("that is cut off because the time is over is DEADLINE_EXCEEDED, whoever sees it first", async () => {
+  it("that ends because the time is over says so with its reason, whoever sees it first", async () => {
+    const ends: Record<string, (stream: ServerHttp2Stream) => void> = {
+      "a reset": (stream) => stream.close(8),
+      "a bare status": (stream) => stream.respond({ ...grpc, "grpc-status": "4" }, { endStream: true }),
+    };
     // Our own timer never fires.
     mock.timers.enable({ apis: ["setTimeout"] });
     try {
-      const { error } = await read(
-        (stream) => {
-          const giveUpAt = performance.now() + 20;
-          const look = (): void => {
-            if (performance.now() < giveUpAt) setImmediate(look);
-            else stream.close(8);
-          };
-          look();
-        },
-        { timeoutMs: 10 },
-      );
-      assert.equal(error.code, 504);
+      for (const [name, end] of Object.entries(ends)) {
+        const { error } = await read(
+          (stream) => {
+            const giveUpAt = performance.now() + 20;
+            const look = (): void => {
+              if (performance.now() < giveUpAt) setImmediate(look);
+              else end(stream);
+            };
+            look();
+          },
+          { timeoutMs: 10 },
+        );
+        assert.deepEqual([error.code, error.reason], [504, "GATEWAY_TIMEOUT"], name);
+      }
     } finally {
       mock.timers.reset();
     }
+    // There is time left: it is the server's own.
+    const { error } = await read((stream) => ends["a bare status"]!(stream));
+    assert.deepEqual([error.code, error.reason], [504, ""]);
   });
 
   it("whose headers are over the limit is RESOURCE_EXHAUSTED", async () => {

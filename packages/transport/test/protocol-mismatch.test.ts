@@ -5,7 +5,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import { ServiceError, service } from "@clew/rpc";
+import { jsonCodec, ServiceError, service } from "@clew/rpc";
 import { type ClientOptions, createClient, type ProtocolName, Server } from "@clew/transport";
 import { GrpcServer } from "@clew/transport/grpc";
 import { HttpServer } from "@clew/transport/http";
@@ -64,8 +64,20 @@ test("clients of HTTP/2 at a gRPC server", async (t) => {
   const http = await failuresOf(t, { endpoint, http: { http2: true } });
   // A stream of requests is a WebSocket, and that is HTTP/1.1.
   for (const { message } of [http[0]!, http[2]!]) assert.match(message, hint);
-  for (const { message } of await failuresOf(t, { endpoint, protocol: "connect", connect: { http2: true } })) {
-    assert.match(message, hint);
+  const ways: ClientOptions[] = [
+    { endpoint, protocol: "connect", connect: { http2: true } },
+    { endpoint, protocol: "grpc-web", grpcWeb: { http2: true } },
+  ];
+  for (const options of ways) {
+    for (const { message } of await failuresOf(t, options)) assert.match(message, hint);
+  }
+});
+
+test("a client of gRPC whose messages the server cannot read", async (t) => {
+  const at = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo] }));
+  const codec = { ...jsonCodec, name: "msgpack" };
+  for (const { message } of await failuresOf(t, { endpoint: `grpc://${at}`, grpc: { codec } })) {
+    assert.match(message, /HTTP status 415, .*; it takes application\/grpc\+proto, application\/grpc\+json$/);
   }
 });
 

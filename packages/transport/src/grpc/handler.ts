@@ -173,7 +173,10 @@ class Streams implements GrpcHandler {
       return answerStatus(stream, new ServiceError(501, "", `there is no method ${path} here`));
     }
     const codec = subtype === "" ? route.protoCodec : route.codecs.get(subtype);
-    if (codec === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
+    if (codec === undefined) {
+      const types = Array.from(route.codecs.keys(), (name) => `application/grpc+${name}`).join(", ");
+      return answer(stream, [":status", "415", "accept-post", types]);
+    }
     const { encoding, timeout } = head;
     let requestCompression: Compression | undefined;
     if (encoding !== undefined && encoding !== "identity") {

@@ -18,7 +18,7 @@ import { type Compression, encodeCompressibleFrame, findCompression } from "./co
 import { MessageReader } from "./message-reader.ts";
 import { appendMetadata, readMetadata } from "./metadata.ts";
 import { readReplyHead } from "./reply-head.ts";
-import { decodeStatus, detailsName, fromHttpStatus, fromReset, statusName } from "./status.ts";
+import { decodeStatus, detailsName, fromForeignReply, fromReset, statusName } from "./status.ts";
 import { formatTimeout } from "./timeout.ts";
 
 export interface RequestInit {
@@ -122,11 +122,17 @@ export class Request implements ClientStreamListener {
     const metadata = readMetadata(fields);
     if (metadata !== undefined) this.#call.replyTrailers = metadata;
     const head = readReplyHead(fields);
-    const error =
+    let error =
       head.status === undefined
         ? new ServiceError(500, "", `${this.#call.operation}: the reply ended without a status`)
         : decodeStatus(head);
-    if (error !== undefined) this.#keepStatus(head.status, head.details);
+    if (error !== undefined) {
+      this.#keepStatus(head.status, head.details);
+      // What the server says of a deadline that it was told is a bare status: whose it is, is known here.
+      if (error.code === 504 && error.reason === "" && this.#isLate()) {
+        error = deadlineExceeded(this.#call.operation).withCause(error);
+      }
+    }
     this.#over(error);
     this.#reader.onEnd(error);
   }
@@ -144,7 +150,12 @@ export class Request implements ClientStreamListener {
     const metadata = readMetadata(headers);
     if (metadata !== undefined) this.#call.replyMetadata = metadata;
     if (httpStatus !== "200" || !isGrpc(contentType)) {
-      const { error, status } = fromHttpStatus(httpStatus ?? "", contentType);
+      const { error, status } = fromForeignReply({
+        status: httpStatus ?? "",
+        contentType,
+        acceptPost: findField(headers, "accept-post"),
+        sentType: findField(this.#init.headers, "content-type"),
+      });
       this.#keepStatus(status, undefined);
       this.#fail(error);
       return;
@@ -176,16 +187,20 @@ export class Request implements ClientStreamListener {
       void this.#reopen();
       return;
     }
-    // A server may be the first to see that the time is over.
-    const { operation, deadline } = this.#call;
+    const { operation } = this.#call;
     const { connection } = this.#init;
     const why = error && connection.explain(error);
-    const isLate = code === ErrorCode.CANCEL && deadline !== undefined && remainingMs(deadline) <= 0;
     this.#fail(
-      isLate
+      code === ErrorCode.CANCEL && this.#isLate()
         ? deadlineExceeded(operation)
         : fromReset(operation, code, error, why && `cannot reach ${connection.endpoint}: ${why}`),
     );
+  }
+
+  /** Whether the call's time is over: a server may be the first to see it, by a timer that fires up to a millisecond early. */
+  #isLate(): boolean {
+    const { deadline } = this.#call;
+    return deadline !== undefined && remainingMs(deadline) <= 1;
   }
 
   onDrain(): void {
@@ -320,6 +335,11 @@ export class Request implements ClientStreamListener {
 }
 
 function nothing(): void {}
+
+function findField(fields: HeaderFields, name: string): string | undefined {
+  for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1];
+  return undefined;
+}
 
 function isGrpc(contentType: string | undefined): boolean {
   return contentType === "application/grpc" || /^application\/grpc(?![\w-])/.test(contentType ?? "");

@@ -12,7 +12,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { readReplyHead } from "./reply-head.ts";
-import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromHttpStatus, fromReset } from "./status.ts";
+import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, fromForeignReply, fromReset } from "./status.ts";
 
 const toFields = (list: string[]): Record<string, string> =>
   Object.fromEntries(Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i]!, list[2 * i + 1]!]));
@@ -121,7 +121,7 @@ describe("grpc-message", () => {
 it("maps HTTP statuses and resets as gRPC's documents do", () => {
   assert.deepEqual(
     ["400", "401", "403", "404", "429", "502", "503", "504", "302"].map((http) => {
-      const { error, status } = fromHttpStatus(http, "");
+      const { error, status } = fromForeignReply({ status: http, contentType: "" });
       return `${error.code} ${status}`;
     }),
     ["500 13", "401 16", "403 7", "501 12", "503 14", "503 14", "503 14", "503 14", "500 2"],

@@ -12,7 +12,7 @@ import {
   ServiceError,
   toGrpcCode,
 } from "@clew/rpc";
-import { tellForeignReply } from "../foreign-reply.ts";
+import { type ForeignReply, tellForeignReply } from "../foreign-reply.ts";
 import { streamRefused } from "../http2/stream-refused.ts";
 import { encodeBase64, isBase64 } from "./metadata.ts";
 import type { ReplyHead } from "./reply-head.ts";
@@ -142,13 +142,9 @@ export function decodeMessage(encoded: string): string {
 /**
  * The error for a reply that is not gRPC, and its `grpc-status`, by its HTTP status (gRPC, "HTTP to gRPC Status Code Mapping").
  */
-export function fromHttpStatus(
-  httpStatus: string,
-  contentType: string | undefined,
-): { error: ServiceError; status: string } {
-  const message = tellForeignReply("not gRPC", { status: httpStatus, contentType });
-  const code = httpCodes[httpStatus] ?? GrpcCode.UNKNOWN;
-  return { error: new ServiceError(fromGrpcCode(code), "", message), status: String(code) };
+export function fromForeignReply(reply: ForeignReply): { error: ServiceError; status: string } {
+  const code = httpCodes[reply.status] ?? GrpcCode.UNKNOWN;
+  return { error: new ServiceError(fromGrpcCode(code), "", tellForeignReply("not gRPC", reply)), status: String(code) };
 }
 
 const httpCodes: Readonly<Record<string, GrpcCode>> = {

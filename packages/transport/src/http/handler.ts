@@ -8,6 +8,7 @@ import {
   type Handler,
   hasReplyStream,
   isStream,
+  Metadata,
   type Peer,
   type Reply,
   ServiceError,
@@ -244,16 +245,25 @@ export class HttpHandler implements StreamHandler {
 
   /** Sends what a call was answered; returns the error to send instead when it cannot be written. */
   #sendReply(call: HttpServerCall | RawCall, message: Reply, exchange: ServerExchange): ServiceError | undefined {
+    let reply: HttpReply | undefined;
     try {
       if (isStream(message)) throw new TypeError("a unary method answered with a stream");
-      const reply = call.encodeReply(message);
+      reply = call.encodeReply(message);
       if (reply === undefined) return undefined;
       exchange.reply(reply);
       call.passMessage("sent", message);
       return undefined;
     } catch (thrown) {
-      return this.#toServiceError(call, thrown);
+      if (reply === undefined || exchange.isAnswered) return this.#toServiceError(call, thrown);
+      this.#dropMetadata(call, thrown);
+      return ServiceError.from(thrown);
     }
+  }
+
+  /** It cannot be headers: the log has that, and what is sent goes without it. */
+  #dropMetadata(call: Call, thrown: unknown): void {
+    this.#options.logger.error(`${call.operation}: the reply's metadata cannot be sent`, { error: thrown });
+    call.replyMetadata = new Metadata();
   }
 
   #sendFailure(call: Call, error: ServiceError, exchange: ServerExchange): void {
@@ -266,8 +276,7 @@ export class HttpHandler implements StreamHandler {
     try {
       exchange.reply(this.#createErrorReply(error, exchange, { metadata: call.givenReplyMetadata, bodyLimitBytes }));
     } catch (thrown) {
-      // The metadata cannot be headers; the error goes without it.
-      this.#options.logger.error(`${call.operation}: the reply's metadata cannot be sent`, { error: thrown });
+      this.#dropMetadata(call, thrown);
       exchange.reply(this.#createErrorReply(error, exchange, { bodyLimitBytes }));
     }
   }
