@@ -1,5 +1,7 @@
 // What both ends compress: small messages at once, large ones on zlib's threads, and the order of a stream stays.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { syncBuiltinESMExports } from "node:module";
 import { after, test } from "node:test";
 import zlib from "node:zlib";
@@ -209,3 +211,46 @@ for (const [name, connect] of transports) {
     assert.deepEqual(sent, []);
   });
 }
+
+test("messages that are small only while they are compressed leave the event loop free", async (t) => {
+  const received: number[] = [];
+  let started = (): void => {};
+  const isStarted = new Promise<void>((resolve) => (started = resolve));
+  const server = await startServer({
+    middleware: [
+      (next) => (call) => {
+        call.onMessage((direction) => {
+          if (direction === "received") received.push(received.length);
+        });
+        started();
+        return next(call);
+      },
+    ],
+  });
+  const session = connectHttp2(server.endpoint().href.replace("grpc:", "http:"));
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/test.v1.Echo/ClientStream",
+    "content-type": "application/grpc",
+    "grpc-encoding": "br",
+    te: "trailers",
+  });
+  // Field 3, the payload, of 3 MiB of zeros.
+  const message = Buffer.concat([Buffer.from("1a8080c001", "hex"), Buffer.alloc(3 * 1024 * 1024)]);
+  const bomb = zlib.brotliCompressSync(message);
+  assert.ok(bomb.length < 100);
+  const frame = Buffer.concat([Buffer.from([1, 0, 0, 0, bomb.length]), bomb]);
+  // One packet, one piece of data.
+  const count = 20;
+  stream.end(Buffer.concat(new Array<Buffer>(count).fill(frame)));
+  await isStarted;
+  const turns = new Set<number>();
+  for (let turn = 0; received.length < count; turn++) {
+    const before = received.length;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (received.length > before) turns.add(turn);
+  }
+  assert.ok(turns.size > count / 4, `all came within ${turns.size} turns of the event loop`);
+  await once(stream.resume(), "close");
+});

@@ -1,8 +1,10 @@
 import {
   brotliCompress,
   brotliCompressSync,
+  brotliDecompress,
   brotliDecompressSync,
   constants,
+  gunzip as gunzipLater,
   gunzipSync,
   gzip as gzipLater,
   gzipSync,
@@ -20,27 +22,44 @@ export interface Compression {
   compressLater(bytes: Uint8Array): Promise<Uint8Array>;
   /** @throws ServiceError 429 once more than `maxBytes` come out, 400 when the bytes were not compressed this way. */
   decompress(bytes: Uint8Array, maxBytes: number): Uint8Array;
+  /** The same on one of zlib's threads. */
+  decompressLater(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
 }
 
-const gzip = createCompression("gzip", gzipSync, gzipLater, (bytes, maxBytes) =>
-  gunzipSync(bytes, { maxOutputLength: maxBytes }),
-);
+type Done = (error: Error | null, result: Uint8Array) => void;
+
+interface Coder {
+  readonly name: string;
+  readonly compress: (bytes: Uint8Array) => Uint8Array;
+  readonly compressLater: (bytes: Uint8Array, done: Done) => void;
+  readonly decompress: (bytes: Uint8Array, limit: { readonly maxOutputLength: number }) => Uint8Array;
+  readonly decompressLater: (bytes: Uint8Array, limit: { readonly maxOutputLength: number }, done: Done) => void;
+}
+
+const gzip = createCompression({
+  name: "gzip",
+  compress: gzipSync,
+  compressLater: gzipLater,
+  decompress: gunzipSync,
+  decompressLater: gunzipLater,
+});
 
 // Its default quality of 11 is for files that are compressed once; 4 takes about as long as gzip.
 const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
-const brotli = createCompression(
-  "br",
-  (bytes) => brotliCompressSync(bytes, brotliOptions),
-  (bytes, done) => brotliCompress(bytes, brotliOptions, done),
-  (bytes, maxBytes) => brotliDecompressSync(bytes, { maxOutputLength: maxBytes }),
-);
+const brotli = createCompression({
+  name: "br",
+  compress: (bytes) => brotliCompressSync(bytes, brotliOptions),
+  compressLater: (bytes, done) => brotliCompress(bytes, brotliOptions, done),
+  decompress: brotliDecompressSync,
+  decompressLater: brotliDecompress,
+});
 
-function createCompression(
-  name: string,
-  compress: (bytes: Uint8Array) => Uint8Array,
-  compressLater: (bytes: Uint8Array, done: (error: Error | null, result: Uint8Array) => void) => void,
-  decompress: (bytes: Uint8Array, maxBytes: number) => Uint8Array,
-): Compression {
+function createCompression({ name, compress, compressLater, decompress, decompressLater }: Coder): Compression {
+  // It stops at the limit, so a small bomb costs no more than a large message.
+  const toError = (error: unknown, maxBytes: number): ServiceError =>
+    (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
+      ? messageTooLarge(undefined, maxBytes)
+      : new ServiceError(400, "CODEC", `a message is not the ${name} it says it is`, { cause: error });
   return {
     name,
     compress,
@@ -50,14 +69,17 @@ function createCompression(
       }),
     decompress(bytes, maxBytes) {
       try {
-        // It stops at the limit, so a small bomb costs no more than a large message.
-        return decompress(bytes, maxBytes);
+        return decompress(bytes, { maxOutputLength: maxBytes });
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE")
-          throw messageTooLarge(undefined, maxBytes);
-        throw new ServiceError(400, "CODEC", `a message is not the ${name} it says it is`, { cause: error });
+        throw toError(error, maxBytes);
       }
     },
+    decompressLater: (bytes, maxBytes) =>
+      new Promise((resolve, reject) => {
+        decompressLater(bytes, { maxOutputLength: maxBytes }, (error, result) =>
+          error === null ? resolve(result) : reject(toError(error, maxBytes)),
+        );
+      }),
   };
 }
 
@@ -87,6 +109,41 @@ export function encodeCompressibleFrame(
   if (bytes.length < fromBytes) return encodeFrame(bytes, false);
   if (bytes.length < compressLaterFromBytes) return encodeFrame(compression.compress(bytes), true);
   return compression.compressLater(bytes).then((compressed) => encodeFrame(compressed, true));
+}
+
+// What may be inflated at once in one turn of the event loop, and for it; the rest is for the threads, and for later turns. 29 bytes
+// of br can be 3 MiB: a packet of such messages kept everybody waiting for seconds.
+const inflateTurnBytes = 64 * 1024;
+// What came larger than this hardly fits.
+const inflateAtOnceBytes = 16 * 1024;
+
+let inflatedBytes = 0;
+
+/** The bytes of a compressed message: at once, if that is little work and there was not too much of it in this turn of the event loop. */
+export function inflateMessage(
+  compression: Compression,
+  bytes: Uint8Array,
+  maxBytes: number,
+): Uint8Array | Promise<Uint8Array> {
+  const left = inflateTurnBytes - inflatedBytes;
+  if (bytes.length > inflateAtOnceBytes || left < Math.max(1, bytes.length)) {
+    return compression.decompressLater(bytes, maxBytes);
+  }
+  if (inflatedBytes === 0) setImmediate(beginTurn);
+  try {
+    const inflated = compression.decompress(bytes, Math.min(left, maxBytes));
+    // One that becomes nothing is work as well.
+    inflatedBytes += Math.max(inflated.length, bytes.length, 1);
+    return inflated;
+  } catch (error) {
+    inflatedBytes = inflateTurnBytes;
+    if ((error as ServiceError).code !== 429 || left >= maxBytes) throw error;
+    return compression.decompressLater(bytes, maxBytes);
+  }
+}
+
+function beginTurn(): void {
+  inflatedBytes = 0;
 }
 
 /** The compression of that name. */

@@ -46,6 +46,14 @@ describe("readMetadata", () => {
     const metadata = readMetadata(["x-bin", "AQ==", "x-bin", "Ag,AwQ=, BQYH"]);
     assert.deepEqual(metadata?.getAll("x-bin"), ["AQ", "Ag", "AwQ", "BQYH"]);
   });
+
+  // So many that work which grows with their square would not end.
+  it("reads a binary value of nothing but commas, or of equals signs, in one go", () => {
+    const many = 1_000_000;
+    assert.equal(readMetadata(["x-bin", ",".repeat(many - 1)])?.getAll("x-bin").length, many);
+    const value = `${"=".repeat(many)}A`;
+    assert.equal(readMetadata(["x-bin", `${value}==`])?.get("x-bin"), value);
+  });
 });
 
 describe("the head", () => {

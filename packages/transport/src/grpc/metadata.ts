@@ -54,12 +54,17 @@ export function readMetadata(headers: HeaderFields): Metadata | undefined {
     if (isOwnName(name)) continue;
     metadata ??= new Metadata();
     const value = headers[i + 1]!;
-    if (name.endsWith("-bin")) {
-      for (const one of value.split(",")) metadata.append(name, withoutPadding(one.trim()));
-    } else if (metadata.record[name] === undefined) metadata.record[name] = value;
+    if (name.endsWith("-bin")) appendBinary(metadata, name, value);
+    else if (metadata.record[name] === undefined) metadata.record[name] = value;
     else metadata.append(name, value);
   }
   return metadata;
+}
+
+// A field of commas is thousands of values: to append them one by one would copy the list with each.
+function appendBinary(metadata: Metadata, name: string, value: string): void {
+  const values = value.split(",").map((one) => withoutPadding(one.trim()));
+  metadata.set(name, [...metadata.getAll(name), ...values]);
 }
 
 /**
@@ -107,7 +112,10 @@ export function encodeBase64(bytes: Uint8Array): string {
 }
 
 function withoutPadding(base64: string): string {
-  return base64.endsWith("=") ? base64.replace(/=+$/, "") : base64;
+  // Not by /=+$/, which begins anew at each "=" of a value that is full of them.
+  let end = base64.length;
+  while (end > 0 && base64.charCodeAt(end - 1) === 0x3d) end--;
+  return end === base64.length ? base64 : base64.slice(0, end);
 }
 
 function invalid(message: string): ServiceError {

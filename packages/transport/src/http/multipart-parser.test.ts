@@ -193,3 +193,11 @@ test("the boundary comes from the content type, quoted or not", () => {
     assert.throws(() => read("", 1, {}, type), { code: 400, reason: "CODEC" }, type);
   }
 });
+
+test("blanks within a header are read in one go, however many", () => {
+  // So many that work which grows with their square would not end.
+  const blanks = " \t".repeat(500_000);
+  const body = `${part('form-data; name="a"', "1", `x-a:${blanks}b${blanks}c${blanks}\r\n`)}--xx--`;
+  const limits = { headerLimitBytes: 4_000_000 };
+  assert.deepEqual(read(body, undefined, limits), [{ name: "a", contentType: plain, text: "1" }]);
+});

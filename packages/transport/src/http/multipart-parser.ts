@@ -249,10 +249,12 @@ function parseHead(text: string): PartHead | string {
   // A line that begins with a blank goes on with the one before.
   for (const line of text.replace(/\r\n[ \t]+/g, " ").split("\r\n")) {
     if (line === "") continue;
-    const match = /^([\w!#$%&'*+.^`|~-]+):[ \t]*(.*?)[ \t]*$/.exec(line);
+    // Blanks are for trim: a pattern that wants them at the end begins anew at each blank before.
+    const match = /^([\w!#$%&'*+.^`|~-]+):(.*)$/.exec(line);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused
     if (match === null || /[\x00-\x08\x0a-\x1f\x7f]/.test(line)) return "has a header that is none";
-    const [, name, value] = match as unknown as [string, string, string];
+    const name = match[1]!;
+    const value = match[2]!.trim();
     switch (name.toLowerCase()) {
       case "content-disposition":
         disposition = /^form-data\s*(?:;|$)/i.test(value) ? parseParameters(value) : undefined;

@@ -33,6 +33,17 @@ test("an error of Go Kratos is read from its text", () => {
   assert.deepEqual(parseError("EOF").toJSON(), { code: 500, reason: "UNKNOWN", message: "EOF", metadata: {} });
 });
 
+test("an error whose text begins its metadata again and again is read in one go", () => {
+  // So often that work which grows with the square would not end.
+  const message = `a${" metadata = map[".repeat(100_000)}b`;
+  const head = "error: code = 404 reason = R message = ";
+  assert.equal(parseError(`${head}${message}`).reason, "UNKNOWN");
+  const told = parseError(`${head}${message} metadata = map[k:v] cause = <nil>`);
+  assert.deepEqual(told.toJSON(), { code: 404, reason: "R", message, metadata: { k: "v" } });
+  const late = parseError(`${head}a] cause = b metadata = map[k:v] cause = <nil>`);
+  assert.deepEqual([late.message, late.metadata], ["a] cause = b", { k: "v" }]);
+});
+
 test("the text of a close frame is at most 123 bytes and no half character", () => {
   assert.equal(toCloseReason("short"), "short");
   const cut = toCloseReason("ü".repeat(100));

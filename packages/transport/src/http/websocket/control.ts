@@ -49,12 +49,18 @@ function formatError({ code, reason, message, metadata }: ErrorStatus): string {
   return `error: code = ${code} reason = ${reason} message = ${message} metadata = map[${pairs.join(" ")}] cause = <nil>`;
 }
 
+const mapStart = " metadata = map[";
+
 /** The error that such a text tells; 500 UNKNOWN with the text for any other. */
 export function parseError(text: string): ServiceError {
-  const match = /^error: code = (\d+) reason = (\S*) message = (.*) metadata = map\[(.*)\] cause = .*$/s.exec(text);
-  if (match === null) return new ServiceError(500, "UNKNOWN", text);
-  const [, code, reason, message, pairs] = match;
-  return new ServiceError(Number(code), reason!, message!, { metadata: parseMap(pairs!) });
+  const head = /^error: code = (\d+) reason = (\S*) message = /.exec(text);
+  // The last of each, as a message may hold anything. One pattern for all would try each beginning with each end.
+  const pairsEnd = text.lastIndexOf("] cause = ");
+  const messageEnd = text.lastIndexOf(mapStart, pairsEnd - mapStart.length);
+  if (head === null || pairsEnd < 0 || messageEnd < head[0].length) return new ServiceError(500, "UNKNOWN", text);
+  const message = text.slice(head[0].length, messageEnd);
+  const pairs = text.slice(messageEnd + mapStart.length, pairsEnd);
+  return new ServiceError(Number(head[1]), head[2]!, message, { metadata: parseMap(pairs) });
 }
 
 // Values of a Go map may have spaces in them, names hardly: a pair begins where a word with a colon does.
