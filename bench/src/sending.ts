@@ -3,7 +3,7 @@
 //
 //     node bench/src/sending.ts
 import { readdirSync, readFileSync } from "node:fs";
-import { alwaysOn, type EncodedSpan, OtlpExporter, SpanKind, type SpanProcessor, TracerProvider } from "clew/trace";
+import { alwaysOn, OtlpExporter, SpanKind, type SpanProcessor, TracerProvider } from "clew/trace";
 import { median } from "./load.ts";
 import { startSink } from "./servers/sink.ts";
 
@@ -17,17 +17,17 @@ const caller = Object.freeze({ "client.address": "10.0.0.5", "network.peer.port"
 interface Way {
   readonly name: string;
   readonly exporter: OtlpExporter;
-  readonly spans: readonly EncodedSpan[];
+  readonly spans: ReturnType<NonNullable<OtlpExporter["createBatch"]>>;
   readonly mainMicros: number[];
   readonly allMicros: number[];
 }
 
 function createWay(compression: "none" | "gzip", thread: "main" | "worker"): Way {
   const exporter = new OtlpExporter({ endpoint: sink.endpoint, compression, thread });
-  const spans: EncodedSpan[] = [];
+  const spans = exporter.createBatch!();
   const processor: SpanProcessor = {
     onStart() {},
-    onEnd: (span) => spans.push(exporter.encode!(span)),
+    onEnd: (span) => spans.add(span),
     async forceFlush() {},
     async shutdown() {},
   };

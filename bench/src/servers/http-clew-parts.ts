@@ -9,6 +9,7 @@ import {
   type EncodingExporter,
   OtlpExporter,
   type Sampler,
+  type SpanData,
   type SpanProcessor,
   TracerProvider,
 } from "clew/trace";
@@ -17,16 +18,24 @@ import { serveWebGreeter } from "./serve-web-greeter.ts";
 import { startSink } from "./sink.ts";
 
 const { endpoint } = await startSink();
-const { encode } = new OtlpExporter({ endpoint });
+const { createBatch } = new OtlpExporter({ endpoint });
 
 const nowhere: SpanProcessor = { onStart() {}, onEnd() {}, async forceFlush() {}, async shutdown() {} };
 
 /** Takes whatever it is given. */
 const everywhere: EncodingExporter = {
-  encode,
+  createBatch,
   export: async () => ({ outcome: "exported" }),
   async shutdown() {},
 };
+
+let batch = createBatch!();
+function encode(span: SpanData): void {
+  batch.add(span);
+  if (batch.length < 512) return;
+  batch.release();
+  batch = createBatch!();
+}
 
 function traced(processor: SpanProcessor, sampler: Sampler = alwaysOn): Middleware {
   return tracing({ tracerProvider: new TracerProvider({ processor, sampler }) });
@@ -37,7 +46,7 @@ const ways: readonly (readonly [name: string, middleware: Middleware])[] = [
   ["not traced", untraced],
   ["not sampled", traced(nowhere, alwaysOff)],
   ["recorded", traced(nowhere)],
-  ["recorded, encoded", traced({ ...nowhere, onEnd: (span) => void encode!(span) })],
+  ["recorded, encoded", traced({ ...nowhere, onEnd: encode })],
   ["recorded, encoded, queued", traced(new BatchProcessor(everywhere))],
   ["and sent over HTTP", traced(new BatchProcessor(new OtlpExporter({ endpoint })))],
   ["and sent over HTTP from a worker", traced(new BatchProcessor(new OtlpExporter({ endpoint, thread: "worker" })))],

@@ -8,6 +8,7 @@ import {
   createResource,
   isTracingSuppressed,
   type Resource,
+  RingBuffer,
   readCount,
 } from "@clew/trace";
 import type { Delivery, DeliveryStats } from "./delivery.ts";
@@ -78,7 +79,7 @@ export class OtlpLogs {
       export: (records: readonly LogRecord[]) => this.#export(records),
       shutdown: () => this.#delivery.shutdown(),
     };
-    this.#queue = new BatchQueue(destination, {
+    this.#queue = new BatchQueue(new RingBuffer<LogRecord>(capacity), destination, {
       capacity,
       batchSize: Math.min(
         capacity,

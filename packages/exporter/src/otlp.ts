@@ -1,6 +1,6 @@
-import type { EncodedSpan, EncodingExporter, ExportResult, SpanData } from "@clew/trace";
-import { encodePieces, encodeRequestAsJson, encodeSpan } from "@clew/trace/otel";
-import { type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
+import type { EncodingExporter, ExportResult, SpanData } from "@clew/trace";
+import { encodeRequest, encodeRequestAsJson, SpanBatch } from "@clew/trace/otel";
+import { type Body, type Delivery, type DeliveryStats, toExportResult } from "./delivery.ts";
 import { encodeInTurns } from "./encode-in-turns.ts";
 import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import {
@@ -23,13 +23,13 @@ import {
 export class OtlpExporter implements EncodingExporter {
   readonly #settings: OtlpSettings;
   readonly #delivery: Delivery;
-  readonly encode: EncodingExporter["encode"];
+  readonly createBatch: (() => SpanBatch) | undefined;
 
   /** @throws as {@link resolveOtlpOptions} does */
   constructor(options?: OtlpOptions) {
     this.#settings = resolveOtlpOptions("traces", options);
     this.#delivery = createOtlpDelivery(this.#settings);
-    this.encode = this.#settings.protocol === "http/json" ? undefined : encodeSpan;
+    this.createBatch = this.#settings.protocol === "http/json" ? undefined : () => new SpanBatch();
   }
 
   get protocol(): OtlpProtocol {
@@ -53,13 +53,14 @@ export class OtlpExporter implements EncodingExporter {
     return this.stats();
   }
 
-  async export(spans: readonly (SpanData | EncodedSpan)[]): Promise<ExportResult> {
-    const result = await this.#delivery.deliver(spans.length, async () => {
-      // Without `encode` no span was written early.
-      const request = this.encode === undefined ? encodeJson(spans as readonly SpanData[]) : encodeProtobuf(spans);
-      return toOtlpBody(await request, this.#settings);
-    });
-    return toExportResult(result);
+  async export(spans: readonly SpanData[] | SpanBatch): Promise<ExportResult> {
+    const encode = async () => toOtlpBody(await this.#encode(spans), this.#settings);
+    return toExportResult(await this.#delivery.deliver(spans.length, encode));
+  }
+
+  #encode(spans: readonly SpanData[] | SpanBatch): Body | Promise<Body | string> {
+    if (spans instanceof SpanBatch) return spans.toPieces();
+    return this.createBatch === undefined ? encodeJson(spans) : encodeProtobuf(spans);
   }
 
   /** Cuts off what is under way and closes the connections. */
@@ -68,9 +69,9 @@ export class OtlpExporter implements EncodingExporter {
   }
 }
 
-function encodeProtobuf(spans: readonly (SpanData | EncodedSpan)[]): Promise<readonly Uint8Array[]> {
+function encodeProtobuf(spans: readonly SpanData[]): Promise<Buffer> {
   // Messages one after another are one message, with the elements of all.
-  return encodeInTurns(spans, encodePieces, (requests) => requests.flat());
+  return encodeInTurns(spans, encodeRequest, (requests) => Buffer.concat(requests));
 }
 
 function encodeJson(spans: readonly SpanData[]): Promise<string> {

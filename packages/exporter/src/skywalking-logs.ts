@@ -11,7 +11,14 @@ import {
   type OptionChecks,
   wholeNumberFrom,
 } from "@clew/options";
-import { BatchQueue, type BatchQueueStats, type Environment, isTracingSuppressed, readWord } from "@clew/trace";
+import {
+  BatchQueue,
+  type BatchQueueStats,
+  type Environment,
+  isTracingSuppressed,
+  RingBuffer,
+  readWord,
+} from "@clew/trace";
 import { activePlace, encodeLog, type LogData, pairsToJson } from "@clew/trace/skywalking";
 import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
@@ -69,6 +76,7 @@ export class SkyWalkingLogs {
     this.#isEnabled = options.isEnabled ?? word !== "false";
     this.#labelKeys = options.labelKeys ?? keys?.filter((key) => key !== "") ?? [];
     this.#queue = new BatchQueue(
+      new RingBuffer<LogData>(capacity),
       { export: (logs) => this.#export(logs), shutdown: async () => {} },
       {
         capacity,

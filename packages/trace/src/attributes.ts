@@ -175,8 +175,8 @@ export function putAttributes(target: AttributeValue[], attributes: unknown, lim
 export interface SharedAttributes {
   readonly flat: FlatAttributes;
   readonly limits: AttributeLimits;
-  /** As fields of a span in OTLP: its encoder's. */
-  otlp: Uint8Array | undefined;
+  /** What OTLP's encoder keeps of them. */
+  otlp: unknown;
   /** What it was last joined to, and what came of it. */
   joined: { readonly to: SharedAttributes; readonly result: SharedAttributes | undefined } | undefined;
 }

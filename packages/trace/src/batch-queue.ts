@@ -1,5 +1,4 @@
 import { Context, run } from "@clew/context";
-import { RingBuffer } from "./ring-buffer.ts";
 import { suppressTracing } from "./suppress-tracing.ts";
 
 /** What became of a batch. */
@@ -15,13 +14,23 @@ export interface BatchResult {
   readonly retryAfterMs?: number;
 }
 
+/** What waits in a {@link BatchQueue}: items come in one by one, and go out as batches. */
+export interface Waiting<T, B> {
+  /** Adds an item at the end. There is a place for it: the queue counts. */
+  push(item: T): void;
+  /** Whether a whole batch is inside, which is `batchSize` items or what else makes one. */
+  hasBatch(batchSize: number): boolean;
+  /** The oldest items, at most `batchSize`; they stay inside. */
+  peek(batchSize: number): B;
+  /** Lets go of the oldest items: of the batch that {@link peek} showed, or of everything. */
+  remove(count: number): void;
+}
+
 export interface BatchQueueSettings {
   /** Items kept while they wait. */
   readonly capacity: number;
   /** Items exported at once; as soon as so many wait, they go. */
   readonly batchSize: number;
-  /** Bytes exported at once, where {@link BatchDestination.bytesOf} knows them; as soon as so many wait, they go. An item alone may be larger. */
-  readonly batchBytes?: number;
   /** How long an item waits for others to go with, and how long an unavailable destination is left alone. */
   readonly delayMs: number;
   /** How long one export may take before it counts as failed. */
@@ -31,11 +40,9 @@ export interface BatchQueueSettings {
 }
 
 /** Where batches go. */
-export interface BatchDestination<T> {
-  export(items: readonly T[]): Promise<BatchResult>;
+export interface BatchDestination<B> {
+  export(batch: B): Promise<BatchResult>;
   shutdown(): Promise<void>;
-  /** How long an item is as it will be sent. Default: nobody knows yet, and only the number of items counts. */
-  bytesOf?(item: T): number;
 }
 
 /** What became of the items so far. All that were pushed = exported + rejected + dropped + failed + waiting. */
@@ -56,20 +63,20 @@ export interface BatchQueueStats {
 }
 
 /**
- * Collects what ends (spans, log lines) in a ring of fixed size and hands it on, a batch at a time: when enough wait, or when the
- * first has waited long enough. A batch stays in the ring until its fate is known, so a destination that is away for a while
- * costs nothing but space; when there is no more, new items are dropped and counted.
+ * Collects what ends (spans, log lines) where it may wait, and hands it on, a batch at a time: when enough wait, or when the first
+ * has waited long enough. A batch stays there until its fate is known, so a destination that is away for a while costs nothing but
+ * space; when there is no more, new items are dropped and counted.
  *
  *     idle ──first span──▶ timed ──batch full──▶ soon ──▶ exporting ──▶ idle | timed | soon
  *                            └────delayMs──────────────────▲  │
  *                                                  paused ◀───┘ unavailable
  *
- * It never stands in the app's way: `push` is a store into the ring. Its timers do not keep the process alive.
+ * It never stands in the app's way: `push` is a store. Its timers do not keep the process alive.
  */
-export class BatchQueue<T> {
-  readonly #destination: BatchDestination<T>;
+export class BatchQueue<T, B extends { readonly length: number } = readonly T[]> {
+  readonly #waiting: Waiting<T, B>;
+  readonly #destination: BatchDestination<B>;
   readonly #settings: BatchQueueSettings;
-  readonly #ring: RingBuffer<T>;
 
   #phase: "idle" | "timed" | "soon" | "exporting" | "paused" | "stopped" = "idle";
   #timer: NodeJS.Timeout | undefined;
@@ -81,28 +88,29 @@ export class BatchQueue<T> {
   #failed = 0;
   #late = 0;
   #timedOut = 0;
+  #size = 0;
   #underWay = 0;
-  // Of the items that wait, those being exported among them.
-  #bytes = 0;
+  #refused = 0;
 
-  constructor(destination: BatchDestination<T>, settings: BatchQueueSettings) {
+  constructor(waiting: Waiting<T, B>, destination: BatchDestination<B>, settings: BatchQueueSettings) {
+    this.#waiting = waiting;
     this.#destination = destination;
     this.#settings = settings;
-    this.#ring = new RingBuffer(settings.capacity);
   }
 
   /** Whether one more item may come; one that may not is counted. Not when `limit` wait already. Default of `limit`: the capacity. */
-  admits(limit?: number): boolean {
-    if (this.#shutdown === undefined) return this.#ring.admits(limit);
-    this.#late++;
+  admits(limit: number = this.#settings.capacity): boolean {
+    if (this.#shutdown !== undefined) this.#late++;
+    else if (this.#size < limit) return true;
+    else this.#refused++;
     return false;
   }
 
   /** Takes one item, unless there is no place for it; whether it did. */
   push(item: T): boolean {
     if (!this.admits()) return false;
-    this.#ring.push(item);
-    this.#bytes += this.#bytesOf(item);
+    this.#waiting.push(item);
+    this.#size++;
     const phase = this.#phase;
     if (phase === "idle" || (phase === "timed" && this.#hasBatch())) this.#schedule();
     return true;
@@ -112,13 +120,13 @@ export class BatchQueue<T> {
     return {
       exported: this.#exported,
       rejected: this.#rejected,
-      dropped: this.#ring.dropped + this.#late,
+      dropped: this.#refused + this.#late,
       late: this.#late,
       failed: this.#failed,
       timedOut: this.#timedOut,
-      waiting: this.#ring.size,
+      waiting: this.#size,
       exporting: this.#underWay,
-      capacity: this.#ring.capacity,
+      capacity: this.#settings.capacity,
     };
   }
 
@@ -144,10 +152,9 @@ export class BatchQueue<T> {
     await Promise.race([this.#flush(), timeIsUp]);
     this.#phase = "stopped";
     clearTimeout(this.#timer);
-    this.#late += this.#ring.size;
+    this.#late += this.#size;
     this.#underWay = 0;
-    this.#ring.remove(this.#ring.size);
-    this.#bytes = 0;
+    this.#remove(this.#size);
     try {
       await Promise.race([this.#destination.shutdown(), timeIsUp]);
     } catch {
@@ -158,14 +165,13 @@ export class BatchQueue<T> {
 
   async #flush(): Promise<void> {
     while (this.#exporting !== undefined) await this.#exporting;
-    if (this.#ring.size > 0 && this.#phase !== "stopped") await this.#start(this.#ring.size);
+    if (this.#size > 0 && this.#phase !== "stopped") await this.#start(this.#size);
   }
 
   #schedule(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { size } = this.#ring;
-    if (size === 0) this.#phase = "idle";
+    if (this.#size === 0) this.#phase = "idle";
     else if (!this.#hasBatch()) this.#wait("timed", this.#settings.delayMs);
     else {
       this.#phase = "soon";
@@ -177,7 +183,7 @@ export class BatchQueue<T> {
   #wait(phase: "timed" | "paused", delayMs: number): void {
     this.#phase = phase;
     // In a context of its own: the span that is active just now must not be held, nor be the parent of anything done here.
-    this.#timer = run(exportContext, () => setTimeout(() => this.#wake(phase, this.#ring.size), delayMs));
+    this.#timer = run(exportContext, () => setTimeout(() => this.#wake(phase, this.#size), delayMs));
     this.#timer.unref();
   }
 
@@ -203,60 +209,45 @@ export class BatchQueue<T> {
   /** Undefined when it came through; otherwise how long to leave the destination alone. */
   async #exportBatches(count: number): Promise<number | undefined> {
     let left = count;
-    while (this.#hasBatch() || (left > 0 && this.#ring.size > 0)) {
-      const items = this.#nextBatch();
-      this.#underWay = items.length;
-      const result = await this.#export(items);
+    while (this.#hasBatch() || (left > 0 && this.#size > 0)) {
+      const batch = this.#waiting.peek(this.#settings.batchSize);
+      const { length } = batch;
+      this.#underWay = length;
+      const result = await this.#export(batch);
       if (this.#phase === "stopped") return undefined;
       this.#underWay = 0;
       if (result.outcome === "unavailable") return Math.max(this.#settings.delayMs, result.retryAfterMs ?? 0);
-      this.#remove(items);
-      left -= items.length;
+      this.#remove(length);
+      left -= length;
       if (result.outcome === "exported") {
-        const rejected = Math.min(items.length, result.rejected ?? 0);
-        this.#exported += items.length - rejected;
+        const rejected = Math.min(length, result.rejected ?? 0);
+        this.#exported += length - rejected;
         this.#rejected += rejected;
       } else {
-        this.#failed += items.length;
-        if (result === tookTooLong) this.#timedOut += items.length;
+        this.#failed += length;
+        if (result === tookTooLong) this.#timedOut += length;
       }
     }
     return undefined;
   }
 
   #hasBatch(): boolean {
-    return this.#ring.size >= this.#settings.batchSize || this.#bytes >= (this.#settings.batchBytes ?? Infinity);
+    return this.#waiting.hasBatch(this.#settings.batchSize);
   }
 
-  #nextBatch(): T[] {
-    const items = this.#ring.peek(this.#settings.batchSize);
-    const { batchBytes } = this.#settings;
-    if (batchBytes === undefined || this.#bytes <= batchBytes) return items;
-    let bytes = 0;
-    const beyond = items.findIndex((item) => {
-      bytes += this.#bytesOf(item);
-      return bytes > batchBytes;
-    });
-    return beyond === -1 ? items : items.slice(0, Math.max(1, beyond));
+  #remove(count: number): void {
+    this.#waiting.remove(count);
+    this.#size -= count;
   }
 
-  #remove(items: readonly T[]): void {
-    this.#ring.remove(items.length);
-    for (const item of items) this.#bytes -= this.#bytesOf(item);
-  }
-
-  #bytesOf(item: T): number {
-    return this.#destination.bytesOf?.(item) ?? 0;
-  }
-
-  async #export(items: readonly T[]): Promise<BatchResult> {
+  async #export(batch: B): Promise<BatchResult> {
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<BatchResult>((resolve) => {
       timer = setTimeout(resolve, this.#settings.exportTimeoutMs, tookTooLong);
       timer.unref();
     });
     try {
-      return await Promise.race([this.#destination.export(items), timeIsUp]);
+      return await Promise.race([this.#destination.export(batch), timeIsUp]);
     } catch {
       return { outcome: "failed" };
     } finally {

@@ -4,23 +4,56 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { current } from "@clew/context";
 import { SpanStatusCode } from "@opentelemetry/api";
 import { type BatchOptions, BatchProcessor, type BatchStats, resolveBatchOptions } from "./batch.ts";
-import { EncodedSpan } from "./encoded-span.ts";
 import type { SpanData } from "./span-data.ts";
-import type { EncodingExporter, ExportResult } from "./span-exporter.ts";
+import type { EncodedBatch, EncodingExporter, ExportResult, SpanExporter } from "./span-exporter.ts";
 import { isTracingSuppressed } from "./suppress-tracing.ts";
 import { TracerProvider } from "./tracer-provider.ts";
 
+/** Names of spans, each as long as `lengthOf` says. */
+class NameBatch implements EncodedBatch {
+  readonly names: string[] = [];
+  isReleased = false;
+  readonly #lengthOf: (name: string) => number;
+
+  constructor(lengthOf: (name: string) => number = () => 4) {
+    this.#lengthOf = lengthOf;
+  }
+
+  get length(): number {
+    return this.names.length;
+  }
+
+  get byteLength(): number {
+    return this.names.reduce((sum, name) => sum + this.#lengthOf(name), 0);
+  }
+
+  add({ name }: Pick<SpanData, "name">): void {
+    assert.ok(!this.isReleased);
+    this.names.push(name);
+  }
+
+  splitLast(): NameBatch {
+    const rest = new NameBatch(this.#lengthOf);
+    rest.names.push(this.names.pop()!);
+    return rest;
+  }
+
+  release(): void {
+    this.isReleased = true;
+  }
+}
+
 /** A batch on a fake clock, an exporter that answers what the test says, and spans on demand. */
-function setUp(t: TestContext, options: BatchOptions = {}, encode?: EncodingExporter["encode"]) {
+function setUp(t: TestContext, options: BatchOptions = {}, createBatch?: EncodingExporter["createBatch"]) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const batches: string[][] = [];
   const replies: (ExportResult | Error | Promise<ExportResult>)[] = [];
   const suppressed: boolean[] = [];
   let shutdowns = 0;
-  const exporter: EncodingExporter = {
-    encode,
-    async export(spans) {
-      batches.push(spans.map((span) => (span instanceof EncodedSpan ? Buffer.from(span.bytes).toString() : span.name)));
+  const exporter: SpanExporter & Pick<EncodingExporter, "createBatch"> = {
+    createBatch,
+    async export(spans: readonly SpanData[] | NameBatch) {
+      batches.push(spans instanceof NameBatch ? [...spans.names] : spans.map(({ name }) => name));
       suppressed.push(isTracingSuppressed(current()));
       const reply = (await replies.shift()) ?? { outcome: "exported" };
       if (reply instanceof Error) throw reply;
@@ -77,23 +110,67 @@ test("a full batch goes without waiting, but after the work that filled it", asy
 });
 
 test("a batch is full when its bytes are enough, where they are known; a span alone may have more", async (t) => {
-  const encode = ({ name, scope, resource }: SpanData): EncodedSpan => {
-    const bytes = Uint8Array.from(Buffer.from(name.padEnd(Number(name) === 3 ? 25 : 4, ".")));
-    return new EncodedSpan(scope, resource, bytes, 0, bytes.length);
-  };
-  const { end, settle, pass, batches, processor } = setUp(t, { batchSize: 8, batchBytes: 10 }, encode);
+  const createBatch = () => new NameBatch((name) => (name === "3" ? 25 : 4));
+  const { end, settle, pass, batches, processor } = setUp(t, { batchSize: 8, batchBytes: 10 }, createBatch);
   end(2);
   await settle();
   assert.deepEqual(batches, [], "eight bytes are not enough");
   end(1);
   await settle();
-  assert.deepEqual(batches, [["0...", "1..."]], "the third would be too much");
+  assert.deepEqual(batches, [["0", "1"]], "the third would be too much");
   end(2);
   await settle();
-  assert.deepEqual(batches.slice(1), [["2..."], ["3".padEnd(25, ".")]]);
+  assert.deepEqual(batches.slice(1), [["2"], ["3"]]);
   await pass(1000);
-  assert.deepEqual(batches.slice(3), [["4..."]]);
+  assert.deepEqual(batches.slice(3), [["4"]]);
   assert.deepEqual(some(processor.stats(), "exported", "waiting"), [5, 0]);
+});
+
+test("spans that are written when they end wait, go and stay in batches like any others", async (t) => {
+  const { end, pass, settle, batches, replies, processor } = setUp(t, {}, () => new NameBatch());
+  replies.push({ outcome: "unavailable" });
+  end(2);
+  await pass(1000);
+  end(5);
+  await settle();
+  assert.deepEqual(batches, [["0", "1"]], "the destination is left alone");
+  await pass(1000);
+  assert.deepEqual(
+    batches.slice(1),
+    [["0", "1"], ["2", "3", "4", "5"], ["6"]],
+    "a batch that was handed over takes no more",
+  );
+  end(16);
+  assert.deepEqual(some(processor.stats(), "exported", "waiting", "dropped"), [7, 14, 2]);
+  await processor.shutdown();
+  end(1);
+  assert.deepEqual(some(processor.stats(), "exported", "waiting", "dropped"), [21, 0, 3]);
+});
+
+test("a batch is let go when its exporter has done with it", async (t) => {
+  const made: NameBatch[] = [];
+  const createBatch = () => {
+    const batch = new NameBatch();
+    made.push(batch);
+    return batch;
+  };
+  const { end, pass, settle, replies, processor } = setUp(t, { exportTimeoutMs: 30_000 }, createBatch);
+  const late = Promise.withResolvers<ExportResult>();
+  replies.push({ outcome: "unavailable" }, { outcome: "exported" }, { outcome: "failed" }, late.promise);
+  const released = () => made.map(({ isReleased }) => isReleased);
+  end(4);
+  await settle();
+  assert.deepEqual(released(), [false], "it will be handed over again");
+  await pass(1000);
+  assert.deepEqual(released(), [true]);
+  end(8);
+  await settle();
+  await pass(30_000);
+  assert.deepEqual(some(processor.stats(), "failed", "waiting"), [8, 0]);
+  assert.deepEqual(released(), [true, true, false], "given up, but somebody may still read it");
+  late.resolve({ outcome: "exported" });
+  await settle();
+  assert.deepEqual(released(), [true, true, true]);
 });
 
 test("only one export is under way at a time; then what gathered goes", async (t) => {

@@ -9,12 +9,13 @@ import {
   wholeNumberFrom,
 } from "@clew/options";
 import { type Span, SpanStatusCode } from "@opentelemetry/api";
-import { type BatchDestination, BatchQueue, type BatchQueueStats } from "./batch-queue.ts";
-import { EncodedSpan } from "./encoded-span.ts";
+import { type BatchDestination, BatchQueue, type BatchQueueStats, type BatchResult } from "./batch-queue.ts";
+import { EncodedSpans } from "./encoded-spans.ts";
 import { type Environment, readCount } from "./environment.ts";
 import { optionError } from "./errors.ts";
+import { RingBuffer } from "./ring-buffer.ts";
 import type { SpanData } from "./span-data.ts";
-import type { EncodingExporter, SendingStats, SpanExporter } from "./span-exporter.ts";
+import type { EncodedBatch, EncodingExporter, ExportResult, SendingStats, SpanExporter } from "./span-exporter.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface BatchOptions {
@@ -109,21 +110,19 @@ export interface ExporterStats {
  * last of it is for spans with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
-  readonly #queue: BatchQueue<SpanData | EncodedSpan>;
+  readonly #queue: SpanQueue;
   readonly #capacity: number;
   // The last eighth is for errors and slow spans: the ones somebody will look for.
   readonly #ordinaryCapacity: number;
   readonly #slowUs: number;
   readonly #exporter: SpanExporter;
-  readonly #encode: EncodingExporter["encode"];
   #started = 0;
 
   /** @throws CLEW_TRACE_OPTION */
   constructor(exporter: SpanExporter, options?: BatchOptions) {
     checkValue("exporter", exporter, anExporter, optionError);
     const settings = resolveBatchOptions(options);
-    this.#encode = (exporter as Partial<EncodingExporter>).encode;
-    this.#queue = new BatchQueue(toDestination(exporter), settings);
+    this.#queue = createQueue(exporter, settings);
     this.#capacity = settings.capacity;
     this.#ordinaryCapacity = Math.ceil((settings.capacity * 7) / 8);
     this.#slowUs = settings.slowMs * 1000;
@@ -137,7 +136,7 @@ export class BatchProcessor implements SpanProcessor {
   onEnd(span: SpanData): void {
     const isWanted = span.statusCode === SpanStatusCode.ERROR || span.endUs - span.startUs >= this.#slowUs;
     if (!this.#queue.admits(isWanted ? this.#capacity : this.#ordinaryCapacity)) return;
-    this.#queue.push(this.#encode === undefined ? span : this.#encode(span));
+    this.#queue.push(span);
   }
 
   stats(): BatchStats {
@@ -161,13 +160,28 @@ export class BatchProcessor implements SpanProcessor {
   }
 }
 
-function toDestination(exporter: SpanExporter): BatchDestination<SpanData | EncodedSpan> {
-  return {
-    export: async (spans) => {
-      const { outcome, rejectedSpans = 0, retryAfterMs = 0 } = await (exporter as EncodingExporter).export(spans);
-      return { outcome, rejected: rejectedSpans, retryAfterMs };
+type SpanQueue = BatchQueue<SpanData> | BatchQueue<SpanData, EncodedBatch>;
+
+function createQueue(exporter: SpanExporter, settings: BatchSettings): SpanQueue {
+  const shutdown = () => exporter.shutdown();
+  const { createBatch } = exporter as Partial<EncodingExporter>;
+  if (createBatch === undefined) {
+    const export_ = async (spans: readonly SpanData[]) => toBatchResult(await exporter.export(spans));
+    return new BatchQueue(new RingBuffer<SpanData>(settings.capacity), { export: export_, shutdown }, settings);
+  }
+  const waiting = new EncodedSpans(createBatch, settings.batchSize, settings.batchBytes);
+  const encoding = exporter as EncodingExporter;
+  const destination: BatchDestination<EncodedBatch> = {
+    async export(batch) {
+      const result = await encoding.export(batch);
+      if (result.outcome !== "unavailable") batch.release();
+      return toBatchResult(result);
     },
-    shutdown: () => exporter.shutdown(),
-    bytesOf: (span) => (span instanceof EncodedSpan ? span.end - span.start : 0),
+    shutdown,
   };
+  return new BatchQueue(waiting, destination, settings);
+}
+
+function toBatchResult({ outcome, rejectedSpans = 0, retryAfterMs = 0 }: ExportResult): BatchResult {
+  return { outcome, rejected: rejectedSpans, retryAfterMs };
 }

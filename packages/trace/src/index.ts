@@ -9,7 +9,6 @@ export {
 } from "./carry-context.ts";
 export { composeProcessors } from "./compose-processors.ts";
 export { Doctor, type DoctorOptions, type Finding } from "./doctor.ts";
-export type { EncodedSpan } from "./encoded-span.ts";
 export { propagatorFromEnv } from "./propagator-from-env.ts";
 export { createResource, type Resource, type ResourceOptions } from "./resource.ts";
 export { type DetectedAttributes, detectWithin } from "./resource-detectors.ts";
@@ -25,7 +24,7 @@ export {
   traceIdRatio,
 } from "./sampler.ts";
 export { parseSampler, samplerFromEnv } from "./sampler-from-env.ts";
-export type { EncodingExporter, ExportResult, SendingStats, SpanExporter } from "./span-exporter.ts";
+export type { EncodedBatch, EncodingExporter, ExportResult, SendingStats, SpanExporter } from "./span-exporter.ts";
 export type { SpanLimitsOptions } from "./span-limits.ts";
 export { type TailOptions, TailProcessor, type TailStats } from "./tail-processor.ts";
 export type { TraceCounters } from "./trace-counters.ts";
@@ -48,6 +47,7 @@ export {
   type BatchQueueSettings,
   type BatchQueueStats,
   type BatchResult,
+  type Waiting,
 } from "./batch-queue.ts";
 export { ContextManager } from "./context-manager.ts";
 export { doctorChecks } from "./doctor.ts";

@@ -184,16 +184,20 @@ for (let value = 0; value < 16; value++) {
 
 /** Writes the bytes of a hex string with their tag and length. */
 export function writeHex(at: number, tag: number, hex: string): number {
-  const size = hex.length >> 1;
   bytes[at] = tag;
-  bytes[at + 1] = size;
-  const place = at + 2;
+  bytes[at + 1] = hex.length >> 1;
+  return writeHexDigits(at + 2, hex);
+}
+
+/** Writes the bytes of a hex string. */
+export function writeHexDigits(at: number, hex: string): number {
+  const size = hex.length >> 1;
   const target = bytes;
   for (let index = 0; index < size; index++) {
     const high = digits[hex.charCodeAt(2 * index) & 0x7f]!;
-    target[place + index] = (high << 4) | digits[hex.charCodeAt(2 * index + 1) & 0x7f]!;
+    target[at + index] = (high << 4) | digits[hex.charCodeAt(2 * index + 1) & 0x7f]!;
   }
-  return place + size;
+  return at + size;
 }
 
 /** Writes a double. */

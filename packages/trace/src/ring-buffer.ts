@@ -1,18 +1,18 @@
+import type { Waiting } from "./batch-queue.ts";
 import { capacityInvalid } from "./errors.ts";
 
 /**
- * A queue of fixed size. What does not fit is refused and counted; nothing grows and nothing moves.
+ * A queue of fixed size. What does not fit is refused; nothing grows and nothing moves.
  *
  *      [ 6 | 7 | · | · | 3 | 4 | 5 ]      head: the oldest, read next
  *                ▲       ▲                tail: the first free place
  *              tail    head
  */
-export class RingBuffer<T> {
+export class RingBuffer<T> implements Waiting<T, readonly T[]> {
   readonly capacity: number;
   #items: (T | undefined)[];
   #head = 0;
   #size = 0;
-  #dropped = 0;
 
   constructor(capacity: number) {
     if (!Number.isInteger(capacity) || capacity < 1) throw capacityInvalid(capacity);
@@ -24,26 +24,19 @@ export class RingBuffer<T> {
     return this.#size;
   }
 
-  /** How many items were refused since the start. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  /** Whether one more may come in. Not, and counted as refused, when `limit` are inside already. Default of `limit`: the capacity. */
-  admits(limit: number = this.capacity): boolean {
-    if (this.#size < limit) return true;
-    this.#dropped++;
-    return false;
-  }
-
-  /** Adds an item at the end. False, and counted, when there is no place. */
+  /** Adds an item at the end. False when there is no place. */
   push(item: T): boolean {
-    if (!this.admits()) return false;
+    if (this.#size >= this.capacity) return false;
     let tail = this.#head + this.#size;
     if (tail >= this.capacity) tail -= this.capacity;
     this.#items[tail] = item;
     this.#size++;
     return true;
+  }
+
+  /** Whether so many items are inside. */
+  hasBatch(count: number): boolean {
+    return this.#size >= count;
   }
 
   /** The oldest items, at most `count`, oldest first. They stay inside. */

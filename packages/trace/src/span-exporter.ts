@@ -1,4 +1,3 @@
-import type { EncodedSpan } from "./encoded-span.ts";
 import type { SpanData } from "./span-data.ts";
 
 /** What became of the spans handed to an exporter. */
@@ -37,9 +36,23 @@ export interface SpanExporter {
   shutdown(): Promise<void>;
 }
 
-/** An exporter that writes spans when they end, which is cheapest while they are fresh, and not when it is their turn. */
+/** Spans, written as they will be sent. */
+export interface EncodedBatch {
+  /** Spans in it. */
+  readonly length: number;
+  readonly byteLength: number;
+  /** Writes one more, which has just ended. */
+  add(span: SpanData): void;
+  /** Takes the span that came last into a batch of its own. */
+  splitLast(): EncodedBatch;
+  /** Says that nobody reads it any more: others may have its memory. */
+  release(): void;
+}
+
+/** An exporter whose spans are written when they end, which is cheapest while they are fresh, and not when it is their turn. */
 export interface EncodingExporter extends SpanExporter {
-  /** Writes a span that has just ended; what comes out waits for {@link export} in the span's place. Undefined: spans wait as they are. */
-  readonly encode: ((span: SpanData) => EncodedSpan) | undefined;
-  export(spans: readonly (SpanData | EncodedSpan)[]): Promise<ExportResult>;
+  /** A batch with nothing in it, that gathers spans for {@link export}. Undefined: spans wait as they are. */
+  readonly createBatch: (() => EncodedBatch) | undefined;
+  /** Of batches, takes only those that it made. */
+  export(spans: readonly SpanData[] | EncodedBatch): Promise<ExportResult>;
 }

@@ -12,12 +12,20 @@ import {
 } from "@clew/trace";
 import {
   decodePartialSuccess,
+  decodeSpans,
   decodeStatusMessage,
   encodePartialSuccess,
   encodeRequest,
-  encodeSpan,
+  SpanBatch,
 } from "@clew/trace/otel";
-import type { Span as OtelSpan } from "@opentelemetry/api";
+import {
+  type Context,
+  createTraceState,
+  type Span as OtelSpan,
+  ROOT_CONTEXT,
+  SpanKind,
+  trace,
+} from "@opentelemetry/api";
 import {
   type AnyValue,
   ExportTraceServiceRequestSchema,
@@ -312,23 +320,80 @@ test("the message of a refusal is read, and anything else is survived", () => {
   assert.equal(decodeStatusMessage(Buffer.from("<html>busy</html>")), "");
 });
 
-test("spans written when they ended make the same request as those written with it, in any mixture", () => {
+/** Spans of two scopes, some of them larger than the piece of memory that spans share. */
+function mixedSpans(text: string, count = 60): SpanData[] {
   const scopes = [scope, { name: "other", version: "", schemaUrl: "" }];
-  const make = (): SpanData[] =>
-    Array.from({ length: 60 }, (_, index) =>
-      spanData({
-        spanId: (index + 1).toString(16).padStart(16, "0"),
-        scope: scopes[index % 7 === 3 ? 1 : 0]!,
-        // One is larger than the piece of memory that spans share.
-        attributes: ["text", "x".repeat(index === 20 ? 100_000 : index * 40), "number", index],
-      }),
-    );
-  const expected = encodeRequest(make());
-  for (const isEarly of [() => true, (index: number) => index % 3 !== 0, (index: number) => index > 30]) {
-    const spans = make().map((span, index) => (isEarly(index) ? encodeSpan(span) : span));
-    assert.ok(encodeRequest(spans).equals(expected));
-    assert.ok(encodeRequest(spans).equals(expected), "and again, as a retry has it");
+  return Array.from({ length: count }, (_, index) =>
+    spanData({
+      spanId: (index + 1).toString(16).padStart(16, "0"),
+      scope: scopes[index % 7 === 3 ? 1 : 0]!,
+      attributes: ["text", text.repeat(index % 25 === 20 ? 100_000 : index * 40), "number", index],
+    }),
+  );
+}
+
+function batchOf(spans: readonly SpanData[]): SpanBatch {
+  const batch = new SpanBatch();
+  for (const span of spans) batch.add(span);
+  return batch;
+}
+
+const requestOf = (batch: SpanBatch): string => hex(Buffer.concat(batch.toPieces()));
+
+test("a batch says again and again what is in it, whatever other batches do", () => {
+  const batches = ["x", "y", "z"].map((text) => batchOf(mixedSpans(text)));
+  const requests = batches.map(requestOf);
+  assert.equal(requests[0], hex(encodeRequest(mixedSpans("x"))));
+  for (const [index, batch] of batches.entries()) {
+    batch.release();
+    // Written where the one before was.
+    const another = batchOf(mixedSpans("w", 300));
+    for (const [other, request] of [...requests.entries()].slice(index + 1)) {
+      assert.ok(requestOf(batches[other]!) === request, `batch ${other} after ${index} was let go`);
+    }
+    assert.ok(requestOf(another) === hex(encodeRequest(mixedSpans("w", 300))));
+    another.release();
   }
+});
+
+test("the span that came last is taken out into a batch of its own", () => {
+  for (const count of [1, 4, 5, 21]) {
+    const spans = mixedSpans("x", count);
+    const batch = batchOf(spans);
+    const before = batch.byteLength;
+    const rest = batch.splitLast();
+    assert.deepEqual([batch.length, rest.length], [count - 1, 1]);
+    assert.equal(batch.byteLength + rest.byteLength, before);
+    rest.add(spans[0]!);
+    batch.add(spans[0]!);
+    const inOrder = (request: string) => decodeSpans(Buffer.from(request, "hex"));
+    assert.deepEqual(inOrder(requestOf(rest)), inOrder(hex(encodeRequest([spans.at(-1)!, spans[0]!]))));
+    assert.deepEqual(inOrder(requestOf(batch)), inOrder(hex(encodeRequest([...spans.slice(0, -1), spans[0]!]))));
+  }
+});
+
+test("a span that begins as others do, but for its name, its kind, its parent or its trace state, is written as it is", () => {
+  const { spans, ...processor } = keepSpans();
+  const tracer = new TracerProvider({ processor, sampler: alwaysOn }).getTracer("test");
+  const attributes = Object.freeze({ route: "/v1/books/{id}" });
+  const parent = (traceState?: string) =>
+    trace.setSpanContext(ROOT_CONTEXT, {
+      traceId: "0af7651916cd43dd8448eb211c80319c",
+      spanId: "b7ad6b7169203331",
+      traceFlags: 1,
+      isRemote: true,
+      ...(traceState === undefined ? {} : { traceState: createTraceState(traceState) }),
+    });
+  const start = (name: string, kind: SpanKind, context?: Context) =>
+    tracer.startSpan(name, { kind, attributes }, context).setAttribute("own", spans.length).end();
+  for (const _ of ["first", "again"]) {
+    for (const context of [parent("a=1"), undefined, parent(), parent("b=2")]) {
+      for (const name of ["work", "", "täglich ".repeat(30)]) {
+        for (const kind of [SpanKind.SERVER, SpanKind.CLIENT]) start(name, kind, context);
+      }
+    }
+  }
+  for (const span of spans) assert.equal(hex(encodeRequest([span])), hex(encodeRequest([{ ...span }])));
 });
 
 test("frozen attributes are written once, and what is in the request is what the span has", () => {
@@ -341,10 +406,7 @@ test("frozen attributes are written once, and what is in the request is what the
     use(span);
     span.end();
     const record = spans.at(-1)!;
-    assert.ok(
-      encodeRequest([encodeSpan(record)]).equals(encodeRequest([{ ...record }])),
-      "as of a copy, which shares nothing",
-    );
+    assert.ok(encodeRequest([record]).equals(encodeRequest([{ ...record }])), "as of a copy, which shares nothing");
     return record.attributes;
   };
   const all = ["route", "/v1/books/{id}", "none", [], "peer", "10.0.0.5", "port", 9000, "secure", true];

@@ -9,7 +9,7 @@ export { TraceState } from "./trace-state.ts";
 
 // For library authors: writing OTLP, and the headers one by one.
 
-export { encodePieces, encodeRequest, encodeSpan } from "./encode.ts";
+export { encodeRequest, SpanBatch } from "./encode.ts";
 export { encodeRequestAsJson } from "./encode-json.ts";
 export { formatBaggage, formatTraceparent, parseBaggage, parseTraceparent } from "./propagator.ts";
 export { decodePartialSuccess, decodeStatusMessage, encodePartialSuccess, type PartialSuccess } from "./response.ts";

@@ -14,6 +14,7 @@ import { type BatchDestination, BatchQueue, type BatchQueueStats } from "../batc
 import { readBoolean, readCount } from "../environment.ts";
 import { optionError } from "../errors.ts";
 import type { IdSource, NewTrace } from "../id-source.ts";
+import { RingBuffer } from "../ring-buffer.ts";
 import type { Segment } from "../segment.ts";
 import { Span } from "../span.ts";
 import type { SpanData } from "../span-data.ts";
@@ -118,7 +119,7 @@ function countFrom(text: string | undefined): number | undefined {
 }
 
 /** Brings segments somewhere. */
-export type SegmentExporter = BatchDestination<SegmentData>;
+export type SegmentExporter = BatchDestination<readonly SegmentData[]>;
 
 /** What became of the segments so far: finished = exported + rejected + dropped + failed + waiting. */
 export interface SegmentStats extends BatchQueueStats {
@@ -163,7 +164,8 @@ export class SegmentProcessor implements SpanProcessor, IdSource {
     this.#maxSpans = maxSpans;
     this.#isCold = coldEndpoint;
     this.#generator = new IdGenerator({ form: ids });
-    this.#queue = new BatchQueue<FinishedSegment>(
+    this.#queue = new BatchQueue(
+      new RingBuffer<FinishedSegment>(this.#settings.capacity),
       {
         export: (segments) => exporter.export(segments.map((segment) => describeSegment(segment, this.#settings))),
         shutdown: () => exporter.shutdown(),
