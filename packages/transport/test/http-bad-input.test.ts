@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Call, Metadata, type Middleware, ServiceError, service } from "@clew/rpc";
 import type { CallAnnouncement } from "@clew/transport";
 import type { Filter } from "@clew/transport/http";
@@ -8,6 +10,16 @@ import { until } from "../../http2/test/until.ts";
 import { Rules } from "./gen/test/v1/kinds_pb.ts";
 import { hearCalls } from "./hear-calls.ts";
 import { echo, RawConnection, shelves, withServer } from "./http-shelves.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Bytes that are held, without what waits for its collection. */
+function heldBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 const unary = "POST /test.v1.Echo/Unary HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
 
@@ -127,6 +139,27 @@ test("replies 413 before reading a body over the limit", async () => {
     );
     assert.match(await chunked.closed(), /^HTTP\/1.1 413 .*BODY_TOO_LARGE/s);
     assert.equal(hasRun, false);
+  });
+});
+
+test("a body in chunks of single bytes takes little more memory than its bytes", async () => {
+  let request: IncomingMessage | undefined;
+  const look: Filter = (next) => (incoming, response, variables) => {
+    request = incoming;
+    return next(incoming, response, variables);
+  };
+  await withServer({ services: [echo()], filters: [look] }, async (url) => {
+    const connection = new RawConnection(url).send(`${unary}Transfer-Encoding: chunked\r\n\r\n`);
+    await until(() => request !== undefined, "the request");
+    const before = heldBytes();
+    const beforeBytes = request!.socket.bytesRead;
+    const count = 500_000;
+    const chunk = "1\r\nx\r\n";
+    connection.send(chunk.repeat(count));
+    await until(() => request!.socket.bytesRead - beforeBytes === count * chunk.length, "the body");
+    const held = heldBytes() - before;
+    assert.ok(held < 20_000_000, `${held} bytes`);
+    connection.socket.destroy();
   });
 });
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
+import { mergeChunks } from "@clew/transport/http";
 
 /** Why a body was not read: what the sender is told. */
 export class BodyError extends Error {
@@ -43,6 +44,7 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let mergedChunks = 0;
     const decoder = createDecoder?.(limitBytes);
     const source = decoder ?? request;
     const fail = (error: BodyError): void => {
@@ -53,8 +55,12 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limitBytes) fail(tooLarge(limitBytes));
-      else chunks.push(chunk);
+      if (size > limitBytes) {
+        fail(tooLarge(limitBytes));
+        return;
+      }
+      chunks.push(chunk);
+      mergedChunks = mergeChunks(chunks, mergedChunks);
     };
     source.on("data", onData);
     source.on("end", () => {

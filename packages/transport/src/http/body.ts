@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { callCancelled, indexOfHeader, ServiceError } from "@clew/rpc";
+import { mergeChunks } from "./merge-chunks.ts";
 
 /** Responses whose caller waits for a 100 before it sends its body (RFC 9110 section 10.1.1). */
 const awaitingContinue = new WeakSet<ServerResponse>();
@@ -55,6 +56,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    let mergedChunks = 0;
     const stop = (): void => {
       request.off("data", onData);
       request.off("end", onEnd);
@@ -67,7 +69,10 @@ export function readBody(
         stop();
         request.pause();
         reject(bodyTooLarge(limitBytes));
-      } else chunks.push(chunk);
+        return;
+      }
+      chunks.push(chunk);
+      mergedChunks = mergeChunks(chunks, mergedChunks);
     };
     const onEnd = (): void => {
       stop();

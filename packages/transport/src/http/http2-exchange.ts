@@ -6,15 +6,13 @@ import { awaitContinue, bodyTooLarge } from "./body.ts";
 import { httpDate } from "./date.ts";
 import { Http2Request, readRequestHead } from "./http2-request.ts";
 import { Http2Response } from "./http2-response.ts";
+import { mergeChunks } from "./merge-chunks.ts";
 import { toRecord } from "./metadata.ts";
 import { createErrorReply, createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
 
 // What of a body is kept before somebody asks for it; then the caller is held back. A flow-control window more may follow.
 const unreadBytes = 64 * 1024;
-
-// A Buffer costs more than the byte that a sender of single bytes puts in it: so many become one.
-const mergedCount = 128;
 
 export interface Http2ExchangeInit {
   readonly stream: ServerStream;
@@ -162,7 +160,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     if (this.#isDiscarding) return;
     this.#length += bytes.length;
     this.#chunks.push(bytes);
-    if (this.#chunks.length - this.#mergedChunks === mergedCount) this.#merge();
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     if (this.#reader !== undefined) this.#serveReader();
     else if (this.#length > unreadBytes) this.#stream.pause();
   }
@@ -222,11 +220,6 @@ export class Http2Exchange implements ServerExchange, StreamListener {
       this.#reader = undefined;
       reader.reject(callCancelled(reader.operation));
     }
-  }
-
-  #merge(): void {
-    this.#chunks.push(Buffer.concat(this.#chunks.splice(this.#mergedChunks)));
-    this.#mergedChunks++;
   }
 
   // Nobody reads the body, or the rest of it. After the reply the session tells the caller so.

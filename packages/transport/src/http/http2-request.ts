@@ -33,6 +33,10 @@ const singular: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
+// A Buffer costs more than a byte, and a frame may hold no more: pieces below the first that wait become one of up to the second.
+const smallBytes = 1024;
+const smallRoom = 4096;
+
 /** Reads header fields as node:http would: `:authority` is the host, several values of a name are one list. */
 export function readRequestHead(fields: HeaderFields): RequestHead {
   let verb = "";
@@ -84,6 +88,11 @@ export class Http2Request extends Readable {
   readonly #stream: ServerStream;
   readonly #rawFields: HeaderFields;
   #isAbandoned = false;
+  /** Small pieces that came while others waited, and how long they are together. */
+  #small: Buffer | undefined;
+  #smallLength = 0;
+  /** Whether its reader asked for more than there was. */
+  #isAwaited = false;
 
   constructor(stream: ServerStream, head: RequestHead & { rawHeaders: HeaderFields; socket: Socket }, isOver: boolean) {
     super();
@@ -112,14 +121,49 @@ export class Http2Request extends Readable {
   }
 
   receive(bytes: Buffer): void {
-    if (!this.destroyed && !this.push(bytes)) this.#stream.pause();
+    if (this.destroyed) return;
+    // While something waits to be read, nobody misses what is put into one piece with others.
+    if (this.readableLength > 0 && bytes.length < smallBytes && !this.#isAwaited) this.#keepSmall(bytes);
+    else {
+      this.#handSmall();
+      this.#hand(bytes);
+    }
+  }
+
+  override read(size?: number): Buffer | null {
+    this.#handSmall();
+    const bytes = super.read(size) as Buffer | null;
+    this.#isAwaited = bytes === null && size !== 0;
+    return bytes;
+  }
+
+  #hand(bytes: Buffer): void {
+    this.#isAwaited = false;
+    if (!this.push(bytes)) this.#stream.pause();
+  }
+
+  #keepSmall(bytes: Buffer): void {
+    if (this.#smallLength + bytes.length > smallRoom) this.#handSmall();
+    this.#small ??= Buffer.allocUnsafeSlow(smallRoom);
+    this.#smallLength += bytes.copy(this.#small, this.#smallLength);
+  }
+
+  #handSmall(): void {
+    const small = this.#small;
+    if (small === undefined) return;
+    const bytes = small.subarray(0, this.#smallLength);
+    this.#small = undefined;
+    this.#smallLength = 0;
+    if (!this.destroyed) this.#hand(bytes);
   }
 
   receiveEnd(trailers: HeaderFields): void {
     if (this.complete) return;
     for (let at = 0; at < trailers.length; at += 2) addHeader(this.trailers, trailers[at]!, trailers[at + 1]!);
     this.complete = true;
-    if (!this.destroyed) this.push(null);
+    if (this.destroyed) return;
+    this.#handSmall();
+    this.push(null);
   }
 
   receiveReset(cause: Error | undefined): void {

@@ -3,6 +3,8 @@ import { ServiceError } from "@clew/rpc";
 
 // Once this much waits unread, the other end is held back.
 const highWaterLength = 64 * 1024;
+// What a frame counts beyond its length, or those without any would wait in any number.
+const frameOverhead = 64;
 
 /** What holds the other end back. */
 export interface Flow {
@@ -46,7 +48,7 @@ export class Inbox<F extends { readonly length: number }> implements AsyncIterat
   push(frame: F): void {
     if (this.#isDiscarding || this.#hasEnded) return;
     this.#frames.push(frame);
-    this.#length += frame.length;
+    this.#length += frame.length + frameOverhead;
     if (this.#waiter !== undefined) this.#serve();
     else if (!this.#isPaused && this.#length > highWaterLength) {
       this.#isPaused = true;
@@ -109,7 +111,7 @@ export class Inbox<F extends { readonly length: number }> implements AsyncIterat
       else waiter.reject(error);
       return;
     }
-    this.#length -= frame.length;
+    this.#length -= frame.length + frameOverhead;
     if (this.#length <= highWaterLength) this.#resume();
     try {
       waiter.resolve(this.#decode(frame));

@@ -21,3 +21,4 @@ export type { WebSocketOptions } from "./websocket/options.ts";
 // For library authors.
 
 export { replyUnread, type UnreadReply } from "./linger.ts";
+export { mergeChunks } from "./merge-chunks.ts";
