@@ -1,4 +1,15 @@
-import { anObject, aText, checkOptions, type OptionChecks, optionsWith } from "@clew/options";
+import {
+  anObject,
+  aText,
+  checkOptions,
+  having,
+  type OptionCheck,
+  type OptionChecks,
+  optionsWith,
+  pickOptions,
+  wholeNumberFrom,
+} from "@clew/options";
+import { type Environment, readCount } from "@clew/trace";
 import {
   collectMeters,
   encodeInstance,
@@ -49,7 +60,7 @@ export interface KafkaOptions {
 
 const topicChecks: OptionChecks<KafkaTopics> = { segments: aText, meters: aText, logs: aText, managements: aText };
 
-export const kafkaChecks: OptionChecks<KafkaOptions> = {
+const kafkaChecks: OptionChecks<KafkaOptions> = {
   topics: optionsWith(topicChecks),
   namespace: aText,
   env: anObject,
@@ -76,11 +87,42 @@ export function resolveKafkaTopics(options: KafkaOptions = {}): KafkaTopics {
 export interface SkyWalkingKafkaOptions extends Omit<KafkaOptions, "env"> {
   /** What brings messages to Kafka; it is closed with the exporter. */
   producer: KafkaProducer;
+  /**
+   * Bytes handed to the producer at once: not more than the topics' `max.message.bytes`, for a client may make one batch of them. A
+   * message that is longer by itself is not sent. Default: SW_AGENT_REPORTER_KAFKA_BATCH_BYTES, or 1_048_576.
+   */
+  batchBytes?: number;
 }
 
 export interface SkyWalkingKafkaSettings {
   readonly producer: KafkaProducer;
   readonly messages: KafkaMessages;
+  readonly batchBytes: number;
+}
+
+/** What Kafka's own clients and brokers allow unless they are told otherwise. */
+const defaultBatchBytes = 1_048_576;
+
+const aProducer = having("what sends messages to Kafka", "send");
+const { topics, namespace } = kafkaChecks;
+const skyWalkingKafkaOptions = optionsWith<SkyWalkingKafkaOptions>({
+  producer: aProducer,
+  topics,
+  namespace,
+  batchBytes: wholeNumberFrom(1),
+});
+
+/** Looks at the options, and that there is a producer. */
+export const kafkaCheck: OptionCheck = (name, given) =>
+  skyWalkingKafkaOptions(name, given) ?? aProducer(`${name}.producer`, (given as SkyWalkingKafkaOptions).producer);
+
+export function resolveSkyWalkingKafka(options: SkyWalkingKafkaOptions, env: Environment): SkyWalkingKafkaSettings {
+  const told = options.batchBytes ?? readCount(env, "SW_AGENT_REPORTER_KAFKA_BATCH_BYTES", 1, defaultBatchBytes);
+  return {
+    producer: options.producer,
+    messages: new KafkaMessages({ env, ...pickOptions(options, kafkaChecks) }),
+    batchBytes: told ?? defaultBatchBytes,
+  };
 }
 
 /** Makes the messages of all that agents report. Keys are those of the Go agent: what belongs together stays in order. */

@@ -7,11 +7,9 @@ import {
   anything,
   aText,
   checkOptions,
-  having,
   listOf,
   type OptionChecks,
   optionsWith,
-  pickOptions,
   recordOf,
 } from "@clew/options";
 import { readWord, sdkVersion, warnOfVariable } from "@clew/trace";
@@ -26,8 +24,8 @@ import { checkHeaders } from "./check-headers.ts";
 import { backendInvalid, optionError, propertiesInvalid, skyWalkingProtocolUnknown } from "./errors.ts";
 import { findVariable, resolveMs } from "./resolve-ms.ts";
 import {
-  KafkaMessages,
-  kafkaChecks,
+  kafkaCheck,
+  resolveSkyWalkingKafka,
   type SkyWalkingKafkaOptions,
   type SkyWalkingKafkaSettings,
 } from "./skywalking-kafka.ts";
@@ -96,15 +94,10 @@ const tlsVariables: Readonly<Record<string, string>> = {
   CLIENT_KEY: "SW_AGENT_REPORTER_GRPC_TLS_CLIENT_KEY_PATH",
 };
 
-const aProducer = having("what sends messages to Kafka", "send");
-const { topics, namespace } = kafkaChecks;
-const kafkaOptions = optionsWith<SkyWalkingKafkaOptions>({ producer: aProducer, topics, namespace });
-
 /** What is anything here, and the range of a time, is looked at together with the variables that say the same. */
 export const skyWalkingChecks: OptionChecks<SkyWalkingOptions> = {
   ...identityChecks,
-  kafka: (name, given) =>
-    kafkaOptions(name, given) ?? aProducer(`${name}.producer`, (given as SkyWalkingKafkaOptions).producer),
+  kafka: kafkaCheck,
   protocol: anything,
   backends: listOf('a list of addresses, such as ["127.0.0.1:11800"]', aText),
   authentication: aText,
@@ -147,10 +140,7 @@ export function resolveSkyWalkingOptions(options: SkyWalkingOptions = {}): SkyWa
   return {
     identity: resolveIdentity(options),
     protocol,
-    kafka: options.kafka && {
-      producer: options.kafka.producer,
-      messages: new KafkaMessages({ env, ...pickOptions(options.kafka, kafkaChecks) }),
-    },
+    kafka: options.kafka && resolveSkyWalkingKafka(options.kafka, env),
     isDiscarding: isOn("SW_AGENT_REPORTER_DISCARD"),
     backends: resolveBackends(options, protocol, env),
     headers: {

@@ -1,3 +1,4 @@
+import type { Attempt } from "./delivery.ts";
 import type { KafkaMessage, KafkaMessages } from "./skywalking-kafka.ts";
 
 /** One thing to tell the collector, or to ask it. */
@@ -14,6 +15,12 @@ export interface Report {
   readonly json?: () => unknown;
   /** The same as messages for Kafka; undefined where it does not go there. */
   readonly kafka?: (messages: KafkaMessages) => readonly KafkaMessage[];
+}
+
+/** What one report came to. */
+export interface ReportAttempt extends Attempt {
+  /** Of a report that was taken, how many of its messages were not and never will be; `error` says why. Default: 0. */
+  readonly rejected?: number;
 }
 
 export type ReportService =

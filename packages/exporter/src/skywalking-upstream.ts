@@ -7,11 +7,11 @@ import { backOffMs } from "./retry.ts";
 import type { GrpcLine } from "./skywalking-grpc-line.ts";
 import { KafkaLine } from "./skywalking-kafka-line.ts";
 import type { SkyWalkingSettings } from "./skywalking-options.ts";
-import type { Report } from "./skywalking-report.ts";
+import type { Report, ReportAttempt } from "./skywalking-report.ts";
 
 /** How one backend is spoken to. */
 interface Line {
-  send(report: Report, signal: AbortSignal): Promise<Attempt>;
+  send(report: Report, signal: AbortSignal): Promise<ReportAttempt>;
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export class Upstream {
   }
 
   /** Sends a report to the backend in use, and where it is away to the others. Never rejects. */
-  send(report: Report): Promise<Attempt> {
+  send(report: Report): Promise<ReportAttempt> {
     if (this.#settings.isDiscarding) return Promise.resolve(discarded);
     return run(untraced, () => this.#sendToAny(report));
   }
@@ -69,9 +69,9 @@ export class Upstream {
     await this.#settings.kafka?.producer.close?.();
   }
 
-  async #sendToAny(report: Report): Promise<Attempt> {
+  async #sendToAny(report: Report): Promise<ReportAttempt> {
     const { signal } = this.#stopping;
-    let attempt: Attempt = noAnswer(new Error("the exporter is shut down"));
+    let attempt: ReportAttempt = noAnswer(new Error("the exporter is shut down"));
     for (let tries = 0; tries < this.#backends.length && !signal.aborted; tries++) {
       const index = this.#index;
       this.#line ??= this.#open(this.backend);
@@ -110,7 +110,7 @@ export class Upstream {
     this.#counts.set(name, counts);
   }
 
-  #note({ what }: Report, { outcome, error }: Attempt): void {
+  #note({ what }: Report, { outcome, error, rejected = 0 }: ReportAttempt): void {
     const { logger } = this.#settings;
     if (this.#stopping.signal.aborted) return;
     if (outcome === "busy") {
@@ -129,8 +129,9 @@ export class Upstream {
       logger?.info("SkyWalking's collector is back", { backend: this.backend });
     }
     // A collector without a service refuses it again and again; one line says it.
-    if (outcome === "taken") this.#refused.delete(what);
-    if (outcome === "taken" || this.#refused.has(what)) return;
+    const isTaken = outcome === "taken" && rejected === 0;
+    if (isTaken) this.#refused.delete(what);
+    if (isTaken || this.#refused.has(what)) return;
     this.#refused.add(what);
     logger?.error(`SkyWalking's collector refused ${what}`, { backend: this.backend, reason: error?.message });
   }
@@ -189,8 +190,9 @@ class HttpLine implements Line {
 const discarded = unsupported(new Error("SW_AGENT_REPORTER_DISCARD is true"));
 
 /** What became of a report, for the queue that it came from. */
-export function toBatchResult({ outcome, retryAfterMs }: Attempt): BatchResult {
-  if (outcome !== "busy") return { outcome: outcome === "taken" ? "exported" : "failed" };
+export function toBatchResult({ outcome, retryAfterMs, rejected = 0 }: ReportAttempt): BatchResult {
+  if (outcome === "taken") return rejected === 0 ? { outcome: "exported" } : { outcome: "exported", rejected };
+  if (outcome === "refused") return { outcome: "failed" };
   return retryAfterMs === undefined ? { outcome: "unavailable" } : { outcome: "unavailable", retryAfterMs };
 }
 

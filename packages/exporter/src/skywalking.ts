@@ -87,8 +87,9 @@ export class SkyWalkingExporter implements SegmentExporter {
     const attempt = await this.upstream.send(segmentReport(segments));
     this.#lastError = attempt.error?.message;
     const result = toBatchResult(attempt);
-    if (result.outcome === "exported") this.#exported += segments.length;
-    if (result.outcome === "failed") this.#failed += segments.length;
+    const { outcome, rejected = 0 } = result;
+    if (outcome === "exported") this.#exported += segments.length - rejected;
+    if (outcome !== "unavailable") this.#failed += outcome === "failed" ? segments.length : rejected;
     return result;
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type KafkaMessage, KafkaMessages, SkyWalkingExporter, SkyWalkingLogs, startTracing } from "@clew/exporter";
+import { createLogger } from "@clew/log";
 import { withSpan } from "@clew/trace";
 import { decodeSegment, type SegmentData } from "@clew/trace/skywalking";
 import { SpanKind } from "@opentelemetry/api";
@@ -100,5 +101,68 @@ test("a heartbeat that gets through after one that did not leaves no error behin
   isAway = false;
   await until(() => exporter.stats().heartbeats > 0);
   assert.equal(exporter.stats().lastError, undefined);
+  await exporter.shutdown();
+});
+
+/** A segment of which each message is some 1,000 bytes long. */
+function longSegment(id: string, letters = 900): SegmentData {
+  return { ...segment, segmentId: id, traceId: "t".repeat(letters) };
+}
+
+test("what is more than Kafka takes at once goes in several batches, each within the limit", async () => {
+  const batches: (readonly KafkaMessage[])[] = [];
+  const send = async (messages: readonly KafkaMessage[]): Promise<void> => {
+    if (messages[0]?.topic === "skywalking-segments") batches.push(messages);
+  };
+  const exporter = new SkyWalkingExporter({ ...who, env: {}, kafka: { producer: { send }, batchBytes: 3000 } });
+  const ids = Array.from({ length: 10 }, (_, index) => `s${index}`);
+  assert.deepEqual(await exporter.export(ids.map((id) => longSegment(id))), { outcome: "exported" });
+  const sizes = batches.map((batch) => batch.reduce((sum, { key, value }) => sum + key.length + value.length, 0));
+  assert.ok(batches.length >= 4 && sizes.every((size) => size < 3000), `batches of ${sizes.join(", ")} bytes`);
+  assert.deepEqual(
+    batches.flat().map(({ key }) => key),
+    ids,
+  );
+  assert.equal(exporter.stats().exported, 10);
+  await exporter.shutdown();
+});
+
+test("a message longer than Kafka takes is refused, counted and told once, and holds up nothing", async () => {
+  const sent: string[] = [];
+  const send = async (messages: readonly KafkaMessage[]): Promise<void> => {
+    sent.push(...messages.filter(({ topic }) => topic === "skywalking-segments").map(({ key }) => key));
+  };
+  const lines: string[] = [];
+  const logger = createLogger({ destination: { write: (line: string) => void lines.push(line) } });
+  const env = { SW_AGENT_REPORTER_KAFKA_BATCH_BYTES: "2000" };
+  const exporter = new SkyWalkingExporter({ ...who, env, logger, kafka: { producer: { send } } });
+  const long = longSegment("long", 2000);
+  const result = await exporter.export([longSegment("a"), long, longSegment("b")]);
+  assert.deepEqual(result, { outcome: "exported", rejected: 1 });
+  assert.deepEqual(sent, ["a", "b"]);
+  const why = "1 of 3 messages with segments are longer than 2000 bytes";
+  assert.equal(exporter.stats().lastError, why);
+  assert.deepEqual(await exporter.export([long]), { outcome: "failed" });
+  assert.deepEqual([exporter.stats().exported, exporter.stats().failed], [2, 2]);
+  assert.equal(lines.filter((line) => line.includes("refused segments")).length, 1);
+  assert.ok(lines.some((line) => line.includes(why)));
+  await exporter.shutdown();
+});
+
+test("when a batch is not sent, all of the report may be handed over again", async () => {
+  const sent: string[] = [];
+  let left = 1;
+  const send = async (messages: readonly KafkaMessage[]): Promise<void> => {
+    if (messages[0]?.topic !== "skywalking-segments") return;
+    if (left-- === 0) throw new Error("no broker");
+    sent.push(...messages.map(({ key }) => key));
+  };
+  const exporter = new SkyWalkingExporter({ ...who, env: {}, kafka: { producer: { send }, batchBytes: 1500 } });
+  const both = [longSegment("a"), longSegment("b")];
+  assert.equal((await exporter.export(both)).outcome, "unavailable");
+  left = 10;
+  assert.equal((await exporter.export(both)).outcome, "exported");
+  assert.deepEqual(sent, ["a", "a", "b"]);
+  assert.equal(exporter.stats().exported, 2);
   await exporter.shutdown();
 });

@@ -208,6 +208,11 @@ test("exporters", () => {
       /^option kafka\.producer is undefined; it must be what sends messages to Kafka/,
     ],
     ["SkyWalkingExporter", { kafka: { producer: {} } }, /^option kafka\.producer is an object; it must be what sends/],
+    [
+      "SkyWalkingExporter",
+      { kafka: { producer: { send() {} }, batchBytes: 0 } },
+      /^option kafka\.batchBytes is 0; it must be a whole number from 1/,
+    ],
     ["SkyWalkingLogs", { labelKeys: "user" }, /^option labelKeys is "user"; it must be a list of names of fields/],
     ["SkyWalkingLogs", { capacity: 0 }, /^option capacity is 0; it must be a whole number from 1/],
     ["SkyWalkingLogs", { delayMs: "1s" }, /^option delayMs is "1s"; it must be a number of milliseconds/],
