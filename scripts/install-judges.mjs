@@ -63,6 +63,8 @@ const judges = {
   "traces-peer-go": { goFolder: "conformance/traces/peers/go" },
   "traces-peer-js": { npm: "conformance/traces/peers/js" },
   "skywalking-oap": { mavenFolder: "conformance/skywalking/oap" },
+  kafka: { mavenFolder: "conformance/skywalking/kafka" },
+  kafkajs: { npm: "conformance/skywalking/kafkajs" },
   "skywalking-peer-js": { npm: "conformance/skywalking/peers/js" },
   "skywalking-peer-go": { goFolder: "conformance/skywalking/peers/go" },
   // 1.3.0 was published without its generated code, and does not start.

@@ -7,17 +7,21 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../packages/transport/test/free-ports.ts";
 
-/** Starts it from the jars in `libs`; it takes 20 s. What ends it is put into `closers`. */
-export async function startOap(libs, closers) {
+/** What stands before the names of its topics. */
+export const kafkaNamespace = "judge";
+
+/** Starts it from the jars in `libs`, to fetch from the broker at `kafka` too; it takes 20 s. What ends it is put into `closers`. */
+export async function startOap(libs, closers, kafka) {
   const folder = mkdtempSync(join(tmpdir(), "oap-"));
   closers.push(() => rmSync(folder, { recursive: true }));
   cpSync(join(import.meta.dirname, "oap/config"), folder, { recursive: true });
   // It does not start without these; git keeps no empty folders.
-  for (const empty of ["openapi-definitions/none", "ui-initialized-templates"]) {
+  for (const empty of ["log-mal-rules", "openapi-definitions/none", "ui-initialized-templates"]) {
     mkdirSync(join(folder, empty), { recursive: true });
   }
   const [grpc, rest] = await freePorts(2);
   const settings = [`-DSW_CORE_GRPC_PORT=${grpc}`, `-DSW_CORE_REST_PORT=${rest}`, "-Duser.timezone=UTC", "-Xmx700m"];
+  settings.push(`-DSW_KAFKA_FETCHER_SERVERS=${kafka}`, `-DSW_NAMESPACE=${kafkaNamespace}`);
   const main = "org.apache.skywalking.oap.server.starter.OAPServerStartUp";
   const child = spawn("java", [...settings, "-cp", `${folder}:${libs}/*`, main], {
     stdio: ["ignore", "pipe", "pipe"],

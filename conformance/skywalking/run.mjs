@@ -1,5 +1,6 @@
 // Traces between Clew and services with SkyWalking's agents for Node, Go and Python, over HTTP and gRPC, all of them in segments, in
-// a collector of the test's, in SkyWalking's own and in ours; compares what failed with known-failures.txt.
+// a collector of the test's, in SkyWalking's own and in ours; and all that ours report, over gRPC and through a broker of Kafka's, in
+// SkyWalking's own. Compares what failed with known-failures.txt.
 //
 //     node conformance/skywalking/run.mjs               everything
 //     node conformance/skywalking/run.mjs js grpc       cases whose name has these words
@@ -11,9 +12,13 @@ import { startCollector } from "../../packages/exporter/test/skywalking-collecto
 import { installJudges } from "../../scripts/install-judges.mjs";
 import { compareWithKnown, runCase } from "../known-failures.mjs";
 import { collectorCases, startOurs } from "./collector-cases.ts";
-import { startOap } from "./oap.mjs";
+import { startKafka } from "./kafka.mjs";
+import { kafkaCases, outageCases } from "./kafka-cases.ts";
+import { createKafkaProducer } from "./kafka-producer.ts";
+import { kafkaNamespace, startOap } from "./oap.mjs";
 import { oapCases } from "./oap-cases.ts";
 import { relayCases } from "./relays.ts";
+import { properties, reportCases } from "./report-cases.ts";
 
 const here = import.meta.dirname;
 const closers = [];
@@ -25,8 +30,10 @@ try {
 
 async function main(words) {
   const start = performance.now();
-  const judges = installJudges("skywalking-peer-js", "skywalking-peer-go", "skywalking-peer-python", "skywalking-oap");
-  const oap = await startOap(judges["skywalking-oap"], closers);
+  const peers = ["skywalking-peer-js", "skywalking-peer-go", "skywalking-peer-python"];
+  const judges = installJudges(...peers, "skywalking-oap", "kafka", "kafkajs");
+  const kafka = await startKafka(judges.kafka, closers);
+  const oap = await startOap(judges["skywalking-oap"], closers, kafka.address);
   const collector = await startCollector();
   closers.push(() => collector.stop());
   const ours = await startOurs(closers);
@@ -35,6 +42,7 @@ async function main(words) {
   const go = [judges["skywalking-peer-go"]];
   const python = ["python3", "-B", join(here, "peers/python/peer.py")];
   const clew = [process.execPath, join(here, "peers/clew.ts")];
+  const reports = { SW_AGENT_METER_COLLECT_INTERVAL: "1", SW_INSTANCE_PROPERTIES_JSON: JSON.stringify(properties) };
   const programs = [
     ["js", js, "js", {}],
     ["go", go, "go", {}],
@@ -42,7 +50,7 @@ async function main(words) {
     ["python", python, "python", { PYTHONPATH: judges["skywalking-peer-python"], SW_AGENT_LOGGING_LEVEL: "ERROR" }],
     ["clew-sw8", clew, "sw8", {}],
     ["clew-w3c", clew, "w3c", {}],
-    ["clew-both", clew, "both", {}],
+    ["clew-both", clew, "both", reports],
     ["clew-go", clew, "both", { IDS: "go" }],
   ];
   const otlp = {
@@ -51,6 +59,8 @@ async function main(words) {
     OTEL_PROPAGATORS: "tracecontext,baggage,sw8",
   };
   const clewOtlp = ["clew-otlp", [process.execPath, join(here, "../traces/peers/clew.ts")], "both", otlp];
+  const broker = { KAFKA: kafka.address, KAFKA_NAMESPACE: kafkaNamespace, KAFKAJS: judges.kafkajs };
+  const throughKafka = (name) => [name, clew, "both", { ...reports, ...broker }];
   const startPeers = async (backend, ...more) =>
     Object.fromEntries(
       await Promise.all(
@@ -60,17 +70,35 @@ async function main(words) {
         }),
       ),
     );
+  const besideOap = await startPeers(oap.address, throughKafka("clew-kafka"));
+  const { "clew-both": overGrpc, "clew-go": next, "clew-kafka": overKafka } = besideOap;
+  const setting = {
+    graphql: oap.graphql,
+    namespace: kafkaNamespace,
+    createProducer: () => createKafkaProducer(judges.kafkajs, kafka.address),
+  };
+  const hasWords = ({ name }) => words.every((word) => name.includes(word));
   const cases = [
     ...relayCases(await startPeers(collector.address), collector.segments),
-    ...oapCases(await startPeers(oap.address), oap.graphql),
+    ...oapCases(besideOap, oap.graphql),
+    ...reportCases("over gRPC", overGrpc, next, oap.graphql),
+    ...reportCases("through Kafka", overKafka, next, oap.graphql),
+    ...kafkaCases(setting),
     ...collectorCases(await startPeers(ours.skywalkingGrpcEndpoint().host, clewOtlp), ours),
-  ].filter(({ name }) => words.every((word) => name.includes(word)));
-  if (cases.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
+  ].filter(hasWords);
+  const startLate = async () => {
+    const [name, command, family, env] = throughKafka("clew-late");
+    return { name, family, ...(await startPeer(name, command, { PEER: family, ...env }, oap.address)) };
+  };
+  const alone = outageCases(setting, kafka, overKafka, next, startLate).filter(hasWords);
+  if (cases.length + alone.length === 0) throw new Error(`no case has ${words.join(" and ")}`);
   const results = [];
   // Each waits for agents to report, so they wait together.
   for (let at = 0; at < cases.length; at += 10) {
     results.push(...(await Promise.all(cases.slice(at, at + 10).map(runCase))));
   }
+  // These take the broker away.
+  for (const one of alone) results.push(await runCase(one));
   console.log(`${results.length} cases in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   return compareWithKnown(join(here, "known-failures.txt"), results, words.length === 0) ? 0 : 1;
 }

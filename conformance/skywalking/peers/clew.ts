@@ -1,29 +1,38 @@
 // A service of Clew's that passes calls on; see ../../traces/proto/relay/v1/relay.proto. PEER says which family it speaks:
-// "sw8", "w3c", or "both".
-import { type StartTracingOptions, startTracing } from "@clew/exporter";
+// "sw8", "w3c", or "both"; with KAFKA, the address of a broker, its reports go through that.
+import { SkyWalkingLogs, type StartTracingOptions, startTracing } from "@clew/exporter";
 import { recovery, tracing } from "@clew/middleware";
 import { service } from "@clew/rpc";
 import { createPropagator } from "@clew/trace/otel";
 import { getCorrelation, type IdForm, runWithCorrelation, SkyWalkingPropagator } from "@clew/trace/skywalking";
 import { createClient, GrpcServer, HttpServer } from "@clew/transport";
 import { Relay } from "../../traces/gen/relay/v1/relay_pb.ts";
+import { createKafkaProducer } from "../kafka-producer.ts";
 
-const { PEER = "both", IDS = "plain", SW_AGENT_NAME: me = "clew" } = process.env;
+const { PEER = "both", IDS = "plain", SW_AGENT_NAME: me = "clew", KAFKA, KAFKA_NAMESPACE, KAFKAJS } = process.env;
 const propagators: Record<string, () => StartTracingOptions> = {
   sw8: () => ({ propagator: new SkyWalkingPropagator() }),
   w3c: () => ({ propagator: createPropagator() }),
   both: () => ({}),
 };
-const { shutdown } = startTracing({
+const { shutdown, skywalking } = startTracing({
   exporter: [],
-  skywalking: { ids: IDS as IdForm, delayMs: 50 },
+  skywalking: {
+    ids: IDS as IdForm,
+    delayMs: 50,
+    ...(KAFKA === undefined
+      ? {}
+      : { kafka: { producer: createKafkaProducer(KAFKAJS!, KAFKA), namespace: KAFKA_NAMESPACE! } }),
+  },
   ...propagators[PEER]!(),
 });
+const logs = new SkyWalkingLogs(skywalking!, { delayMs: 50 });
 
 async function pass(route: string): Promise<{ hops: string }> {
   const [next = "", ...rest] = route.split(",");
   if (next === "set") return runWithCorrelation("user", "grün,a=b;c-d%41", () => pass(rest.join(",")));
   const seen = `${me}:${getCorrelation("user") ?? ""}`;
+  logs.write("info", seen, {}, undefined);
   if (next === "") return { hops: seen };
   if (next === "fail") throw new Error("told to fail");
   const [protocol, address] = next.split("=");
