@@ -4,6 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { fetchOperations, fetchServices } from "./api.ts";
 import { Icon } from "./icons.tsx";
 import { emptyFilter, filterProblem, isEmptyFilter, type SummaryFilter } from "./summary-filter.ts";
+import { ServiceName } from "./summary-row.tsx";
+import { TimeRangeField } from "./time-range-field.tsx";
 import type { TracesView } from "./traces-view.ts";
 
 const typingMs = 250;
@@ -20,60 +22,35 @@ export function FilterBar({ view, children }: { view: TracesView; children: Comp
     timer.current = setTimeout(() => view.applyFilter(), typingMs);
   };
   useEffect(() => () => clearTimeout(timer.current), []);
+  const bind = (name: TextName): Pick<FieldProps, "name" | "value" | "problem" | "onText"> => ({
+    name,
+    value: now[name],
+    problem: wrong?.field === name ? wrong.message : undefined,
+    onText: (text) => change({ [name]: text }),
+  });
   const { services, operations, suggest } = useSuggestions(now.service.trim());
 
   return (
     <form class="filter-bar" role="search" onSubmit={(event) => event.preventDefault()}>
-      <label class="field field-service">
+      <Field {...bind("service")} label="Service" list="services" onFocus={suggest}>
         <Icon name="filter" />
-        <input
-          id="filter-service"
-          list="services"
-          placeholder="Service"
-          aria-label="Service"
-          autocomplete="off"
-          spellcheck={false}
-          value={now.service}
-          onFocus={suggest}
-          onInput={(event) => change({ service: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field field-operation">
-        <input
-          list="operations"
-          placeholder="Operation"
-          aria-label="Operation"
-          autocomplete="off"
-          spellcheck={false}
-          value={now.operation}
-          onInput={(event) => change({ operation: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field field-tags">
-        <input
-          placeholder="Attribute  key:value"
-          aria-label="Attributes, key:value"
-          aria-invalid={wrong?.field === "tags"}
-          title={wrong?.field === "tags" ? wrong.message : "Several are divided by spaces"}
-          autocomplete="off"
-          spellcheck={false}
-          value={now.tags}
-          onInput={(event) => change({ tags: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field field-duration">
+      </Field>
+      {now.caller !== "" && <CallerChip caller={now.caller} onRemove={() => change({ caller: "" })} />}
+      <Field {...bind("operation")} label="Operation" list="operations" />
+      <Field
+        {...bind("tags")}
+        label="Attributes, key:value"
+        placeholder="Attribute  key:value"
+        hint="Several are divided by spaces"
+      />
+      <Field
+        {...bind("minDuration")}
+        label="Minimum duration"
+        placeholder="Duration"
+        hint="The whole trace lasts at least: 200ms, 1.5s"
+      >
         <span class="dim">≥</span>
-        <input
-          placeholder="Duration"
-          aria-label="Minimum duration"
-          aria-invalid={wrong?.field === "minDuration"}
-          title={wrong?.field === "minDuration" ? wrong.message : "The whole trace lasts at least: 200ms, 1.5s"}
-          autocomplete="off"
-          spellcheck={false}
-          value={now.minDuration}
-          onInput={(event) => change({ minDuration: event.currentTarget.value })}
-        />
-      </label>
+      </Field>
       <button
         type="button"
         class={`button errors-only${now.errors ? " is-on" : ""}`}
@@ -82,6 +59,7 @@ export function FilterBar({ view, children }: { view: TracesView; children: Comp
       >
         <Icon name="error" /> <span>Errors</span>
       </button>
+      <TimeRangeField range={now.range} onChange={(range) => change({ range })} />
       {!isEmptyFilter(now) && (
         <button type="button" class="button is-quiet" onClick={() => change(emptyFilter)}>
           Clear
@@ -92,7 +70,6 @@ export function FilterBar({ view, children }: { view: TracesView; children: Comp
           {wrong.message}
         </span>
       )}
-      <div class="top-space" />
       {children}
       <datalist id="services">
         {services.map((name) => (
@@ -105,6 +82,57 @@ export function FilterBar({ view, children }: { view: TracesView; children: Comp
         ))}
       </datalist>
     </form>
+  );
+}
+
+/** The fields of a filter that are text. */
+type TextName = "service" | "operation" | "tags" | "minDuration";
+
+interface FieldProps {
+  name: TextName;
+  label: string;
+  /** Default: the label. */
+  placeholder?: string;
+  /** What the tooltip says while nothing is wrong. */
+  hint?: string;
+  /** The id of the suggestions. */
+  list?: string;
+  value: string;
+  problem: string | undefined;
+  onText: (text: string) => void;
+  onFocus?: () => void;
+  children?: ComponentChildren;
+}
+
+function Field({ name, label, placeholder = label, hint, list, value, problem, ...rest }: FieldProps): JSX.Element {
+  return (
+    <label class={`field field-${name}`}>
+      {rest.children}
+      <input
+        id={`filter-${name}`}
+        list={list}
+        placeholder={placeholder}
+        aria-label={label}
+        aria-invalid={problem !== undefined}
+        title={problem ?? hint}
+        autocomplete="off"
+        spellcheck={false}
+        value={value}
+        onFocus={rest.onFocus}
+        onInput={(event) => rest.onText(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+/** That only calls by one service are looked for, which a line of the map of services asks for. */
+function CallerChip({ caller, onRemove }: { caller: string; onRemove: () => void }): JSX.Element {
+  return (
+    <button type="button" class="button chip" title={`Show more than the calls by ${caller}`} onClick={onRemove}>
+      <span class="dim">called by</span>
+      <ServiceName name={caller} />
+      <Icon name="close" label="remove" />
+    </button>
   );
 }
 

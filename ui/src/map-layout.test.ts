@@ -41,6 +41,9 @@ function check(layout: MapLayout): void {
   }
   for (const { parent, child, path, tip } of lines) {
     assert.doesNotMatch(path, /NaN|Infinity|undefined/);
+    // Curves lie between the heights of their ends, so that no line leaves the drawing.
+    for (const [, y] of path.matchAll(/ (-?[\d.]+)(?=[HC]|$)/g))
+      assert.ok(Number(y) >= 0 && Number(y) <= height, `${parent}>${child} is inside: ${path}, ${height}`);
     const [startX, startY] = /^M(\S+) ([\d.-]+)/.exec(path)!.slice(1).map(Number) as [number, number];
     const [from, to] = [boxOf(layout, parent), boxOf(layout, child)];
     assert.equal(startX, tip.isLeftward ? from.x : from.x + boxWidth, `${parent}>${child} starts at its caller`);

@@ -208,16 +208,17 @@ function stack(layer: readonly Place[]): void {
   }
 }
 
-/** Moves all places so that the topmost box begins at 0. Returns the height that they take. */
+/** Moves all places so that the topmost box, or line that passes a column, begins at 0. Returns the height that they take. */
 function moveToTop(places: readonly Place[]): number {
   let top = Number.POSITIVE_INFINITY;
   let bottom = Number.NEGATIVE_INFINITY;
   for (const { y, height } of places) {
-    top = Math.min(top, y - height / 2);
-    bottom = Math.max(bottom, y + height / 2);
+    const half = (height === laneHeight ? laneHeight : boxHeight) / 2;
+    top = Math.min(top, y - half);
+    bottom = Math.max(bottom, y + half);
   }
-  for (const place of places) place.y -= top + boxGap / 2;
-  return places.length === 0 ? 0 : bottom - top - boxGap;
+  for (const place of places) place.y -= top;
+  return places.length === 0 ? 0 : bottom - top;
 }
 
 function middleOf(places: readonly Place[]): number | undefined {

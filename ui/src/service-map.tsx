@@ -8,6 +8,7 @@ import { boxHeight, boxWidth, layoutMap, type MapBox, type MapLayout, type MapLi
 import { countOf, formatCount, formatShare } from "./quantity.ts";
 import { colourOf } from "./service-colour.ts";
 import { tracesOf } from "./summary-filter.ts";
+import type { TimeRange } from "./time-range.ts";
 
 /** Around the drawing, so that nothing is cut off at its edges. */
 const margin = 4;
@@ -25,8 +26,8 @@ export function describeCalls({ callCount, errorCount, p50Ms, p95Ms }: CallStats
   return callCount === 0 ? "no calls" : `${countOf(callCount, "call")}, ${failed}, ${times}`;
 }
 
-/** Who calls whom, drawn. A service leads to its traces, a line to those of the service that is called. */
-export function ServiceMapDrawing({ map }: { map: ServiceMap }): JSX.Element {
+/** Who calls whom in a time, drawn. A service leads to its traces, a line to those in which one calls the other. */
+export function ServiceMapDrawing({ map, range }: { map: ServiceMap; range: TimeRange }): JSX.Element {
   const { services, dependencies } = map;
   const shape = JSON.stringify([
     services.map(({ name }) => name),
@@ -65,6 +66,7 @@ export function ServiceMapDrawing({ map }: { map: ServiceMap }): JSX.Element {
             key={`${line.parent} ${line.child}`}
             line={line}
             calls={dependencies[index]!}
+            url={tracesOf(line.child, range, { caller: line.parent })}
             mostCalls={mostCalls}
             isNear={line.parent === chosen.value || line.child === chosen.value}
           />
@@ -75,6 +77,7 @@ export function ServiceMapDrawing({ map }: { map: ServiceMap }): JSX.Element {
           key={box.name}
           box={box}
           service={services[index]!}
+          url={tracesOf(box.name, range)}
           isNear={isNear(box.name)}
           onChoose={(isChosen) => {
             chosen.value = isChosen ? box.name : null;
@@ -91,15 +94,21 @@ function redness({ errorCount, callCount }: CallStats): number {
   return errorCount === 0 ? 0 : Math.round(20 + 80 * Math.min(1, (10 * errorCount) / callCount));
 }
 
-function Line(props: { line: MapLine; calls: Dependency; mostCalls: number; isNear: boolean }): JSX.Element {
-  const { line, calls, mostCalls, isNear } = props;
+function Line(props: {
+  line: MapLine;
+  calls: Dependency;
+  url: string;
+  mostCalls: number;
+  isNear: boolean;
+}): JSX.Element {
+  const { line, calls, url, mostCalls, isNear } = props;
   const { x, y, isLeftward } = line.tip;
   const back = isLeftward ? 7 : -7;
   return (
     <a
       class={`map-line${isNear ? " is-near" : ""}`}
       style={{ "--failed": `${redness(calls)}%` }}
-      href={tracesOf(line.child)}
+      href={url}
       tabIndex={-1}
     >
       <title>{`${line.parent} calls ${line.child}: ${describeCalls(calls)}`}</title>
@@ -148,10 +157,11 @@ function Labels(props: { layout: MapLayout; dependencies: Dependency[]; chosen: 
 function Box(props: {
   box: MapBox;
   service: ServiceStats;
+  url: string;
   isNear: boolean;
   onChoose: (isChosen: boolean) => void;
 }): JSX.Element {
-  const { box, service, isNear, onChoose } = props;
+  const { box, service, url, isNear, onChoose } = props;
   const { name, callCount, errorCount, p95Ms } = service;
   const hasErrors = errorCount > 0;
   const short = name.length > boxLetters ? `${name.slice(0, boxLetters - 1)}…` : name;
@@ -159,7 +169,7 @@ function Box(props: {
     <g transform={`translate(${box.x} ${box.y})`}>
       <a
         class={`map-box service-${colourOf(name)}${isNear ? " is-near" : ""}`}
-        href={tracesOf(name)}
+        href={url}
         aria-label={`Traces of ${name}: ${describeCalls(service)}`}
         onPointerEnter={() => onChoose(true)}
         onPointerLeave={() => onChoose(false)}

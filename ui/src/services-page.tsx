@@ -9,11 +9,13 @@ import { ProblemBanner } from "./problem-banner.tsx";
 import { countOf, formatCount } from "./quantity.ts";
 import { navigate } from "./router.ts";
 import { ServiceMapDrawing } from "./service-map.tsx";
-import { lookbacks, type ServicesView, servicesView } from "./services-view.ts";
+import { type ServicesView, servicesView } from "./services-view.ts";
 import { type NameColumn, StatsTable } from "./stats-table.tsx";
 import { tracesOf } from "./summary-filter.ts";
 import { ServiceName } from "./summary-row.tsx";
 import { listenToTail, stats } from "./tail.ts";
+import { allKept, describeRange, type TimeRange } from "./time-range.ts";
+import { TimeRangeField } from "./time-range-field.tsx";
 
 export function ServicesPage(): JSX.Element {
   const view = servicesView;
@@ -48,14 +50,14 @@ export function ServicesPage(): JSX.Element {
         <div class="empty">
           <h1>No service was called</h1>
           <p>
-            {view.lookback.value.title}: no trace.{" "}
-            <button type="button" class="link-button" onClick={() => view.look(lookbacks.at(-1)!)}>
+            {describeRange(view.range.value)}: no trace.{" "}
+            <button type="button" class="link-button" onClick={() => view.look(allKept)}>
               Look at all that is kept
             </button>
           </p>
         </div>
       ) : (
-        map !== null && <Services map={map} />
+        map !== null && <Services map={map} range={view.range.value} />
       )}
     </main>
   );
@@ -65,19 +67,7 @@ export function ServicesPage(): JSX.Element {
 function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null }): JSX.Element {
   return (
     <div class="filter-bar">
-      <label class="field">
-        <select
-          aria-label="Traces that started in"
-          value={view.lookback.value.name}
-          onChange={(event) => view.look(lookbacks[event.currentTarget.selectedIndex]!)}
-        >
-          {lookbacks.map(({ name, title }) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
+      <TimeRangeField range={view.range.value} onChange={(range) => view.look(range)} />
       {map !== null && (
         <span class="services-facts">
           <span>
@@ -103,23 +93,45 @@ function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null
   );
 }
 
-const serviceColumns: NameColumn<ServiceStats>[] = [
-  { title: "Service", of: ({ name }) => name, cell: ({ name }) => <TracesLink service={name} /> },
-];
-const dependencyColumns: NameColumn<Dependency>[] = [
-  { title: "Caller", of: ({ parent }) => parent, cell: ({ parent }) => <ServiceName name={parent} /> },
-  { title: "Called", of: ({ child }) => child, cell: ({ child }) => <TracesLink service={child} /> },
-];
-
-function TracesLink({ service }: { service: string }): JSX.Element {
+function TracesLink({ url, hint, service }: { url: string; hint: string; service: string }): JSX.Element {
   return (
-    <a href={tracesOf(service)} title={`Traces of ${service}`}>
+    <a href={url} title={hint}>
       <ServiceName name={service} />
     </a>
   );
 }
 
-function Services({ map }: { map: ServiceMap }): JSX.Element {
+/** The columns with names of both tables, whose links lead to traces of the same time. */
+function columnsOf(range: TimeRange): {
+  services: NameColumn<ServiceStats>[];
+  dependencies: NameColumn<Dependency>[];
+} {
+  return {
+    services: [
+      {
+        title: "Service",
+        of: ({ name }) => name,
+        cell: ({ name }) => <TracesLink url={tracesOf(name, range)} hint={`Traces of ${name}`} service={name} />,
+      },
+    ],
+    dependencies: [
+      { title: "Caller", of: ({ parent }) => parent, cell: ({ parent }) => <ServiceName name={parent} /> },
+      {
+        title: "Called",
+        of: ({ child }) => child,
+        cell: ({ parent, child }) => (
+          <TracesLink
+            url={tracesOf(child, range, { caller: parent })}
+            hint={`Traces in which ${parent} calls ${child}`}
+            service={child}
+          />
+        ),
+      },
+    ],
+  };
+}
+
+function Services({ map, range }: { map: ServiceMap; range: TimeRange }): JSX.Element {
   const tables = useRef<HTMLDivElement>(null);
   /** The service that the keys have reached. */
   const cursor = useSignal<string | null>(null);
@@ -137,31 +149,39 @@ function Services({ map }: { map: ServiceMap }): JSX.Element {
     k: () => move(-1),
     ArrowUp: () => move(-1),
     Enter: () => {
-      if (cursor.peek() !== null) navigate(tracesOf(cursor.peek()!));
+      if (cursor.peek() !== null) navigate(tracesOf(cursor.peek()!, range));
     },
   });
+  const columns = columnsOf(range);
   return (
     <div class="services-body">
       <figure class="map-room">
-        <ServiceMapDrawing map={map} />
+        <ServiceMapDrawing map={map} range={range} />
         <figcaption class="dim">
-          Calls · p95, and the share that failed. A line is counted and timed by the service it leads to.
+          Calls · p95, and the share that failed: of a line, where either end says so. It is timed by the service it
+          leads to.
         </figcaption>
       </figure>
       <div class="services-tables" ref={tables}>
         <StatsTable
           caption="Services"
-          names={serviceColumns}
+          names={columns.services}
           rows={map.services}
-          callee={({ name }) => name}
+          failures={({ name }) => ({
+            url: tracesOf(name, range, { failed: true }),
+            hint: `show the traces in which ${name} failed`,
+          })}
           current={cursor.value}
         />
         {map.dependencies.length > 0 && (
           <StatsTable
             caption="Who calls whom"
-            names={dependencyColumns}
+            names={columns.dependencies}
             rows={map.dependencies}
-            callee={({ child }) => child}
+            failures={({ parent, child }) => ({
+              url: tracesOf(child, range, { caller: parent, failed: true }),
+              hint: `show the traces in which ${parent} called ${child} and it failed at either end`,
+            })}
           />
         )}
       </div>

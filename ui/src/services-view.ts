@@ -1,26 +1,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { ApiError, fetchServiceMap, type ServiceMap } from "./api.ts";
 import { replaceUrl } from "./router.ts";
-
-/** How far back traces are counted. */
-export interface Lookback {
-  /** As the URL of the page says it. */
-  name: string;
-  title: string;
-  ms: number;
-}
-
-const hourMs = 60 * 60_000;
-
-const defaultLookback: Lookback = { name: "1h", title: "Last hour", ms: hourMs };
-
-export const lookbacks: readonly Lookback[] = [
-  { name: "5m", title: "Last 5 minutes", ms: hourMs / 12 },
-  defaultLookback,
-  { name: "6h", title: "Last 6 hours", ms: 6 * hourMs },
-  { name: "1d", title: "Last day", ms: 24 * hourMs },
-  { name: "all", title: "All that is kept", ms: Number.MAX_SAFE_INTEGER },
-];
+import { addRange, isBackward, lastHour, rangeFromQuery, type TimeRange } from "./time-range.ts";
 
 /** When asked to count more, the collector looks at so many spans. */
 const moreSpans = 1_000_000;
@@ -33,7 +14,7 @@ export class ServicesView {
   /** Null until the first answer. */
   readonly map: Signal<ServiceMap | null> = signal(null);
   readonly problem: Signal<ApiError | null> = signal(null);
-  readonly lookback: Signal<Lookback> = signal(defaultLookback);
+  readonly range: Signal<TimeRange> = signal(lastHour);
   readonly isCountingMore: Signal<boolean> = signal(false);
 
   #request: AbortController | undefined;
@@ -42,10 +23,13 @@ export class ServicesView {
 
   /** Takes the time that a URL's query tells, and reads the map. */
   open(query: URLSearchParams): void {
-    const name = query.get("lookback");
-    const lookback = lookbacks.find((lookback) => lookback.name === name) ?? defaultLookback;
-    if (lookback !== this.lookback.peek()) {
-      this.lookback.value = lookback;
+    this.#take(rangeFromQuery(query, lastHour));
+  }
+
+  #take(range: TimeRange): void {
+    const before = this.#query().toString();
+    this.range.value = range;
+    if (this.#query().toString() !== before) {
       this.isCountingMore.value = false;
       this.map.value = null;
     }
@@ -63,7 +47,7 @@ export class ServicesView {
     this.#request?.abort();
     this.#request = new AbortController();
     const { signal } = this.#request;
-    const query = new URLSearchParams({ lookbackMs: String(this.lookback.peek().ms) });
+    const query = this.#query();
     if (this.isCountingMore.peek()) query.set("maxSpans", String(moreSpans));
     const startedAt = performance.now();
     try {
@@ -87,10 +71,22 @@ export class ServicesView {
     );
   }
 
-  look(lookback: Lookback): void {
-    const query = lookback === defaultLookback ? "" : `?lookback=${lookback.name}`;
-    replaceUrl(`/services${query}`);
-    this.open(new URLSearchParams(query));
+  /** Looks at another time; the URL follows. Not yet at one that ends before it begins. */
+  look(range: TimeRange): void {
+    if (isBackward(range)) {
+      this.range.value = range;
+      return;
+    }
+    this.#take(range);
+    const query = this.#query();
+    replaceUrl(query.size === 0 ? "/services" : `/services?${query}`);
+  }
+
+  /** The time, as the API and the URL have it. */
+  #query(): URLSearchParams {
+    const query = new URLSearchParams();
+    addRange(query, this.range.peek(), lastHour);
+    return query;
   }
 
   countMore(): void {

@@ -4,7 +4,6 @@ import type { CallStats } from "./api.ts";
 import { formatDuration } from "./duration.ts";
 import { Icon } from "./icons.tsx";
 import { countOf, formatCount, formatShare } from "./quantity.ts";
-import { tracesOf } from "./summary-filter.ts";
 
 /** A column with names, left of the numbers. */
 export interface NameColumn<T> {
@@ -17,8 +16,8 @@ interface Props<T extends CallStats> {
   caption: string;
   names: NameColumn<T>[];
   rows: readonly T[];
-  /** The service whose spans the calls of a row are. */
-  callee: (row: T) => string;
+  /** Where the calls of a row that failed are to be seen, and what the tooltip says of that. */
+  failures: (row: T) => { url: string; hint: string };
   /** The name of the row that stands out. */
   current?: string | null;
 }
@@ -31,7 +30,7 @@ const numbers: { title: string; hint?: string; of: (row: CallStats) => number }[
 ];
 
 /** Calls, failures and times by name, in the order of the column whose head was clicked. */
-export function StatsTable<T extends CallStats>({ caption, names, rows, callee, current }: Props<T>): JSX.Element {
+export function StatsTable<T extends CallStats>({ caption, names, rows, failures, current }: Props<T>): JSX.Element {
   const order = useSignal({ column: names.length, isDescending: true });
   const columns: { title: string; hint?: string; of: (row: T) => string | number }[] = [...names, ...numbers];
   const sorted = sortRows(rows, columns[order.value.column]!.of, order.value.isDescending);
@@ -73,7 +72,7 @@ export function StatsTable<T extends CallStats>({ caption, names, rows, callee, 
             ))}
             <td class="number">{formatCount(row.callCount)}</td>
             <td class="number">
-              <Failed row={row} service={callee(row)} />
+              <Failed row={row} {...failures(row)} />
             </td>
             <td class="number">{formatDuration(row.p50Ms * 1000)}</td>
             <td class="number">{formatDuration(row.p95Ms * 1000)}</td>
@@ -84,15 +83,11 @@ export function StatsTable<T extends CallStats>({ caption, names, rows, callee, 
   );
 }
 
-function Failed({ row, service }: { row: CallStats; service: string }): JSX.Element {
+function Failed({ row, url, hint }: { row: CallStats; url: string; hint: string }): JSX.Element {
   const share = formatShare(row.errorCount, row.callCount);
   if (row.errorCount === 0) return <span class="dim">{share}</span>;
   return (
-    <a
-      class="error-mark"
-      href={tracesOf(service, { failed: true })}
-      title={`${countOf(row.errorCount, "error")}: show the traces in which ${service} failed`}
-    >
+    <a class="error-mark" href={url} title={`${countOf(row.errorCount, "failure")}: ${hint}`}>
       <Icon name="error" /> {share}
     </a>
   );

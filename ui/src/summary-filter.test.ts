@@ -10,6 +10,7 @@ import {
   mayMatch,
   tracesOf,
 } from "./summary-filter.ts";
+import { allKept, lastHour } from "./time-range.ts";
 
 const summary: Summary = {
   traceId: "a1",
@@ -30,10 +31,12 @@ const summary: Summary = {
 test("a filter goes into the URL and comes back", () => {
   const filter = {
     service: "user",
+    caller: "a b",
     operation: "SELECT users",
     errors: true,
     minDuration: "1.5s",
     tags: 'http.route:/a db:"my users"',
+    range: { lookback: "6h" },
   };
   const query = filterToQuery(filter);
   assert.equal(query.get("minDurationMs"), "1500");
@@ -41,6 +44,7 @@ test("a filter goes into the URL and comes back", () => {
   const back = filterFromQuery(new URLSearchParams(query.toString()));
   assert.equal(filterToQuery(back).toString(), query.toString());
   assert.equal(back.tags, filter.tags);
+  assert.deepEqual([back.caller, back.range], ["a b", filter.range]);
 });
 
 test("an empty filter has an empty query", () => {
@@ -62,6 +66,9 @@ test("a live trace is passed over only when it certainly does not match", () => 
   assert.ok(mayMatch(emptyFilter, summary));
   assert.ok(mayMatch({ ...emptyFilter, service: "message" }, summary));
   assert.ok(!mayMatch({ ...emptyFilter, service: "profile" }, summary));
+  assert.ok(mayMatch({ ...emptyFilter, service: "message", caller: "user" }, summary));
+  assert.ok(!mayMatch({ ...emptyFilter, service: "message", caller: "profile" }, summary));
+  assert.ok(!mayMatch({ ...emptyFilter, range: { from: "2026-11-22T13:00", to: "" } }, summary));
   assert.ok(!mayMatch({ ...emptyFilter, errors: true }, summary));
   assert.ok(mayMatch({ ...emptyFilter, errors: true }, { ...summary, errorCount: 1 }));
   assert.ok(mayMatch({ ...emptyFilter, minDuration: "20ms" }, summary));
@@ -69,7 +76,8 @@ test("a live trace is passed over only when it certainly does not match", () => 
   assert.ok(mayMatch({ ...emptyFilter, operation: "anything", tags: "a:b" }, summary), "the collector's to judge");
 });
 
-test("a service leads to its traces, or to those in which it failed", () => {
-  assert.equal(tracesOf("a&b"), "/?service=a%26b");
-  assert.equal(tracesOf("user", { failed: true }), "/?service=user&tag=error%3Atrue");
+test("a service leads to its traces, a call to those with it, both to those in which it failed", () => {
+  assert.equal(tracesOf("a&b", allKept), "/?service=a%26b");
+  assert.equal(tracesOf("user", lastHour, { failed: true }), "/?service=user&tag=error%3Atrue&lookback=1h");
+  assert.equal(tracesOf("profile", lastHour, { caller: "user" }), "/?service=profile&caller=user&lookback=1h");
 });

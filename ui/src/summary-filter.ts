@@ -1,18 +1,30 @@
 import type { Summary } from "./api.ts";
 import { parseDuration } from "./duration.ts";
+import { addRange, allKept, mayContain, rangeFromQuery, type TimeRange } from "./time-range.ts";
 
 /** What the list is narrowed to, as the user typed it. The URL of the list and the query of the API use the same names. */
 export interface SummaryFilter {
   service: string;
+  /** The service that calls this one. */
+  caller: string;
   operation: string;
   errors: boolean;
   /** "200ms", "1.5s", or a bare number of milliseconds. */
   minDuration: string;
   /** "key:value", several divided by spaces; a value with spaces stands in double quotes. */
   tags: string;
+  range: TimeRange;
 }
 
-export const emptyFilter: SummaryFilter = { service: "", operation: "", errors: false, minDuration: "", tags: "" };
+export const emptyFilter: SummaryFilter = {
+  service: "",
+  caller: "",
+  operation: "",
+  errors: false,
+  minDuration: "",
+  tags: "",
+  range: allKept,
+};
 
 export function isEmptyFilter(filter: SummaryFilter): boolean {
   return filterToQuery(filter).size === 0;
@@ -22,11 +34,13 @@ export function isEmptyFilter(filter: SummaryFilter): boolean {
 export function filterToQuery(filter: SummaryFilter): URLSearchParams {
   const query = new URLSearchParams();
   if (filter.service.trim() !== "") query.set("service", filter.service.trim());
+  if (filter.caller !== "") query.set("caller", filter.caller);
   if (filter.operation.trim() !== "") query.set("operation", filter.operation.trim());
   if (filter.errors) query.set("errors", "true");
   const us = parseDuration(filter.minDuration);
   if (us !== undefined && us > 0) query.set("minDurationMs", String(us / 1000));
   for (const tag of splitTags(filter.tags)) if (isTag(tag)) query.append("tag", tag);
+  addRange(query, filter.range, allKept);
   return query;
 }
 
@@ -34,19 +48,28 @@ export function filterFromQuery(query: URLSearchParams): SummaryFilter {
   const minMs = query.get("minDurationMs");
   return {
     service: query.get("service") ?? "",
+    caller: query.get("caller") ?? "",
     operation: query.get("operation") ?? "",
     errors: query.get("errors") === "true",
     minDuration: minMs === null ? "" : `${minMs}ms`,
     tags: query.getAll("tag").map(quoteTag).join(" "),
+    range: rangeFromQuery(query, allKept),
   };
 }
 
-/** The URL of the list with the traces of a service; with `failed`, of those in which a span of it failed. */
-export function tracesOf(service: string, { failed = false }: { failed?: boolean } = {}): string {
-  return `/?${filterToQuery({ ...emptyFilter, service, tags: failed ? "error:true" : "" })}`;
+/**
+ * The URL of the list with the traces of a service that started in a time; with `caller`, of those in which that one calls it.
+ * With `failed`, only where a span of the service, or such a call, has failed.
+ */
+export function tracesOf(
+  service: string,
+  range: TimeRange,
+  { caller = "", failed = false }: { caller?: string; failed?: boolean } = {},
+): string {
+  return `/?${filterToQuery({ ...emptyFilter, service, caller, tags: failed ? "error:true" : "", range })}`;
 }
 
-/** Which field cannot be read, and what would work; null when all can. */
+/** Which text cannot be read, and what would work; null when all can. */
 export function filterProblem(filter: SummaryFilter): { field: "minDuration" | "tags"; message: string } | null {
   if (filter.minDuration.trim() !== "" && parseDuration(filter.minDuration) === undefined) {
     return { field: "minDuration", message: `"${filter.minDuration}" is not a duration: try 200ms or 1.5s` };
@@ -56,10 +79,11 @@ export function filterProblem(filter: SummaryFilter): { field: "minDuration" | "
   return null;
 }
 
-/** True when a trace told of live may be in the filtered list. Operations and tags only the collector can judge. */
+/** True when a trace told of live may be in the filtered list. Operations, tags and who calls whom only the collector can judge. */
 export function mayMatch(filter: SummaryFilter, summary: Summary): boolean {
-  const service = filter.service.trim();
-  if (service !== "" && !summary.services.some(({ name }) => name === service)) return false;
+  const wanted = [filter.service.trim(), filter.caller].filter((name) => name !== "");
+  if (!wanted.every((service) => summary.services.some(({ name }) => name === service))) return false;
+  if (!mayContain(filter.range, summary.startMs)) return false;
   if (filter.errors && summary.errorCount === 0) return false;
   const us = parseDuration(filter.minDuration);
   // A trace that is still growing may yet become long enough, and is told of again when it does.

@@ -10,6 +10,7 @@ import { navigate } from "./router.ts";
 import { isEmptyFilter } from "./summary-filter.ts";
 import { SummaryTable } from "./summary-table.tsx";
 import { listenToTail, stats } from "./tail.ts";
+import { allKept, describeRange, isAllKept } from "./time-range.ts";
 import { type TracesView, tracesView } from "./traces-view.ts";
 
 /** Scrolled further than this, the list holds still. */
@@ -118,10 +119,32 @@ function ListEnd({ view }: { view: TracesView }): JSX.Element | null {
       </div>
     );
   if (view.isLoading.value) return null;
+  if (view.next.value !== null)
+    return (
+      <div class="empty">
+        <h2>No trace matches so far</h2>
+        <p>Very many had to be looked at.</p>
+        <button type="button" class="button" onClick={() => void view.loadOlder()}>
+          Look at older ones
+        </button>
+      </div>
+    );
+  const { range } = view.filter.value;
   return (
     <div class="empty">
       <h2>{hasFilter ? "No trace matches" : "No traces"}</h2>
-      {hasFilter && <p>New ones that match appear here by themselves. The filter looks at everything that is kept.</p>}
+      {hasFilter && <p>New ones that match appear here by themselves.</p>}
+      {hasFilter &&
+        (isAllKept(range) ? (
+          <p>The filter looks at everything that is kept.</p>
+        ) : (
+          <p>
+            The time looked at: {describeRange(range).toLowerCase()}.{" "}
+            <button type="button" class="link-button" onClick={() => view.look(allKept)}>
+              Look at all that is kept
+            </button>
+          </p>
+        ))}
     </div>
   );
 }

@@ -11,6 +11,7 @@ import {
   type SummaryFilter,
 } from "./summary-filter.ts";
 import { mergeSummaries, unknownTo } from "./summary-list.ts";
+import { isBackward, type TimeRange } from "./time-range.ts";
 
 const pageSize = 50;
 /** A live list is read afresh when it has grown to this many rows, or that many wait for a pause to end. */
@@ -82,8 +83,11 @@ export class TracesView {
         this.problem.value = null;
         this.isLoading.value = false;
         const unknown = unknownTo(this.summaries.peek(), page.summaries);
-        if (keep && unknown.length < page.summaries.length) {
+        // An empty page that is not the last one: the collector has looked at very many, and tells nothing of what is here.
+        const hasEndedEarly = page.summaries.length === 0 && page.next !== null;
+        if (keep && (unknown.length < page.summaries.length || hasEndedEarly)) {
           this.#admit(page.summaries, unknown);
+          if (page.next === null) this.#leaveOut(page.summaries);
           return;
         }
         this.summaries.value = mergeSummaries([], page.summaries);
@@ -153,6 +157,13 @@ export class TracesView {
     this.summaries.value = mergeSummaries(this.summaries.peek(), unknown);
   }
 
+  /** These are all there are: what the list has beside them has left the time looked at, or is kept no longer. */
+  #leaveOut(all: readonly Summary[]): void {
+    if (this.#isHolding()) return;
+    const gone = new Set(unknownTo(all, this.summaries.peek()));
+    if (gone.size > 0) this.summaries.value = this.summaries.peek().filter((summary) => !gone.has(summary));
+  }
+
   #isHolding(): boolean {
     return this.isPaused.peek() || this.isScrolled.peek();
   }
@@ -184,9 +195,15 @@ export class TracesView {
     });
   }
 
+  /** Looks at another time, with the filter as it is. */
+  look(range: TimeRange): void {
+    this.filter.value = { ...this.filter.peek(), range };
+    this.applyFilter();
+  }
+
   /** Reads the list that the filter wants, once the filter can be read; the URL follows. */
   applyFilter(): void {
-    if (filterProblem(this.filter.peek()) !== null) return;
+    if (filterProblem(this.filter.peek()) !== null || isBackward(this.filter.peek().range)) return;
     const query = filterToQuery(this.filter.peek());
     replaceUrl(query.size === 0 ? "/" : `/?${query}`);
     this.cursor.value = null;

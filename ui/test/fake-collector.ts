@@ -6,11 +6,14 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname } from "node:path";
 import type { Stats, Summary } from "../src/api.ts";
+import { lookbacks } from "../src/time-range.ts";
 import {
+  callsIn,
   columnsOf,
   createRandom,
   detailsOf,
   fleetTrace,
+  hasFailed,
   helloTrace,
   hugeTrace,
   messagesTrace,
@@ -68,14 +71,28 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
   };
 
   const summaries = (query: URLSearchParams): { summaries: Summary[]; next: string | null } => {
+    const { fromMs, toMs } = rangeOf(query, "all");
     const matches = ({ trace, summary }: { trace: SampleTrace; summary: Summary }): boolean => {
       const service = query.get("service");
+      const caller = query.get("caller");
       const operation = query.get("operation");
+      if (summary.startMs < fromMs || summary.startMs > toMs) return false;
+      const wantsFailed = query.getAll("tag").includes("error:true");
+      if (caller !== null) {
+        return callsIn(trace).some(
+          (call) =>
+            call.caller.service === caller &&
+            (service === null || call.span.service === service) &&
+            (!wantsFailed || hasFailed(call)),
+        );
+      }
       if (service !== null && !summary.services.some(({ name }) => name === service)) return false;
       if (operation !== null && !trace.spans.some((span) => span.operation === operation)) return false;
       if (query.get("errors") === "true" && summary.errorCount === 0) return false;
       if (summary.durationMs < Number(query.get("minDurationMs") ?? 0)) return false;
       return query.getAll("tag").every((tag) => {
+        if (tag === "error:true")
+          return trace.spans.some((span) => span.error !== undefined && (service === null || span.service === service));
         const [key, ...value] = tag.split(":");
         return trace.spans.some((span) =>
           span.attributes?.some((attribute) => attribute.key === key && String(attribute.value) === value.join(":")),
@@ -103,12 +120,11 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://fake");
     if (pathname === "/api/ui/summaries") return send(response, 200, summaries(searchParams));
     if (pathname === "/api/ui/services") {
-      const toMs = Date.now();
-      const fromMs = toMs - Number(searchParams.get("lookbackMs"));
+      const { fromMs, toMs } = rangeOf(searchParams, "1h");
       const map = serviceMapOf(
-        [...stored.values()].map(({ trace }) => trace).filter(({ startMs }) => startMs >= fromMs),
+        [...stored.values()].map(({ trace }) => trace).filter(({ startMs }) => startMs >= fromMs && startMs <= toMs),
         fromMs,
-        toMs,
+        Math.min(toMs, Date.now()),
       );
       return send(response, 200, map);
     }
@@ -180,6 +196,15 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
   };
 }
 
+/** The time that a query asks for, as the collector reads it. */
+function rangeOf(query: URLSearchParams, usual: string): { fromMs: number; toMs: number } {
+  const lookback = lookbacks.find(({ name }) => name === (query.get("lookback") ?? usual))!;
+  return {
+    fromMs: Number(query.get("fromMs") ?? Math.max(0, Date.now() - lookback.ms)),
+    toMs: Number(query.get("toMs") ?? Number.MAX_VALUE),
+  };
+}
+
 /** The traces of `npm start` in the last minutes, and a few that are hard to show well. */
 export function sampleTraces(count: number, nowMs: number, seed = 7): SampleTrace[] {
   const random = createRandom(seed);
@@ -187,7 +212,11 @@ export function sampleTraces(count: number, nowMs: number, seed = 7): SampleTrac
     const startMs = nowMs - 4000 - index * (600 + random() * 1400);
     const dice = random();
     if (dice < 0.35) return helloTrace(startMs, random);
-    return messagesTrace(startMs, random, dice < 0.8 ? "good" : dice < 0.92 ? "slow" : "failing");
+    return messagesTrace(
+      startMs,
+      random,
+      dice < 0.8 ? "good" : dice < 0.92 ? "slow" : dice < 0.97 ? "failing" : "missing",
+    );
   });
   if (count > 3) {
     traces.push(orderTrace(nowMs - 2500, random), orphanTrace(nowMs - 3200, random));

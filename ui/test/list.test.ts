@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleTraces } from "./fake-collector.ts";
-import { createRandom, helloTrace, messagesTrace } from "./sample-traces.ts";
+import { createRandom, helloTrace, messagesTrace, orderTrace, orphanTrace } from "./sample-traces.ts";
 import { eventually, summaryRows, withPage } from "./with-page.ts";
 
 const now = Date.now();
@@ -116,6 +116,138 @@ test("the filter narrows the list, stays in the URL, and holds for live traces",
     assert.equal(await page.getByLabel("Attributes").inputValue(), "http.response.status_code:404");
     await page.getByLabel("Service").fill("nobody");
     await page.getByText("No trace matches").waitFor();
+  });
+});
+
+test("a time narrows the list, stays in the URL, and is left when all is wanted", async () => {
+  const random = createRandom(21);
+  const old = messagesTrace(now - 3 * 60 * 60_000, random);
+  const recent = messagesTrace(now - 30 * 60_000, random);
+  const fresh = helloTrace(now - 60_000, random);
+  await withPage([old, recent, fresh], "/", async (page, collector) => {
+    await eventually(() => page.locator(summaryRows).count(), 3);
+    const time = page.getByLabel("Traces that started in");
+    assert.equal(await time.inputValue(), "all");
+    await time.selectOption("Last 15 minutes");
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    assert.equal(new URL(page.url()).search, "?lookback=15m");
+    await time.selectOption("Last hour");
+    await eventually(() => page.locator(summaryRows).count(), 2);
+    await page.reload();
+    await eventually(() => page.locator(summaryRows).count(), 2);
+    assert.equal(await time.inputValue(), "1h");
+    // What comes is in it.
+    collector.add(helloTrace(Date.now(), random));
+    await eventually(() => page.locator(summaryRows).count(), 3);
+
+    await page.getByLabel("Service").fill("nobody");
+    await page.getByText("The time looked at: last hour.").waitFor();
+    await page.getByRole("button", { name: "Look at all that is kept" }).click();
+    await page.getByText("The filter looks at everything that is kept.").waitFor();
+    await page.waitForURL("**/?service=nobody");
+    assert.equal(await time.inputValue(), "all");
+    await time.selectOption("Last 24 hours");
+    await page.getByRole("button", { name: "Clear" }).click();
+    await eventually(() => page.locator(summaryRows).count(), 4);
+    assert.equal(new URL(page.url()).search, "");
+  });
+});
+
+test("a time may be given by its two moments, of which each may be left open", async () => {
+  const random = createRandom(22);
+  const hourAgo = now - (now % 60_000) - 60 * 60_000;
+  const traces = [0, 10, 20].map((minutes) => messagesTrace(hourAgo + minutes * 60_000 + 5000, random));
+  /** As the browser, which is of this time zone, writes it. */
+  const written = (ms: number): string => {
+    const at = new Date(ms);
+    return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  };
+  await withPage(traces, "/", async (page) => {
+    await eventually(() => page.locator(summaryRows).count(), 3);
+    await page.getByLabel("Traces that started in").selectOption("From … to …");
+    const from = page.getByLabel("From", { exact: true });
+    const to = page.getByLabel("To", { exact: true });
+    assert.equal(await from.inputValue(), written(hourAgo), "since the oldest trace");
+    await eventually(() => page.locator(summaryRows).count(), 3);
+
+    await from.fill(written(hourAgo + 5 * 60_000));
+    await eventually(() => page.locator(summaryRows).count(), 2);
+    await to.fill(written(hourAgo + 15 * 60_000));
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    const query = `fromMs=${hourAgo + 5 * 60_000}&toMs=${hourAgo + 15 * 60_000}`;
+    assert.equal(new URL(page.url()).search, `?${query}`);
+    await page.reload();
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    assert.equal(await to.inputValue(), written(hourAgo + 15 * 60_000));
+
+    await from.fill("");
+    await eventually(() => page.locator(summaryRows).count(), 2);
+    await from.fill(written(hourAgo + 20 * 60_000));
+    await page.getByRole("alert").waitFor();
+    assert.match(await page.getByRole("alert").innerText(), /The time ends before it begins/);
+    assert.equal(await to.getAttribute("aria-invalid"), "true");
+    assert.equal(new URL(page.url()).search, `?toMs=${hourAgo + 15 * 60_000}`, "the last that could be read");
+    await to.fill("");
+    await eventually(() => page.locator(summaryRows).count(), 2);
+  });
+});
+
+test("that one service calls another is a filter that is seen, kept and removed", async () => {
+  const random = createRandom(23);
+  const traces = [messagesTrace(now - 3000, random), orphanTrace(now - 2000, random), orderTrace(now - 1000, random)];
+  await withPage(traces, "/?service=message&caller=user", async (page, collector) => {
+    // In the second the span of message is missing, and with it the call.
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    const chip = page.getByRole("button", { name: "called by user remove" });
+    await chip.waitFor();
+    collector.add(orphanTrace(now + 1000, random));
+    const another = messagesTrace(now + 2000, random);
+    collector.add(another);
+    await page.locator(`[data-trace="${another.traceId}"]`).waitFor();
+    assert.equal(await page.locator(summaryRows).count(), 2);
+    await page.reload();
+    await chip.click();
+    await eventually(() => page.locator(summaryRows).count(), 4);
+    assert.equal(new URL(page.url()).search, "?service=message");
+    assert.equal(await chip.count(), 0);
+  });
+});
+
+test("where the collector had to look at very many, the page goes on looking when it is asked to", async () => {
+  const found = messagesTrace(now - 5000, createRandom(24));
+  await withPage([found], "/?service=nobody", async (page, collector) => {
+    await page.getByText("No trace matches").waitFor();
+    // As a collector answers that has looked at so many that it ends the page without one.
+    await page.route("**/api/ui/summaries?**", async (route) => {
+      const url = new URL(route.request().url());
+      const isFirst = url.searchParams.get("before") === null;
+      if (isFirst) await route.fulfill({ json: { summaries: [], next: "1_1" } });
+      else await route.continue({ url: `${collector.url}/api/ui/summaries?limit=50` });
+    });
+    await page.getByLabel("Service").fill("user");
+    await page.getByText("No trace matches so far").waitFor();
+    await page.getByRole("button", { name: "Look at older ones" }).click();
+    await page.locator(`[data-trace="${found.traceId}"]`).waitFor();
+    // The newest page is read again, and says as little as before.
+    const again = page.waitForResponse(/api\/ui\/summaries/);
+    collector.add(helloTrace(now, createRandom(25)));
+    await (await again).finished();
+    // What the page makes of it is on screen by the frame after next.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.equal(await page.locator(`[data-trace="${found.traceId}"]`).count(), 1);
+  });
+});
+
+test("what leaves the time looked at leaves the list when it is read again", async () => {
+  const random = createRandom(26);
+  const leaving = helloTrace(now - 2000, random);
+  const staying = helloTrace(now - 1000, random);
+  await withPage([leaving, staying], "/?lookback=5m", async (page, collector) => {
+    await eventually(() => page.locator(summaryRows).count(), 2);
+    // As if five minutes had passed for it.
+    collector.add({ ...leaving, startMs: now - 6 * 60_000 });
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    await page.locator(`[data-trace="${staying.traceId}"]`).waitFor();
   });
 });
 

@@ -51,18 +51,21 @@ function hex(random: () => number, digits: number): string {
 
 const [internal, server, client] = [1, 2, 3];
 
-/** GET /v1/users/{id}/messages: user asks message (gRPC, which reads SQLite) and profile (HTTP), side by side. */
+/**
+ * GET /v1/users/{id}/messages: user asks message (gRPC, which reads SQLite) and profile (HTTP), side by side. "missing" is a 404
+ * of profile, an error of its client's span alone.
+ */
 export function messagesTrace(
   startMs: number,
   random: () => number,
-  how: "good" | "slow" | "failing" = "good",
+  how: "good" | "slow" | "failing" | "missing" = "good",
 ): SampleTrace {
   const unit = how === "slow" ? 9000 : 1000;
   const id = (): string => hex(random, 16);
-  const userId = how === "failing" ? 404 : 1 + Math.floor(random() * 90);
+  const userId = how === "failing" || how === "missing" ? 404 : 1 + Math.floor(random() * 90);
   const jitter = 0.8 + random() * 0.6;
   const at = (value: number): number => Math.round(value * unit * jitter);
-  const error = how === "failing" ? `no user ${userId}` : undefined;
+  const error = userId === 404 ? `no user ${userId}` : undefined;
   const root = id();
   const toMessage = id();
   const inMessage = id();
@@ -70,6 +73,7 @@ export function messagesTrace(
   const inProfile = id();
   const route = "/v1/users/{id}/messages";
   const failed = error === undefined ? {} : { error };
+  const serverFailed = how === "missing" ? {} : failed;
   const status = error === undefined ? 200 : 404;
   const exception: SpanEvent[] =
     error === undefined
@@ -103,7 +107,7 @@ export function messagesTrace(
       kind: server,
       startUs: 0,
       durationUs: at(5.4),
-      ...failed,
+      ...serverFailed,
       attributes: [
         { key: "http.request.method", value: "GET" },
         { key: "url.path", value: `/v1/users/${userId}/messages` },
@@ -189,7 +193,7 @@ export function messagesTrace(
       kind: server,
       startUs: at(0.8),
       durationUs: at(1.6),
-      ...failed,
+      ...serverFailed,
       events: exception,
       attributes: [
         { key: "http.request.method", value: "GET" },
@@ -481,27 +485,48 @@ export function summarize(trace: SampleTrace): Summary {
   };
 }
 
+/** A call of a service by another: the span that was called, and its parent. */
+export interface SampleCall {
+  span: SampleSpan;
+  caller: SampleSpan;
+}
+
+/** The calls between services in a trace. */
+export function callsIn(trace: SampleTrace): SampleCall[] {
+  const byId = new Map(trace.spans.map((span) => [span.spanId, span]));
+  return trace.spans.flatMap((span) => {
+    const caller = byId.get(span.parentSpanId);
+    return caller === undefined || caller.service === span.service ? [] : [{ span, caller }];
+  });
+}
+
+/** As the collector has it: either end of a call says so. */
+export function hasFailed({ span, caller }: SampleCall): boolean {
+  return span.error !== undefined || (caller.error !== undefined && caller.kind === client);
+}
+
 /** What the collector's map of services tells of these traces, with all of them in the range. */
 export function serviceMapOf(traces: readonly SampleTrace[], fromMs: number, toMs: number): ServiceMap {
-  const services = new Map<string, SampleSpan[]>();
-  const dependencies = new Map<string, SampleSpan[]>();
-  const add = (calls: Map<string, SampleSpan[]>, key: string, span: SampleSpan): void => {
-    calls.set(key, [...(calls.get(key) ?? []), span]);
+  const services = new Map<string, { span: SampleSpan; isFailure: boolean }[]>();
+  const dependencies: typeof services = new Map();
+  const add = (calls: typeof services, key: string, span: SampleSpan, isFailure: boolean): void => {
+    calls.set(key, [...(calls.get(key) ?? []), { span, isFailure }]);
   };
   const spans = traces.flatMap((trace) => trace.spans);
   for (const trace of traces) {
     const byId = new Map(trace.spans.map((span) => [span.spanId, span]));
     for (const span of trace.spans) {
-      const parent = byId.get(span.parentSpanId)?.service;
-      if (parent !== span.service) add(services, span.service, span);
-      if (parent !== undefined && parent !== span.service) add(dependencies, `${parent} ${span.service}`, span);
+      const isInner = byId.get(span.parentSpanId)?.service === span.service;
+      if (!isInner) add(services, span.service, span, span.error !== undefined);
     }
+    for (const call of callsIn(trace))
+      add(dependencies, `${call.caller.service} ${call.span.service}`, call.span, hasFailed(call));
   }
-  const statsOf = (calls: SampleSpan[]): CallStats => {
-    const sorted = calls.map(({ durationUs }) => durationUs / 1000).sort((a, b) => a - b);
+  const statsOf = (calls: { span: SampleSpan; isFailure: boolean }[]): CallStats => {
+    const sorted = calls.map(({ span }) => span.durationUs / 1000).sort((a, b) => a - b);
     return {
       callCount: calls.length,
-      errorCount: calls.filter(({ error }) => error !== undefined).length,
+      errorCount: calls.filter(({ isFailure }) => isFailure).length,
       p50Ms: sorted[Math.ceil(sorted.length * 0.5) - 1]!,
       p95Ms: sorted[Math.ceil(sorted.length * 0.95) - 1]!,
     };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
-import { createRandom, fleetTrace, helloTrace, messagesTrace } from "./sample-traces.ts";
+import { createRandom, fleetTrace, helloTrace, messagesTrace, orphanTrace } from "./sample-traces.ts";
 import { eventually, summaryRows, withPage } from "./with-page.ts";
 
 const now = Date.now();
@@ -55,17 +55,18 @@ test("the services are reached by link and by key, drawn with their calls, and t
     await page.keyboard.press("j");
     await page.locator('tr.is-current[data-row="message"]').waitFor();
     await page.keyboard.press("Enter");
-    await page.waitForURL("**/?service=message");
+    await page.waitForURL("**/?service=message&lookback=1h");
   });
 });
 
-test("a box leads to the service's traces, a line to those of the one it calls, a share to what failed", async () => {
+test("a box leads to the service's traces of the time, a line to those in which one calls the other, a share to what failed", async () => {
   const failing = messagesTrace(now, random, "failing");
-  const traces = [messagesTrace(now, random), failing, helloTrace(now, random)];
-  await withPage(traces, "/services", async (page) => {
+  const traces = [messagesTrace(now, random), failing, helloTrace(now, random), orphanTrace(now, random)];
+  const ofYesterday = messagesTrace(now - 24 * 60 * 60_000, random);
+  await withPage([...traces, ofYesterday], "/services", async (page) => {
     await page.locator(boxes, { hasText: "message" }).click();
-    await page.waitForURL("**/?service=message");
-    await eventually(() => page.locator(summaryRows).count(), 2);
+    await page.waitForURL("**/?service=message&lookback=1h");
+    await eventually(() => page.locator(summaryRows).count(), 3);
 
     await page.goBack();
     await page.locator(lines).first().waitFor();
@@ -77,12 +78,47 @@ test("a box leads to the service's traces, a line to those of the one it calls, 
       return { x: a * x + e, y: d * y + f };
     });
     await page.mouse.click(middle.x, middle.y);
-    await page.waitForURL("**/?service=profile");
+    await page.waitForURL("**/?service=profile&caller=user&lookback=1h");
+    await page.getByRole("button", { name: "called by user remove" }).waitFor();
+    await eventually(() => page.locator(summaryRows).count(), 3);
 
     await page.goBack();
     await page.locator("tr[data-row=profile] a.error-mark").click();
-    await page.waitForURL(/service=profile&tag=error%3Atrue/);
+    await page.waitForURL("**/?service=profile&tag=error%3Atrue&lookback=1h");
     assert.equal(await page.getByLabel("Attributes").inputValue(), "error:true");
+
+    await page.goBack();
+    await page.getByLabel("Traces that started in").selectOption("All that is kept");
+    await page.locator('tr[data-row="user message"]').getByRole("link", { name: "message" }).click();
+    await page.waitForURL("**/?service=message&caller=user");
+    await eventually(() => page.locator(summaryRows).count(), 3);
+  });
+});
+
+test("a call that only its caller calls a failure is one of the line, and in the list behind it", async () => {
+  const missing = messagesTrace(now, random, "missing");
+  const traces = [missing, messagesTrace(now, random), messagesTrace(now, random)];
+  await withPage(traces, "/services", async (page) => {
+    await eventually(
+      async () => (await rowsOf(page, "Who calls whom")).map((row) => row.slice(0, 4)),
+      [
+        ["user", "message", "3", "0 %"],
+        ["user", "profile", "3", "33 %"],
+      ],
+    );
+    assert.deepEqual(
+      (await rowsOf(page, "Services")).map((row) => row[2]),
+      ["0 %", "0 %", "0 %"],
+      "it is no failure of a service",
+    );
+    assert.match(
+      await page.locator(lines).locator("title", { hasText: "user calls profile" }).innerHTML(),
+      /3 calls, 33 % failed/,
+    );
+    await page.locator('tr[data-row="user profile"] a.error-mark').click();
+    await page.waitForURL("**/?service=profile&caller=user&tag=error%3Atrue&lookback=1h");
+    await page.locator(`[data-trace="${missing.traceId}"]`).waitFor();
+    assert.equal(await page.locator(summaryRows).count(), 1);
   });
 });
 
@@ -103,6 +139,14 @@ test("the time that is looked at is in the URL; there may be nothing in it", asy
     await page.locator(summaryRows).first().waitFor();
     await page.keyboard.press("s");
     await page.waitForURL("**/services?lookback=6h");
+
+    await page.getByLabel("Traces that started in").selectOption("From … to …");
+    await eventually(() => page.locator(boxes).count(), 3);
+    await page.getByLabel("From", { exact: true }).fill("2036-01-01T00:00");
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("From", { exact: true }).fill("");
+    await eventually(() => page.locator(boxes).count(), 3);
+    assert.match(new URL(page.url()).search, /^\?lookback=all&toMs=\d+$/);
   });
 });
 
