@@ -207,6 +207,18 @@ test("who asks after its end how a stream of replies ended is told the error it 
   assert.equal(told, failed);
 });
 
+test("who watches a stream of replies that is cancelled from elsewhere is told in the context of its call", async () => {
+  const call = new ServerCall();
+  const source = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+  const stream = new MessageStream(HelloSchema, call, source);
+  let found: unknown;
+  stream.onEnd(() => {
+    found = currentCall();
+  });
+  call.cancel(callCancelled(call.operation));
+  assert.ok(found === call);
+});
+
 test("who listens for the peer is told of each time it is known, and of tries of the call", () => {
   const call = new ServerCall();
   const attempt = new ServerCall();

@@ -314,6 +314,27 @@ test("a timeout that is no duration is refused where it is given", async () => {
   });
 });
 
+test("a request that is none is refused before anything is sent", async () => {
+  const memory = createMemoryClient(greeter);
+  const client = createServiceClient(Greeter, memory);
+  const given: [unknown, string][] = [
+    [undefined, "undefined"],
+    [null, "null"],
+    ["ann", '"ann"'],
+  ];
+  for (const [request, told] of given) {
+    await assert.rejects(client.sayHello(request as never), {
+      code: "CLEW_RPC_REQUEST",
+      message: `/rpc.test.Greeter/SayHello is called with ${told}; its request is a rpc.test.Hello, {} for an empty one`,
+    });
+    await assert.rejects(collect(client.chat(request as never)), {
+      code: "CLEW_RPC_REQUEST",
+      message: `/rpc.test.Greeter/Chat is called with ${told}; its request is an async iterable of rpc.test.Hello, as a generator makes one`,
+    });
+  }
+  assert.deepEqual(memory.calls, []);
+});
+
 test("an option of a call that there is not, or of another kind, is refused by its name before anything is sent", async () => {
   const memory = createMemoryClient(greeter);
   const client = createServiceClient(Greeter, memory);

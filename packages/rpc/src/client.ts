@@ -26,7 +26,14 @@ import {
 } from "@clew/options";
 import { Call, currentCall, type Peer } from "./call.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
-import { callReceivesMessage, callReceivesStream, descInvalid, optionError, timeoutInvalid } from "./errors.ts";
+import {
+  callReceivesMessage,
+  callReceivesStream,
+  descInvalid,
+  optionError,
+  requestMissing,
+  timeoutInvalid,
+} from "./errors.ts";
 import { toMessage, toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
@@ -161,6 +168,7 @@ function createCall(
   options: CallOptions,
   timeoutMs: number,
 ): ClientCall {
+  if (typeof request !== "object" || request === null) throw requestMissing(method, request);
   if (!hasKnownNames(options)) checkCallOptions(method, options);
   try {
     return new ClientCall(transport, method, request, options, timeoutMs);

@@ -1,4 +1,5 @@
 import { type OptionError, tell } from "@clew/options";
+import type { Method } from "./method.ts";
 
 /** What a developer did wrong, found when a service is put together. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -38,6 +39,15 @@ export function handlerMissing(index: number, given: unknown): Error {
     "CLEW_RPC_MIDDLEWARE",
     `middleware ${index} of a chain returned ${tell(given)} for the next handler; it must return one, as \`(call) => next(call)\``,
   );
+}
+
+export function requestMissing({ operation, desc, kind }: Method, given: unknown): Error {
+  const { typeName } = desc.input;
+  const works =
+    kind === "unary" || kind === "server_streaming"
+      ? `a ${typeName}, {} for an empty one`
+      : `an async iterable of ${typeName}, as a generator makes one`;
+  return usageError("CLEW_RPC_REQUEST", `${operation} is called with ${tell(given)}; its request is ${works}`);
 }
 
 // The next two are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.

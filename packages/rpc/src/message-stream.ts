@@ -1,6 +1,8 @@
 import { type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
+import { runHolder } from "@clew/context";
 import type { Call } from "./call.ts";
 import { messageMaker } from "./codec/message-maker.ts";
+import type { ServiceError } from "./service-error.ts";
 
 /** `init` as a message of the type: itself when it already is one. */
 export function toMessage(desc: DescMessage, init: object): Message {
@@ -31,10 +33,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     this.#desc = desc;
     this.#call = call;
     this.#source = source[Symbol.asyncIterator]();
-    this.#release = call.onCancel((reason) => {
-      this.#end(reason);
-      this.#rejectNext?.(reason);
-    });
+    this.#release = call.onCancel((reason) => runHolder(call, () => this.#cancel(reason)));
   }
 
   [Symbol.asyncIterator](): this {
@@ -81,6 +80,12 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     if (isCancelled) void ended?.catch(() => {});
     else await ended;
     return { done: true, value: undefined };
+  }
+
+  // Whoever cancels is often a socket or a timer: who watches the end writes a line of this call, with its ids.
+  #cancel(reason: ServiceError): void {
+    this.#end(reason);
+    this.#rejectNext?.(reason);
   }
 
   #end(error?: unknown): void {

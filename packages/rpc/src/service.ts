@@ -104,8 +104,8 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
   const name = method.localName;
   const output = method.desc.output;
   const toReply = (init: object): Message => {
-    // Otherwise a handler that forgot to return would answer an empty message.
-    if (init === undefined || init === null) throw replyMissing(method.operation, output.typeName, init);
+    // Otherwise a handler that forgot to return, or returns a text, would answer an empty message.
+    if (typeof init !== "object" || init === null) throw replyMissing(method.operation, output.typeName, init);
     return toMessage(output, init);
   };
   switch (method.kind) {

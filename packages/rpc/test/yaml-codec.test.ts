@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Codec } from "@clew/rpc";
 import { createYamlCodec, yamlCodec } from "@clew/rpc/yaml";
 import { TestAllTypesProto3Schema as Proto3 } from "../../../conformance/protobuf/gen/google/protobuf/test_messages_proto3_pb.ts";
@@ -52,6 +52,15 @@ describe("yaml", () => {
     assert.equal(message.optionalString, "two\nlines\n");
     assert.equal(message.optionalBoolWrapper, true);
     assert.deepEqual(read("# nothing\n"), create(Proto3));
+  });
+
+  test("a map of very many keys is read in one go, and one that comes twice is found", () => {
+    // So many that work which grows with their square would not end.
+    const lines = Array.from({ length: 300_000 }, (_, index) => `k${index}: 1`);
+    const struct = yamlCodec.compile(StructSchema);
+    assert.equal(Object.keys(struct.decode(Buffer.from(lines.join("\n"))).fields).length, lines.length);
+    assert.throws(() => struct.decode(Buffer.from([...lines, "k7: 2"].join("\n"))), /"k7" is not unique/);
+    assert.throws(() => struct.decode(Buffer.from("a: [{b: {c: 1, c: 2}}]")), /"c" is not unique/);
   });
 
   test("what is no such message is refused, and nothing grows", () => {

@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { checkOptionNames, pickOptions } from "@clew/options";
+import { checkOptionNames, pickOptions, tell } from "@clew/options";
 import { BalancedClient, type BalancingOptions, balancingChecks, isResolvable } from "@clew/registry";
 import {
   type Client,
@@ -149,7 +149,7 @@ function openClient(options: ClientOptions): Client {
     case "grpcs+unix":
     case "unix":
       if (protocol !== undefined) {
-        throw optionInvalid("protocol", protocol, `left out for the endpoint "${text}", which is gRPC's`);
+        throw optionInvalid("protocol", tell(protocol), `left out for the endpoint "${text}", which is gRPC's`);
       }
       return new GrpcClient({ ...grpc, endpoint });
     default:
@@ -166,6 +166,10 @@ function openHttpClient({ endpoint, protocol = "http", http, connect, grpcWeb }:
     case "grpc-web":
       return new GrpcWebClient({ ...grpcWeb, endpoint });
     default:
-      throw optionInvalid("protocol", protocol, '"http", "connect" or "grpc-web"');
+      throw optionInvalid(
+        "protocol",
+        tell(protocol),
+        '"http", "connect" or "grpc-web"; gRPC is an endpoint with grpc://',
+      );
   }
 }

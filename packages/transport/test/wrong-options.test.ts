@@ -184,6 +184,10 @@ test("a client's options are looked at when it is made", async () => {
       { endpoint: "http://127.0.0.1:1", codec: {} },
       /^option codec is of one protocol; http: \{ codec \} or grpc: \{ codec \}/,
     ],
+    [
+      { endpoint: "http://127.0.0.1:1", protocol: "grpc" },
+      /^option protocol is "grpc"; it must be "http", "connect" or "grpc-web"; gRPC is an endpoint with grpc:\/\/$/,
+    ],
     [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
     [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; there are endpoint, /],
     [{ endpoint: "http://127.0.0.1:1", http: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
