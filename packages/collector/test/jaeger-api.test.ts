@@ -141,3 +141,27 @@ test("Jaeger's API tells what is unknown and what is wrong, as Jaeger does", () 
     assert.equal(parts.data.length, 1);
     assert.deepEqual(parts.errors, [{ code: 404, msg: "trace not found", traceID: traceIdOf(0x77) }]);
   }));
+
+test("Jaeger's API gives each trace once, and no more of them than one reply can hold", () =>
+  withTraces(async (ask, collector) => {
+    type Found = { data: { traceID: string }[]; errors: { code: number; traceID: string }[] | null };
+    const once = (await ask(`/api/traces?${"traceID=1&".repeat(500)}`)) as Found;
+    assert.deepEqual(
+      once.data.map(({ traceID }) => traceID),
+      [traceIdOf(1)],
+    );
+    const text = "x".repeat(7_000_000);
+    const large = [11, 12, 13, 14, 15, 16];
+    for (const trace of large) {
+      await postSpans(collector, protobufOf({ trace, id: 1, at: 200_000 + trace, attributes: { text } }));
+    }
+    for (const query of ["", large.map((trace) => `traceID=${traceIdOf(trace)}&`).join("")]) {
+      const { data, errors } = (await ask(`/api/traces?${query}`)) as Found;
+      assert.equal(data.length, 4);
+      assert.ok(errors!.length >= 2 && errors!.every(({ code }) => code === 413), JSON.stringify(errors));
+    }
+    const parts = Array.from({ length: 5 }, (_, index) => ({ trace: 20, id: index + 1, attributes: { text } }));
+    for (const part of parts) await postSpans(collector, protobufOf(part));
+    const { status, json } = await get(collector, `/api/traces/${traceIdOf(20)}`);
+    assert.deepEqual([status, (json as Found).errors![0]!.code], [413, 413]);
+  }));

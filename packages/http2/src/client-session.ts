@@ -22,7 +22,9 @@ const assumedConcurrentStreams = 100;
 export class ClientSession extends Session {
   #nextId = 1;
   // Streams for which the server has no place yet, in the order they were opened.
-  readonly #waiting: Stream[] = [];
+  #waiting: Stream[] = [];
+  // How many of them were given up meanwhile.
+  #givenUp = 0;
   #isHolding = true;
 
   constructor(socket: Duplex, options: ClientSessionOptions = {}) {
@@ -156,13 +158,26 @@ export class ClientSession extends Session {
 
   protected override onStreamOver(): void {
     if (this.#waiting.length > 0) this.#launchWaiting();
-    if (this.streams.size > 0 || this.#waiting.length > 0) return;
+    if (this.streams.size > 0 || this.#hasWaiting()) return;
     if (this.isGoingAway) this.#finishWhenIdle();
     this.#hold();
   }
 
   protected override onEnd(_code: number, error: Error): void {
     this.#refuseWaiting(error);
+  }
+
+  // A server may never take another stream; what nobody waits for any more is not kept for it.
+  protected override remove(stream: Stream): void {
+    super.remove(stream);
+    if (stream.id !== 0) return;
+    if (2 * ++this.#givenUp <= this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter(({ isClosed }) => !isClosed);
+    this.#givenUp = 0;
+  }
+
+  #hasWaiting(): boolean {
+    return this.#waiting.length > this.#givenUp;
   }
 
   #hasRoom(): boolean {
@@ -186,7 +201,10 @@ export class ClientSession extends Session {
   #launchWaiting(): void {
     while (this.#waiting.length > 0 && this.#hasRoom() && !this.isClosed) {
       const stream = this.#waiting.shift()!;
-      if (stream.isClosed) continue;
+      if (stream.isClosed) {
+        this.#givenUp--;
+        continue;
+      }
       const isEnd = stream.isFinished && stream.pendingBytes === 0 && stream.pendingTrailers === undefined;
       if (isEnd) this.sender.forget(stream);
       this.#launch(stream, stream.opening!, isEnd);
@@ -196,6 +214,7 @@ export class ClientSession extends Session {
   }
 
   #refuseWaiting(error: Error): void {
+    this.#givenUp = 0;
     for (const stream of this.#waiting.splice(0)) {
       if (stream.isClosed) continue;
       this.sender.forget(stream);
@@ -204,14 +223,14 @@ export class ClientSession extends Session {
   }
 
   #finishWhenIdle(): void {
-    if (this.isClosed || this.streams.size > 0 || this.#waiting.length > 0) return;
+    if (this.isClosed || this.streams.size > 0 || this.#hasWaiting()) return;
     this.sender.goAway(0, ErrorCode.NO_ERROR, "");
     this.finish();
   }
 
   // A connection in use keeps the process alive, an idle one does not.
   #hold(): void {
-    const isInUse = this.streams.size > 0 || this.#waiting.length > 0;
+    const isInUse = this.streams.size > 0 || this.#hasWaiting();
     if (isInUse === this.#isHolding) return;
     this.#isHolding = isInUse;
     const socket = this.socket as { ref?: () => void; unref?: () => void };

@@ -312,6 +312,48 @@ test("a stream opened after the last goodbye is not looked at, and harms nobody"
   await peer.expectClose();
 });
 
+test("streams that a server never takes are gone when they are given up, and do not keep the connection", async () => {
+  const [ours, theirs] = duplexPair();
+  const peer = new RawPeer(theirs, preface.length);
+  const closed = Promise.withResolvers<Error | undefined>();
+  const client = new ClientSession(ours, { onClose: closed.resolve });
+  // No stream at all.
+  peer.send(frame(Type.SETTINGS, 0, 0, setting(3, 0)));
+  await peer.expect(Type.SETTINGS, (one) => (one.flags & ACK) !== 0);
+  const [first, ...others] = Array.from({ length: 5 }, () =>
+    client.openStream(requestFields, undefined, new Recorder()),
+  );
+  for (const stream of others) stream.reset(ErrorCode.CANCEL);
+  client.close();
+  assert.equal(client.openStreams, 0);
+  first!.reset(ErrorCode.CANCEL);
+  assert.equal(await closed.promise, undefined);
+});
+
+test("what was given up while it waited makes way for what still waits", async () => {
+  const [ours, theirs] = duplexPair();
+  const peer = new RawPeer(theirs, preface.length);
+  const client = new ClientSession(ours);
+  peer.send(frame(Type.SETTINGS, 0, 0, setting(3, 1)));
+  await peer.expect(Type.SETTINGS, (one) => (one.flags & ACK) !== 0);
+  const listeners = Array.from({ length: 6 }, () => new Recorder());
+  const streams = listeners.map((listener, index) =>
+    client.openStream([...requestFields, "x", String(index)], new Uint8Array(0), listener),
+  );
+  for (const index of [1, 3, 4]) streams[index]!.reset(ErrorCode.CANCEL);
+  for (const [index, id] of [
+    [0, 1],
+    [2, 3],
+    [5, 5],
+  ] as const) {
+    const opened = await peer.expect(Type.HEADERS, (one) => one.id === id);
+    assert.equal(peer.fieldsOf(opened).at(-1), String(index));
+    peer.send(peer.headers(id, END_STREAM, reply));
+    await listeners[index]!.expect("end");
+  }
+  client.destroy();
+});
+
 test("a reply to HEAD may promise bytes that do not come", async () => {
   const [ours, theirs] = duplexPair();
   const peer = new RawPeer(theirs, preface.length);

@@ -1,3 +1,4 @@
+import { ServiceError } from "@clew/rpc";
 import type { ServiceMapLimits, Summary, TraceQuery, TraceStore } from "@clew/store";
 import { decodeSpans } from "@clew/trace/otel";
 import { type JaegerTrace, kindName, toJaegerTrace } from "./jaeger-trace.ts";
@@ -49,10 +50,13 @@ export async function listOperations(
 
 const defaultLimit = 100;
 const maxLimit = 1500;
+/** What is read from the store for one reply; written as JSON it is several times as much, and before that as objects. */
+const mostReadBytes = 32 * 1024 * 1024;
 
 /**
  * GET /api/traces, by search or by repeated `traceID`. As in Jaeger, minDuration and maxDuration are of a span, and one span
- * has to match service, operation, tags and duration together. Newest first.
+ * has to match service, operation, tags and duration together. Newest first. Traces that are too large for one reply are left out,
+ * and `errors` says so.
  */
 export async function findTraces(
   store: TraceStore,
@@ -60,13 +64,7 @@ export async function findTraces(
   nowMs: number,
 ): Promise<JaegerReply<JaegerTrace[]>> {
   const asked = parameters.getAll("traceID").map(readTraceId);
-  if (asked.length > 0) {
-    const found = await Promise.all(asked.map((traceId) => readTrace(store, traceId)));
-    const errors = asked
-      .filter((_, index) => found[index] === undefined)
-      .map((traceID) => ({ code: 404, msg: "trace not found", traceID }));
-    return { ...reply(found.filter((trace) => trace !== undefined)), errors: errors.length === 0 ? null : errors };
-  }
+  if (asked.length > 0) return readTraces(store, [...new Set(asked)], true);
   const query = readJaegerQuery(parameters, nowMs);
   const limit = readLimit(parameters, defaultLimit, maxLimit);
   const summaries: Summary[] = [];
@@ -79,13 +77,36 @@ export async function findTraces(
     summaries.push(...page.summaries);
     before = page.next ?? undefined;
   } while (summaries.length < limit && before !== undefined);
+  // Retention may have taken some since.
+  return readTraces(
+    store,
+    summaries.map(({ traceId }) => traceId),
+    false,
+  );
+}
+
+/** Traces one after the other, until they are too much for one reply. `isAsked` tells whether one that is not there is an error. */
+async function readTraces(
+  store: TraceStore,
+  ids: readonly string[],
+  isAsked: boolean,
+): Promise<JaegerReply<JaegerTrace[]>> {
   const traces: JaegerTrace[] = [];
-  for (const { traceId } of summaries) {
-    // Retention may have taken it since.
-    const trace = await readTrace(store, traceId);
-    if (trace !== undefined) traces.push(trace);
+  const errors: NonNullable<JaegerReply<unknown>["errors"]>[number][] = [];
+  let leftBytes = mostReadBytes;
+  for (const traceID of ids) {
+    const request = leftBytes < 0 ? undefined : await store.trace(traceID);
+    if (request === null) {
+      if (isAsked) errors.push({ code: 404, msg: "trace not found", traceID });
+      continue;
+    }
+    // One that fits no reply leaves room for the others.
+    if (request !== undefined && request.length <= mostReadBytes) leftBytes -= request.length;
+    if (request === undefined || request.length > mostReadBytes || leftBytes < 0) {
+      errors.push({ code: 413, msg: "the trace is too large for this reply", traceID });
+    } else traces.push(toJaegerTrace(traceID, decodeSpans(request)));
   }
-  return reply(traces);
+  return { ...reply(traces), errors: errors.length === 0 ? null : errors };
 }
 
 function readJaegerQuery(parameters: URLSearchParams, nowMs: number): TraceQuery {
@@ -131,13 +152,10 @@ function readTagsObject(parameters: URLSearchParams): { key: string; value: stri
 
 /** GET /api/traces/{id}; undefined when it is unknown. */
 export async function getTrace(store: TraceStore, id: string): Promise<JaegerReply<JaegerTrace[]> | undefined> {
-  const trace = await readTrace(store, readTraceId(id));
-  return trace === undefined ? undefined : reply([trace]);
-}
-
-async function readTrace(store: TraceStore, traceId: string): Promise<JaegerTrace | undefined> {
-  const request = await store.trace(traceId);
-  return request === null ? undefined : toJaegerTrace(traceId, decodeSpans(request));
+  const found = await readTraces(store, [readTraceId(id)], true);
+  const { code, msg } = found.errors?.[0] ?? { code: 200, msg: "" };
+  if (code === 413) throw new ServiceError(413, "TRACE_TOO_LARGE", msg);
+  return code === 404 ? undefined : found;
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
