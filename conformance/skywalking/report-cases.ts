@@ -1,4 +1,4 @@
-// What SkyWalking's own collector shows of everything that our exporter reports, over gRPC and through Kafka: the same of both.
+// What SkyWalking's own collector shows of everything that our exporter reports, over gRPC, over HTTP and through Kafka: the same of all.
 import assert from "node:assert/strict";
 import { ask, chain, duration, instancesOf, type OapSpan, passAndFind } from "./oap-query.ts";
 import type { Case, Peer } from "./relays.ts";
@@ -7,7 +7,7 @@ import { until } from "./until.ts";
 /** What stands in the variable of the instance's properties. */
 export const properties: Readonly<Record<string, string>> = { team: "Zürich" };
 
-/** `peer` reports over gRPC, or through Kafka, as `way` says. */
+/** `peer` reports as `way` says. */
 export function reportCases(way: string, peer: Peer, next: Peer, graphql: string): Case[] {
   return [
     {

@@ -1,5 +1,5 @@
 // A service of Clew's that passes calls on; see ../../traces/proto/relay/v1/relay.proto. PEER says which family it speaks:
-// "sw8", "w3c", or "both"; with KAFKA, the address of a broker, its reports go through that.
+// "sw8", "w3c", or "both"; PROTOCOL how it reports, "grpc" or "http"; with KAFKA, the address of a broker, its reports go through that.
 import { SkyWalkingLogs, type StartTracingOptions, startTracing } from "@clew/exporter";
 import { recovery, tracing } from "@clew/middleware";
 import { service } from "@clew/rpc";
@@ -9,7 +9,15 @@ import { createClient, GrpcServer, HttpServer } from "@clew/transport";
 import { Relay } from "../../traces/gen/relay/v1/relay_pb.ts";
 import { createKafkaProducer } from "../kafka-producer.ts";
 
-const { PEER = "both", IDS = "plain", SW_AGENT_NAME: me = "clew", KAFKA, KAFKA_NAMESPACE, KAFKAJS } = process.env;
+const {
+  PEER = "both",
+  IDS = "plain",
+  PROTOCOL = "grpc",
+  SW_AGENT_NAME: me = "clew",
+  KAFKA,
+  KAFKA_NAMESPACE,
+  KAFKAJS,
+} = process.env;
 const propagators: Record<string, () => StartTracingOptions> = {
   sw8: () => ({ propagator: new SkyWalkingPropagator() }),
   w3c: () => ({ propagator: createPropagator() }),
@@ -19,6 +27,7 @@ const { shutdown, skywalking } = startTracing({
   exporter: [],
   skywalking: {
     ids: IDS as IdForm,
+    protocol: PROTOCOL as "grpc" | "http",
     delayMs: 50,
     ...(KAFKA === undefined
       ? {}
