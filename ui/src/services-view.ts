@@ -45,6 +45,7 @@ export class ServicesView {
 
   async load(): Promise<void> {
     this.#request?.abort();
+    if (isBackward(this.range.peek())) return;
     this.#request = new AbortController();
     const { signal } = this.#request;
     const query = this.#query();
@@ -71,13 +72,10 @@ export class ServicesView {
     );
   }
 
-  /** Looks at another time; the URL follows. Not yet at one that ends before it begins. */
+  /** Looks at another time; the URL follows. Not at one that ends before it begins, which is still being typed. */
   look(range: TimeRange): void {
-    if (isBackward(range)) {
-      this.range.value = range;
-      return;
-    }
     this.#take(range);
+    if (isBackward(range)) return;
     const query = this.#query();
     replaceUrl(query.size === 0 ? "/services" : `/services?${query}`);
   }
