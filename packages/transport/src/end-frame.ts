@@ -1,3 +1,5 @@
+import { mergeChunks } from "./merge-chunks.ts";
+
 /** Frames as gRPC has them, of which the last is none of a message: gRPC-Web's trailers, Connect's end of a stream. */
 export interface EndFrame {
   readonly isCompressed: boolean;
@@ -21,6 +23,7 @@ export class EndFrameReader {
   #isLast = false;
   #isCompressed = false;
   readonly #chunks: Buffer[] = [];
+  #mergedChunks = 0;
 
   /** `flag` is the bit of a frame's first byte that only the last one has; `maxBytes` is how large that one may be. */
   constructor(flag: number, maxBytes: number, onMessages: (bytes: Buffer) => void) {
@@ -65,6 +68,7 @@ export class EndFrameReader {
       return;
     }
     if (rest.length > 0) this.#chunks.push(rest);
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     this.#leftBytes -= rest.length;
     if (this.#leftBytes === 0) this.frame = { isCompressed: this.#isCompressed, bytes: Buffer.concat(this.#chunks) };
   }

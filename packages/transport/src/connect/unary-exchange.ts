@@ -1,4 +1,5 @@
 import type { HeaderFields, ServerStream } from "@clew/http2";
+import { mergeChunks } from "../merge-chunks.ts";
 import { TranslatedStream } from "../translated-stream.ts";
 import { httpStatuses } from "./code.ts";
 import { isProtocolName } from "./names.ts";
@@ -23,6 +24,7 @@ export class UnaryExchange extends TranslatedStream {
   readonly #isSized: boolean;
   #hasBegun = false;
   #chunks: Buffer[] | undefined = [];
+  #mergedChunks = 0;
   #length = 0;
   // The reply, until its end says what it is.
   #headers: readonly string[] = [];
@@ -50,6 +52,7 @@ export class UnaryExchange extends TranslatedStream {
       return;
     }
     this.#chunks.push(bytes);
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     this.#length += bytes.length;
     if (this.#length <= this.#init.maxMessageBytes) return;
     // The head of a frame this large is all that the handler needs to refuse it.

@@ -2,6 +2,7 @@ import type { ClientStreamListener, HeaderFields } from "@clew/http2";
 import { GrpcCode } from "@clew/rpc";
 import { tellForeignReply } from "../foreign-reply.ts";
 import { findCompression } from "../grpc/compression.ts";
+import { mergeChunks } from "../merge-chunks.ts";
 import { TranslatedReply } from "../stream-connection.ts";
 import { decodeUtf8 } from "../utf8.ts";
 import { codeOfHttpStatus } from "./code.ts";
@@ -20,6 +21,7 @@ export class UnaryReply extends TranslatedReply {
   #encoding: string | undefined;
   readonly #trailers: string[] = [];
   #chunks: Buffer[] | undefined = [];
+  #mergedChunks = 0;
   #length = 0;
 
   constructor(listener: ClientStreamListener, codec: string, maxBytes: number) {
@@ -49,6 +51,7 @@ export class UnaryReply extends TranslatedReply {
   override onData(bytes: Buffer): void {
     if (this.#chunks === undefined) return;
     this.#chunks.push(bytes);
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     this.#length += bytes.length;
     if (this.#length <= this.#maxBytes) return;
     // The head of a frame this large is all that the listener needs to refuse it.

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { callCancelled, indexOfHeader, ServiceError } from "@clew/rpc";
-import { mergeChunks } from "./merge-chunks.ts";
+import { mergeChunks } from "../merge-chunks.ts";
 
 /** Responses whose caller waits for a 100 before it sends its body (RFC 9110 section 10.1.1). */
 const awaitingContinue = new WeakSet<ServerResponse>();

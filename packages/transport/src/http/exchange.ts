@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Call, ServiceError } from "@clew/rpc";
+import { mergeChunks } from "../merge-chunks.ts";
 import { canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpRequest, HttpSender, ResponseListener, SentRequest } from "./sender.ts";
 
@@ -47,6 +48,7 @@ class ResponseTaker implements ResponseListener {
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   readonly #chunks: Buffer[] = [];
+  #mergedChunks = 0;
   #length = 0;
 
   constructor(init: ResponseTakerInit) {
@@ -66,8 +68,12 @@ class ResponseTaker implements ResponseListener {
 
   onData(bytes: Buffer): void {
     this.#length += bytes.length;
-    if (this.#length <= this.#init.limitBytes) this.#chunks.push(bytes);
-    else this.#sent?.abort(replyTooLarge(this.#init));
+    if (this.#length > this.#init.limitBytes) {
+      this.#sent?.abort(replyTooLarge(this.#init));
+      return;
+    }
+    this.#chunks.push(bytes);
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
   }
 
   onEnd(): void {

@@ -13,10 +13,14 @@ import { awaitContinue } from "./body.ts";
 import type { HttpHandler } from "./handler.ts";
 import { NodeExchange } from "./node-exchange.ts";
 import { createFields, createRefusal, type Refusal } from "./reply.ts";
+import { SlowReaders } from "./slow-readers.ts";
 import { offerUpgrade, UpgradableRequest } from "./websocket/upgradable-request.ts";
 
 /** How long a peer may take to read why it was refused. */
 const refusalMs = 500;
+
+/** How long a peer may leave its reply lie, as over HTTP/2. */
+const stallMs = 60_000;
 
 /** The HTTP/1.1 connections of a server. node:http reads them; it never listens itself. */
 export class Http1Connections implements Http1Protocol {
@@ -26,6 +30,7 @@ export class Http1Connections implements Http1Protocol {
   readonly #sockets: Set<Socket> = new Set();
   /** Responses that are not over. */
   readonly #open: OpenSet<ServerResponse> = new OpenSet();
+  readonly #slowReaders: SlowReaders = new SlowReaders(this.#open, stallMs);
   #isWatching = false;
   #isDraining = false;
 
@@ -81,6 +86,7 @@ export class Http1Connections implements Http1Protocol {
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const exchange = new NodeExchange(request, response);
     const slot = this.#open.add(response);
+    this.#slowReaders.watch();
     response.on("close", () => {
       this.#open.remove(slot);
       exchange.close();

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
 import { callCancelled, Metadata, type Peer, ServiceError } from "@clew/rpc";
+import { mergeChunks } from "../merge-chunks.ts";
 import { socketOf } from "../peer.ts";
 import { awaitContinue, bodyTooLarge } from "./body.ts";
 import { httpDate } from "./date.ts";
 import { Http2Request, readRequestHead } from "./http2-request.ts";
 import { Http2Response } from "./http2-response.ts";
-import { mergeChunks } from "./merge-chunks.ts";
 import { toRecord } from "./metadata.ts";
 import { createErrorReply, createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";

@@ -20,5 +20,5 @@ export type { WebSocketOptions } from "./websocket/options.ts";
 
 // For library authors.
 
+export { mergeChunks } from "../merge-chunks.ts";
 export { replyUnread, type UnreadReply } from "./linger.ts";
-export { mergeChunks } from "./merge-chunks.ts";

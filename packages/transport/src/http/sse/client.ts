@@ -11,6 +11,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { announceBegin, announceEnd } from "../../channels.ts";
+import { mergeChunks } from "../../merge-chunks.ts";
 import { type BodyCodec, compileBodyCodecs, problemOf, subtypeOf } from "../body-codec.ts";
 import { originOf } from "../client-options.ts";
 import { Inbox } from "../inbox.ts";
@@ -246,6 +247,7 @@ class Attempt implements ResponseListener {
   #hasEnded = false;
   /** The body of what is no stream of events. */
   readonly #chunks: Buffer[] = [];
+  #mergedChunks = 0;
   #length = 0;
 
   constructor(limitBytes: number, errorCodec: Codec, listener: AttemptListener) {
@@ -295,8 +297,12 @@ class Attempt implements ResponseListener {
       return;
     }
     this.#length += bytes.length;
-    if (this.#length <= this.#limitBytes) this.#chunks.push(bytes);
-    else this.#refuse(`the reply is over the limit of ${this.#limitBytes} bytes`);
+    if (this.#length > this.#limitBytes) {
+      this.#refuse(`the reply is over the limit of ${this.#limitBytes} bytes`);
+      return;
+    }
+    this.#chunks.push(bytes);
+    this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
   }
 
   onEnd(trailers?: IncomingHttpHeaders): void {
