@@ -50,6 +50,17 @@ test("errors with a code of ours are their message, on one line", () => {
   assert.equal(describeFailure(error), "config a.yaml is wrong");
 });
 
+test("a wrong option is told with the place in the program that gave it", () => {
+  const error = Object.assign(new TypeError("option key is undefined"), { code: "CLEW_MIDDLEWARE_OPTION" });
+  const ours = `    at optionError (${new URL("../../rpc/dist/index.js", import.meta.url)}:5:24)`;
+  const others = "    at call (file:///srv/node_modules/express/index.js:1:2)\n    at node:internal/main:3:4";
+  const program = `    at async file://${process.cwd()}/app/main.ts:20:5\n    at async run (file://${process.cwd()}/app/x.ts:1:1)`;
+  error.stack = [`TypeError: ${error.message}`, ours, others, program].join("\n");
+  assert.equal(describeFailure(error), "option key is undefined (app/main.ts:20:5)");
+  error.stack = [`TypeError: ${error.message}`, ours, others].join("\n");
+  assert.equal(describeFailure(error), "option key is undefined");
+});
+
 test("several expected failures are one line, the same one is told once", () => {
   const one = Object.assign(new Error("one"), { code: "CLEW_A" });
   const two = Object.assign(new Error("two"), { code: "CLEW_B" });

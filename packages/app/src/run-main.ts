@@ -1,3 +1,5 @@
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { messageOf } from "./errors.ts";
 
@@ -51,11 +53,24 @@ function explain(error: unknown): string | undefined {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof code !== "string") return undefined;
   const line = code.startsWith("CLEW_")
-    ? messageOf(error)
+    ? `${messageOf(error)}${code.endsWith("_OPTION") ? placeOf(error) : ""}`
     : syscall === undefined
       ? undefined
       : explainSystemError(error);
   return line?.replace(/\s*\n\s*/g, " ");
+}
+
+// Where the packages of Clew are: in node_modules/@clew, or in a checkout.
+const packages = new URL("../..", import.meta.url).href;
+
+/** Where the program's own code gave a wrong option, ` (src/main.ts:12:7)`, for its name alone may fit several; "" when the stack does not show it. */
+function placeOf({ stack = "" }: Error): string {
+  for (const [, place] of stack.matchAll(/^ +at .*?\(?(file:\/\/.+:\d+:\d+)\)?$/gm)) {
+    if (place!.startsWith(packages) || place!.includes("/node_modules/")) continue;
+    const [, file, position] = /^(.+?)(:\d+:\d+)$/.exec(place!)!;
+    return ` (${relative(process.cwd(), fileURLToPath(file!))}${position})`;
+  }
+  return "";
 }
 
 interface SystemError extends NodeJS.ErrnoException {

@@ -114,14 +114,20 @@ test("refuses what is no request of its own, and says what would work", async ()
     const ask = async (path: string, headers: Record<string, string>, init: RequestInit = {}): Promise<unknown[]> => {
       const reply = await fetch(new URL(path, endpoint), { method: "POST", headers, body: "{}", ...init });
       const text = await reply.text();
-      return [reply.status, text === "" ? "" : (JSON.parse(text) as WireError).code];
+      const isText = reply.headers.get("content-type") === "text/plain; charset=utf-8";
+      return [reply.status, isText ? text : (JSON.parse(text) as WireError).code];
     };
     const unary = "/test.v1.Echo/Unary";
     assert.deepEqual(await ask("/test.v1.Echo/Nothing", json), [404, "unimplemented"]);
-    assert.deepEqual(await ask(unary, { ...json, "content-type": "image/png" }), [415, ""]);
-    assert.deepEqual(await ask(unary, { ...json, "content-type": "application/connect+json" }), [415, ""]);
-    assert.deepEqual(await ask("/test.v1.Echo/ServerStream", json), [415, ""]);
-    assert.deepEqual(await ask(unary, json, { method: "PUT" }), [405, ""]);
+    for (const [path, type, works] of [
+      [unary, "image/png", "application/proto, application/json"],
+      [unary, "application/connect+json", "application/proto, application/json"],
+      ["/test.v1.Echo/ServerStream", "application/json", "application/connect+proto, application/connect+json"],
+    ] as const) {
+      const text = `the content type is "${type}"; ${works} would work`;
+      assert.deepEqual(await ask(path, { ...json, "content-type": type }), [415, text]);
+    }
+    assert.deepEqual(await ask(unary, json, { method: "PUT" }), [405, "PUT is not allowed here; POST would work"]);
     assert.deepEqual(await ask(unary, { ...json, "connect-protocol-version": "2" }), [400, "invalid_argument"]);
     assert.deepEqual(await ask(unary, { ...json, "connect-timeout-ms": "1s" }), [400, "invalid_argument"]);
     assert.deepEqual(await ask(unary, { ...json, "content-encoding": "lzma" }), [501, "unimplemented"]);

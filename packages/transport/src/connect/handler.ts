@@ -28,7 +28,7 @@ export function createConnectHandler(grpc: GrpcHandler): StreamAcceptor {
     accept(stream, fields, peer) {
       const head = readRequestHead(fields);
       const form = readForm(head, grpc);
-      if ("status" in form) return refuse(stream, form, head.contentType);
+      if ("status" in form) return refuse(stream, form, head);
       const { codec, isStream } = form;
       const encoding = (isStream ? head.messageEncoding : form.compression) ?? "identity";
       const accepted = isStream ? head.acceptMessageEncoding : head.acceptEncoding;
@@ -84,7 +84,12 @@ function readForm(head: RequestHead, grpc: GrpcHandler): Form | Refusal {
   if (form !== undefined && "status" in form) return form;
   if (form === undefined || form.isStream === isUnary || !codecs.includes(form.codec)) {
     const types = codecs.map((codec) => `application/${isUnary ? "" : "connect+"}${codec}`).join(", ");
-    return { status: 415, message: `the content type is none of ${types}`, headers: ["accept-post", types] };
+    const given = contentType === undefined ? "missing" : `"${contentType.slice(0, 100)}"`;
+    return {
+      status: 415,
+      message: `the content type is ${given}; ${types} would work`,
+      headers: ["accept-post", types],
+    };
   }
   const version = verb === "GET" ? undefined : head.version;
   if (version !== undefined && version !== "1") {
@@ -117,7 +122,7 @@ function readGet(query: string): Form | Refusal {
   return { codec: encoding, isStream: false, compression: compression || undefined, message };
 }
 
-/** The code in the body, by status. 405 and 415 have none: who sent such a request may speak something else. */
+/** The code in the body, by status. 405 and 415 have none, and are told as text: who sent such a request may speak something else. */
 const refusalCodes: Readonly<Record<number, string>> = {
   400: "invalid_argument",
   404: "unimplemented",
@@ -127,7 +132,7 @@ const refusalCodes: Readonly<Record<number, string>> = {
 function refuse(
   stream: ServerStream,
   { status, message, headers = [] }: Refusal,
-  contentType: string | undefined,
+  { verb, contentType }: RequestHead,
 ): StreamListener {
   const code = refusalCodes[status];
   if (status === 400 && contentType?.startsWith("application/connect+")) {
@@ -136,10 +141,12 @@ function refuse(
     stream.sendData(encodeEnd(trailersOfCode(GrpcCode.INVALID_ARGUMENT, message)), true);
     return deafListener;
   }
-  const body = Buffer.from(code === undefined ? "" : JSON.stringify({ code, message }));
-  const fields = [":status", String(status), ...headers, "content-length", String(body.length)];
-  if (body.length > 0) fields.push("content-type", "application/json");
-  stream.sendHeaders(fields, body.length === 0);
-  if (body.length > 0) stream.sendData(body, true);
+  const body = Buffer.from(code === undefined ? message : JSON.stringify({ code, message }));
+  const type = code === undefined ? "text/plain; charset=utf-8" : "application/json";
+  stream.sendHeaders(
+    [":status", String(status), ...headers, "content-length", String(body.length), "content-type", type],
+    verb === "HEAD",
+  );
+  if (verb !== "HEAD") stream.sendData(body, true);
   return deafListener;
 }
