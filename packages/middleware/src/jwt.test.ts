@@ -205,3 +205,23 @@ test("a missing or doubled key is an error when the middleware is made", () => {
   assert.throws(() => jwtClient({} as JwtClientOptions), { code: "CLEW_MIDDLEWARE_OPTION" });
   assert.throws(() => jwtClient({ key: secret, lifetimeMs: 0 }), { message: /lifetimeMs/ });
 });
+
+test("an issuer that fails is not asked with every call", async (t) => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked++;
+    response.writeHead(500).end();
+  }).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const { privateKey } = await jose.generateKeyPair("RS256");
+  const token = await sign({}, "RS256", privateKey);
+  const middleware = jwt({ jwksUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys` });
+  const begin = performance.now();
+  for (let call = 0; call < 50; call++) {
+    const request = new TestCall("server", { authorization: `Bearer ${token}` });
+    await assert.rejects(invoke(middleware, answer, request), unauthorized("Token is invalid"));
+  }
+  assert.ok(asked >= 1 && asked <= 1 + (performance.now() - begin) / 1000, `${asked} times`);
+  server.closeAllConnections();
+});

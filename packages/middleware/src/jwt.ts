@@ -28,7 +28,7 @@ export interface JwtOptions {
   key?: JwtKey | ((header: JWTHeaderParameters) => JwtKey | Promise<JwtKey>);
   /**
    * In place of `key`: where the issuer publishes its keys as a JWK Set. They are fetched when first needed and kept for ten
-   * minutes. Default: none.
+   * minutes; an issuer that fails is asked again after a second. Default: none.
    */
   jwksUrl?: string | URL;
   /** The signing methods that are accepted. Default: HS256; with `jwksUrl` RS256, PS256, ES256 and EdDSA. */
@@ -150,10 +150,34 @@ function loadJose(): Promise<Jose> {
 }
 
 function createGetKey(jose: Jose, key: JwtOptions["key"], jwksUrl: string | URL | undefined): GetKey {
-  if (jwksUrl !== undefined) return jose.createRemoteJWKSet(new URL(jwksUrl)) as GetKey;
+  if (jwksUrl !== undefined) return createRemoteGetKey(jose, new URL(jwksUrl));
   if (typeof key === "function") return async (header) => toBytes(await key(header));
   const bytes = toBytes(key!);
   return async () => bytes;
+}
+
+// How long an issuer that failed is left alone; without it every call would ask anew, those with made-up tokens as well.
+const issuerRestMs = 1000;
+
+function createRemoteGetKey(jose: Jose, url: URL): GetKey {
+  let restUntil = Number.NEGATIVE_INFINITY;
+  let failure: unknown;
+  const fail = (cause: unknown): void => {
+    failure = cause;
+    restUntil = performance.now() + issuerRestMs;
+  };
+  const fetchKeys: import("jose").FetchImplementation = async (href, init) => {
+    if (performance.now() < restUntil) throw failure;
+    try {
+      const response = await fetch(href, init);
+      if (!response.ok) fail(new Error(`${href} answers ${response.status}`));
+      return response;
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  };
+  return jose.createRemoteJWKSet(url, { [jose.customFetch]: fetchKeys }) as GetKey;
 }
 
 function toBytes(key: JwtKey): Exclude<JwtKey, string> {
