@@ -44,6 +44,12 @@ test("without a language that is known the fallback is told, or nothing", async 
   assert.throws(() => localize({ messages, fallback: "fr" }), { code: "CLEW_MIDDLEWARE_OPTION" });
 });
 
+test("a range without end is none, and costs nothing", async () => {
+  // So many parts that work which grows with their square would not end.
+  const given = (await told(`de-${"a-".repeat(1_000_000)}b, en`)) as ServiceError;
+  assert.equal(given.detail(LocalizedMessageSchema)?.locale, "en");
+});
+
 test("what has a message already, no text, or is no ServiceError stays itself", async () => {
   const own = error.withDetails(localized("fr", "Personne"));
   const other = new ServiceError(404, "toString", "?");

@@ -50,6 +50,9 @@ export function localize(options: LocalizeOptions): Middleware {
     };
 }
 
+// What is longer names no language, and each of its parts would be looked at.
+const longestRange = 100;
+
 /** The language ranges of a header, the most wanted first (RFC 9110 section 12.5.4). */
 function readRanges(header: string): string[] {
   return header
@@ -59,7 +62,7 @@ function readRanges(header: string): string[] {
       const quality = parameters.map((one) => /^\s*q=([\d.]+)\s*$/i.exec(one)?.[1]).find((q) => q !== undefined);
       return { range: range.trim().toLowerCase(), quality: Number(quality ?? 1) };
     })
-    .filter(({ range, quality }) => range !== "" && quality > 0)
+    .filter(({ range, quality }) => range !== "" && range.length <= longestRange && quality > 0)
     .sort((a, b) => b.quality - a.quality)
     .map(({ range }) => range);
 }
