@@ -196,3 +196,34 @@ describe("replies that are no gRPC", () => {
     http.close();
   });
 });
+
+describe("replies that cannot be read", () => {
+  const message = (...payload: number[]): Buffer => Buffer.from([0, 0, 0, 0, payload.length, ...payload]);
+  const replies: [name: string, bytes: Buffer][] = [
+    ["a message over the limit", Buffer.from([0, 255, 255, 255, 255])],
+    ["a message that is none", message(0x0a, 0xff)],
+    ["a frame that is none", Buffer.from([9, 0, 0, 0, 0])],
+    ["one message too many", Buffer.concat([message(), message()])],
+  ];
+  for (const [name, bytes] of replies) {
+    it(`end the stream, though the server would go on: ${name}`, async () => {
+      const closed = Promise.withResolvers<number | undefined>();
+      const server = createHttp2Server().listen(0, "127.0.0.1");
+      server.on("stream", (stream) => {
+        stream.on("error", () => {});
+        stream.once("close", () => closed.resolve(stream.rstCode));
+        stream.respond({ ":status": 200, "content-type": "application/grpc" });
+        // And no end.
+        stream.write(bytes);
+      });
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const client = createServiceClient(Echo, new GrpcClient({ endpoint: `127.0.0.1:${port}` }));
+      const isStream = name.startsWith("a ");
+      await failureOf(isStream ? collect(client.serverStream({})) : client.unary({}, { timeoutMs: patientMs }));
+      assert.equal(await closed.promise, 8, "CANCEL");
+      await client[Symbol.asyncDispose]();
+      server.close();
+    });
+  }
+});

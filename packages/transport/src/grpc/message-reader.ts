@@ -8,7 +8,10 @@ import { FrameReader } from "./frame.ts";
 const highWaterBytes = 64 * 1024;
 
 /** What holds the other end back. */
-export type Flow = Pick<Http2Stream, "pause" | "resume">;
+export interface Flow extends Pick<Http2Stream, "pause" | "resume"> {
+  /** What came cannot be read: nothing more will be. Default: whoever reads learns it, and ends the stream. */
+  onUnreadable?(error: ServiceError): void;
+}
 
 /**
  * The messages the other end sends, pulled one at a time. What is not pulled waits as bytes, and when there is enough of it
@@ -113,6 +116,7 @@ export class MessageReader {
       this.#waiter = undefined;
       this.#failure ??= ServiceError.from(error);
       this.discard();
+      this.#stream.onUnreadable?.(this.#failure);
       waiter.reject(this.#failure);
     }
   }

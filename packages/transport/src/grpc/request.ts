@@ -215,6 +215,11 @@ export class Request implements ClientStreamListener {
     this.#stream?.resume();
   }
 
+  // Or the stream would stay, and the server could go on for ever.
+  onUnreadable(error: ServiceError): void {
+    this.#fail(error);
+  }
+
   // At once when the connection is there, which it nearly always is.
   #open(): void | Promise<void> {
     const { call, connection } = this.#init;
