@@ -105,6 +105,46 @@ const clientOptions: Readonly<Record<keyof ClientOptions | keyof MemoryClientOpt
   readyTimeoutMs: true,
 };
 
+type Names<T> = Readonly<Record<keyof T, true>>;
+
+const connectionNames = {
+  codec: true,
+  compression: true,
+  headerLimitBytes: true,
+  connectTimeoutMs: true,
+  tls: true,
+  authority: true,
+  userAgent: true,
+  keepaliveTimeMs: true,
+  keepaliveTimeoutMs: true,
+  keepaliveWithoutCalls: true,
+} as const;
+
+const httpNames: Names<NonNullable<ClientOptions["http"]>> = {
+  ...connectionNames,
+  http2: true,
+  acceptEncoding: true,
+  resumeStreams: true,
+  bodyLimitBytes: true,
+  connections: true,
+};
+
+const grpcWebNames: Names<NonNullable<ClientOptions["grpcWeb"]>> = {
+  ...connectionNames,
+  http2: true,
+  connections: true,
+  compressFromBytes: true,
+  maxMessageBytes: true,
+};
+
+const protocolNames: { readonly [P in "http" | "grpc" | "connect" | "grpcWeb"]: Names<NonNullable<ClientOptions[P]>> } =
+  {
+    http: httpNames,
+    grpc: { ...connectionNames, maxMessageBytes: true },
+    connect: { ...grpcWebNames, useGet: true },
+    grpcWeb: grpcWebNames,
+  };
+
 /** Options that belong to one protocol, and are looked for beside the endpoint. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {
   codec: ["http", "grpc", "connect", "grpcWeb"],
@@ -120,6 +160,10 @@ function checkClientOptionNames(options: object): void {
   for (const [name, places] of Object.entries(elsewhere))
     if (name in Object(options)) throw optionElsewhere(name, places);
   checkOptionNames("a client", options, Object.keys(clientOptions), optionError);
+  for (const [protocol, names] of Object.entries(protocolNames)) {
+    const given = (options as Record<string, object | undefined>)[protocol];
+    if (given !== undefined) checkOptionNames(`option ${protocol}`, given, Object.keys(names), optionError);
+  }
 }
 
 function serviceOptionsOf(options: ServiceClientOptions): ServiceClientOptions {

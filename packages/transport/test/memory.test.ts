@@ -53,7 +53,7 @@ test("refuses options that cannot work, and a service twice", () => {
 
 test("a handler's failure is logged with its cause, and the caller gets neither", async () => {
   const lines: unknown[][] = [];
-  const logger = { error: (...line: unknown[]) => lines.push(line), info() {} } as never;
+  const logger = { error: (...line: unknown[]) => lines.push(line), info() {}, warn() {} } as never;
   const server = new MemoryServer({ services: [echo], logger, timeoutMs: patientMs });
   const client = createClient(Echo, { server, timeoutMs: patientMs });
   const error = await failureOf(client.unary({ text: "crash" }));

@@ -13,7 +13,7 @@ import {
   Server,
   type ServerOptions,
 } from "@clew/transport";
-import { cors, type Route, staticFiles } from "@clew/transport/http";
+import { compression, cors, type Route, staticFiles } from "@clew/transport/http";
 import { Shop } from "./gen/test/v1/shop_pb.ts";
 import { Echo } from "./gen/test/v1/test_pb.ts";
 import { echo } from "./http-shelves.ts";
@@ -165,6 +165,17 @@ test("middleware, filters, codecs and routes that are none", () => {
   }
   assert.throws(() => cors(wrong({})), { message: /^option origins is undefined; it must be origins such as/ });
   assert.throws(() => staticFiles(wrong({})), { message: /^option root is undefined; it must be a folder/ });
+  const filters: [() => unknown, RegExp][] = [
+    [() => cors(wrong(undefined as never)), /^the options of cors are undefined; .* some of origins, methods, /],
+    [() => cors(wrong({ origins: "*", credential: true })), /^cors has no option credential; .*mean credentials\?$/],
+    [() => staticFiles(wrong({ root: ".", dotFile: true })), /^staticFiles has no option dotFile; .*mean dotfiles\?$/],
+    [() => compression(wrong({ minByte: 5 })), /^compression has no option minByte; .*mean minBytes\?$/],
+  ];
+  for (const [make, message] of filters) assert.throws(make, { code: "CLEW_TRANSPORT_OPTION", message });
+  assert.throws(() => new MemoryServer(wrong({ services: [], middlewares: [] })), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: /^a server has no option middlewares; .*mean middleware\?$/,
+  });
 });
 
 test("servers may share options that not all of them have", () => {
@@ -190,6 +201,12 @@ test("a client's options are looked at when it is made", async () => {
     ],
     [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
     [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; there are endpoint, /],
+    [
+      { endpoint: "http://127.0.0.1:1", http: { useragent: "x" } },
+      /^option http has no option useragent; .*mean userAgent\?$/,
+    ],
+    [{ endpoint: "grpc://127.0.0.1:1", grpc: { http2: true } }, /^option grpc has no option http2; there are codec, /],
+    [{ endpoint: "http://127.0.0.1:1", connect: 5 }, /^the options of option connect are 5; /],
     [{ endpoint: "http://127.0.0.1:1", http: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
     [{ endpoint: "grpc://127.0.0.1:1", grpc: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
     [{ endpoint: "direct:///127.0.0.1:1", balancer: "wrr" }, /^option balancer is "wrr"; it must be a balancer/],

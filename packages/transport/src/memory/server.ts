@@ -20,6 +20,7 @@ import {
 } from "@clew/rpc";
 import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid, serverAlreadyStarted, serviceConflict } from "../errors.ts";
+import { checkServerOptions } from "../server-options.ts";
 import { MemoryCall, Wire } from "./call.ts";
 
 export interface MemoryServerOptions {
@@ -36,6 +37,7 @@ export interface MemoryServerOptions {
 type ResolvedMemoryServerOptions = Readonly<Required<MemoryServerOptions>>;
 
 function resolveMemoryServerOptions(options: MemoryServerOptions): ResolvedMemoryServerOptions {
+  checkServerOptions(options);
   const { services = [], middleware = [], timeoutMs = 1000, logger = defaultLogger() } = options;
   if (!(timeoutMs >= 0)) throw optionInvalid("timeoutMs", timeoutMs, "a number of milliseconds, or 0 for no limit");
   return { services: checkServices(services), middleware, timeoutMs, logger };

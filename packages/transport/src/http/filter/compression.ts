@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { Transform } from "node:stream";
 import zlib from "node:zlib";
-import { optionInvalid } from "../../errors.ts";
+import { checkOptionNames } from "@clew/options";
+import { optionError, optionInvalid } from "../../errors.ts";
 import type { Filter } from "../route.ts";
 import { chooseEncoding } from "./accept-encoding.ts";
 import { addVary, beforeHead, toList } from "./response-head.ts";
@@ -37,8 +38,16 @@ const brotliWindowBits = 19;
 // With zstd's higher ones a browser needs more than the 8 MB it may be asked for (RFC 9659).
 const highestLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 19, br: 11, gzip: 9, deflate: 9 };
 
+const optionNames: Readonly<Record<keyof CompressionOptions, true>> = {
+  encodings: true,
+  minBytes: true,
+  isCompressible: true,
+  levels: true,
+};
+
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveCompressionOptions(options: CompressionOptions): ResolvedCompressionOptions {
+  checkOptionNames("compression", options, Object.keys(optionNames), optionError);
   const { encodings = ["zstd", "br", "gzip", "deflate"], minBytes = 1024 } = options;
   for (const encoding of encodings) {
     if (!Object.hasOwn(defaultLevels, encoding))

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { optionInvalid } from "../../errors.ts";
+import { checkOptionNames } from "@clew/options";
+import { optionError, optionInvalid } from "../../errors.ts";
 import type { Filter } from "../route.ts";
 import { addVary, beforeHead, toList } from "./response-head.ts";
 
@@ -66,8 +67,19 @@ interface ResolvedCorsOptions {
   readonly privateNetwork: boolean;
 }
 
+const optionNames: Readonly<Record<keyof CorsOptions, true>> = {
+  origins: true,
+  methods: true,
+  headers: true,
+  exposedHeaders: true,
+  credentials: true,
+  maxAgeSeconds: true,
+  privateNetwork: true,
+};
+
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveCorsOptions(options: CorsOptions): ResolvedCorsOptions {
+  checkOptionNames("cors", options, Object.keys(optionNames), optionError);
   const { methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], credentials = false } = options;
   const { exposedHeaders = [], maxAgeSeconds = 7200 } = options;
   const isAllowed = compileOrigins(options.origins);

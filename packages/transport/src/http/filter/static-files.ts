@@ -6,9 +6,10 @@ import { extname, join, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
+import { checkOptionNames } from "@clew/options";
 import { ServiceError } from "@clew/rpc";
 import { lookup } from "mrmime";
-import { optionInvalid } from "../../errors.ts";
+import { optionError, optionInvalid } from "../../errors.ts";
 import type { Route } from "../route.ts";
 import { readAcceptEncoding } from "./accept-encoding.ts";
 import { type ByteRange, readRange } from "./byte-range.ts";
@@ -56,8 +57,20 @@ interface ResolvedStaticFilesOptions {
   readonly precompressed: boolean;
 }
 
+const optionNames: Readonly<Record<keyof StaticFilesOptions, true>> = {
+  root: true,
+  path: true,
+  index: true,
+  fallback: true,
+  cacheControl: true,
+  headers: true,
+  dotfiles: true,
+  precompressed: true,
+};
+
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveStaticFilesOptions(options: StaticFilesOptions): ResolvedStaticFilesOptions {
+  checkOptionNames("staticFiles", options, Object.keys(optionNames), optionError);
   const { path = "/", index = "index.html", cacheControl = "no-cache" } = options;
   if (options.root === undefined) throw optionInvalid("root", undefined, "a folder that is there");
   const given = typeof options.root === "string" ? options.root : fileURLToPath(options.root);
