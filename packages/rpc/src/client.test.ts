@@ -327,6 +327,8 @@ test("a request that is none is refused before anything is sent", async () => {
       code: "CLEW_RPC_REQUEST",
       message: `/rpc.test.Greeter/SayHello is called with ${told}; its request is a rpc.test.Hello, {} for an empty one`,
     });
+  }
+  for (const [request, told] of [...given, [{ name: "ann" }, "an object"]]) {
     await assert.rejects(collect(client.chat(request as never)), {
       code: "CLEW_RPC_REQUEST",
       message: `/rpc.test.Greeter/Chat is called with ${told}; its request is an async iterable of rpc.test.Hello, as a generator makes one`,

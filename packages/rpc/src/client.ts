@@ -169,6 +169,9 @@ function createCall(
   timeoutMs: number,
 ): ClientCall {
   if (typeof request !== "object" || request === null) throw requestMissing(method, request);
+  if (hasRequestStream(method) && !(Symbol.asyncIterator in request || Symbol.iterator in request)) {
+    throw requestMissing(method, request);
+  }
   if (!hasKnownNames(options)) checkCallOptions(method, options);
   try {
     return new ClientCall(transport, method, request, options, timeoutMs);

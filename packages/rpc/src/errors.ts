@@ -50,12 +50,19 @@ export function requestMissing({ operation, desc, kind }: Method, given: unknown
   return usageError("CLEW_RPC_REQUEST", `${operation} is called with ${tell(given)}; its request is ${works}`);
 }
 
-// The next two are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
+// The next three are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
 
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
     `${operation}: the implementation answered ${tell(given)}; it must return a ${typeName}, {} for an empty one`,
+  );
+}
+
+export function streamMissing(operation: string, typeName: string, name: string, given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_REPLY",
+    `${operation}: the implementation answered ${tell(given)}; it must return an async iterable of ${typeName}, as \`async *${name}() { ... }\` makes one`,
   );
 }
 

@@ -44,6 +44,28 @@ test("a handler that returns no message fails, and names what it should return",
   }
 });
 
+test("a handler of a stream that returns none fails, and names what it should return", async () => {
+  const call = { receiveNow: () => ({}), messages: () => ({}) } as unknown as Call;
+  for (const answer of [undefined, [{ name: "x" }], Promise.resolve({ name: "x" })]) {
+    const wrong = { ...greeter, repeat: () => answer, chat: () => answer } as unknown as typeof greeter;
+    const [, , repeat, chat] = service(Greeter, wrong).methods;
+    for (const [method, name] of [
+      [repeat, "repeat"],
+      [chat, "chat"],
+    ] as const) {
+      await assert.rejects(method!.handler(call), ({ code, message }: Error & { code?: string }) => {
+        assert.equal(code, "CLEW_RPC_REPLY");
+        assert.match(
+          message,
+          /: the implementation answered (undefined|a list|an object); it must return an async iter/,
+        );
+        assert.ok(message.endsWith(`of rpc.test.Hello, as \`async *${name}() { ... }\` makes one`), message);
+        return true;
+      });
+    }
+  }
+});
+
 test("a method the service does not have is an error at once, which names it and what there is", () => {
   assert.throws(() => service(Greeter, { ...greeter, sayHallo: async () => ({}) } as typeof greeter), {
     code: "CLEW_RPC_METHOD_UNKNOWN",

@@ -18,6 +18,7 @@ import {
   methodUnknown,
   replyMissing,
   serviceInvalid,
+  streamMissing,
 } from "./errors.ts";
 import { MessageStream, toMessage } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
@@ -108,6 +109,10 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
     if (typeof init !== "object" || init === null) throw replyMissing(method.operation, output.typeName, init);
     return toMessage(output, init);
   };
+  const toStream = (answer: unknown): AsyncIterable<object> => {
+    if (isAsyncIterable(answer)) return answer;
+    throw streamMissing(method.operation, output.typeName, name, answer);
+  };
   switch (method.kind) {
     case "unary":
       return async (call) => {
@@ -119,15 +124,18 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
     case "server_streaming":
       return async (call) => {
         const request = call.receiveNow() ?? (await call.receive());
-        return new MessageStream(output, call, functions[name]!(request, call) as AsyncIterable<object>);
+        return new MessageStream(output, call, toStream(functions[name]!(request, call)));
       };
     case "client_streaming":
       return async (call) =>
         toReply(await call.orCancelled(functions[name]!(call.messages(), call) as PromiseLike<object>));
     case "bidi_streaming":
-      return async (call) =>
-        new MessageStream(output, call, functions[name]!(call.messages(), call) as AsyncIterable<object>);
+      return async (call) => new MessageStream(output, call, toStream(functions[name]!(call.messages(), call)));
   }
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<object> {
+  return typeof (value as AsyncIterable<object> | undefined)?.[Symbol.asyncIterator] === "function";
 }
 
 function isThenable(value: object): value is PromiseLike<object> {
