@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { checkValue, having } from "@clew/options";
+import { optionError } from "./errors.ts";
 import type { MetricsData } from "./metric-data.ts";
 import { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";
 
@@ -22,11 +24,19 @@ const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=ut
 /**
  * Tells a provider's metrics to a Prometheus that asks: in OpenMetrics, with exemplars, if it takes that as gladly as text. For a
  * smaller page put a compression filter around it.
+ *
+ * @throws CLEW_METRICS_OPTION
  */
 export function prometheusRoute(
   provider: { collect(): Promise<MetricsData> },
   options: PrometheusRouteOptions = {},
 ): MetricsRoute {
+  checkValue(
+    "provider",
+    provider,
+    having("a MeterProvider, as startMetrics().provider is one", "collect"),
+    optionError,
+  );
   const { path = "/metrics", ...rendering } = options;
   return {
     verb: "GET",

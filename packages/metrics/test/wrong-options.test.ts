@@ -1,7 +1,7 @@
 // What a developer gets wrong is told when a provider is made, with the option's name and what would work.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MeterProvider, type MeterProviderOptions, PeriodicReader } from "@clew/metrics";
+import { MeterProvider, type MeterProviderOptions, PeriodicReader, prometheusRoute } from "@clew/metrics";
 
 test("options of a provider and its views that are wrong", () => {
   const cases: [object, RegExp][] = [
@@ -29,6 +29,15 @@ test("options of a provider and its views that are wrong", () => {
   assert.ok(
     new MeterProvider({ env: {}, views: [{ instrument: "a", kind: "histogram", attributes: { drop: ["b"] } }] }),
   );
+});
+
+test("a route of no provider", () => {
+  for (const given of [undefined, { provider: new MeterProvider({ env: {} }) }]) {
+    assert.throws(() => prometheusRoute(given as never), {
+      code: "CLEW_METRICS_OPTION",
+      message: /^option provider is (undefined|an object); it must be a MeterProvider, as .*, which has collect\(\)$/,
+    });
+  }
 });
 
 test("a reader's options, and an exporter that is none", () => {
