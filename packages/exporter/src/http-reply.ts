@@ -54,11 +54,12 @@ export function parseReply(bytes: Buffer, hasEnded: boolean): HttpReply | undefi
 function parseHeaders(lines: readonly string[]): Map<string, string> {
   const headers = new Map<string, string>();
   for (const line of lines) {
-    const [, name, value] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    const [, name, text] = /^([^\s:]+):([^\r\n]*)$/.exec(line) ?? [];
     if (name === undefined) throw notHttp();
     const key = name.toLowerCase();
+    const value = text!.trim();
     const before = headers.get(key);
-    headers.set(key, before === undefined ? value! : `${before}, ${value}`);
+    headers.set(key, before === undefined ? value : `${before}, ${value}`);
   }
   return headers;
 }

@@ -212,12 +212,16 @@ export function writeFixed32(at: number, value: number): number {
   return at + 4;
 }
 
-/** Writes microseconds, a double, as a fixed64 of nanoseconds. In two halves: a BigInt would be the only object of a span. */
+/**
+ * Writes microseconds, a double, as a fixed64 of nanoseconds. In two halves: a BigInt would be the only object of a span. Without `%`,
+ * which is a call into C for doubles; a division by a power of two is exact.
+ */
 export function writeNanos(at: number, us: number): number {
   const whole = Math.floor(us);
-  const low = (whole % TWO_32) * 1000 + Math.round((us - whole) * 1000);
-  const high = Math.floor(whole / TWO_32) * 1000 + Math.floor(low / TWO_32);
-  view.setUint32(at, low % TWO_32, true);
-  view.setUint32(at + 4, high, true);
+  const upper = Math.floor(whole / TWO_32);
+  const low = (whole - upper * TWO_32) * 1000 + Math.round((us - whole) * 1000);
+  const carry = Math.floor(low / TWO_32);
+  view.setUint32(at, low - carry * TWO_32, true);
+  view.setUint32(at + 4, upper * 1000 + carry, true);
   return at + 8;
 }

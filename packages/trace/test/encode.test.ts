@@ -187,6 +187,8 @@ test("every kind of value arrives as what it was", () => {
     [0, 0n],
     [127, 127n],
     [128, 128n],
+    [16_383, 16_383n],
+    [16_384, 16_384n],
     [2 ** 31, 2n ** 31n],
     [2 ** 32 - 1, 2n ** 32n - 1n],
     [2 ** 32, 2n ** 32n],
@@ -216,12 +218,15 @@ test("every kind of value arrives as what it was", () => {
     ],
     [{}, {}],
   ];
-  const attributes = values.flatMap(([value], index) => [`key${index}`, value]);
-  const span = roundTrip({ attributes });
-  assert.equal(span.attributes.length, values.length);
-  for (const [index, [given, expected]] of values.entries()) {
-    assert.equal(span.attributes[index]!.key, `key${index}`);
-    assert.deepEqual(plain(span.attributes[index]!.value), expected, String(given).slice(0, 50));
+  // Short keys and long ones, new ones and ones that have been written before.
+  for (const prefix of ["key", "key", "k".repeat(120), "k".repeat(120)]) {
+    const attributes = values.flatMap(([value], index) => [`${prefix}${index}`, value]);
+    const span = roundTrip({ attributes });
+    assert.equal(span.attributes.length, values.length);
+    for (const [index, [given, expected]] of values.entries()) {
+      assert.equal(span.attributes[index]!.key, `${prefix}${index}`);
+      assert.deepEqual(plain(span.attributes[index]!.value), expected, String(given).slice(0, 50));
+    }
   }
 });
 

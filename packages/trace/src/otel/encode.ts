@@ -18,10 +18,10 @@ export function encodeRequest(spans: readonly SpanData[]): Buffer<ArrayBuffer> {
 
 // Where batches write their spans, one behind the other. A buffer of this size that has been read is written again: it is in the
 // processor's caches still, and it need not be collected. With fresh ones tracing a request cost 1 us more.
-const slabBytes = 65_536;
+const slabBytes = 131_072;
 /** Most spans are shorter. A longer one at the end of a slab makes it grow. */
 const usualBytes = 1024;
-const maxFreeSlabs = 16;
+const maxFreeSlabs = 8;
 const freeSlabs: Target[] = [];
 
 /** Spans of one scope, one behind the other. */
@@ -140,5 +140,5 @@ function frame(
   ensureRoom(0, 16);
   bytes[0] = tag;
   const head = takeBytes(writeVarint(1, size));
-  return [head, ownField, ...content, ...(tail.length > 0 ? [tail] : [])];
+  return [Buffer.concat([head, ownField]), ...content, ...(tail.length > 0 ? [tail] : [])];
 }

@@ -63,8 +63,10 @@ export function writeAttributes(at: number, tag: number, attributes: FlatAttribu
 
 function writeKeyValue(at: number, tag: number, key: string, value: AttributeValue): number {
   const known = keyFields.get(key);
-  if (known !== undefined && typeof value === "string") {
-    const place = writeShortText(at, tag, known, value);
+  if (known !== undefined) {
+    let place: number | undefined;
+    if (typeof value === "string") place = writeShortText(at, tag, known, value);
+    else if (typeof value === "number") place = writeSmallNumber(at, tag, known, value);
     if (place !== undefined) return place;
   }
   const start = openMessage(at, tag, smallRoom);
@@ -94,6 +96,30 @@ function writeShortText(at: number, tag: number, key: Uint8Array, text: string):
     target[place + index] = code;
   }
   return place + length;
+}
+
+/** The same for whole numbers from 0 to 2^14, such as a status or a port below. Undefined for any other. */
+function writeSmallNumber(at: number, tag: number, key: Uint8Array, value: number): number | undefined {
+  if (value >>> 0 !== value || value >= 0x4000) return undefined;
+  const size = key.length + (value < 0x80 ? 4 : 5);
+  if (size >= 0x80) return undefined;
+  ensureRoom(at, size);
+  const target = bytes;
+  target[at] = tag;
+  target[at + 1] = size;
+  target.set(key, at + 2);
+  const place = at + 2 + key.length;
+  target[place] = 0x12;
+  target[place + 2] = 0x18;
+  if (value < 0x80) {
+    target[place + 1] = 2;
+    target[place + 3] = value;
+    return place + 4;
+  }
+  target[place + 1] = 3;
+  target[place + 3] = (value & 0x7f) | 0x80;
+  target[place + 4] = value >>> 7;
+  return place + 5;
 }
 
 // Programs have a few dozen keys, and write each of them again and again: copying a field is cheaper than writing it.

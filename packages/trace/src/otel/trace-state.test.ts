@@ -13,6 +13,12 @@ test("a value may hold spaces inside", () => {
   assert.equal(TraceState.parse("a= b  c ")?.get("a"), " b  c");
 });
 
+test("blanks are passed over in linear time", () => {
+  const blanks = " \t".repeat(2_000_000);
+  assert.equal(TraceState.parse(`a=1,${blanks}x${blanks}`), undefined);
+  assert.equal(TraceState.parse(`${blanks}a=1${blanks},${blanks}`)?.serialize(), "a=1");
+});
+
 test("one entry that breaks the rules discards the header", () => {
   const bad = [
     "foo =1",

@@ -82,7 +82,19 @@ function shorten(members: Map<string, string>): Map<string, string> {
   return members;
 }
 
-/** Without the spaces and tabs around it; other white space is not allowed there and stays. */
+/**
+ * Without the spaces and tabs around it; other white space is not allowed there and stays. Not by a regular expression: one that looks
+ * for the end begins anew at each blank, and a header of 16 KB of them took 0.1 s.
+ */
 function trimSpace(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, "");
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text, start)) start++;
+  while (end > start && isSpace(text, end - 1)) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(text: string, index: number): boolean {
+  const code = text.charCodeAt(index);
+  return code === 0x20 || code === 0x09;
 }
