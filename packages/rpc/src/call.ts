@@ -54,7 +54,10 @@ export interface CallInit {
   /** Without it, {@link Call.readMetadata} is asked at the first look. */
   readonly metadata?: Metadata;
   readonly peer: Peer;
-  readonly deadline: Deadline | undefined;
+  /** Default: none, unless there is a timeout. */
+  readonly deadline?: Deadline | undefined;
+  /** Instead of a deadline: how long the call may take from its start, in milliseconds. Default: Infinity, as long as it likes. */
+  readonly timeoutMs?: number;
   readonly context: Context;
 }
 
@@ -112,7 +115,9 @@ export abstract class Call implements Holder {
     this.#metadata = init.metadata;
     this.#peer = init.peer;
     this.context = init.context;
-    if (init.deadline !== undefined) this.#limit(init.deadline, init.deadline - this.startMs);
+    const { deadline, timeoutMs = Number.POSITIVE_INFINITY } = init;
+    if (deadline !== undefined) this.#limit(deadline, deadline - this.startMs);
+    else if (timeoutMs !== Number.POSITIVE_INFINITY) this.#limit(this.startMs + timeoutMs, timeoutMs);
   }
 
   get peer(): Peer {

@@ -25,6 +25,7 @@ import {
   recordOf,
 } from "@clew/options";
 import { Call, currentCall, type Peer } from "./call.ts";
+import { messageMaker } from "./codec/message-maker.ts";
 import { deadlineIn, earliest } from "./deadline.ts";
 import {
   callReceivesMessage,
@@ -34,7 +35,7 @@ import {
   requestMissing,
   timeoutInvalid,
 } from "./errors.ts";
-import { toMessage, toMessages } from "./message-stream.ts";
+import { toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
 import { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
@@ -251,7 +252,7 @@ class ClientCall extends Call {
 
   override async receive(): Promise<Message> {
     if (hasRequestStream(this.method)) throw callReceivesStream(this.operation);
-    this.#message ??= toMessage(this.method.desc.input, this.#request);
+    this.#message ??= messageMaker(this.method.desc.input).from(this.#request);
     return this.#message;
   }
 

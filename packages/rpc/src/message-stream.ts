@@ -1,17 +1,13 @@
-import { type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { runHolder } from "@clew/context";
 import type { Call } from "./call.ts";
 import { messageMaker } from "./codec/message-maker.ts";
 import type { ServiceError } from "./service-error.ts";
 
-/** `init` as a message of the type: itself when it already is one. */
-export function toMessage(desc: DescMessage, init: object): Message {
-  return isMessage(init, desc) ? init : messageMaker(desc).from(init);
-}
-
 /** Each object of a stream as a message of the type. */
 export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object>): AsyncIterable<Message> {
-  for await (const init of inits) yield toMessage(desc, init);
+  const maker = messageMaker(desc);
+  for await (const init of inits) yield maker.from(init);
 }
 
 /**
@@ -64,7 +60,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
           return;
         }
         try {
-          resolve({ done: false, value: toMessage(this.#desc, result.value) });
+          resolve({ done: false, value: messageMaker(this.#desc).from(result.value) });
         } catch (error) {
           fail(error);
         }

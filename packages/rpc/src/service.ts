@@ -10,6 +10,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
+import { messageMaker } from "./codec/message-maker.ts";
 import {
   descInvalid,
   listInvalid,
@@ -20,7 +21,7 @@ import {
   serviceInvalid,
   streamMissing,
 } from "./errors.ts";
-import { MessageStream, toMessage } from "./message-stream.ts";
+import { MessageStream } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
 import { placeInProto } from "./proto-place.ts";
@@ -104,10 +105,11 @@ type AnyFunction = (request: unknown, call: Call) => unknown;
 function createHandler(method: Method, functions: Record<string, AnyFunction>): Handler {
   const name = method.localName;
   const output = method.desc.output;
+  const replies = messageMaker(output);
   const toReply = (init: object): Message => {
     // Otherwise a handler that forgot to return, or returns a text, would answer an empty message.
     if (typeof init !== "object" || init === null) throw replyMissing(method.operation, output.typeName, init);
-    return toMessage(output, init);
+    return replies.from(init);
   };
   const toStream = (answer: unknown): AsyncIterable<object> => {
     if (isAsyncIterable(answer)) return answer;

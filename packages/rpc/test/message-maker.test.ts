@@ -37,7 +37,9 @@ for (const desc of [...flat, ...others]) {
     const random = createRandom(7);
     const messages = new RandomMessages(7);
     for (let round = 0; round < 50; round++) {
-      const { $typeName, ...given } = messages.next(desc) as Message & Record<string, unknown>;
+      const message = messages.next(desc) as Message & Record<string, unknown>;
+      assert.equal(maker.from(message), message, "is one already");
+      const { $typeName, ...given } = message;
       // Some of the members, a few of them null or unknown.
       const init: Record<string, unknown> = { unknown: 1 };
       for (const [name, value] of Object.entries(given)) {

@@ -14,7 +14,7 @@ import { canGenerate, quote, Source } from "./source.ts";
 export interface MessageMaker {
   /** `create(desc)` */
   empty(): Message;
-  /** `create(desc, init)` for what is no message of the type yet. */
+  /** `create(desc, init)`, and `init` itself when it is a message of the type already. */
   from(init: object): Message;
 }
 
@@ -34,6 +34,11 @@ function make(desc: DescMessage, init: object): Message {
   return create(desc, init as MessageInitShape<DescMessage>);
 }
 
+// As protobuf-es's `isMessage`, with one look at a property that most objects have not.
+function isOfType(desc: DescMessage, init: object): init is Message {
+  return (init as Partial<Message>).$typeName === desc.typeName;
+}
+
 // The functions are made at the first message: a service of fifty methods need not wait for them before it listens.
 function generatedMaker(desc: DescMessage): MessageMaker {
   let empty: (() => object) | undefined;
@@ -44,6 +49,7 @@ function generatedMaker(desc: DescMessage): MessageMaker {
       return empty() as Message;
     },
     from: (init) => {
+      if (isOfType(desc, init)) return init;
       from ??= compileFrom(desc);
       return from(init) as Message;
     },

@@ -9,7 +9,6 @@ import {
   callReceivesStream,
   type Deadline,
   deadlineExceeded,
-  deadlineIn,
   type Handler,
   hasRequestStream,
   isStream,
@@ -77,7 +76,7 @@ export class GrpcCall extends Call implements StreamListener {
     super({
       method: init.method,
       peer: init.peer,
-      deadline: init.timeoutMs === Number.POSITIVE_INFINITY ? undefined : deadlineIn(init.timeoutMs),
+      timeoutMs: init.timeoutMs,
       context: init.context,
     });
     this.#init = init;

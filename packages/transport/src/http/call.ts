@@ -3,7 +3,6 @@ import type { Context } from "@clew/context";
 import {
   Call,
   callReceivesMessage,
-  deadlineIn,
   type Handler,
   type HttpInfo,
   type MessageMaker,
@@ -73,7 +72,7 @@ export class HttpServerCall extends Call implements HttpInfo {
       method: route.method,
       metadata: exchange.metadata(),
       peer: exchange.peer,
-      deadline: route.timeoutMs > 0 ? deadlineIn(route.timeoutMs) : undefined,
+      timeoutMs: route.timeoutMs > 0 ? route.timeoutMs : Number.POSITIVE_INFINITY,
       context,
     });
     this.path = path;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { create, type Message } from "@bufbuild/protobuf";
 import type { Context } from "@clew/context";
-import { Call, createMethod, deadlineIn, type Handler, type HttpInfo, type Method, ServiceError } from "@clew/rpc";
+import { Call, createMethod, type Handler, type HttpInfo, type Method, ServiceError } from "@clew/rpc";
 import { rawBodyUnread } from "../errors.ts";
 import { Raw } from "../gen/clew/http/raw_pb.ts";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.ts";
@@ -63,7 +63,7 @@ export class RawCall extends Call implements HttpInfo {
       method: target.method,
       metadata: readMetadata(request),
       peer: exchange.peer,
-      deadline: target.timeoutMs > 0 ? deadlineIn(target.timeoutMs) : undefined,
+      timeoutMs: target.timeoutMs > 0 ? target.timeoutMs : Number.POSITIVE_INFINITY,
       context,
     });
     const mark = exchange.target.indexOf("?");
