@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { Message } from "@bufbuild/protobuf";
 import { Context, createKey, current, type Holder, type Key, run, runHolder } from "@clew/context";
+import { clock } from "./clock.ts";
 import { type Deadline, remainingMs } from "./deadline.ts";
 import { Metadata } from "./metadata.ts";
 import type { Method } from "./method.ts";
@@ -84,7 +85,7 @@ export abstract class Call implements Holder {
 
   readonly method: Method;
   /** When the call began, in milliseconds on the clock of `performance.now()`: read once, for whoever measures it. */
-  readonly startMs: number = performance.now();
+  readonly startMs: number = clock.now();
   /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
   waitsForReady = false;
   /** A client's transport over HTTP/JSON tells here what it sent; undefined before, and for every other transport. */

@@ -1,12 +1,10 @@
-// A program asks for the same few names again and again: finding one is cheaper than making it.
-const lowerNames = new Map<string, string>();
-
+// Nearly every name is in lower case already: seeing that is cheaper than making it so.
 function toLower(name: string): string {
-  const known = lowerNames.get(name);
-  if (known !== undefined) return known;
-  const lower = name.toLowerCase();
-  if (lowerNames.size < 256) lowerNames.set(name, lower);
-  return lower;
+  for (let index = 0; index < name.length; index++) {
+    const code = name.charCodeAt(index);
+    if ((code >= 0x41 && code <= 0x5a) || code >= 0x80) return name.toLowerCase();
+  }
+  return name;
 }
 
 /** What {@link Metadata} can be made from: pairs, or an object whose values are a string or several. */

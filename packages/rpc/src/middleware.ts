@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
+import { clock } from "./clock.ts";
 import { handlerMissing, middlewareInvalid } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 
@@ -76,7 +77,7 @@ function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {
     let count = 0;
     // As nested middlewares would: the first to begin is the last to end.
     const end = (thrown?: unknown): void => {
-      const endMs = performance.now();
+      const endMs = clock.now();
       for (let i = count - 1; i >= 0; i--) ends[i]!(thrown, endMs);
     };
     try {

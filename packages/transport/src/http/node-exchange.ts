@@ -8,6 +8,9 @@ import { readMetadata } from "./metadata.ts";
 import { createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
 
+// Node's global is a getter, which is called anew at each look.
+const { byteLength } = Buffer;
+
 /** An exchange on a request and a response of node:http, or on what stands in for them. */
 export class NodeExchange implements ServerExchange {
   onLeave: (() => void) | undefined;
@@ -78,7 +81,7 @@ export class NodeExchange implements ServerExchange {
     const response = this.#response;
     if (response.destroyed) return;
     const { status, body } = reply;
-    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const length = typeof body === "string" ? byteLength(body) : body.length;
     const abandonsBody = isBodyLeft(this.#request, reply.bodyLimitBytes ?? 0);
     const fields = createFields(reply, length);
     this.#bodyBytes = length;
