@@ -203,8 +203,8 @@ export class Collector {
     return { store, tail, intakes, skyWalking, servers };
   }
 
-  /** Takes no more requests, finishes those it has, and closes the store. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /** Takes no more requests, finishes those it has, and closes the store. What is open when `signal` aborts is cut off; without one nothing is. */
+  async stop(signal?: AbortSignal): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;

@@ -45,6 +45,13 @@ export function serverAlreadyStarted(server: string): TransportError {
   return usageError("CLEW_TRANSPORT_STARTED", `${server} was started before; make a new one to start again`);
 }
 
+export function stopSignalInvalid(given: unknown): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_STOP_SIGNAL",
+    `what stop() was given is ${tell(given)}; AbortSignal.timeout(10_000) would work, or nothing to wait for all`,
+  );
+}
+
 export function optionInvalid(option: string, given: unknown, works: string): TransportError {
   const text = typeof given === "object" && given !== null ? "an object" : String(given);
   return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is ${text}; it must be ${works}`);

@@ -8,6 +8,7 @@ import type { RouteInfo } from "./http/route.ts";
 import { ServerConnections } from "./http2/server-connections.ts";
 import { Listener, resolveListenerOptions } from "./listener.ts";
 import { checkServerOptions, protocolNames, type ServerOptions } from "./server-options.ts";
+import { resolveStopSignal } from "./stop-signal.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
 import { WebProtocols } from "./web-protocols.ts";
 
@@ -93,11 +94,17 @@ export class Server {
     this.health.drain();
   }
 
-  /** Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off; without a
+   * signal nothing is.
+   *
+   * @throws CLEW_TRANSPORT_STOP_SIGNAL
+   */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const cutOff = resolveStopSignal(signal);
     this.#grpc.drain();
     this.#http.drain();
-    await this.#listener.stop(signal, () => {
+    await this.#listener.stop(cutOff, () => {
       this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
       this.#http.cancel();
     });

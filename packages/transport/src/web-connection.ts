@@ -46,7 +46,7 @@ class WebConnection implements StreamConnection {
 
   session(call: Call): StreamSession | Promise<StreamSession> {
     if (this.#speaksHttp1) return this.#http1!.session(call);
-    const found = this.#http2.session();
+    const found = this.#http2.session(call);
     return found instanceof Promise ? found.catch((error: unknown) => this.#overHttp1(call, error)) : found;
   }
 

@@ -71,6 +71,32 @@ test("a first request over HTTP/2 is answered after the stop, and the connection
   await Promise.all([stopped, once(session, "close")]);
 });
 
+test("a stop without a signal waits for what is open, however long it takes", async () => {
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  const server = new Server({
+    address: "127.0.0.1:0",
+    routes: [
+      {
+        verb: "GET",
+        path: "/slow",
+        async handle(_request, response) {
+          begun.resolve();
+          await finish.promise;
+          response.end("all of it");
+        },
+      },
+    ],
+  });
+  await server.start();
+  const reply = fetch(new URL("slow", server.endpoint()));
+  await begun.promise;
+  const stopped = server.stop();
+  finish.resolve();
+  assert.equal(await (await reply).text(), "all of it");
+  await stopped;
+});
+
 test("a connection that goes on saying nothing does not keep the server", async () => {
   const { server, socket } = await accepted();
   // Far more than a connection has for its first word; where it had no end, this would be the one.

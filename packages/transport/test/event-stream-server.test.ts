@@ -236,7 +236,14 @@ test("a wrong option is an error at once", () => {
     assert.throws(() => new HttpServer({ events }), { code: "CLEW_TRANSPORT_OPTION" });
   }
   assert.throws(() => new HttpServer({ streamDrainMs: -1 }), { code: "CLEW_TRANSPORT_OPTION" });
-  assert.throws(() => new EventFeed({ keep: 0 }), { code: "CLEW_TRANSPORT_OPTION" });
+  assert.throws(() => new EventFeed({ keep: 0 }), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: "option keep is 0; it must be a whole number from 1",
+  });
+  assert.throws(() => new EventFeed({ keeps: 5 } as object), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: "EventFeed has no option keeps; there are keep; did you mean keep?",
+  });
 });
 
 test("goes on where a reader was, and does not pretend where it cannot", async () => {

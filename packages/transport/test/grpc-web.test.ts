@@ -101,7 +101,13 @@ test("a body that is no base64 ends its call and the connection", async () => {
 
 test("what is no gRPC-Web gets an answer of HTTP", async () => {
   await withServer({}, async (endpoint) => {
-    assert.equal((await post(endpoint, unary, frame("{}"), "application/grpc-web+xml")).status, 415);
+    for (const type of ["application/grpc-web+xml", "application/grpc-web-text+xml"]) {
+      const reply = await post(endpoint, unary, frame("{}"), type);
+      assert.equal(reply.status, 415);
+      const works = "application/grpc-web+proto, application/grpc-web+json";
+      assert.equal(reply.headers.get("accept-post"), works);
+      assert.equal(await reply.text(), `there is no codec "xml" here; ${works} would work`);
+    }
     const get = await fetch(new URL(unary, endpoint), { headers: { "content-type": binary } });
     assert.equal(get.status, 405);
   });

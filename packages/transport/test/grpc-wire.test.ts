@@ -103,23 +103,33 @@ describe("the gRPC server on the wire", () => {
     assert.deepEqual(JSON.parse(answer.body.subarray(5).toString()), { text: "hi", count: 2, payload: "" });
   });
 
-  it("answers 415 to another content type, without a gRPC status", async () => {
-    for (const contentType of [
-      "application/json",
-      "application/grpc-web",
-      "application/grpcx",
-      "application/grpc+thrift",
+  it("answers 415 to another content type, without a gRPC status, and says what would work", async () => {
+    const all = "application/grpc";
+    const known = "application/grpc+proto, application/grpc+json";
+    for (const [contentType, works, what] of [
+      ["application/json", all, 'the content type is "application/json"'],
+      ["application/grpc-web", all, 'the content type is "application/grpc-web"'],
+      ["application/grpcx", all, 'the content type is "application/grpcx"'],
+      ["application/grpc+thrift", known, 'there is no codec "thrift" here'],
     ]) {
       const answer = await send({ "content-type": contentType }, frame(hello));
       assert.equal(answer.headers[":status"], 415, contentType);
+      assert.equal(answer.headers["accept-post"], works);
+      assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
+      assert.equal(String(answer.body), `${what}; ${works} would work`);
       assert.equal(statusOf(answer), undefined);
     }
+    const missing = await send({ "content-type": undefined }, frame(hello));
+    assert.equal(String(missing.body), "the content type is missing; application/grpc would work");
   });
 
   it("answers 405 to another verb", async () => {
     const answer = await send({ ":method": "GET" }, undefined);
     assert.equal(answer.headers[":status"], 405);
     assert.equal(answer.headers.allow, "POST");
+    assert.equal(String(answer.body), "GET is not allowed here; POST would work");
+    const head = await send({ ":method": "HEAD" }, undefined);
+    assert.deepEqual([head.headers[":status"], head.body.length], [405, 0]);
   });
 
   it("answers UNIMPLEMENTED to an unknown method, before the request has ended", async () => {

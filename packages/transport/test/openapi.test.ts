@@ -264,6 +264,27 @@ test("errors belong to all services, or to those that are named", () => {
 test("what cannot work is an error at once", () => {
   assert.throws(() => createOpenApi({ services: [] }), { code: "CLEW_TRANSPORT_OPTION" });
   assert.throws(() => openApiRoutes({ services: [Shop], path: "/docs/" }), { code: "CLEW_TRANSPORT_OPTION" });
+  const wrong: [object, RegExp][] = [
+    [{ service: [Shop] }, /has no option service; there are services, .*mean services\?$/],
+    [{}, /^option services is empty; it must be at least one service$/],
+    [{ services: Shop }, /^option services is an object; it must be a list of services$/],
+    [{ services: [undefined] }, /^option services\[0\] is undefined; it must be an object$/],
+    [{ services: [Shop], defaultRoutes: "no" }, /^option defaultRoutes is "no"; it must be true or false$/],
+    [{ services: [Shop], prefix: 5 }, /^option prefix is 5; it must be a text$/],
+    [{ services: [Shop], servers: ["https://a"] }, /^option servers\[0\] is "https:\/\/a"; it must be an object$/],
+    [{ services: [Shop], source: "api.binpb" }, /^option source is "api\.binpb"; it must be bytes, /],
+  ];
+  for (const [options, message] of wrong) {
+    for (const describe of [createOpenApi, openApiRoutes]) {
+      assert.throws(() => describe(options as OpenApiOptions), { code: "CLEW_TRANSPORT_OPTION", message });
+    }
+  }
+  assert.throws(() => openApiRoutes({ services: [Shop], pages: true } as OpenApiOptions), {
+    message: /^openApiRoutes has no option pages; there are services, .*mean page\?$/,
+  });
+  assert.throws(() => createOpenApi({ services: [Shop], page: true } as OpenApiOptions), {
+    message: /^createOpenApi has no option page; /,
+  });
   assert.throws(() => describeShop({ source: Buffer.from("no descriptors") }), { code: "CLEW_TRANSPORT_OPTION" });
 });
 

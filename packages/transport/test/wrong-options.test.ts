@@ -159,10 +159,26 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ verb: "GET", path: "/a", handle() {}, filters: ["x"] }, /^option filters of \/a is x/],
     [{ verb: "GET", path: "/a/:id", handle() {} }, /"\/a\/:id" has the segment ":id"; \{id\} is a variable/],
     [{ verb: "GET", path: "/a/:id/b", handle() {} }, /has the segment ":id"; \{id\} is a variable/],
+    [
+      { verb: "GET", path: "/a", handler() {} },
+      /^route GET \/a has no option handler; there are verb, path, handle, .*mean handle\?$/,
+    ],
+    [{ method: "GET", path: "/a", handle() {} }, /^route \/a has no option method; there are verb, /],
+    [{ verb: "GET", path: "/a", handle() {}, timeout: 5 }, /^route GET \/a has no option timeout; .*mean timeoutMs\?$/],
+    [{ verb: "GET", handle() {} }, /^option path of a route is undefined; it must be a path like "\/a\/\{id\}"$/],
+    [{ prefix: "/a", routes: [], filter: [] }, /^group \/a has no option filter; .*mean filters\?$/],
+    [{ prefix: "/a", route: [] }, /^group \/a has no option route; there are prefix, routes, .*mean routes\?$/],
+    [{ prefix: "/a" }, /^option routes of group \/a is undefined; it must be a list of routes$/],
+    [{ routes: [] }, /^option prefix of a group is undefined; it must be a path like "\/admin"$/],
   ];
   for (const [route, message] of routes) {
     assert.throws(() => new HttpServer({ address, routes: [wrong<Route>(route)] }), { message }, JSON.stringify(route));
   }
+  const nested = { prefix: "/a", routes: [{ verb: "GET", path: "/b", handle() {}, middlewares: [] }] };
+  assert.throws(() => new HttpServer(wrong({ address, routes: [nested] })), {
+    code: "CLEW_TRANSPORT_OPTION",
+    message: /^route GET \/b has no option middlewares; .*mean middleware\?$/,
+  });
   assert.throws(() => cors(wrong({})), { message: /^option origins is undefined; it must be origins such as/ });
   assert.throws(() => staticFiles(wrong({})), { message: /^option root is undefined; it must be a folder/ });
   const filters: [() => unknown, RegExp][] = [
@@ -258,13 +274,31 @@ test("an error with the code of a success is none to its caller", async () => {
   }
 });
 
-test("a client says why it cannot connect", async () => {
+test("what is no signal to stop by", async () => {
+  for (const Kind of [HttpServer, GrpcServer, Server, MemoryServer]) {
+    const server = new Kind({ address });
+    await server.start();
+    for (const given of [5000, "now", { timeoutMs: 5 }]) {
+      await assert.rejects(server.stop(given as unknown as AbortSignal), {
+        code: "CLEW_TRANSPORT_STOP_SIGNAL",
+        message:
+          /^what stop\(\) was given is .*; AbortSignal\.timeout\(10_000\) would work, or nothing to wait for all$/,
+      });
+    }
+    await server.stop();
+  }
+});
+
+test("a client says why it cannot connect, and for which call", async () => {
   // It speaks no TLS.
   const server = new HttpServer({ address, services: [echo()] });
   await server.start();
   const client = createClient(Echo, { endpoint: server.endpoint().href.replace("http:", "grpcs:") });
   try {
-    await assert.rejects(client.unary({}), { code: 503, message: /^cannot connect to 127\.0\.0\.1:\d+: ./ });
+    await assert.rejects(client.unary({}), {
+      code: 503,
+      message: /^\/test\.v1\.Echo\/Unary: cannot connect to 127\.0\.0\.1:\d+: ./,
+    });
   } finally {
     await client[Symbol.asyncDispose]();
     await server.stop(AbortSignal.timeout(1000));

@@ -37,6 +37,8 @@ const ownNames: ReadonlySet<string> = new Set(["x-grpc-web", "content-length", "
 class GrpcWebStream extends TranslatedStream {
   readonly #contentType: string;
   readonly #text: Base64Reader | undefined;
+  /** Whether the reply is one of plain HTTP. */
+  #isForeign = false;
 
   constructor(stream: ServerStream, contentType: string, isText: boolean) {
     super(stream);
@@ -51,15 +53,20 @@ class GrpcWebStream extends TranslatedStream {
       const name = fields[at]!;
       // A status among the headers would be good gRPC-Web too, but a browser shows a script only the headers that CORS names.
       if (isEnd && name === "grpc-status") trailers = [];
-      const isType = name === "content-type" && fields[at + 1]!.startsWith("application/grpc");
-      (trailers ?? headers).push(name, isType ? this.#contentType : fields[at + 1]!);
+      let value = fields[at + 1]!;
+      if (name === "content-type") {
+        if (value.startsWith("application/grpc")) value = this.#contentType;
+        else this.#isForeign = true;
+      }
+      (trailers ?? headers).push(name, value);
     }
     this.stream.sendHeaders(headers, isEnd && trailers === undefined);
     if (trailers !== undefined) this.sendTrailers(trailers);
   }
 
   override sendData(bytes: Uint8Array, isEnd?: boolean): boolean {
-    return this.stream.sendData(this.#text === undefined ? bytes : encodeBase64(bytes), isEnd);
+    const isText = this.#text !== undefined && !this.#isForeign;
+    return this.stream.sendData(isText ? encodeBase64(bytes) : bytes, isEnd);
   }
 
   override sendTrailers(fields: HeaderFields): void {

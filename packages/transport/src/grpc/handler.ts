@@ -164,9 +164,17 @@ class Streams implements GrpcHandler {
 
   accept(stream: ServerStream, headers: HeaderFields, peer?: Peer, transport = "grpc"): StreamListener {
     const head = readRequestHead(headers);
-    if (head.verb !== "POST") return answer(stream, [":status", "405", "allow", "POST"]);
+    if (head.verb !== "POST") {
+      // To HEAD there is no body.
+      if (head.verb === "HEAD") return answer(stream, [":status", "405", "allow", "POST"]);
+      return refuse(stream, ["405", "allow", "POST"], `${head.verb?.slice(0, 40)} is not allowed here; POST would work`);
+    }
     const subtype = subtypeOf(head.contentType);
-    if (subtype === undefined) return answer(stream, [":status", "415", "accept-post", "application/grpc"]);
+    if (subtype === undefined) {
+      const given = head.contentType === undefined ? "missing" : `"${head.contentType.slice(0, 100)}"`;
+      const message = `the content type is ${given}; application/grpc would work`;
+      return refuse(stream, ["415", "accept-post", "application/grpc"], message);
+    }
     const path = head.path ?? "";
     const route = this.#routes.get(path);
     if (route === undefined) {
@@ -174,8 +182,8 @@ class Streams implements GrpcHandler {
     }
     const codec = subtype === "" ? route.protoCodec : route.codecs.get(subtype);
     if (codec === undefined) {
-      const types = Array.from(route.codecs.keys(), (name) => `application/grpc+${name}`).join(", ");
-      return answer(stream, [":status", "415", "accept-post", types]);
+      const types = Array.from(route.codecs.keys(), (name) => `application/${transport}+${name}`).join(", ");
+      return refuse(stream, ["415", "accept-post", types], `there is no codec "${subtype}" here; ${types} would work`);
     }
     const { encoding, timeout } = head;
     let requestCompression: Compression | undefined;
@@ -289,9 +297,17 @@ function subtypeOf(contentType: string | undefined): string | undefined {
 
 const deaf: StreamListener = { onData() {}, onEnd() {}, onReset() {}, onDrain() {} };
 
-// The caller does not speak gRPC: an HTTP answer.
 function answer(stream: ServerStream, headers: HeaderFields): StreamListener {
   stream.sendHeaders(headers, true);
+  return deaf;
+}
+
+// The caller does not speak this gRPC: an HTTP answer, in words for people.
+function refuse(stream: ServerStream, [status, ...headers]: string[], message: string): StreamListener {
+  const body = Buffer.from(message);
+  const type = ["content-type", "text/plain; charset=utf-8", "content-length", String(body.length)];
+  stream.sendHeaders([":status", status!, ...headers, ...type], false);
+  stream.sendData(body, true);
   return deaf;
 }
 

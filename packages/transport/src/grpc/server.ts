@@ -3,6 +3,7 @@ import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { checkServerOptions } from "../server-options.ts";
+import { resolveStopSignal } from "../stop-signal.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
 
 export interface GrpcServerOptions
@@ -55,10 +56,15 @@ export class GrpcServer {
     this.health.drain();
   }
 
-  /** Accepts no more calls and waits for the open ones; those still open when the signal aborts are cancelled. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Accepts no more calls and waits for the open ones; those still open when the signal aborts are cancelled, without a signal none.
+   *
+   * @throws CLEW_TRANSPORT_STOP_SIGNAL
+   */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const cutOff = resolveStopSignal(signal);
     this.#handler.drain();
-    await this.#listener.stop(signal, () =>
+    await this.#listener.stop(cutOff, () =>
       this.#handler.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops")),
     );
   }

@@ -164,7 +164,7 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
   #open(): void {
     const { connection, call } = this.#init;
     try {
-      const found = call.waitsForReady ? connection.whenReady(call) : connection.session();
+      const found = call.waitsForReady ? connection.whenReady(call) : connection.session(call);
       if (!(found instanceof Promise)) this.#openOn(found);
       else
         found.then(

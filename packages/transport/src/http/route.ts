@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { checkOptionNames } from "@clew/options";
 import type { Middleware } from "@clew/rpc";
-import { optionInvalid } from "../errors.ts";
+import { optionError, optionInvalid } from "../errors.ts";
 
 /**
  * Answers a raw HTTP request. What it throws is answered as an error, if it did not begin a reply. Over HTTP/2 request and
@@ -87,9 +88,31 @@ interface Surroundings {
   readonly middleware: readonly Middleware[] | undefined;
 }
 
-/** The routes of groups within groups, one after the other. */
+const routeOptions: Readonly<Record<keyof Route, true>> = {
+  verb: true,
+  path: true,
+  handle: true,
+  operation: true,
+  middleware: true,
+  filters: true,
+  timeoutMs: true,
+};
+
+const groupOptions: Readonly<Record<keyof RouteGroup, true>> = {
+  prefix: true,
+  routes: true,
+  middleware: true,
+  filters: true,
+};
+
+/**
+ * The routes of groups within groups, one after the other.
+ *
+ * @throws CLEW_TRANSPORT_OPTION
+ */
 export function flattenRoutes(routes: readonly (Route | RouteGroup)[], around: Surroundings): FlatRoute[] {
   return routes.flatMap((one) => {
+    checkNames(one);
     const filters = [...around.filters, ...(one.filters ?? [])];
     const middleware = one.middleware === false ? undefined : joinMiddleware(around.middleware, one.middleware);
     for (const filter of one.filters ?? [])
@@ -103,6 +126,19 @@ export function flattenRoutes(routes: readonly (Route | RouteGroup)[], around: S
     const path = joinPaths(around.prefix, one.path);
     return [{ verb, path, operation: one.operation ?? `${verb} ${path}`, handle, filters, middleware, timeoutMs }];
   });
+}
+
+function checkNames(one: Partial<Route & RouteGroup>): void {
+  const { verb, path, prefix, routes } = one;
+  if (prefix === undefined && routes === undefined) {
+    const owner = ["route", verb, path].filter((word) => typeof word === "string").join(" ");
+    checkOptionNames(owner, one, Object.keys(routeOptions), optionError);
+    if (typeof path !== "string") throw optionInvalid("path of a route", path, 'a path like "/a/{id}"');
+    return;
+  }
+  checkOptionNames(prefix === undefined ? "a group" : `group ${prefix}`, one, Object.keys(groupOptions), optionError);
+  if (typeof prefix !== "string") throw optionInvalid("prefix of a group", prefix, 'a path like "/admin"');
+  if (!Array.isArray(routes)) throw optionInvalid(`routes of group ${prefix}`, routes, "a list of routes");
 }
 
 /** @throws CLEW_TRANSPORT_OPTION for what is no function */

@@ -2,6 +2,7 @@ import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
 import { checkServerOptions } from "../server-options.ts";
+import { resolveStopSignal } from "../stop-signal.ts";
 import { HttpHandler } from "./handler.ts";
 import type { HttpHandlerOptions } from "./handler-options.ts";
 import { Http1Connections } from "./http1-connections.ts";
@@ -60,11 +61,14 @@ export class HttpServer {
 
   /**
    * Accepts no more, closes idle connections and resolves when every request is answered. When `signal` aborts, what is still
-   * open is cut off. A raw route that never ends its reply keeps this waiting until then.
+   * open is cut off; without a signal nothing is. A raw route that never ends its reply keeps this waiting until then.
+   *
+   * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
-  async stop(signal: AbortSignal): Promise<void> {
+  async stop(signal?: AbortSignal): Promise<void> {
+    const cutOff = resolveStopSignal(signal);
     this.#handler.drain();
-    await this.#listener.stop(signal, () => this.#handler.cancel());
+    await this.#listener.stop(cutOff, () => this.#handler.cancel());
   }
 
   /**

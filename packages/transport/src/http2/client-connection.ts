@@ -47,21 +47,26 @@ export class ClientConnection {
   }
 
   /** The session to send a call on: at once when there is one. Throws and rejects with 503 when there can be none. */
-  session(): ClientSession | Promise<ClientSession> {
+  session(call: Call): ClientSession | Promise<ClientSession> {
     if (this.#session?.isOpen) return this.#session;
-    if (this.#closed.signal.aborted)
-      throw new ServiceError(503, "UNAVAILABLE", `the client of ${this.endpoint} is closed`);
-    if (this.#connecting !== undefined) return this.#connecting;
-    if (performance.now() < this.#retryAt) throw this.#unavailable();
-    this.#connecting = this.#connect();
-    return this.#connecting;
+    if (this.#closed.signal.aborted) {
+      throw new ServiceError(503, "UNAVAILABLE", `${call.operation}: the client of ${this.endpoint} is closed`);
+    }
+    if (this.#connecting === undefined) {
+      if (performance.now() < this.#retryAt) throw this.#unavailable(call);
+      this.#connecting = this.#connect();
+    }
+    // Many calls may wait for it.
+    return this.#connecting.catch((error: unknown) => {
+      throw error === choseHttp1 ? error : this.#unavailable(call);
+    });
   }
 
   /** Like {@link session}, but waits through failures and back-off for as long as the call may last. */
   async whenReady(call: Call): Promise<ClientSession> {
     for (;;) {
       try {
-        return await call.orCancelled(Promise.resolve(this.session()));
+        return await call.orCancelled(Promise.resolve(this.session(call)));
       } catch (error) {
         if (error === choseHttp1 || call.cancelled !== undefined || this.#closed.signal.aborted) throw error;
         await waitUntil(this.#retryAt, call);
@@ -117,9 +122,8 @@ export class ClientConnection {
       this.#session = session;
       return session;
     } catch (error) {
-      if (error === choseHttp1) throw error;
-      this.#fail(error);
-      throw this.#unavailable();
+      if (error !== choseHttp1) this.#fail(error);
+      throw error;
     } finally {
       this.#connecting = undefined;
     }
@@ -136,12 +140,12 @@ export class ClientConnection {
     this.#retryAt = performance.now() + backoffMs(++this.#failures);
   }
 
-  #unavailable(): ServiceError {
+  #unavailable({ operation }: Call): ServiceError {
     const cause = this.#lastError;
     // Of several addresses that were tried there is a code alone.
     const words = (error: NodeJS.ErrnoException): unknown => this.explain(error) ?? (error.message || error.code);
     const why = cause instanceof Error ? `: ${words(cause)}` : "";
-    return new ServiceError(503, "UNAVAILABLE", `cannot connect to ${this.endpoint}${why}`, { cause });
+    return new ServiceError(503, "UNAVAILABLE", `${operation}: cannot connect to ${this.endpoint}${why}`, { cause });
   }
 }
 

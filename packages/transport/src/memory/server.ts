@@ -21,6 +21,7 @@ import {
 import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid, serverAlreadyStarted, serviceConflict } from "../errors.ts";
 import { checkServerOptions } from "../server-options.ts";
+import { resolveStopSignal } from "../stop-signal.ts";
 import { MemoryCall, Wire } from "./call.ts";
 
 export interface MemoryServerOptions {
@@ -86,8 +87,13 @@ export class MemoryServer {
     this.#resource = new AsyncResource("clew.MemoryServer");
   }
 
-  /** Takes no more calls and waits for the open ones; those still open when the signal aborts are cancelled. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Takes no more calls and waits for the open ones; those still open when the signal aborts are cancelled, without a signal none.
+   *
+   * @throws CLEW_TRANSPORT_STOP_SIGNAL
+   */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const isOver = resolveStopSignal(signal);
     this.#isStopping = true;
     if (this.#calls.size === 0) return;
     const idle = new Promise<void>((resolve) => {
@@ -96,10 +102,10 @@ export class MemoryServer {
     const cutOff = (): void => {
       for (const call of this.#calls) call.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
     };
-    if (signal.aborted) cutOff();
-    else signal.addEventListener("abort", cutOff, { once: true });
+    if (isOver.aborted) cutOff();
+    else isOver.addEventListener("abort", cutOff, { once: true });
     await idle;
-    signal.removeEventListener("abort", cutOff);
+    isOver.removeEventListener("abort", cutOff);
   }
 
   /** `memory://local`: nobody outside of this process reaches it. */

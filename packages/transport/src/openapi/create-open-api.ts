@@ -1,6 +1,17 @@
 import type { DescService } from "@bufbuild/protobuf";
+import {
+  aBoolean,
+  anObject,
+  anything,
+  aText,
+  checkOptions,
+  kind,
+  listOf,
+  type OptionChecks,
+  recordOf,
+} from "@clew/options";
 import { createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
-import { optionInvalid } from "../errors.ts";
+import { optionError, optionInvalid } from "../errors.ts";
 import type { HttpMethodOptions } from "../http/method-options.ts";
 import { anyVerb } from "../http/router.ts";
 import { hasRule, readRules } from "../http/rule.ts";
@@ -43,9 +54,23 @@ type ResolvedOpenApiOptions = Required<Omit<OpenApiOptions, "services" | "info" 
   readonly source: Uint8Array | undefined;
 };
 
+export const openApiChecks: OptionChecks<OpenApiOptions> = {
+  services: listOf("a list of services", anObject),
+  info: anObject,
+  servers: listOf("a list of servers", anObject),
+  securitySchemes: recordOf("schemes by name", anObject),
+  errors: anything,
+  prefix: aText,
+  defaultRoutes: aBoolean,
+  json: anObject,
+  methods: recordOf("options by operation", anObject),
+  source: kind("bytes, as readFileSync() gives them", (given) => given instanceof Uint8Array),
+};
+
 /** @throws CLEW_TRANSPORT_OPTION */
 function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions {
-  const services = options.services.map((service) => ("desc" in service ? service.desc : service));
+  checkOptions("createOpenApi", options, openApiChecks, optionError);
+  const services = (options.services ?? []).map((service) => ("desc" in service ? service.desc : service));
   const [first] = services;
   if (first === undefined) throw optionInvalid("services", "empty", "at least one service");
   return {

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { optionInvalid } from "../errors.ts";
+import { aBoolean, anything, checkOptions, type OptionChecks } from "@clew/options";
+import { optionError, optionInvalid } from "../errors.ts";
 import type { Route } from "../http/route.ts";
-import { createOpenApi, type OpenApiOptions } from "./create-open-api.ts";
+import { createOpenApi, type OpenApiOptions, openApiChecks } from "./create-open-api.ts";
 import { readPage } from "./page.ts";
 
 export interface OpenApiRouteOptions extends OpenApiOptions {
@@ -14,12 +15,20 @@ export interface OpenApiRouteOptions extends OpenApiOptions {
   middleware?: Route["middleware"];
 }
 
+const optionChecks: OptionChecks<OpenApiRouteOptions> = {
+  ...openApiChecks,
+  path: anything,
+  page: aBoolean,
+  middleware: anything,
+};
+
 /**
  * Routes that serve the document of services, and a page to read it and try it on: `routes: openApiRoutes({ services })`.
  *
  * @throws CLEW_TRANSPORT_OPTION, and as {@link createOpenApi}
  */
 export function openApiRoutes(options: OpenApiRouteOptions): Route[] {
+  checkOptions("openApiRoutes", options, optionChecks, optionError);
   const { path = "/openapi", page = true, middleware, ...rest } = options;
   if (!/^\/.*[^/]$/.test(path))
     throw optionInvalid("path", `"${path}"`, 'a path without a slash at its end, like "/openapi"');

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { checkOptions, wholeNumberFrom } from "@clew/options";
 import { type Call, ServiceError } from "@clew/rpc";
-import { optionInvalid } from "../../errors.ts";
+import { optionError } from "../../errors.ts";
 import { eventsOf } from "./call-events.ts";
 
 export interface EventFeedOptions {
@@ -27,9 +28,9 @@ export class EventFeed<T extends object> {
   readonly #name = randomBytes(6).toString("base64url");
 
   /** @throws CLEW_TRANSPORT_OPTION */
-  constructor({ keep = 1024 }: EventFeedOptions = {}) {
-    if (!(Number.isInteger(keep) && keep > 0)) throw optionInvalid("keep", keep, "a whole number above 0");
-    this.#keep = keep;
+  constructor(options: EventFeedOptions = {}) {
+    checkOptions("EventFeed", options, { keep: wholeNumberFrom(1) }, optionError);
+    this.#keep = options.keep ?? 1024;
   }
 
   /** Gives an event to everybody who follows. */
