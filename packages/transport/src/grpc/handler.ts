@@ -167,7 +167,11 @@ class Streams implements GrpcHandler {
     if (head.verb !== "POST") {
       // To HEAD there is no body.
       if (head.verb === "HEAD") return answer(stream, [":status", "405", "allow", "POST"]);
-      return refuse(stream, ["405", "allow", "POST"], `${head.verb?.slice(0, 40)} is not allowed here; POST would work`);
+      return refuse(
+        stream,
+        ["405", "allow", "POST"],
+        `${head.verb?.slice(0, 40)} is not allowed here; POST would work`,
+      );
     }
     const subtype = subtypeOf(head.contentType);
     if (subtype === undefined) {
