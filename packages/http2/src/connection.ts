@@ -56,6 +56,10 @@ export abstract class Connection implements RoundTripClock {
       connectionWindowBytes: options.connectionWindowBytes,
       maxWindowBytes: options.maxWindowBytes,
       maxHeldBytes: limits.maxHeldBytes,
+      // A client chose its server, and asked for what comes.
+      maxUnfinishedBytes: isServer ? limits.maxUnfinishedBytes : Number.POSITIVE_INFINITY,
+      stallTimeoutMs: limits.stallTimeoutMs,
+      onStalledStream: (stream) => this.failStream(stream.id, new ProtocolError("REQUEST_STALLED")),
       clock: this,
       updateWindow: (id, increment) => {
         if (!this.isClosed) this.sender.updateWindow(id, increment);
@@ -66,7 +70,8 @@ export abstract class Connection implements RoundTripClock {
     this.idleFrames = new Budget(limits.idleFrameBurst, limits.idleFramesPerSecond, now);
     this.sender = new Sender({
       socket,
-      maxPendingBytes: limits.maxPendingBytes,
+      // What a client has waiting is its own requests: to lose all of them would help nobody.
+      maxPendingBytes: isServer ? limits.maxPendingBytes : Number.POSITIVE_INFINITY,
       idleFrames: this.idleFrames,
       controls: this.controls,
       hooks: {
@@ -74,6 +79,7 @@ export abstract class Connection implements RoundTripClock {
         onLocalOver: (stream) => this.#onLocalOver(stream),
         onReset: (stream) => this.#onOwnReset(stream),
         onResume: (stream) => this.flow.resume(stream),
+        onReserve: (stream, bytes) => this.flow.reserve(stream, bytes),
         onPending: () => this.#stalls.watch(),
         onDrain: (stream) => this.#tellDrain(stream),
         onFault: (error) => this.fail(error),
@@ -206,6 +212,7 @@ export abstract class Connection implements RoundTripClock {
     this.isClosed = true;
     this.stopReceiving();
     this.#stalls.stop();
+    this.flow.stop();
     const streams = this.streams.list();
     this.streams.clear();
     for (const stream of streams) this.tellReset(stream, code, streamError);
@@ -285,7 +292,7 @@ export abstract class Connection implements RoundTripClock {
     stream.isClosed = true;
     this.streams.delete(stream.id);
     this.sender.forget(stream);
-    this.flow.release(stream);
+    this.flow.forget(stream);
   }
 
   protected tellReset(stream: Stream, code: number, error: Error | undefined): void {

@@ -56,6 +56,12 @@ export const violations = {
   TOO_MANY_CONTROLS: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too many frames that ask for an answer"],
   TOO_MANY_IDLE_FRAMES: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too many frames that carry nothing"],
   STREAM_STALLED: ["ENHANCE_YOUR_CALM", "stream", "10.5", "the peer does not take the reply it asked for"],
+  REQUEST_STALLED: [
+    "ENHANCE_YOUR_CALM",
+    "stream",
+    "10.5",
+    "the rest of a message does not come, and others wait for its room (maxUnfinishedBytes)",
+  ],
   STALLED: ["ENHANCE_YOUR_CALM", "connection", "10.5", "the peer does not read what it is sent"],
   TOO_MUCH_PENDING: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too much waits for the peer to take it"],
   PREFACE_TIMEOUT: ["SETTINGS_TIMEOUT", "connection", "3.4", "no preface and SETTINGS in time"],

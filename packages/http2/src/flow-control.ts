@@ -37,9 +37,9 @@ export class ReceiveWindow {
 
   /**
    * Counts what is used up. Returns by how much the peer's window is to grow now: 0 mostly, so that small messages do not
-   * cost a frame each.
+   * cost a frame each. The window grows by no more than `mayGrowBytes`.
    */
-  use(bytes: number, clock: RoundTripClock): number {
+  use(bytes: number, clock: RoundTripClock, mayGrowBytes: number = Number.POSITIVE_INFINITY): number {
     this.#used += bytes;
     if (this.#used < this.#size >> 1) return 0;
     let increment = this.#used;
@@ -47,7 +47,7 @@ export class ReceiveWindow {
     if (this.#size < this.#maxBytes) {
       const now = clock.now();
       if (this.#updatedAt > 0 && now - this.#updatedAt < 2 * clock.roundTripMs) {
-        const grown = Math.min(this.#maxBytes, this.#size * 2);
+        const grown = Math.min(this.#maxBytes, this.#size * 2, this.#size + mayGrowBytes);
         increment += grown - this.#size;
         this.#size = grown;
       }

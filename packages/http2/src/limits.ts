@@ -31,11 +31,19 @@ export interface LimitOptions {
    */
   idleFrameBurst?: number;
   idleFramesPerSecond?: number;
-  /** Bytes of replies that may wait because the peer does not take them (CVE-2019-9517). Default: 64 MiB. */
+  /** Bytes of replies that may wait because the peer does not take them (CVE-2019-9517); a client's requests may wait. Default: 64 MiB. */
   maxPendingBytes?: number;
   /** Bytes that may be received and not yet used by paused streams before the whole connection is held back. Default: 16 MiB. */
   maxHeldBytes?: number;
-  /** How long the peer may leave everything lie that waits for it, in milliseconds (slow read, zero window). Default: 60_000. */
+  /**
+   * Bytes of unfinished messages that streams may reserve, see {@link ServerStream.reserve}, before further ones wait; a larger
+   * message comes in alone. The windows of a server's streams grow by no more than this either, all together. Default: 32 MiB.
+   */
+  maxUnfinishedBytes?: number;
+  /**
+   * How long the peer may leave everything lie that waits for it, in milliseconds (slow read, zero window),
+   * and what others wait for unfinished. Default: 60_000.
+   */
   stallTimeoutMs?: number;
   /** How long a new connection may take to say its preface and SETTINGS, in milliseconds. Default: 10_000. */
   prefaceTimeoutMs?: number;
@@ -55,6 +63,7 @@ const defaults: Limits = {
   idleFramesPerSecond: 1000,
   maxPendingBytes: 64 * 1024 * 1024,
   maxHeldBytes: 16 * 1024 * 1024,
+  maxUnfinishedBytes: 32 * 1024 * 1024,
   stallTimeoutMs: 60_000,
   prefaceTimeoutMs: 10_000,
 };

@@ -25,6 +25,8 @@ export interface SenderHooks {
   readonly onReset: (stream: Stream) => void;
   /** A stream takes data again: what was received and held may be given back. */
   readonly onResume: (stream: Stream) => void;
+  /** A stream needs room for a message of this many bytes, or none any more. */
+  readonly onReserve: (stream: Stream, bytes: number) => void;
   /** Something waits that did not before. */
   readonly onPending: () => void;
   /** A stream that was told to wait may go on. */
@@ -145,6 +147,10 @@ export class Sender implements StreamOwner {
 
   resume(stream: Stream): void {
     this.#hooks.onResume(stream);
+  }
+
+  reserve(stream: Stream, bytes: number): void {
+    this.#hooks.onReserve(stream, bytes);
   }
 
   // What the session says.

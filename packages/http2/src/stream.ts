@@ -55,6 +55,12 @@ export interface ServerStream extends Http2Stream {
   /** Whether the other end has sent everything: a request without a body has when it is accepted. */
   readonly isRemoteOver: boolean;
   /**
+   * Asks for room for a message of `bytes` that is of use only when it is whole. Until there is room beside what other streams
+   * of the connection have reserved, the other end may send no more than its window; it keeps its room until `reserve(0)`, or
+   * the end of the stream. For messages that are larger than a stream's first window: the others need no room.
+   */
+  reserve(bytes: number): void;
+  /**
    * The response headers, or with `isEnd` the whole response.
    *
    * @throws TypeError CLEW_HTTP2_HEADER_NAME, CLEW_HTTP2_HEADER_VALUE or CLEW_HTTP2_HEADERS_ORDER.
@@ -78,6 +84,18 @@ export interface StreamOwner {
   sendReply(stream: Stream, headers: HeaderFields, bytes: Uint8Array, trailers: HeaderFields): void;
   reset(stream: Stream, code: number): void;
   resume(stream: Stream): void;
+  reserve(stream: Stream, bytes: number): void;
+}
+
+/** What a stream asked for: room for a message that its listener cannot use before it is whole. */
+export interface Reservation {
+  readonly bytes: number;
+  /** Whether it fits beside the others; until then the stream gets no window back. */
+  isGranted: boolean;
+  /** Received while it waited, and not given back. */
+  withheldBytes: number;
+  /** What the stream had received when those that stand still were last looked for; -1 when it could not be blamed. */
+  sweptBytes: number;
 }
 
 /** A listener of either side. */
@@ -117,6 +135,7 @@ export class Stream implements ServerStream, ClientStream {
   isPaused = false;
   /** Received while paused, and not given back. */
   heldBytes = 0;
+  reservation: Reservation | undefined;
   /** What content-length promises, or -1, and what came. */
   promisedBytes = -1;
   receivedBytes = 0;
@@ -159,6 +178,10 @@ export class Stream implements ServerStream, ClientStream {
     if (!this.isPaused) return;
     this.isPaused = false;
     if (this.heldBytes > 0) this.owner.resume(this);
+  }
+
+  reserve(bytes: number): void {
+    this.owner.reserve(this, bytes);
   }
 
   sendHeaders(fields: HeaderFields, isEnd: boolean): void {

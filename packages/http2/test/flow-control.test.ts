@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
-import { test } from "node:test";
-import { ClientSession, type ClientStream, ServerSession, type ServerStream, type StreamListener } from "@clew/http2";
+import { mock, test } from "node:test";
+import {
+  ClientSession,
+  type ClientStream,
+  ErrorCode,
+  ServerSession,
+  type ServerStream,
+  type StreamListener,
+} from "@clew/http2";
 import { forSeeds, type Random } from "./random.ts";
-import { END_STREAM, frame, requestFields, serveRaw, setting, Type } from "./raw-peer.ts";
+import { END_STREAM, frame, type RawPeer, requestFields, serveRaw, setting, Type } from "./raw-peer.ts";
 import { until } from "./until.ts";
 
 test("a server never sends more than the windows allow, whatever they do, and in the end everything", async () => {
@@ -241,4 +248,118 @@ test("streams both ways at once, paused and resumed and some cut off, arrive who
     }
     client.destroy();
   });
+});
+
+/** Sends on streams as far as the windows allow, and says how far that is. */
+class GreedyPeer {
+  readonly peer: RawPeer;
+  readonly sent = new Map<number, number>();
+  readonly resets = new Map<number, number>();
+  readonly #windows = new Map<number, number>();
+  #connection = 65_535;
+
+  constructor(peer: RawPeer, ids: readonly number[]) {
+    this.peer = peer;
+    for (const id of ids) {
+      this.sent.set(id, 0);
+      this.#windows.set(id, 65_535);
+      peer.send(peer.headers(id, 0));
+    }
+  }
+
+  /** Sends until nothing has moved for `rounds`, each of which comes after what was said in the one before. */
+  async fill(id: number, mostBytes: number, rounds = 20): Promise<void> {
+    for (let still = 0; still < rounds; still++) {
+      const length = Math.min(16_384, this.#connection, this.#windows.get(id)!, mostBytes - this.sent.get(id)!);
+      if (length > 0) {
+        still = 0;
+        this.peer.send(frame(Type.DATA, 0, id, Buffer.alloc(length)));
+        this.sent.set(id, this.sent.get(id)! + length);
+        this.#windows.set(id, this.#windows.get(id)! - length);
+        this.#connection -= length;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      this.take();
+    }
+  }
+
+  take(): void {
+    for (const { type, id, payload } of this.peer.frames.splice(0)) {
+      if (type === Type.RST_STREAM) this.resets.set(id, payload.readUInt32BE());
+      if (type !== Type.WINDOW_UPDATE) continue;
+      if (id === 0) this.#connection += payload.readUInt32BE();
+      else this.#windows.set(id, this.#windows.get(id)! + payload.readUInt32BE());
+    }
+  }
+
+  /** What it may still send on its streams, if the connection allowed it. */
+  get allowedBytes(): number {
+    let sum = 0;
+    for (const window of this.#windows.values()) sum += window;
+    return sum;
+  }
+}
+
+test("the windows of all streams together grow by no more than is allowed, and again when a stream is over", async () => {
+  let now = 1000;
+  const ids = [1, 3, 5, 7];
+  const { peer } = serveRaw({
+    now: () => now,
+    streamWindowBytes: 65_535,
+    limits: { maxUnfinishedBytes: 200_000 },
+    accept: () => ({ onData() {}, onEnd() {}, onReset() {}, onDrain() {} }),
+  });
+  // A round trip is long, so that all that is sent seems to be fast.
+  await peer.greet().expect(Type.SETTINGS, (one) => one.flags === 0);
+  now += 10_000;
+  peer.send(frame(Type.SETTINGS, 1, 0));
+  const greedy = new GreedyPeer(peer, ids);
+  for (const id of ids) await greedy.fill(id, 2_000_000);
+  // Less than half a window is used and not given back.
+  assert.ok(greedy.allowedBytes > 300_000 && greedy.allowedBytes <= 4 * 65_535 + 200_000, `${greedy.allowedBytes}`);
+  peer.send(frame(Type.RST_STREAM, 0, 1, ErrorCode.CANCEL), frame(Type.RST_STREAM, 0, 3, ErrorCode.CANCEL));
+  const before = greedy.allowedBytes;
+  await greedy.fill(7, 4_000_000);
+  assert.ok(greedy.allowedBytes > before + 60_000, `${greedy.allowedBytes} after ${before}`);
+  peer.socket.destroy();
+});
+
+test("a stream whose message does not fit beside others gets no window until it does; one that stands still gives way", async () => {
+  const stallTimeoutMs = 60_000;
+  mock.timers.enable({ apis: ["setInterval"] });
+  const streams: ServerStream[] = [];
+  const ends: string[] = [];
+  const { peer } = serveRaw({
+    streamWindowBytes: 65_535,
+    limits: { maxUnfinishedBytes: 1_000_000, stallTimeoutMs },
+    accept(stream) {
+      streams.push(stream);
+      stream.reserve(900_000);
+      return {
+        onData() {},
+        onEnd() {},
+        onReset: (code, error) => void ends.push(`${stream.id} ${code} ${error?.message}`),
+        onDrain() {},
+      };
+    },
+  });
+  const greedy = new GreedyPeer(peer.greet(), [1]);
+  await greedy.fill(1, 500_000);
+  assert.equal(greedy.sent.get(1), 500_000, "it has room");
+  const waiting = new GreedyPeer(peer, [3]);
+  await waiting.fill(3, 900_000, 5);
+  assert.equal(waiting.sent.get(3), 65_535, "its first window");
+  mock.timers.tick(stallTimeoutMs);
+  assert.deepEqual(ends, []);
+  mock.timers.tick(stallTimeoutMs);
+  mock.timers.reset();
+  assert.equal(ends.length, 1);
+  assert.match(ends[0]!, /^1 11 .*maxUnfinishedBytes/);
+  await until(async () => {
+    await waiting.fill(3, 900_000);
+    return waiting.sent.get(3) === 900_000;
+  }, "all that the other one had to send");
+  assert.equal(waiting.resets.get(1), ErrorCode.ENHANCE_YOUR_CALM);
+  assert.equal(ends.length, 1);
+  peer.socket.destroy();
 });

@@ -115,6 +115,7 @@ const serverOptionChecks: OptionChecks<ServerOptions> = {
   compression: oneOf("gzip", "br", "identity"),
   reflection: aBoolean,
   maxConcurrentCalls: numberFrom(1),
+  maxUnfinishedBytes: numberFrom(0, 2 ** 31 - 1),
   maxConnectionAgeMs: numberFrom(0),
   maxConnectionAgeGraceMs: numberFrom(0),
   keepaliveTimeMs: numberFrom(0),

@@ -54,6 +54,10 @@ export abstract class TranslatedStream implements ServerStream, StreamListener {
     this.stream.resume();
   }
 
+  reserve(bytes: number): void {
+    this.stream.reserve(bytes);
+  }
+
   reset(code: number): void {
     this.stream.reset(code);
   }

@@ -16,6 +16,8 @@ export interface UnaryExchangeInit {
 }
 
 const prefixBytes = 5;
+// A body that does not say how long it is asks for the room of the largest one, once it is no small one.
+const unreservedBytes = 64 * 1024;
 
 /** A call of one message and one reply, each a whole body: gRPC's frames around them are put on and taken off here. */
 export class UnaryExchange extends TranslatedStream {
@@ -26,6 +28,7 @@ export class UnaryExchange extends TranslatedStream {
   #chunks: Buffer[] | undefined = [];
   #mergedChunks = 0;
   #length = 0;
+  #hasReserved = false;
   // The reply, until its end says what it is.
   #headers: readonly string[] = [];
   #frame: Uint8Array | undefined;
@@ -54,20 +57,30 @@ export class UnaryExchange extends TranslatedStream {
     this.#chunks.push(bytes);
     this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     this.#length += bytes.length;
-    if (this.#length <= this.#init.maxMessageBytes) return;
+    if (this.#length <= this.#init.maxMessageBytes) {
+      if (!this.#hasReserved && this.#length > unreservedBytes) this.#reserve(this.#init.maxMessageBytes);
+      return;
+    }
     // The head of a frame this large is all that the handler needs to refuse it.
     this.#chunks = undefined;
+    this.#reserve(0);
     this.#begin(this.#length);
   }
 
   override onEnd(): void {
     if (this.#chunks === undefined) return;
+    if (this.#hasReserved) this.#reserve(0);
     if (!this.#hasBegun) {
       this.#begin(this.#length);
       for (const chunk of this.#chunks) this.handler.onData(chunk);
     }
     this.#chunks = undefined;
     this.handler.onEnd([]);
+  }
+
+  #reserve(bytes: number): void {
+    this.#hasReserved = bytes > 0;
+    this.stream.reserve(bytes);
   }
 
   #begin(length: number): void {

@@ -61,6 +61,11 @@ export class FrameReader {
     return this.#end - this.#start;
   }
 
+  /** How many bytes the next frame has; 0 while its prefix is not there. */
+  get frameBytes(): number {
+    return this.bufferedBytes < prefixBytes ? 0 : prefixBytes + this.#messageLength();
+  }
+
   /** Takes over `chunk`: frames are views into it, so it must not change afterwards. */
   push(chunk: Uint8Array): void {
     const left = this.#end - this.#start;

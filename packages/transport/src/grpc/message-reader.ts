@@ -1,14 +1,16 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { Http2Stream } from "@clew/http2";
+import type { ServerStream } from "@clew/http2";
 import { type Call, type MessageCodec, ServiceError } from "@clew/rpc";
 import { type Compression, inflateMessage } from "./compression.ts";
 import { FrameReader } from "./frame.ts";
 
 // Once this much waits unread, the other end is asked to pause. A flow-control window more may follow.
 const highWaterBytes = 64 * 1024;
+// What fits into a stream's first window comes anyway. A larger message waits for room among those of its connection.
+const unreservedBytes = 256 * 1024;
 
 /** What holds the other end back. */
-export interface Flow extends Pick<Http2Stream, "pause" | "resume"> {
+export interface Flow extends Pick<ServerStream, "pause" | "resume">, Partial<Pick<ServerStream, "reserve">> {
   /** What came cannot be read: nothing more will be. Default: whoever reads learns it, and ends the stream. */
   onUnreadable?(error: ServiceError): void;
 }
@@ -28,6 +30,7 @@ export class MessageReader {
   #hasEnded = false;
   #isPaused = false;
   #isDiscarding = false;
+  #hasReserved = false;
   /** What the messages end with: thrown after the last one. */
   #endError: ServiceError | undefined;
   /** Thrown at once, whatever waits. */
@@ -79,6 +82,7 @@ export class MessageReader {
   /** Nobody will read any more: what waits and what still comes is dropped. */
   discard(): void {
     this.#isDiscarding = true;
+    if (this.#hasReserved) this.#reserve(0);
     this.#resume();
   }
 
@@ -106,10 +110,14 @@ export class MessageReader {
     try {
       const result = waiter.isOnly ? this.#takeOnly() : this.#take();
       if (result === undefined) {
-        if (!this.#isInflating) this.#resume();
+        if (this.#isInflating) return;
+        // First, so that what is resumed gets no more than its turn.
+        if (this.#frames.bufferedBytes > highWaterBytes) this.#reserveRest();
+        this.#resume();
         return;
       }
       this.#waiter = undefined;
+      if (this.#hasReserved) this.#reserve(0);
       if (this.#frames.bufferedBytes <= highWaterBytes) this.#resume();
       waiter.resolve(result === ended ? undefined : result);
     } catch (error) {
@@ -185,6 +193,18 @@ export class MessageReader {
     }
     call.passMessage("received", message);
     return message;
+  }
+
+  // What was reserved is kept until the message is given out: an only one waits for its end.
+  #reserveRest(): void {
+    if (this.#only !== undefined) throw wrongNumber(this.#call, "another one came");
+    const bytes = this.#frames.frameBytes;
+    if (!this.#hasReserved && bytes > unreservedBytes) this.#reserve(bytes);
+  }
+
+  #reserve(bytes: number): void {
+    this.#hasReserved = bytes > 0;
+    this.#stream.reserve?.(bytes);
   }
 
   #resume(): void {

@@ -71,6 +71,9 @@ export class NodeStream implements ServerStream {
     this.#request.resume();
   }
 
+  // The connection has one request at a time.
+  reserve(): void {}
+
   sendHeaders(fields: HeaderFields, isEnd: boolean): void {
     if (this.isClosed) return;
     const response = this.#response;

@@ -10,6 +10,11 @@ import { PingPolicy } from "./ping-policy.ts";
 export interface ServerConnectionOptions {
   /** How many calls one connection may have open. Default: 1000. */
   maxConcurrentCalls?: number;
+  /**
+   * How much the messages of gRPC, Connect and gRPC-Web over 256 KiB may hold on one connection while they are not whole, in bytes;
+   * those that do not fit wait for their turn, by flow control, and one that is larger comes in alone. Default: 32 MiB.
+   */
+  maxUnfinishedBytes?: number;
   /** Close a connection at this age, give or take a tenth, in milliseconds; its open calls may end. 0 for never. Default: 0. */
   maxConnectionAgeMs?: number;
   /** How long the open calls have then, in milliseconds; 0 for as long as they need. Default: 0. */
@@ -41,6 +46,7 @@ function resolveServerConnectionOptions(
     maxConnectionIdleMs,
     logger,
     maxConcurrentCalls: options.maxConcurrentCalls ?? 1000,
+    maxUnfinishedBytes: options.maxUnfinishedBytes ?? 32 * 1024 * 1024,
     maxConnectionAgeMs: options.maxConnectionAgeMs ?? 0,
     maxConnectionAgeGraceMs: options.maxConnectionAgeGraceMs ?? 0,
     keepaliveTimeMs: options.keepaliveTimeMs ?? 2 * 60 * 60 * 1000,
@@ -123,7 +129,7 @@ class ServerConnection {
   #idleLooks = 0;
 
   constructor(socket: Socket, head: Buffer | undefined, handler: StreamHandler, options: ResolvedOptions) {
-    const { headerLimitBytes, headerTimeoutMs, maxConcurrentCalls, logger } = options;
+    const { headerLimitBytes, headerTimeoutMs, maxConcurrentCalls, maxUnfinishedBytes, logger } = options;
     this.#socket = socket;
     this.#pings = new PingPolicy({
       minIntervalMs: options.minPingIntervalMs,
@@ -135,6 +141,7 @@ class ServerConnection {
       limits: {
         maxHeaderListBytes: headerLimitBytes,
         maxConcurrentStreams: maxConcurrentCalls,
+        maxUnfinishedBytes,
         prefaceTimeoutMs: headerTimeoutMs || longestTimerMs,
       },
       accept: (stream, fields) => {
