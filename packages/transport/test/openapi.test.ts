@@ -279,6 +279,12 @@ test("what cannot work is an error at once", () => {
       assert.throws(() => describe(options as OpenApiOptions), { code: "CLEW_TRANSPORT_OPTION", message });
     }
   }
+  for (const place of [{ json: { int64: true } }, { methods: { "/test.v1.Shop/*": { json: { int64: true } } } }]) {
+    assert.throws(() => createOpenApi({ services: [Shop], ...place } as OpenApiOptions), {
+      code: "CLEW_RPC_JSON_OPTION",
+      message: /^JSON has no option int64; /,
+    });
+  }
   assert.throws(() => openApiRoutes({ services: [Shop], pages: true } as OpenApiOptions), {
     message: /^openApiRoutes has no option pages; there are services, .*mean page\?$/,
   });

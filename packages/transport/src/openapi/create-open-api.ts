@@ -10,7 +10,7 @@ import {
   type OptionChecks,
   recordOf,
 } from "@clew/options";
-import { createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
+import { createJsonCodec, createMethod, type JsonCodecOptions, type Method, type Service } from "@clew/rpc";
 import { optionError, optionInvalid } from "../errors.ts";
 import type { HttpMethodOptions } from "../http/method-options.ts";
 import { anyVerb } from "../http/router.ts";
@@ -67,12 +67,15 @@ export const openApiChecks: OptionChecks<OpenApiOptions> = {
   source: kind("bytes, as readFileSync() gives them", (given) => given instanceof Uint8Array),
 };
 
-/** @throws CLEW_TRANSPORT_OPTION */
+/** @throws CLEW_TRANSPORT_OPTION, CLEW_RPC_JSON_OPTION */
 function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions {
   checkOptions("createOpenApi", options, openApiChecks, optionError);
   const services = (options.services ?? []).map((service) => ("desc" in service ? service.desc : service));
   const [first] = services;
   if (first === undefined) throw optionInvalid("services", "empty", "at least one service");
+  const entries = [options, ...Object.values(options.methods ?? {})];
+  // Who would write JSON by these options says what is wrong with them.
+  for (const { json } of entries) createJsonCodec(json);
   return {
     services,
     info: { title: first.file.proto.package || first.name, version: "0.0.1", ...options.info },
@@ -91,7 +94,7 @@ function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions 
  * Describes services as OpenAPI 3.1: their google.api.http rules, messages with the rules of buf.validate, and errors. The same options
  * make the same document, to the letter.
  *
- * @throws CLEW_TRANSPORT_OPTION, and what a server throws for a rule that does not work
+ * @throws CLEW_TRANSPORT_OPTION, CLEW_RPC_JSON_OPTION, and what a server throws for a rule that does not work
  */
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const { services, info, servers, securitySchemes, prefix, ...rest } = resolveOpenApiOptions(options);
