@@ -4,6 +4,7 @@ import { connectionClosed, connectionLost, ProtocolError } from "./errors.ts";
 import type { RoundTripClock } from "./flow-control.ts";
 import type { HeaderFields } from "./hpack/header-block.ts";
 import { Budget } from "./limits.ts";
+import { PendingWatch } from "./pending-watch.ts";
 import { ReceiveFlow } from "./receive-flow.ts";
 import { ResetStreams } from "./reset-streams.ts";
 import { Sender } from "./sender.ts";
@@ -38,6 +39,7 @@ export abstract class Connection implements RoundTripClock {
   protected isGoingAway = false;
   protected isClosed = false;
   readonly #stalls: StallWatch;
+  readonly #tooMuch: PendingWatch;
   #peer: string;
   #lastStream: Stream | undefined;
   #linger: NodeJS.Timeout | undefined;
@@ -82,9 +84,10 @@ export abstract class Connection implements RoundTripClock {
         onReserve: (stream, bytes) => this.flow.reserve(stream, bytes),
         onPending: () => this.#stalls.watch(),
         onDrain: (stream) => this.#tellDrain(stream),
-        onFault: (error) => this.fail(error),
+        onTooMuchPending: () => this.#tooMuch.watch(),
       },
     });
+    this.#tooMuch = new PendingWatch({ sender: this.sender, now, onFault: (error) => this.fail(error) });
     this.#stalls = new StallWatch({
       socket,
       sender: this.sender,
@@ -212,12 +215,13 @@ export abstract class Connection implements RoundTripClock {
     this.isClosed = true;
     this.stopReceiving();
     this.#stalls.stop();
+    this.#tooMuch.stop();
     this.flow.stop();
     const streams = this.streams.list();
     this.streams.clear();
     for (const stream of streams) this.tellReset(stream, code, streamError);
     this.onEnd(code, streamError);
-    this.sender.output.close();
+    this.sender.close();
     this.options.onClose(closeError);
   }
 

@@ -63,7 +63,7 @@ export const violations = {
     "the rest of a message does not come, and others wait for its room (maxUnfinishedBytes)",
   ],
   STALLED: ["ENHANCE_YOUR_CALM", "connection", "10.5", "the peer does not read what it is sent"],
-  TOO_MUCH_PENDING: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too much waits for the peer to take it"],
+  TOO_MUCH_PENDING: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too much waits for the peer, which does not take it"],
   PREFACE_TIMEOUT: ["SETTINGS_TIMEOUT", "connection", "3.4", "no preface and SETTINGS in time"],
 } as const;
 

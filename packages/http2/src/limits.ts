@@ -31,7 +31,11 @@ export interface LimitOptions {
    */
   idleFrameBurst?: number;
   idleFramesPerSecond?: number;
-  /** Bytes of replies that may wait because the peer does not take them (CVE-2019-9517); a client's requests may wait. Default: 64 MiB. */
+  /**
+   * Bytes of replies that may wait because the peer does not take them (CVE-2019-9517). While more wait, the peer has to take
+   * 256 KiB of them in each second, or loses its connection; so what waits for one that does is bounded by the calls it may
+   * have open, {@link maxConcurrentStreams}, and how large their replies are. A client's requests may wait. Default: 64 MiB.
+   */
   maxPendingBytes?: number;
   /** Bytes that may be received and not yet used by paused streams before the whole connection is held back. Default: 16 MiB. */
   maxHeldBytes?: number;

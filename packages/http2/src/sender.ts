@@ -31,7 +31,8 @@ export interface SenderHooks {
   readonly onPending: () => void;
   /** A stream that was told to wait may go on. */
   readonly onDrain: (stream: Stream) => void;
-  readonly onFault: (error: ProtocolError) => void;
+  /** More waits than may; said again with each piece that comes to it. */
+  readonly onTooMuchPending: () => void;
 }
 
 export interface SenderInit {
@@ -64,6 +65,8 @@ export class Sender implements StreamOwner {
   /** The streams that have something waiting, for either reason. */
   readonly waiting: Stream[] = [];
   #pendingBytes = 0;
+  // Of what had to wait, how much has left.
+  #releasedBytes = 0;
 
   constructor(init: SenderInit) {
     this.output = new Output(init.socket);
@@ -279,6 +282,21 @@ export class Sender implements StreamOwner {
     return stalled;
   }
 
+  /** Drops all that waits, and sends nothing more: what is left of the connection holds none of it. */
+  close(): void {
+    for (const stream of [...this.waiting]) this.forget(stream);
+    this.output.close();
+  }
+
+  get hasTooMuchPending(): boolean {
+    return this.#pendingBytes > this.#maxPendingBytes;
+  }
+
+  /** What had to wait and was taken so far: only its growth says something. What the socket still has, the peer has not. */
+  get takenBytes(): number {
+    return this.#releasedBytes - this.output.pendingBytes;
+  }
+
   /** Sends what an opened stream has waiting. */
   start(stream: Stream): void {
     if (stream.pending !== undefined) this.#advance(stream);
@@ -308,7 +326,7 @@ export class Sender implements StreamOwner {
     stream.pending.push(bytes);
     stream.pendingBytes += bytes.length;
     this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes > this.#maxPendingBytes) this.#hooks.onFault(new ProtocolError("TOO_MUCH_PENDING"));
+    if (this.#pendingBytes > this.#maxPendingBytes) this.#hooks.onTooMuchPending();
   }
 
   // Sends of one stream what can be sent now.
@@ -333,6 +351,7 @@ export class Sender implements StreamOwner {
     const from = stream.pendingAt;
     stream.pendingBytes -= length;
     this.#pendingBytes -= length;
+    this.#releasedBytes += length;
     if (length === left) {
       pending.shift();
       stream.pendingAt = 0;

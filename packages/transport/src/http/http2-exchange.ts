@@ -14,6 +14,9 @@ import type { NodePair, ServerExchange } from "./server-exchange.ts";
 // What of a body is kept before somebody asks for it; then the caller is held back. A flow-control window more may follow.
 const unreadBytes = 64 * 1024;
 
+// A body that fits into a stream's first window is whole without any room but that.
+const unreservedBytes = 256 * 1024;
+
 export interface Http2ExchangeInit {
   readonly stream: ServerStream;
   readonly fields: HeaderFields;
@@ -56,6 +59,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
   #hasEnded: boolean;
   #hasLeft = false;
   #isDiscarding = false;
+  #hasReserved = false;
   #reader: Reader | undefined;
   // What stands in for node's objects.
   #request: Http2Request | undefined;
@@ -215,11 +219,26 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     } else if (this.#hasEnded) {
       const chunks = this.#chunks;
       this.#reader = undefined;
+      this.#release();
       reader.resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length));
     } else if (this.#hasLeft) {
       this.#reader = undefined;
       reader.reject(callCancelled(reader.operation));
-    }
+    } else if (!this.#hasReserved && this.#length > unreadBytes) this.#reserveRest(reader.limitBytes);
+  }
+
+  // A body that does not say how long it is may be as long as any.
+  #reserveRest(limitBytes: number): void {
+    const bytes = Number(this.headers["content-length"] ?? limitBytes);
+    if (bytes <= unreservedBytes) return;
+    this.#hasReserved = true;
+    this.#stream.reserve(bytes);
+  }
+
+  #release(): void {
+    if (!this.#hasReserved) return;
+    this.#hasReserved = false;
+    this.#stream.reserve(0);
   }
 
   // Nobody reads the body, or the rest of it. After the reply the session tells the caller so.
@@ -227,5 +246,6 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     this.#isDiscarding = true;
     this.#reader = undefined;
     this.#chunks = [];
+    this.#release();
   }
 }

@@ -11,8 +11,9 @@ export interface ServerConnectionOptions {
   /** How many calls one connection may have open. Default: 1000. */
   maxConcurrentCalls?: number;
   /**
-   * How much the messages of gRPC, Connect and gRPC-Web over 256 KiB may hold on one connection while they are not whole, in bytes;
-   * those that do not fit wait for their turn, by flow control, and one that is larger comes in alone. Default: 32 MiB.
+   * How much the messages of gRPC, Connect and gRPC-Web, and the bodies of HTTP/JSON, over 256 KiB may hold on one connection
+   * while they are not whole, in bytes; those that do not fit wait for their turn, by flow control, and one that is larger
+   * comes in alone. Default: 32 MiB.
    */
   maxUnfinishedBytes?: number;
   /** Close a connection at this age, give or take a tenth, in milliseconds; its open calls may end. 0 for never. Default: 0. */
