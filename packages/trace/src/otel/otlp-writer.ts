@@ -74,52 +74,54 @@ function writeKeyValue(at: number, tag: number, key: string, value: AttributeVal
   return closeMessage(start, writeValue(place, 0x12, value), smallRoom);
 }
 
-/** In one go, as nearly all attributes are: the text in ASCII, every length one byte. Undefined for any other. */
+/** A text in ASCII, as nearly all are. Undefined for any other. */
 function writeShortText(at: number, tag: number, key: Uint8Array, text: string): number | undefined {
   const { length } = text;
-  const size = key.length + 4 + length;
-  if (length > 40 || size >= 0x80) return undefined;
-  ensureRoom(at, size);
+  if (length > 40) return undefined;
+  const place = beginShort(at, tag, key, length + 2);
+  if (place === undefined) return undefined;
   const target = bytes;
-  target[at] = tag;
-  target[at + 1] = size;
-  target.set(key, at + 2);
-  const value = at + 2 + key.length;
-  target[value] = 0x12;
-  target[value + 1] = length + 2;
-  target[value + 2] = 0x0a;
-  target[value + 3] = length;
-  const place = value + 4;
+  target[place] = 0x0a;
+  target[place + 1] = length;
+  const start = place + 2;
   for (let index = 0; index < length; index++) {
     const code = text.charCodeAt(index);
     if (code >= 0x80) return undefined;
-    target[place + index] = code;
+    target[start + index] = code;
   }
-  return place + length;
+  return start + length;
 }
 
-/** The same for whole numbers from 0 to 2^14, such as a status or a port below. Undefined for any other. */
+/** A whole number from 0 to 2^14, such as a status or a low port. Undefined for any other. */
 function writeSmallNumber(at: number, tag: number, key: Uint8Array, value: number): number | undefined {
   if (value >>> 0 !== value || value >= 0x4000) return undefined;
-  const size = key.length + (value < 0x80 ? 4 : 5);
-  if (size >= 0x80) return undefined;
-  ensureRoom(at, size);
+  const isByte = value < 0x80;
+  const place = beginShort(at, tag, key, isByte ? 2 : 3);
+  if (place === undefined) return undefined;
+  const target = bytes;
+  target[place] = 0x18;
+  target[place + 1] = isByte ? value : (value & 0x7f) | 0x80;
+  if (isByte) return place + 2;
+  target[place + 2] = value >>> 7;
+  return place + 3;
+}
+
+/**
+ * Begins an attribute whose lengths take one byte each, in one go, and returns where its value of `size` bytes belongs. Undefined for
+ * one that is longer.
+ */
+function beginShort(at: number, tag: number, key: Uint8Array, size: number): number | undefined {
+  const whole = key.length + 2 + size;
+  if (whole >= 0x80) return undefined;
+  ensureRoom(at, whole);
   const target = bytes;
   target[at] = tag;
-  target[at + 1] = size;
+  target[at + 1] = whole;
   target.set(key, at + 2);
   const place = at + 2 + key.length;
   target[place] = 0x12;
-  target[place + 2] = 0x18;
-  if (value < 0x80) {
-    target[place + 1] = 2;
-    target[place + 3] = value;
-    return place + 4;
-  }
-  target[place + 1] = 3;
-  target[place + 3] = (value & 0x7f) | 0x80;
-  target[place + 4] = value >>> 7;
-  return place + 5;
+  target[place + 1] = size;
+  return place + 2;
 }
 
 // Programs have a few dozen keys, and write each of them again and again: copying a field is cheaper than writing it.
