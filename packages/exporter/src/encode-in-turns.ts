@@ -4,8 +4,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 const spansPerTurn = 512;
 
 /**
- * Encodes many spans piece by piece, so that a large batch does not hold up the event loop: 512 spans take 1 to 4 ms. What is made
- * of the pieces has to be what would be made of the whole.
+ * Encodes many spans piece by piece, so that a large batch does not hold up the event loop. What is made of the pieces has to be what
+ * would be made of the whole.
  */
 export async function encodeInTurns<S, T>(
   spans: readonly S[],
