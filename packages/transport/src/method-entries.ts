@@ -1,4 +1,5 @@
-import type { Service } from "@clew/rpc";
+import type { DescService } from "@bufbuild/protobuf";
+import { createMethod, type Service } from "@clew/rpc";
 import { methodOptionUnknown, methodOptionUnused } from "./errors.ts";
 
 /** Options by operation, `/shop.Orders/Place`, or for all methods of a service, `/shop.Orders/*`. */
@@ -16,20 +17,41 @@ export function findMethodEntries<T>(
   entries: MethodEntries<T>,
   services: readonly Service[],
 ): (operation: string) => (readonly [key: string, entry: T])[] {
-  const known = new Set<string>();
-  for (const service of services) {
-    known.add(`/${service.desc.typeName}/*`);
-    for (const { method } of service.methods) known.add(method.operation);
-  }
-  for (const [key, entry] of Object.entries(entries)) {
-    if (!known.has(key)) throw methodOptionUnused(key, [...known]);
-    for (const option of Object.keys(entry as object)) {
-      if (!optionNames.includes(option)) throw methodOptionUnknown(key, option, optionNames);
-    }
-  }
+  checkMethodEntries(
+    entries,
+    services.map(({ desc }) => desc),
+    { isAll: true },
+  );
   return (operation) =>
     [`${operation.slice(0, operation.lastIndexOf("/"))}/*`, operation].flatMap((key) => {
       const entry = entries[key];
       return entry === undefined ? [] : [[key, entry] as const];
     });
+}
+
+/**
+ * @param isAll whether these are all the services there are; otherwise an entry may be of another
+ * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that names nothing here, and for an option that there is not
+ */
+export function checkMethodEntries<T>(
+  entries: MethodEntries<T>,
+  services: readonly DescService[],
+  { isAll }: { readonly isAll: boolean },
+): void {
+  const known = services.flatMap(({ typeName, methods }) => [
+    `/${typeName}/*`,
+    ...methods.map((method) => createMethod(method).operation),
+  ]);
+  for (const [key, entry] of Object.entries(entries)) {
+    if (!known.includes(key) && (isAll || !isOfAnother(key, services))) throw methodOptionUnused(key, known);
+    for (const option of Object.keys(entry as object)) {
+      if (!optionNames.includes(option)) throw methodOptionUnknown(key, option, optionNames);
+    }
+  }
+}
+
+/** Whether a key has the form of an operation, `/shop.Orders/Place`, and its service is not among these. */
+function isOfAnother(key: string, services: readonly DescService[]): boolean {
+  const [, typeName] = /^\/([^/]+)\/[^/]+$/.exec(key) ?? [];
+  return typeName !== undefined && services.every((service) => service.typeName !== typeName);
 }

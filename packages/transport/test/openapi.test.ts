@@ -451,3 +451,44 @@ function checkReply(
     for (const event of events) check(content["x-oai-itemSchema"]!, JSON.parse(/^data: (.*)$/m.exec(event)![1]!));
   } else if (content.schema !== undefined) check(content.schema, JSON.parse(text));
 }
+
+test("a name that there is not in info, servers and methods is refused; a tool's own is not", () => {
+  const cases: [Record<string, unknown>, string, RegExp][] = [
+    [{ info: { titel: "Shop" } }, "OPTION", /^info has no option titel; there are title, .*; did you mean title\?$/],
+    [{ info: { version: 1 } }, "OPTION", /^option info\.version is 1; it must be a text$/],
+    [
+      { info: { contact: { mail: "a@b.c" } } },
+      "OPTION",
+      /^info\.contact has no option mail; there are name, url, email/,
+    ],
+    [
+      { info: { license: { url: "https://a.b" } } },
+      "OPTION",
+      /^option info\.license\.name is undefined; it must be a text/,
+    ],
+    [{ servers: [{ uri: "https://a.b" }] }, "OPTION", /^servers\[0\] has no option uri; .*; did you mean url\?$/],
+    [{ servers: [{ description: "ours" }] }, "OPTION", /^option servers\[0\]\.url is undefined; it must be a text$/],
+    [{ servers: ["https://a.b"] }, "OPTION", /servers\[0\].* "https:\/\/a\.b"/],
+    [{ servers: [{ url: "{a}", variables: { a: {} } }] }, "OPTION", /variables\["a"\]\.default is undefined/],
+    [{ methods: { "/test.v1.Shop/get": {} } }, "METHOD_OPTION", /names "\/test\.v1\.Shop\/get", which no service/],
+    [{ methods: { "test.v1.Shop/Get": {} } }, "METHOD_OPTION", /names "test\.v1\.Shop\/Get", which no service/],
+    [{ methods: { "/test.v1.Shop/Get": { jsn: {} } } }, "METHOD_OPTION", /has "jsn", which is no option of a method/],
+    [{ methods: { "/test.v1.Other/Get": { jsn: {} } } }, "METHOD_OPTION", /has "jsn", which is no option of a method/],
+  ];
+  for (const [options, code, message] of cases) {
+    assert.throws(() => describeShop(options), { code: `CLEW_TRANSPORT_${code}`, message }, String(message));
+    assert.throws(() => openApiRoutes({ services: [Shop], ...options }), { message }, String(message));
+  }
+  const variables = { region: { default: "eu", enum: ["eu", "us"] } };
+  const { info, servers } = describeShop({
+    info: { version: undefined as unknown as string, license: { name: "MIT" }, "x-logo": { url: "logo.svg" } },
+    servers: [{ url: "https://{region}.example.com", variables, "x-internal": true }],
+  });
+  assert.deepEqual(info, {
+    title: "test.v1",
+    version: "0.0.1",
+    license: { name: "MIT" },
+    "x-logo": { url: "logo.svg" },
+  });
+  assert.deepEqual(servers, [{ url: "https://{region}.example.com", variables, "x-internal": true }]);
+});

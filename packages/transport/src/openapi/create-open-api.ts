@@ -15,9 +15,10 @@ import { optionError, optionInvalid } from "../errors.ts";
 import type { HttpMethodOptions } from "../http/method-options.ts";
 import { anyVerb } from "../http/router.ts";
 import { hasRule, readRules } from "../http/rule.ts";
-import type { MethodEntries } from "../method-entries.ts";
+import { checkMethodEntries, type MethodEntries } from "../method-entries.ts";
 import { Comments } from "./comments.ts";
 import type { OpenApiDocument, OpenApiInfo, OpenApiServer } from "./document.ts";
+import { someInfo, someServers } from "./document-checks.ts";
 import { type ErrorEnums, ErrorResponses } from "./error-responses.ts";
 import { Paths } from "./operations.ts";
 import { Schemas } from "./schemas.ts";
@@ -56,8 +57,8 @@ type ResolvedOpenApiOptions = Required<Omit<OpenApiOptions, "services" | "info" 
 
 export const openApiChecks: OptionChecks<OpenApiOptions> = {
   services: listOf("a list of services", anObject),
-  info: anObject,
-  servers: listOf("a list of servers", anObject),
+  info: someInfo,
+  servers: someServers,
   securitySchemes: recordOf("schemes by name", anObject),
   errors: anything,
   prefix: aText,
@@ -67,25 +68,29 @@ export const openApiChecks: OptionChecks<OpenApiOptions> = {
   source: kind("bytes, as readFileSync() gives them", (given) => given instanceof Uint8Array),
 };
 
-/** @throws CLEW_TRANSPORT_OPTION, CLEW_RPC_JSON_OPTION */
+/** @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_METHOD_OPTION, CLEW_RPC_JSON_OPTION */
 function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions {
   checkOptions("createOpenApi", options, openApiChecks, optionError);
   const services = (options.services ?? []).map((service) => ("desc" in service ? service.desc : service));
   const [first] = services;
   if (first === undefined) throw optionInvalid("services", "empty", "at least one service");
-  const entries = [options, ...Object.values(options.methods ?? {})];
+  const { title = first.file.proto.package || first.name, version = "0.0.1", ...info } = options.info ?? {};
+  const methods = options.methods ?? {};
+  // They may be a server's, which has services that are not described.
+  checkMethodEntries(methods, services, { isAll: false });
+  const entries = [options, ...Object.values(methods)];
   // Who would write JSON by these options says what is wrong with them.
   for (const { json } of entries) createJsonCodec(json);
   return {
     services,
-    info: { title: first.file.proto.package || first.name, version: "0.0.1", ...options.info },
+    info: { title, version, ...info },
     servers: options.servers ?? [],
     securitySchemes: options.securitySchemes ?? {},
     errors: options.errors ?? [],
     prefix: options.prefix ?? "",
     defaultRoutes: options.defaultRoutes ?? true,
     json: options.json ?? {},
-    methods: options.methods ?? {},
+    methods,
     source: options.source,
   };
 }
@@ -94,7 +99,7 @@ function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions 
  * Describes services as OpenAPI 3.1: their google.api.http rules, messages with the rules of buf.validate, and errors. The same options
  * make the same document, to the letter.
  *
- * @throws CLEW_TRANSPORT_OPTION, CLEW_RPC_JSON_OPTION, and what a server throws for a rule that does not work
+ * @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_METHOD_OPTION, CLEW_RPC_JSON_OPTION, and what a server throws for a rule that does not work
  */
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const { services, info, servers, securitySchemes, prefix, ...rest } = resolveOpenApiOptions(options);

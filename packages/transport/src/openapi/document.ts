@@ -19,19 +19,44 @@ export interface OpenApiDocument {
   readonly security?: readonly { readonly [name: string]: readonly string[] }[];
 }
 
-export interface OpenApiInfo {
+/** What a tool reads that OpenAPI does not know: `x-logo`. */
+export interface OpenApiExtensions {
+  readonly [name: `x-${string}`]: unknown;
+}
+
+export interface OpenApiInfo extends OpenApiExtensions {
   readonly title: string;
   readonly version: string;
   readonly summary?: string;
   /** Markdown. */
   readonly description?: string;
   readonly termsOfService?: string;
-  readonly contact?: { readonly name?: string; readonly url?: string; readonly email?: string };
-  readonly license?: { readonly name: string; readonly identifier?: string; readonly url?: string };
+  readonly contact?: OpenApiContact;
+  readonly license?: OpenApiLicense;
 }
 
-export interface OpenApiServer {
+export interface OpenApiContact extends OpenApiExtensions {
+  readonly name?: string;
+  readonly url?: string;
+  readonly email?: string;
+}
+
+export interface OpenApiLicense extends OpenApiExtensions {
+  readonly name: string;
+  readonly identifier?: string;
+  readonly url?: string;
+}
+
+export interface OpenApiServer extends OpenApiExtensions {
+  /** May have `{names}` of `variables` in it. */
   readonly url: string;
+  readonly description?: string;
+  readonly variables?: { readonly [name: string]: OpenApiServerVariable };
+}
+
+export interface OpenApiServerVariable extends OpenApiExtensions {
+  readonly default: string;
+  readonly enum?: readonly string[];
   readonly description?: string;
 }
 

@@ -1,9 +1,13 @@
 export { createOpenApi, type OpenApiOptions } from "./create-open-api.ts";
 export type {
+  OpenApiContact,
   OpenApiDocument,
+  OpenApiExtensions,
   OpenApiInfo,
+  OpenApiLicense,
   OpenApiResponse,
   OpenApiServer,
+  OpenApiServerVariable,
   Operation,
   Parameter,
   PathItem,
