@@ -3,7 +3,7 @@ import { createLogger, type Logger } from "@clew/log";
 import { aFunction, aLogger, aText, checkOptions, kind, listOf, numberFrom, type OptionChecks } from "@clew/options";
 import { openSqliteStore, type TraceStore } from "@clew/store";
 import { GrpcServer } from "@clew/transport/grpc";
-import { HttpServer } from "@clew/transport/http";
+import { HttpServer, resolveStopSignal } from "@clew/transport/http";
 import { allowLocalOrigins, checkHost } from "./access.ts";
 import { alreadyStarted, notStarted, optionError } from "./errors.ts";
 import { jaegerRoutes, uiRoutes } from "./query/routes.ts";
@@ -203,15 +203,20 @@ export class Collector {
     return { store, tail, intakes, skyWalking, servers };
   }
 
-  /** Takes no more requests, finishes those it has, and closes the store. What is open when `signal` aborts is cut off; without one nothing is. */
+  /**
+   * Takes no more requests, finishes those it has, and closes the store. What is open when `signal` aborts is cut off; without one nothing is.
+   *
+   * @throws CLEW_TRANSPORT_STOP_SIGNAL
+   */
   async stop(signal?: AbortSignal): Promise<void> {
+    const cutOff = resolveStopSignal(signal);
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
     // Neither has an end of its own.
     running.tail.close();
     running.skyWalking.stop();
-    const results = await Promise.allSettled(Object.values(running.servers).map((server) => server.stop(signal)));
+    const results = await Promise.allSettled(Object.values(running.servers).map((server) => server.stop(cutOff)));
     results.push(...(await Promise.allSettled([running.store.close()])));
     const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
     if (failures.length === 1) throw failures[0];

@@ -21,4 +21,5 @@ export type { WebSocketOptions } from "./websocket/options.ts";
 // For library authors.
 
 export { mergeChunks } from "../merge-chunks.ts";
+export { resolveStopSignal } from "../stop-signal.ts";
 export { replyUnread, type UnreadReply } from "./linger.ts";
