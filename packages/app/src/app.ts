@@ -6,7 +6,7 @@ import { serviceNameKey } from "@clew/rpc";
 import { type AppInfo, appKey } from "./app-info.ts";
 import { type AppOptions, checkServers, type ResolvedAppOptions, resolveAppOptions } from "./app-options.ts";
 import { loadCluster } from "./cluster.ts";
-import { appUsed, joinFailures } from "./errors.ts";
+import { appUsed, joinFailures, nameApp } from "./errors.ts";
 import { Registration } from "./registration.ts";
 import { Resources } from "./resources.ts";
 import { type Hook, isInHook, runHook } from "./run-hook.ts";
@@ -161,7 +161,7 @@ export class App implements AppInfo {
     const alive = setInterval(() => {}, longestTimerMs);
     try {
       const failures = await this.#live();
-      if (failures.length > 0) throw joinFailures(this.name, failures);
+      if (failures.length > 0) throw joinFailures(nameApp(this.name), failures);
     } finally {
       clearInterval(alive);
       unwatch();
@@ -180,7 +180,7 @@ export class App implements AppInfo {
     });
     whenAborted(stopSignal, () => void this.stop());
     const failures = await this.#live();
-    const failure = failures.length > 0 ? joinFailures(this.name, failures) : undefined;
+    const failure = failures.length > 0 ? joinFailures(nameApp(this.name), failures) : undefined;
     if (failure !== undefined) {
       await link.failed(failure);
       markTold(failure);

@@ -6,7 +6,7 @@ function usageError(code: string, message: string): TypeError & { readonly code:
 }
 
 export function appUsed(name: string): Error {
-  return usageError("CLEW_APP_USED", `app ${quote(name)} has run already; an App runs once: make a new one`);
+  return usageError("CLEW_APP_USED", `${nameApp(name)} has run already; an App runs once: make a new one`);
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_APP_OPTION", message);
@@ -64,19 +64,17 @@ export function timedOut(what: string, option: string, timeoutMs: number): Error
   return Object.assign(new Error(`${what} took longer than ${option} (${timeoutMs} ms)`), { code: "CLEW_APP_TIMEOUT" });
 }
 
-/** One failure as it is, several as one error that lists them. */
-export function joinFailures(name: string, failures: readonly unknown[]): unknown {
+/** One failure as it is, several as one error that lists them; `whose` says of what they are. */
+export function joinFailures(whose: string, failures: readonly unknown[]): unknown {
   if (failures.length === 1) return failures[0];
-  return new AggregateError(
-    failures,
-    `app ${quote(name)}: ${failures.length} failures: ${failures.map(messageOf).join("; ")}`,
-  );
+  return new AggregateError(failures, `${whose}: ${failures.length} failures: ${failures.map(messageOf).join("; ")}`);
 }
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function quote(name: string): string {
-  return JSON.stringify(name);
+/** An app in an error: `app "orders"`. */
+export function nameApp(name: string): string {
+  return `app ${JSON.stringify(name)}`;
 }

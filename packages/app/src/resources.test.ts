@@ -46,7 +46,7 @@ test("all are closed whatever fails or hangs, and every failure is reported", as
   resources.defer(() => new Promise(() => {}));
   await assert.rejects(resources.close(5), {
     name: "AggregateError",
-    message: "closing a resource took longer than stopTimeoutMs (5 ms); 1",
+    message: "resources: 2 failures: closing a resource took longer than stopTimeoutMs (5 ms); 1",
   });
   assert.deepEqual(events, ["closed"]);
 

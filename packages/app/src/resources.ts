@@ -1,4 +1,4 @@
-import { messageOf, resourcesClosed } from "./errors.ts";
+import { joinFailures, resourcesClosed } from "./errors.ts";
 import { TimeLimit } from "./time-limit.ts";
 
 /**
@@ -61,8 +61,7 @@ export class Resources {
         limit.end();
       }
     }
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join("; "));
+    if (failures.length > 0) throw joinFailures("resources", failures);
   }
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@clew/log";
 import { loadCluster } from "./cluster.ts";
-import { crashLoop, messageOf, timedOut, workersNeedFile, workersTwice } from "./errors.ts";
+import { crashLoop, joinFailures, messageOf, timedOut, workersNeedFile, workersTwice } from "./errors.ts";
 import type { Server } from "./server.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
@@ -64,7 +64,7 @@ export class WorkerPool implements Server {
     if (loadCluster().settings.exec === undefined && process.argv[1] === undefined) throw workersNeedFile();
     isAnyRunning = true;
     // However the primary ends, nobody is left behind.
-    process.once("exit", this.#kill);
+    process.once("exit", this.kill);
     if (this.#options.handlesHangUp) process.on("SIGHUP", this.#onHangUp);
     try {
       const numbers = Array.from({ length: this.#options.count }, (_, index) => index + 1);
@@ -105,11 +105,7 @@ export class WorkerPool implements Server {
   }
 
   /** Ends all workers at once. */
-  kill(): void {
-    this.#kill();
-  }
-
-  readonly #kill = (): void => {
+  readonly kill = (): void => {
     for (const one of this.#processes) one.kill();
   };
 
@@ -224,10 +220,9 @@ export class WorkerPool implements Server {
       share.abort();
     }
     await Promise.all(stops);
-    process.off("exit", this.#kill);
+    process.off("exit", this.kill);
     isAnyRunning = false;
-    if (this.#failures.length === 1) throw this.#failures[0];
-    if (this.#failures.length > 1) throw new AggregateError(this.#failures, this.#failures.map(messageOf).join("; "));
+    if (this.#failures.length > 0) throw joinFailures("workers", this.#failures);
   }
 
   async #stopOne(one: WorkerProcess): Promise<void> {

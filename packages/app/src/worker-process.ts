@@ -10,7 +10,7 @@ export interface WorkerProcessOptions {
   readonly hasOther: () => boolean;
 }
 
-/** One process of a the pool, as the primary sees it: from its start to its end. */
+/** One process of the pool, as the primary sees it: from its start to its end. */
 export class WorkerProcess {
   readonly number: number;
   readonly failures: unknown[] = [];
