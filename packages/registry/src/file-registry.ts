@@ -51,6 +51,13 @@ interface Lease {
   readonly ttlMs: number;
 }
 
+/** What a file of the folder holds, and whether its instance counts. */
+interface StoredInstance {
+  readonly path: string;
+  readonly instance: Instance;
+  readonly isAlive: boolean;
+}
+
 /** What this process keeps in the folder. */
 interface Registration {
   readonly path: string;
@@ -103,7 +110,7 @@ export class FileRegistry implements Registrar, Discovery {
   async list(name: string, signal?: AbortSignal): Promise<readonly Instance[]> {
     signal?.throwIfAborted();
     const instances: Instance[] = [];
-    for (const { entry, isAlive } of await this.#read(name)) if (isAlive) instances.push(entry);
+    for (const { instance, isAlive } of await this.#read(name)) if (isAlive) instances.push(instance);
     return instances;
   }
 
@@ -181,7 +188,7 @@ export class FileRegistry implements Registrar, Discovery {
     await Promise.all(dead.map(({ path }) => rm(path, { force: true })));
   }
 
-  async #read(name: string): Promise<{ path: string; entry: Instance; isAlive: boolean }[]> {
+  async #read(name: string): Promise<StoredInstance[]> {
     const folder = this.#folderOf(name);
     let files: string[];
     try {
@@ -190,22 +197,23 @@ export class FileRegistry implements Registrar, Discovery {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
       throw error;
     }
-    const entries: { path: string; entry: Instance; isAlive: boolean }[] = [];
+    const stored: StoredInstance[] = [];
     for (const file of files.filter((one) => one.endsWith(".json")).sort()) {
       const path = join(folder, file);
       try {
         const [text, { mtimeMs }] = await Promise.all([readFile(path, "utf8"), stat(path)]);
         const record: unknown = JSON.parse(text);
-        const entry = parseInstance(record);
+        const instance = parseInstance(record);
         const { lease } = record as { lease?: Partial<Lease> };
-        if (entry.name === name) entries.push({ path, entry, isAlive: lease === undefined || isHeld(lease, mtimeMs) });
+        const isAlive = lease === undefined || isHeld(lease, mtimeMs);
+        if (instance.name === name) stored.push({ path, instance, isAlive });
         this.#warned.delete(path);
       } catch (error) {
         // It went between the two looks, or it is none of ours: one bad file must not hide the others.
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#warn(path, error);
       }
     }
-    return entries;
+    return stored;
   }
 
   #warn(path: string, error: unknown): void {

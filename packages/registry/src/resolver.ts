@@ -19,7 +19,7 @@ import type { Instance } from "./instance.ts";
 import { createNode, isSameNode, type Node } from "./node.ts";
 import { type Sleep, systemSleep } from "./sleep.ts";
 import { pickSubset } from "./subset.ts";
-import { parseTarget, type Scheme, type Target } from "./target.ts";
+import { isEndpoint, parseTarget, type Scheme, type Target } from "./target.ts";
 
 export interface ResolverOptions {
   /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
@@ -272,10 +272,4 @@ export class Resolver {
 async function* watchFixed(nodes: readonly Node[], signal: AbortSignal): AsyncGenerator<readonly Node[], void> {
   yield nodes;
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-}
-
-function isEndpoint(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { hostname, port, protocol } = new URL(text);
-  return hostname !== "" && (port !== "" || protocol.startsWith("http"));
 }

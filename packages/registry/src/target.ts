@@ -76,10 +76,13 @@ function toEndpoint(text: string, scheme: Scheme | undefined): string | undefine
   const isWhole = /^(grpcs?|https?):\/\/[^/?#\s]+(?:\/[^?#\s]*)?$/i.test(text);
   if (!isWhole && (scheme === undefined || !hostPortPattern.test(text))) return undefined;
   const endpoint = isWhole ? text : `${scheme}://${text}`;
-  if (!URL.canParse(endpoint)) return undefined;
-  const { hostname, protocol, port } = new URL(endpoint);
-  // http has a port of its own, gRPC has none.
-  return hostname === "" || (port === "" && protocol.startsWith("grpc")) ? undefined : endpoint;
+  return isEndpoint(endpoint) ? endpoint : undefined;
+}
+
+/** Whether a URL says where to connect to: a host, and a port where the scheme has none of its own, as gRPC's have not. */
+export function isEndpoint(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.hostname !== "" && (url.port !== "" || url.protocol.startsWith("http"));
 }
 
 function schemeOf(endpoint: string): Scheme {
