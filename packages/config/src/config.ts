@@ -11,6 +11,7 @@ import {
   type OptionChecks,
 } from "@clew/options";
 import { type ConfigValue, createConfigValue } from "./config-value.ts";
+import { joinLayers } from "./document.ts";
 import { configClosed, configInvalid, optionError } from "./errors.ts";
 import { fillPlaceholders } from "./placeholder.ts";
 import { isSecretName, Secrets } from "./redact.ts";
@@ -104,15 +105,16 @@ function check<T>(options: ConfigOptions<T>): void {
 }
 
 interface SnapshotInit<T> {
-  readonly layers: readonly Layer[];
+  /** All sources together. */
+  readonly layer: Layer;
   readonly schema: Schema<T> | undefined;
   readonly shape: Shape | undefined;
   readonly isStrict: boolean;
 }
 
 async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
-  const { layers, schema, shape } = init;
-  const merged = layers.reduce<Tree>((tree, layer) => layer.over(tree, shape), {});
+  const { layer, schema, shape } = init;
+  const merged = layer.over({}, shape);
   const secrets = new Secrets(shape);
   secrets.addFrom(merged);
   const filled = fill(merged, init, secrets);
@@ -125,23 +127,17 @@ async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
   const issues = [...(result.issues ?? [])].filter(
     ({ message }) => unknown.length === 0 || !/unrecognized key/i.test(message),
   );
-  const problems = [...unknown, ...issues].map((issue) => describeIssue(layers, issue, secrets));
+  const problems = [...unknown, ...issues].map((issue) => describeIssue(layer, issue, secrets));
   if (problems.length > 0) throw configInvalid(problems);
   return freezeSnapshot((result as { readonly value: T }).value);
 }
 
-function fill(tree: Tree, { layers, shape }: SnapshotInit<unknown>, secrets: Secrets): Tree {
+function fill(tree: Tree, { layer, shape }: SnapshotInit<unknown>, secrets: Secrets): Tree {
   try {
     return fillPlaceholders(tree, {
       shape,
-      lookup: (name) => {
-        for (const layer of layers.toReversed()) {
-          const text = layer.lookup?.(name);
-          if (text !== undefined) return text;
-        }
-        return undefined;
-      },
-      locate: (path) => locate(layers, path) ?? "config",
+      lookup: (name) => layer.lookup?.(name),
+      locate: (path) => layer.locate(path) ?? nowhere,
       onFilled: (name, value) => {
         if (isSecretName(name)) secrets.add(value);
       },
@@ -160,24 +156,18 @@ function findUnknown(tree: Tree, made: unknown, { schema, shape }: SnapshotInit<
   return shape === undefined ? findDroppedKeys(tree, made) : findUnknownKeys(tree, shape);
 }
 
-/** Where a path was written: the last layer that has it, for it is the one that won. */
-function locate(layers: readonly Layer[], path: Path): string | undefined {
-  for (const layer of layers.toReversed()) {
-    const place = layer.locate(path);
-    if (place !== undefined) return place;
-  }
-  return undefined;
-}
+/** What errors say in place of a place, for a path that nobody wrote. */
+const nowhere = "config";
 
-function describeIssue(layers: readonly Layer[], issue: SchemaIssue, secrets: Secrets): string {
+function describeIssue(layer: Layer, issue: SchemaIssue, secrets: Secrets): string {
   const path = (issue.path ?? []).map((part) => {
     const key = typeof part === "object" ? part.key : part;
     return typeof key === "symbol" ? String(key) : key;
   });
   // What is missing has no place; the nearest map around it does.
   let known = path;
-  while (known.length > 0 && locate(layers, known) === undefined) known = known.slice(0, -1);
-  const place = locate(layers, known) ?? "config";
+  while (known.length > 0 && layer.locate(known) === undefined) known = known.slice(0, -1);
+  const place = layer.locate(known) ?? nowhere;
   const message = secrets.redact(issue.message.replace(/\s*\n\s*/g, " "), path);
   return `${place}: ${path.length === 0 ? "" : `${formatPath(path)} `}${message}`;
 }
@@ -241,7 +231,7 @@ class WatchedConfig<T> implements Config<T> {
 
   #create(): Promise<Snapshot<T>> {
     return createSnapshot({
-      layers: this.#layers,
+      layer: joinLayers(this.#layers),
       schema: this.#schema,
       shape: this.#shape,
       isStrict: this.#isStrict,
@@ -256,7 +246,7 @@ class WatchedConfig<T> implements Config<T> {
     return createConfigValue(
       key,
       () => this.#snapshot,
-      () => locate(this.#layers, parsePath(key)) ?? "config",
+      () => joinLayers(this.#layers).locate(parsePath(key)) ?? nowhere,
     );
   }
 

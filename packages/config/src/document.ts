@@ -3,7 +3,7 @@ import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument as pa
 import { formatUnknown, rootNotMap, syntaxInvalid } from "./errors.ts";
 import type { Layer } from "./source.ts";
 import { parseToml } from "./toml.ts";
-import { isTree, mergeTrees, type Path, type Tree, UnquotedText, type Value } from "./tree.ts";
+import { isTree, mergeTrees, type Path, type Tree, UnquotedText, valueAt } from "./tree.ts";
 import { createVariablesLayer } from "./variables.ts";
 
 /** The endings of names that tell a format. */
@@ -126,12 +126,19 @@ function findOffset(contents: unknown, path: Path): number | undefined {
   return offset;
 }
 
-/** Several layers of one source as one; the last wins. */
+/** Several layers as one; the last wins. */
 export function joinLayers(layers: readonly Layer[]): Layer {
+  const findLast = (ask: (layer: Layer) => string | undefined): string | undefined => {
+    for (const layer of layers.toReversed()) {
+      const found = ask(layer);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   return {
     over: (under, shape) => layers.reduce((tree, layer) => layer.over(tree, shape), under),
-    locate: (path) => layers.findLast((layer) => layer.locate(path) !== undefined)?.locate(path),
-    lookup: (name) => layers.findLast((layer) => layer.lookup?.(name) !== undefined)?.lookup?.(name),
+    locate: (path) => findLast((layer) => layer.locate(path)),
+    lookup: (name) => findLast((layer) => layer.lookup?.(name)),
   };
 }
 
@@ -139,16 +146,6 @@ export function joinLayers(layers: readonly Layer[]): Layer {
 export function createLayer(name: string, values: Tree): Layer {
   return {
     over: (under) => mergeTrees(under, values),
-    locate: (path) => (hasPath(values, path) ? name : undefined),
+    locate: (path) => (valueAt(values, path) === undefined ? undefined : name),
   };
-}
-
-function hasPath(values: Value, path: Path): boolean {
-  let value: Value | undefined = values;
-  for (const key of path) {
-    if (Array.isArray(value)) value = value[Number(key)];
-    else if (isTree(value) && Object.hasOwn(value, key)) value = value[key];
-    else return false;
-  }
-  return value !== undefined;
 }

@@ -1,6 +1,6 @@
 import { aText, checkOptions, listOf, nearestNames, type OptionChecks } from "@clew/options";
 import { flagOverMap, flagUnknown, flagWithoutValue, optionError } from "./errors.ts";
-import { convertText, findPath, isMapAt, knownAt, withValue } from "./named-value.ts";
+import { convertText, findPath, isMapAt, keysInstead, knownAt, withValue } from "./named-value.ts";
 import type { Shape } from "./shape.ts";
 import type { Layer, Source } from "./source.ts";
 import { formatPath, isTree, type Tree, type Value } from "./tree.ts";
@@ -46,10 +46,7 @@ function createFlagsLayer(args: readonly string[], own: ReadonlySet<string>): La
         if (own.has(name)) continue;
         const { path, isNegated } = find(tree, shape, name);
         const { value: old, shape: known } = knownAt(tree, shape, path);
-        if (isMapAt(old, known)) {
-          const keys = isTree(old) ? Object.keys(old) : [...(known?.keys?.keys() ?? [])];
-          throw flagOverMap(name, keys);
-        }
+        if (isMapAt(old, known)) throw flagOverMap(name, keysInstead(old, known));
         const isSwitch = known?.kind === "boolean" || typeof old === "boolean";
         const next = args[at + 1];
         let text: string;

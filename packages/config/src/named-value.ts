@@ -1,5 +1,5 @@
 // What environment variables, .env files and flags share: a name that spells a path, and a text that becomes a value.
-import { isSameKey, normalizeKey, type Shape, shapeAt } from "./shape.ts";
+import { isSameKey, type Shape, shapeAt } from "./shape.ts";
 import { isTree, type Path, parseScalar, type Tree, UnquotedText, type Value } from "./tree.ts";
 
 /**
@@ -27,7 +27,7 @@ export function findPath(
     // The longest key first: "read_timeout" before "read".
     for (let to = isExact ? from + 1 : parts.length; to > from; to -= 1) {
       const wanted = parts.slice(from, to).join("");
-      for (const key of [...Object.keys(map), ...(known?.keys?.keys() ?? [])]) {
+      for (const key of keysAt(map, known)) {
         if (!isSameKey(key, wanted)) continue;
         const inner = Object.hasOwn(map, key) ? map[key] : undefined;
         const rest = find(inner, shapeAt(known, key), to);
@@ -45,8 +45,7 @@ export function newPath(tree: Tree, shape: Shape | undefined, parts: readonly st
   let known = shape;
   return parts.map((part) => {
     const map: Tree = isTree(node) ? node : {};
-    const names = [...Object.keys(map), ...(known?.keys?.keys() ?? [])];
-    const key = names.find((name) => normalizeKey(name) === normalizeKey(part)) ?? part;
+    const key = keysAt(map, known).find((name) => isSameKey(name, part)) ?? part;
     node = Object.hasOwn(map, key) ? map[key] : undefined;
     known = shapeAt(known, key);
     return key;
@@ -85,6 +84,16 @@ export function withValue(tree: Tree, path: Path, value: Value): Tree {
     return key === "__proto__" ? map : { ...map, [key]: set(inner, from + 1) };
   };
   return set(tree, 0) as Tree;
+}
+
+/** The keys that a map has, and after them those that the schema knows for it. */
+function keysAt(map: Tree, shape: Shape | undefined): string[] {
+  return [...Object.keys(map), ...(shape?.keys?.keys() ?? [])];
+}
+
+/** The keys of a map that a text cannot replace, see {@link isMapAt}: those it has, or else those that the schema knows. */
+export function keysInstead(old: Value | undefined, shape: Shape | undefined): string[] {
+  return isTree(old) ? Object.keys(old) : keysAt({}, shape);
 }
 
 /** Whether there is, or the schema wants, a map here, which a text cannot replace. */

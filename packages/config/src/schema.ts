@@ -1,7 +1,6 @@
 import { nearestNames } from "@clew/options";
 import { anyShape, type Shape, shapeOfJsonSchema } from "./shape.ts";
-import type { Path, Tree } from "./tree.ts";
-import { isTree } from "./tree.ts";
+import { isTree, type Path, type Tree } from "./tree.ts";
 
 /**
  * A schema of any library that speaks Standard Schema (standardschema.dev, version 1): Zod, Valibot, ArkType and others;

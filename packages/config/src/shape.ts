@@ -32,7 +32,7 @@ export function isSameKey(a: string, b: string): boolean {
   return normalizeKey(a) === normalizeKey(b);
 }
 
-export function normalizeKey(key: string): string {
+function normalizeKey(key: string): string {
   return key.replace(/[_-]/g, "").toLowerCase();
 }
 

@@ -1,7 +1,7 @@
 import { variableOverMap } from "./errors.ts";
-import { convertText, findPath, isMapAt, knownAt, newPath, withValue } from "./named-value.ts";
+import { convertText, findPath, isMapAt, keysInstead, knownAt, newPath, withValue } from "./named-value.ts";
 import type { Layer } from "./source.ts";
-import { formatPath, isTree } from "./tree.ts";
+import { formatPath } from "./tree.ts";
 
 /** What every environment has, whatever program runs in it. */
 const ofTheSystem: ReadonlySet<string> = new Set(
@@ -43,12 +43,8 @@ export function createVariablesLayer({ prefix, variables, placeOf }: VariablesIn
         if (isMapAt(old, inner)) {
           // A variable beside a map of its name means something else.
           if (prefix === "") continue;
-          const keys = isTree(old) ? Object.keys(old) : [...(inner?.keys?.keys() ?? [])];
-          throw variableOverMap(
-            placeOf(variable),
-            formatPath(path),
-            keys.map((key) => `${variable}_${key.toUpperCase()}`),
-          );
+          const better = keysInstead(old, inner).map((key) => `${variable}_${key.toUpperCase()}`);
+          throw variableOverMap(placeOf(variable), formatPath(path), better);
         }
         result = withValue(result, path, convertText(text, old, inner));
         origins.set(formatPath(path), variable);
