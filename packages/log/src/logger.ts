@@ -16,7 +16,7 @@ import { createJsonWriter } from "./json.ts";
 import { type Level, levelRank, parseLevel } from "./level.ts";
 import type { Destination, LineFilter, LineLevel, LineWriter, PlainFields } from "./line.ts";
 import { logLevels } from "./log-levels.ts";
-import { type Budget, cutKey, plainText, toPlain } from "./plain.ts";
+import { type Budget, cutKey, plainText, readKey, threw, toPlain } from "./plain.ts";
 import { createPrettyWriter, isColored } from "./pretty.ts";
 import { createRedaction, type Redaction } from "./redaction.ts";
 import { standardOutput } from "./stdout.ts";
@@ -137,7 +137,7 @@ function lazyWriter({ destination, pretty }: LoggerOptions): LineWriter {
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { level, fields, ...settings } = resolveLoggerOptions(options);
-  const logger = new LineLogger(undefined, level, settings, noFields).extend(fields);
+  const logger = new LineLogger(undefined, settings, noFields).with(fields);
   logger.level = level;
   return logger;
 }
@@ -177,9 +177,8 @@ class LineLogger implements Logger {
   #rank = 0;
   #rankVersion = -1;
 
-  constructor(parent: LineLogger | undefined, level: Level | undefined, settings: LoggerSettings, bound: BoundFields) {
+  constructor(parent: LineLogger | undefined, settings: LoggerSettings, bound: BoundFields) {
     this.#parent = parent;
-    this.#level = level;
     this.#settings = settings;
     this.#bound = bound;
     const { name } = bound.plain;
@@ -215,28 +214,20 @@ class LineLogger implements Logger {
     this.#line("error", message, fields);
   }
 
-  with(fields: Fields): Logger {
-    return this.extend(fields);
-  }
-
-  extend(fields: Fields): LineLogger {
+  with(fields: Fields): LineLogger {
     const { redaction, maxLineChars } = this.#settings;
     const plain: PlainFields = Object.assign(Object.create(null), this.#bound.plain);
     const valuers = new Map(this.#bound.valuers);
     const budget: Budget = { left: maxLineChars - this.#bound.chars };
     for (const key of keysOf(fields)) {
-      const value = readField(fields, key);
+      const value = readKey(fields, key);
       const name = nameOf(key);
       delete plain[name];
       valuers.delete(name);
       if (typeof value === "function") valuers.set(name, value as Valuer);
       else putField(plain, key, value, redaction, budget);
     }
-    const logger = new LineLogger(this, undefined, this.#settings, {
-      plain,
-      chars: maxLineChars - budget.left,
-      valuers,
-    });
+    const logger = new LineLogger(this, this.#settings, { plain, chars: maxLineChars - budget.left, valuers });
     const isRoot = this.#bound === noFields;
     if (isRoot || logger.#name !== this.#name) logLevels.add(logger.#name, logger, isRoot);
     return logger;
@@ -259,7 +250,7 @@ class LineLogger implements Logger {
       line.span_id = span.spanId;
     }
     if (fields !== undefined) {
-      for (const key of keysOf(fields)) putField(line, key, readField(fields, key), redaction, budget);
+      for (const key of keysOf(fields)) putField(line, key, readKey(fields, key), redaction, budget);
     }
     if (filter !== undefined && !passes(filter, level, message, line)) return;
     for (const write of writers) {
@@ -302,19 +293,6 @@ function keysOf(fields: Fields): string[] {
   } catch {
     return [];
   }
-}
-
-/** The value of a field; what cannot be read is a word about why. */
-function readField(fields: Fields, key: string): unknown {
-  try {
-    return fields[key];
-  } catch (error) {
-    return threw(error);
-  }
-}
-
-function threw(error: unknown): string {
-  return `[threw ${error instanceof Error ? error.message : "a value"}]`;
 }
 
 function putField(line: PlainFields, key: string, given: unknown, redaction: Redaction, budget: Budget): void {

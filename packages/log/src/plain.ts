@@ -109,11 +109,11 @@ function copyObject(value: object, walk: Walk): Plain | undefined {
 }
 
 function* keysAndValues(value: object): Iterable<[string, unknown]> {
-  for (const key of Object.keys(value)) yield [key, read(value, key)];
+  for (const key of Object.keys(value)) yield [key, readKey(value, key)];
 }
 
 /** The value under `key`, or a word about why there is none. */
-function read(value: object, key: string): unknown {
+export function readKey(value: object, key: string): unknown {
   try {
     return (value as Record<string, unknown>)[key];
   } catch (error) {
@@ -170,7 +170,7 @@ function copyError(error: Error, walk: Walk): Plain {
   const entries: [string, unknown][] = [];
   for (const key of [...errorKeys, ...own, ...errorTail]) {
     if (!(key in error)) continue;
-    const value = read(error, key);
+    const value = readKey(error, key);
     if (key === "metadata" && isEmptyObject(value)) continue;
     if (value !== undefined && value !== "") entries.push([key, value]);
   }
@@ -181,7 +181,8 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
-function threw(error: unknown): string {
+/** What stands in place of a value that threw when it was asked for. */
+export function threw(error: unknown): string {
   try {
     return `[threw ${String(error)}]`;
   } catch {

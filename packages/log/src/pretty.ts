@@ -28,7 +28,7 @@ export function createPrettyWriter(destination: Destination, color: boolean): Li
   return (level, message, fields) => {
     const { name, ...rest } = fields;
     const head = [paint("dim", clock(new Date())), paint(level, level.toUpperCase().padEnd(5))];
-    if (name !== undefined) head.push(`${paint("bold", showControls(plainText(name)))} `);
+    if (name !== undefined) head.push(`${paint("bold", showControls(textOf(name)))} `);
     const words: string[] = [];
     const blocks: string[] = [];
     for (const [key, value] of Object.entries(rest)) {
@@ -51,12 +51,12 @@ function clock(time: Date): string {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${seconds}`;
 }
 
-function plainText(value: Plain): string {
+function textOf(value: Plain): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function fieldText(value: Plain): string {
-  const text = plainText(value);
+  const text = textOf(value);
   // Quotes only where a reader could not tell where the value ends.
   return typeof value === "string" && /^$|[\s"=]/.test(text) ? JSON.stringify(text) : showControls(text);
 }
@@ -68,10 +68,10 @@ function isError(value: Plain): value is PlainFields & { message?: string; stack
 
 function errorLines(error: PlainFields, label: string): string[] {
   const { name, code, reason, message, stack, cause, errors, ...rest } = error;
-  const title = [name, code, reason].filter((part) => part !== undefined).map(plainText);
-  const lines = [`${label}: ${showControls(`${title.join(" ")}: ${plainText(message ?? "")}`)}`];
+  const title = [name, code, reason].filter((part) => part !== undefined).map(textOf);
+  const lines = [`${label}: ${showControls(`${title.join(" ")}: ${textOf(message ?? "")}`)}`];
   if (Object.keys(rest).length > 0) lines.push(`    ${showControls(JSON.stringify(rest))}`);
-  const frames = plainText(stack ?? "")
+  const frames = textOf(stack ?? "")
     .split("\n")
     .filter((line) => /^\s+at /.test(line));
   lines.push(...frames.map((frame) => `    ${showControls(frame.trim())}`));
@@ -83,7 +83,7 @@ function errorLines(error: PlainFields, label: string): string[] {
 }
 
 function nestedLines(value: Plain, label: string): string[] {
-  return isError(value) ? errorLines(value, label) : [`${label}: ${showControls(plainText(value))}`];
+  return isError(value) ? errorLines(value, label) : [`${label}: ${showControls(textOf(value))}`];
 }
 
 function showControls(text: string): string {

@@ -40,7 +40,7 @@ test("a function that throws or finds nothing costs its own field only", () => {
     },
   });
   logger.info("m");
-  assert.equal(lines[0]!.broken, "[threw no]");
+  assert.equal(lines[0]!.broken, "[threw Error: no]");
   assert.equal("nothing" in lines[0]!, false);
   assert.deepEqual(lines[0]!.fine, { deep: [1] });
 });
