@@ -395,3 +395,31 @@ test("what is not HTTP is refused in the error shape, and the connection ends", 
     assert.match(broken, /^HTTP\/1\.1 400 |^$/);
   });
 });
+
+test("what node:http takes and a server must not is 400, and the connection is closed", async () => {
+  let calls = 0;
+  const handler = echo(() => {
+    calls += 1;
+    return {};
+  });
+  const json = "Content-Type: application/json\r\n";
+  const chunked = "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+  const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+  const cases: [request: string, message: RegExp][] = [
+    [`${unary}hOST: b\r\nContent-Length: 2\r\n\r\n{}`, /more than one Host/],
+    [`${unary}Host: a\r\n${chunked}`, /more than one Host/],
+    [`GET /test.v1.Echo/BidiStream HTTP/1.1\r\nHost: a\r\nHost: a\r\n${upgrade}\r\n`, /more than one Host/],
+    [`POST /test.v1.Echo/Unary HTTP/1.0\r\n${json}Connection: keep-alive\r\n${chunked}`, /Transfer-Encoding/],
+  ];
+  await withServer({ services: [handler] }, async (url) => {
+    for (const [request, message] of cases) {
+      const reply = await new RawConnection(url).send(request).closed();
+      assert.match(reply, /^HTTP\/1\.1 400 .*\r\nconnection: close\r\n/is, request);
+      assert.match(errorIn(reply).message, message);
+    }
+    assert.equal(calls, 0);
+    const old = `POST /test.v1.Echo/Unary HTTP/1.0\r\n${json}Content-Length: 2\r\n\r\n{}`;
+    assert.match(await new RawConnection(url).send(old).closed(), /^HTTP\/1\.1 200 /);
+    assert.equal(calls, 1);
+  });
+});

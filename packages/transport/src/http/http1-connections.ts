@@ -6,13 +6,14 @@ import type {
 } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { indexOfHeader, ServiceError } from "@clew/rpc";
 import type { Http1Protocol, ResolvedListenerOptions } from "../listener.ts";
 import { http } from "../node-http.ts";
 import { OpenSet } from "../open-set.ts";
 import { awaitContinue } from "./body.ts";
 import type { HttpHandler } from "./handler.ts";
 import { NodeExchange } from "./node-exchange.ts";
-import { createFields, createRefusal, type Refusal } from "./reply.ts";
+import { createErrorReply, createFields, createRefusal, type Refusal } from "./reply.ts";
 import { SlowReaders } from "./slow-readers.ts";
 import { offerUpgrade, UpgradableRequest } from "./websocket/upgradable-request.ts";
 
@@ -94,7 +95,7 @@ export class Http1Connections implements Http1Protocol {
       if (this.#isDraining) setImmediate(() => this.#node.closeIdleConnections());
     });
     if (this.#isDraining) response.shouldKeepAlive = false;
-    this.#handler.handle(exchange);
+    this.#handle(exchange, request, response);
   }
 
   #acceptUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -105,7 +106,17 @@ export class Http1Connections implements Http1Protocol {
       return;
     }
     exchange = new NodeExchange(request, response);
-    this.#handler.handle(exchange);
+    this.#handle(exchange, request, response);
+  }
+
+  #handle(exchange: NodeExchange, request: IncomingMessage, response: ServerResponse): void {
+    const fault = findFault(request);
+    if (fault === undefined) {
+      this.#handler.handle(exchange);
+      return;
+    }
+    response.shouldKeepAlive = false;
+    exchange.reply(createErrorReply(new ServiceError(400, "BAD_REQUEST", fault)));
   }
 
   /** Answers what is not HTTP, and what took too long to arrive. */
@@ -125,6 +136,18 @@ export class Http1Connections implements Http1Protocol {
     const timer = setTimeout(() => socket.destroy(), refusalMs).unref();
     socket.once("close", () => clearTimeout(timer));
   }
+}
+
+/** Why a request is not to be trusted that node:http takes: another server on its way may have read it as another one. */
+function findFault({ rawHeaders, httpVersionMinor }: IncomingMessage): string | undefined {
+  const host = indexOfHeader(rawHeaders, "host");
+  // RFC 9112 section 3.2.
+  if (host !== -1 && indexOfHeader(rawHeaders, "host", host + 2) !== -1) return "the request has more than one Host";
+  // RFC 9112 section 6.1.
+  if (httpVersionMinor === 0 && indexOfHeader(rawHeaders, "transfer-encoding") !== -1) {
+    return "the request has a Transfer-Encoding, which HTTP/1.0 has not";
+  }
+  return undefined;
 }
 
 function createNodeOptions(options: ResolvedListenerOptions): NodeServerOptions {
