@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { ClientSession, type ClientStream } from "@clew/http2";
 import { Server } from "@clew/transport";
+import type { Filter } from "@clew/transport/http";
 import { until } from "../../http2/test/until.ts";
 import { connectTo, createEchoClient, echo, startServer } from "./grpc-echo.ts";
 import { patientMs } from "./patient-ms.ts";
@@ -103,25 +104,34 @@ for (const [method, what, missing] of [
   });
 }
 
-test("Connect: bodies that do not say how long they are hold no more either", async () => {
-  const server = new Server({
-    address: "127.0.0.1:0",
-    services: [echo],
-    maxUnfinishedBytes: 6 * mebibyte,
-    timeoutMs: patientMs,
+const connectType = ["content-type", "application/proto", "connect-protocol-version", "1"];
+const filters: Filter[] = [(next) => next];
+
+for (const [name, own, message, options] of [
+  ["Connect", connectType, frame.subarray(5), {}],
+  ["Connect inside of a filter", connectType, frame.subarray(5), { filters }],
+  ["gRPC-Web inside of a filter", ["content-type", "application/grpc-web+proto"], frame, { filters }],
+] as const) {
+  test(`${name}: bodies that do not say how long they are hold no more either`, async () => {
+    const server = new Server({
+      address: "127.0.0.1:0",
+      services: [echo],
+      maxUnfinishedBytes: 6 * mebibyte,
+      timeoutMs: patientMs,
+      ...options,
+    });
+    await server.start();
+    after(() => server.stop(AbortSignal.abort()));
+    const { session, socket } = await open(server);
+    const statuses: string[] = [];
+    const streams = Array.from({ length: 16 }, () => begin(session, "Unary", statuses, own, ":status"));
+    for (const stream of streams) stream.sendData(message.subarray(0, -1));
+    const held = await standstill(() => socket.bytesWritten);
+    assert.ok(held < 4 * mebibyte + 15 * windowBytes + 100_000, `${held} bytes were taken`);
+    for (const stream of streams) stream.sendData(message.subarray(-1), true);
+    assert.deepEqual(await endOf(statuses, streams.length), new Set(["200"]));
   });
-  await server.start();
-  after(() => server.stop(AbortSignal.abort()));
-  const { session, socket } = await open(server);
-  const statuses: string[] = [];
-  const own = ["content-type", "application/proto", "connect-protocol-version", "1"];
-  const streams = Array.from({ length: 16 }, () => begin(session, "Unary", statuses, own, ":status"));
-  for (const stream of streams) stream.sendData(frame.subarray(5, -1));
-  const held = await standstill(() => socket.bytesWritten);
-  assert.ok(held < 4 * mebibyte + 15 * windowBytes + 100_000, `${held} bytes were taken`);
-  for (const stream of streams) stream.sendData(frame.subarray(-1), true);
-  assert.deepEqual(await endOf(statuses, streams.length), new Set(["200"]));
-});
+}
 
 test("what is never finished ends with the server's timeout, or with its caller, and leaves its room to others", async () => {
   const server = await startServer({ maxUnfinishedBytes: 6 * mebibyte, timeoutMs: 200 });

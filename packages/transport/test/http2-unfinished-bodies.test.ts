@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { ClientSession, type ClientStream, ErrorCode } from "@clew/http2";
-import type { HttpServerOptions } from "@clew/transport/http";
+import type { Filter, HttpServerOptions } from "@clew/transport/http";
 import { until } from "../../http2/test/until.ts";
 import { echo, withServer } from "./http-shelves.ts";
 import { standstill } from "./standstill.ts";
@@ -63,12 +63,16 @@ async function assertEnds(ends: readonly string[], expected: readonly string[]):
   assert.deepEqual(ends, expected);
 }
 
-for (const [what, own] of [
-  ["say how long they are", sized],
-  ["do not say how long they are", []],
+const filters: Filter[] = [(next) => next];
+
+for (const [what, own, options] of [
+  ["say how long they are", sized, {}],
+  ["do not say how long they are", [], {}],
+  ["say how long they are, inside of a filter,", sized, { filters }],
+  ["do not say how long they are, inside of a filter,", [], { filters }],
 ] as const) {
   test(`bodies that ${what} and are almost whole hold no more than is allowed; when they end they are answered`, async () => {
-    await withCaller(async ({ socket, ends, begin }) => {
+    const use = async ({ socket, ends, begin }: Caller): Promise<void> => {
       const streams = Array.from({ length: 16 }, () => begin(own));
       for (const stream of streams) stream.sendData(body.subarray(0, -1));
       const held = await standstill(() => socket.bytesWritten);
@@ -82,51 +86,65 @@ for (const [what, own] of [
 
       for (const stream of streams) stream.sendData(body.subarray(-1), true);
       await assertEnds(ends, Array(36).fill("200"));
-    });
+    };
+    await withCaller(use, undefined, options);
   });
 }
 
-test("a body that is whole leaves its room to others while its call goes on", async () => {
-  let begun = 0;
-  let goOn = (): void => {};
-  const isTime = new Promise<void>((resolve) => {
-    goOn = resolve;
+for (const [where, options] of [
+  ["", {}],
+  [" inside of a filter", { filters }],
+] as const) {
+  test(`a body that is whole${where} leaves its room to others while its call goes on`, async () => {
+    let begun = 0;
+    let goOn = (): void => {};
+    const isTime = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const reply = (): Promise<void> => {
+      begun++;
+      return isTime;
+    };
+    await withCaller(
+      async ({ ends, begin }) => {
+        for (let i = 0; i < 5; i++) begin().sendData(body, true);
+        await until(() => begun === 5, "all calls at once");
+        assert.deepEqual(ends, []);
+        goOn();
+        await assertEnds(ends, Array(5).fill("200"));
+      },
+      reply,
+      options,
+    );
   });
-  const reply = (): Promise<void> => {
-    begun++;
-    return isTime;
-  };
-  await withCaller(async ({ ends, begin }) => {
-    for (let i = 0; i < 5; i++) begin().sendData(body, true);
-    await until(() => begun === 5, "all calls at once");
-    assert.deepEqual(ends, []);
-    goOn();
-    await assertEnds(ends, Array(5).fill("200"));
-  }, reply);
-});
 
-test("a body that its caller gives up, or that is too large, leaves its room to others", async () => {
-  await withCaller(async ({ socket, ends, begin }) => {
-    const given = begin();
-    given.sendData(body.subarray(0, -1));
-    const endless = begin([]);
-    endless.sendData(Buffer.alloc(5 * mebibyte));
-    const last = begin();
-    last.sendData(body, true);
-    await standstill(() => socket.bytesWritten);
-    assert.deepEqual(ends, []);
-    given.reset(ErrorCode.CANCEL);
-    await assertEnds(ends, ["413", "200"]);
+  test(`a body that its caller gives up, or that is too large,${where} leaves its room to others`, async () => {
+    await withCaller(
+      async ({ socket, ends, begin }) => {
+        const given = begin();
+        given.sendData(body.subarray(0, -1));
+        const endless = begin([]);
+        endless.sendData(Buffer.alloc(5 * mebibyte));
+        const last = begin();
+        last.sendData(body, true);
+        await standstill(() => socket.bytesWritten);
+        assert.deepEqual(ends, []);
+        given.reset(ErrorCode.CANCEL);
+        await assertEnds(ends, ["413", "200"]);
+      },
+      undefined,
+      options,
+    );
   });
-});
 
-test("where one body may be larger than all the room there is, those that do not say how long they are come one after the other", async () => {
-  await withCaller(
-    async ({ ends, begin }) => {
-      for (let i = 0; i < 5; i++) begin([]).sendData(body, true);
-      await assertEnds(ends, Array(5).fill("200"));
-    },
-    undefined,
-    { bodyLimitBytes: 1024 * mebibyte },
-  );
-});
+  test(`where one body may be larger than all the room there is, those${where} that do not say how long they are come one after the other`, async () => {
+    await withCaller(
+      async ({ ends, begin }) => {
+        for (let i = 0; i < 5; i++) begin([]).sendData(body, true);
+        await assertEnds(ends, Array(5).fill("200"));
+      },
+      undefined,
+      { ...options, bodyLimitBytes: 1024 * mebibyte },
+    );
+  });
+}

@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { callCancelled, indexOfHeader, ServiceError } from "@clew/rpc";
 import { mergeChunks } from "../merge-chunks.ts";
+import { Http2Request } from "./http2-request.ts";
 
 /** Responses whose caller waits for a 100 before it sends its body (RFC 9110 section 10.1.1). */
 const awaitingContinue = new WeakSet<ServerResponse>();
@@ -36,6 +37,23 @@ export function isBodyLeft(request: IncomingMessage, limitBytes: number): boolea
   return length === undefined || Number(length) > Math.min(smallBodyBytes, limitBytes);
 }
 
+/** Once this much of a body is there it asks for room: for nearly all that is a look at their length. */
+export const unreadBytes: number = 64 * 1024;
+
+// A body that fits into a stream's first window is whole without any room but that.
+const unreservedBytes = 256 * 1024;
+
+/** How much room a body needs until it is whole, 0 for none. One that does not say how long it is may be as long as any. */
+export function roomOf(headers: IncomingHttpHeaders, limitBytes: number): number {
+  const bytes = Number(headers["content-length"] ?? limitBytes);
+  return bytes > unreservedBytes ? bytes : 0;
+}
+
+/** Asks for room beside the other bodies of the connection; 0 for none any more. HTTP/1.1 has one request at a time, and all the room. */
+export function reserveRoom(request: unknown, bytes: number): void {
+  if (request instanceof Http2Request) request.reserve(bytes);
+}
+
 const noBytes = new Uint8Array(0);
 
 /**
@@ -57,7 +75,9 @@ export function readBody(
     const chunks: Buffer[] = [];
     let length = 0;
     let mergedChunks = 0;
+    let hasReserved = false;
     const stop = (): void => {
+      if (hasReserved) reserveRoom(request, 0);
       request.off("data", onData);
       request.off("end", onEnd);
       request.off("error", onError);
@@ -73,6 +93,9 @@ export function readBody(
       }
       chunks.push(chunk);
       mergedChunks = mergeChunks(chunks, mergedChunks);
+      if (hasReserved || length <= unreadBytes) return;
+      hasReserved = true;
+      reserveRoom(request, roomOf(request.headers, limitBytes));
     };
     const onEnd = (): void => {
       stop();

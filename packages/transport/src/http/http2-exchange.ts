@@ -3,19 +3,13 @@ import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } 
 import { callCancelled, Metadata, type Peer, ServiceError } from "@clew/rpc";
 import { mergeChunks } from "../merge-chunks.ts";
 import { socketOf } from "../peer.ts";
-import { awaitContinue, bodyTooLarge } from "./body.ts";
+import { awaitContinue, bodyTooLarge, roomOf, unreadBytes } from "./body.ts";
 import { httpDate } from "./date.ts";
 import { Http2Request, readRequestHead } from "./http2-request.ts";
 import { Http2Response } from "./http2-response.ts";
 import { toRecord } from "./metadata.ts";
 import { createErrorReply, createFields, type HttpReply } from "./reply.ts";
 import type { NodePair, ServerExchange } from "./server-exchange.ts";
-
-// What of a body is kept before somebody asks for it; then the caller is held back. A flow-control window more may follow.
-const unreadBytes = 64 * 1024;
-
-// A body that fits into a stream's first window is whole without any room but that.
-const unreservedBytes = 256 * 1024;
 
 export interface Http2ExchangeInit {
   readonly stream: ServerStream;
@@ -166,6 +160,7 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     this.#chunks.push(bytes);
     this.#mergedChunks = mergeChunks(this.#chunks, this.#mergedChunks);
     if (this.#reader !== undefined) this.#serveReader();
+    // Until somebody asks for the body the caller is held back. A flow-control window more may follow.
     else if (this.#length > unreadBytes) this.#stream.pause();
   }
 
@@ -227,10 +222,9 @@ export class Http2Exchange implements ServerExchange, StreamListener {
     } else if (!this.#hasReserved && this.#length > unreadBytes) this.#reserveRest(reader.limitBytes);
   }
 
-  // A body that does not say how long it is may be as long as any.
   #reserveRest(limitBytes: number): void {
-    const bytes = Number(this.headers["content-length"] ?? limitBytes);
-    if (bytes <= unreservedBytes) return;
+    const bytes = roomOf(this.headers, limitBytes);
+    if (bytes === 0) return;
     this.#hasReserved = true;
     this.#stream.reserve(bytes);
   }

@@ -181,6 +181,12 @@ export class Http2Request extends Readable {
     this.#stream.resume();
   }
 
+  /** Asks for room for a body that is of use only when it is whole, as {@link ServerStream.reserve} has it. */
+  reserve(bytes: number): void {
+    // What is whole needs none, though it may not have been read.
+    if (!this.complete || bytes === 0) this.#stream.reserve(bytes);
+  }
+
   /** The response is over: what is left of the request is dropped. */
   abandon(): void {
     this.#isAbandoned = true;

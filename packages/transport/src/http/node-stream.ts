@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ErrorCode, type HeaderFields, type ServerStream, type StreamListener } from "@clew/http2";
 import type { Peer } from "@clew/rpc";
 import { peerOf } from "../peer.ts";
-import { hasBody, isBodyLeft } from "./body.ts";
+import { hasBody, isBodyLeft, reserveRoom } from "./body.ts";
 import { linger } from "./linger.ts";
 import type { NodePair } from "./server-exchange.ts";
 
@@ -71,8 +71,9 @@ export class NodeStream implements ServerStream {
     this.#request.resume();
   }
 
-  // The connection has one request at a time.
-  reserve(): void {}
+  reserve(bytes: number): void {
+    reserveRoom(this.#request, bytes);
+  }
 
   sendHeaders(fields: HeaderFields, isEnd: boolean): void {
     if (this.isClosed) return;
