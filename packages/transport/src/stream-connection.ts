@@ -5,6 +5,8 @@ import type { Call } from "@clew/rpc";
 export interface StreamSession {
   /** `host:port` of the other end; empty over a unix socket. */
   readonly peer: string;
+  /** Whether it takes new streams. Who waited for it looks once more: its client may have been closed meanwhile. */
+  readonly isOpen: boolean;
   /** Sends a request; with `body` all of it. */
   openStream(fields: HeaderFields, body: Uint8Array | undefined, listener: ClientStreamListener): ClientStream;
 }
@@ -33,10 +35,7 @@ export type OpenStream = (
 
 /** A connection for a client that speaks gRPC, to a server that speaks something else. */
 export function translateConnection(connection: StreamConnection, openStream: OpenStream): StreamConnection {
-  const translate = (session: StreamSession): StreamSession => ({
-    peer: session.peer,
-    openStream: (fields, body, listener) => openStream(session, fields, body, listener),
-  });
+  const translate = (session: StreamSession): StreamSession => new TranslatedSession(session, openStream);
   return {
     endpoint: connection.endpoint,
     session(call) {
@@ -47,6 +46,28 @@ export function translateConnection(connection: StreamConnection, openStream: Op
     explain: (error) => connection.explain(error),
     close: () => connection.close(),
   };
+}
+
+class TranslatedSession implements StreamSession {
+  readonly #session: StreamSession;
+  readonly #openStream: OpenStream;
+
+  constructor(session: StreamSession, openStream: OpenStream) {
+    this.#session = session;
+    this.#openStream = openStream;
+  }
+
+  get peer(): string {
+    return this.#session.peer;
+  }
+
+  get isOpen(): boolean {
+    return this.#session.isOpen;
+  }
+
+  openStream(fields: HeaderFields, body: Uint8Array | undefined, listener: ClientStreamListener): ClientStream {
+    return this.#openStream(this.#session, fields, body, listener);
+  }
 }
 
 /** Takes a reply in other words than its listener knows. This one passes on what needs no translation. */

@@ -85,6 +85,7 @@ class Http1Connection implements StreamConnection {
     const origin = this.#options;
     return {
       peer,
+      isOpen: true,
       openStream: (fields, body, listener) =>
         new Http1Stream(this.sender, call, { fields, body, listener, peer, origin }),
     };

@@ -225,7 +225,7 @@ export class Request implements ClientStreamListener {
     const { call, connection } = this.#init;
     const found = call.waitsForReady ? connection.whenReady(call) : connection.session(call);
     if (!(found instanceof Promise)) this.#openOn(found);
-    else return call.orCancelled(found).then((session) => this.#openOn(session));
+    else return call.orCancelled(found).then((session) => (session.isOpen ? this.#openOn(session) : this.#open()));
   }
 
   async #reopen(): Promise<void> {

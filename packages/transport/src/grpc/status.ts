@@ -13,7 +13,7 @@ import {
   toGrpcCode,
 } from "@clew/rpc";
 import { type ForeignReply, tellForeignReply } from "../foreign-reply.ts";
-import { streamRefused } from "../http2/stream-refused.ts";
+import { streamRefused } from "../http2/not-begun.ts";
 import { encodeBase64, isBase64 } from "./metadata.ts";
 import type { ReplyHead } from "./reply-head.ts";
 

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { Call, ServiceError } from "@clew/rpc";
 import type { Dispatcher, Pool, buildConnector as UndiciConnector } from "undici";
+import { clientClosed } from "../http2/not-begun.ts";
 import { loadUndici } from "../lazy-modules.ts";
 import { explainMismatch, type MismatchEndpoint, unreadableStart } from "../tls-mismatch.ts";
 import {
@@ -69,6 +70,10 @@ export class Http1Sender implements HttpSender {
   ): SentRequest {
     const exchange = new Http1Exchange(call, listener, this.#origin);
     const { verb, target, headers, body } = request;
+    if (this.#closed !== undefined) {
+      exchange.fail(clientClosed());
+      return exchange;
+    }
     try {
       this.#pool.dispatch(
         // The call's deadline is the limit of everything; undici's own timers would only be a second one.

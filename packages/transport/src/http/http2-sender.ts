@@ -9,7 +9,7 @@ import {
 } from "@clew/http2";
 import { type Call, deadlineExceeded, remainingMs, ServiceError } from "@clew/rpc";
 import { ClientConnection, type ClientConnectionOptions, choseHttp1 } from "../http2/client-connection.ts";
-import { streamRefused } from "../http2/stream-refused.ts";
+import { streamRefused } from "../http2/not-begun.ts";
 import type { Http1Sender } from "./http1-sender.ts";
 import { addHeader } from "./http2-request.ts";
 import {
@@ -168,7 +168,7 @@ class Http2Exchange implements SentRequest, ClientStreamListener {
       if (!(found instanceof Promise)) this.#openOn(found);
       else
         found.then(
-          (session) => this.#openOn(session),
+          (session) => (session.isOpen ? this.#openOn(session) : this.#open()),
           (error: unknown) => this.#cannotOpen(error),
         );
     } catch (error) {

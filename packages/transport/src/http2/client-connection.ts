@@ -5,6 +5,7 @@ import { explainMismatch } from "../tls-mismatch.ts";
 import { backoffMs } from "./backoff.ts";
 import { addressOf, type ConnectOptions, connect, speaksHttp2 } from "./connect.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
+import { clientClosed } from "./not-begun.ts";
 
 export interface ClientConnectionOptions extends Omit<ConnectOptions, "allowsHttp1"> {
   /** That of the endpoint: http, https, grpc or grpcs. */
@@ -50,7 +51,8 @@ export class ClientConnection {
   session(call: Call): ClientSession | Promise<ClientSession> {
     if (this.#session?.isOpen) return this.#session;
     if (this.#closed.signal.aborted) {
-      throw new ServiceError(503, "UNAVAILABLE", `${call.operation}: the client of ${this.endpoint} is closed`);
+      const message = `${call.operation}: the client of ${this.endpoint} is closed`;
+      throw new ServiceError(503, "UNAVAILABLE", message, { cause: this.#closed.signal.reason });
     }
     if (this.#connecting === undefined) {
       if (performance.now() < this.#retryAt) throw this.#unavailable(call);
@@ -81,7 +83,7 @@ export class ClientConnection {
 
   /** Takes no more calls; resolves when the open ones are over. */
   async close(): Promise<void> {
-    this.#closed.abort(new Error("the client was closed"));
+    this.#closed.abort(clientClosed());
     await this.#connecting?.catch(() => {});
     this.#session?.close();
     await Promise.all(this.#open);
