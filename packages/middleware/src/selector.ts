@@ -1,5 +1,4 @@
-import { tell } from "@clew/options";
-import { chain, type Handler, type Method, type Middleware } from "@clew/rpc";
+import { chain, type Handler, type Method, type Middleware, nameOperations } from "@clew/rpc";
 import { selectorEmpty, selectorInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
@@ -11,7 +10,7 @@ export interface Selector extends Middleware {
   prefix(...prefixes: string[]): Selector;
   /** Operations that one of these matches from beginning to end. */
   regex(...expressions: (string | RegExp)[]): Selector;
-  /** These operations. */
+  /** These operations. A server tells of those that there are not. */
   path(...operations: string[]): Selector;
   /** Operations for which `condition` is true. It is asked once for each. */
   match(condition: (operation: string, method: Method) => boolean): Selector;
@@ -27,17 +26,23 @@ export interface Selector extends Middleware {
  * @throws CLEW_MIDDLEWARE_SELECTOR at once for a condition that selects nothing, at registration when there is none
  */
 export function selector(...middleware: Middleware[]): Selector {
-  return createSelector(chain(...middleware), []);
+  return createSelector(chain(...middleware), [], []);
 }
 
-function createSelector(middleware: Middleware, conditions: readonly Condition[]): Selector {
+function createSelector(
+  middleware: Middleware,
+  conditions: readonly Condition[],
+  operations: readonly string[],
+): Selector {
   const isSelected = perMethod((method) => conditions.some((condition) => condition(method.operation, method)));
   const select = (next: Handler): Handler => {
     if (conditions.length === 0) throw selectorEmpty();
     const selected = middleware(next);
     return (call) => (isSelected(call) ? selected(call) : next(call));
   };
-  const or = (condition: Condition): Selector => createSelector(middleware, [...conditions, condition]);
+  nameOperations(select, operations, [middleware]);
+  const or = (condition: Condition, named: readonly string[] = []): Selector =>
+    createSelector(middleware, [...conditions, condition], [...operations, ...named]);
   return Object.assign(select, {
     prefix: (...prefixes: string[]) => {
       checkAll("prefix", prefixes, isText, 'texts, such as "/shop.v1."');
@@ -48,9 +53,9 @@ function createSelector(middleware: Middleware, conditions: readonly Condition[]
       const whole = expressions.map(matchWhole);
       return or((operation) => whole.some((expression) => expression.test(operation)));
     },
-    path: (...operations: string[]) => {
-      checkAll("path", operations, isText, 'names of operations, such as "/shop.v1.Orders/Get"');
-      return or((operation) => operations.includes(operation));
+    path: (...wanted: string[]) => {
+      checkAll("path", wanted, isText, 'names of operations, such as "/shop.v1.Orders/Get"');
+      return or((operation) => wanted.includes(operation), wanted);
     },
     match: (condition: Condition) => {
       checkAll("match", [condition], (given) => typeof given === "function", "a function of the operation");
@@ -60,7 +65,7 @@ function createSelector(middleware: Middleware, conditions: readonly Condition[]
 }
 
 function checkAll(name: string, all: readonly unknown[], fits: (given: unknown) => boolean, works: string): void {
-  for (const given of all) if (!fits(given)) throw selectorInvalid(name, tell(given), works);
+  for (const given of all) if (!fits(given)) throw selectorInvalid(name, given, works);
 }
 
 function isText(given: unknown): boolean {

@@ -38,7 +38,15 @@ import {
 import { toMessages } from "./message-stream.ts";
 import { Metadata, type MetadataInit } from "./metadata.ts";
 import { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
-import { chain, type Handler, isStream, type Middleware, type Reply, watchReply } from "./middleware.ts";
+import {
+  chain,
+  type Handler,
+  isStream,
+  type Middleware,
+  meetOperations,
+  type Reply,
+  watchReply,
+} from "./middleware.ts";
 import { callCancelled, ServiceError } from "./service-error.ts";
 
 /** The client end of a transport: it sends calls to one endpoint. */
@@ -145,6 +153,7 @@ export function createServiceClient<S extends DescService>(
   const timeoutMs = options.timeoutMs ?? 2000;
   checkTimeout(timeoutMs);
   const middleware = chain(...(options.middleware ?? []));
+  meetOperations([middleware], new Set(desc.methods.map((method) => createMethod(method).operation)));
   const functions: Record<string | symbol, unknown> = {};
   for (const methodDesc of desc.methods) {
     const method = createMethod(methodDesc);

@@ -61,7 +61,7 @@ export { StatusSchema as GrpcStatusSchema } from "./gen/google/rpc/status_pb.ts"
 export { MessageStream } from "./message-stream.ts";
 export { indexOfHeader, type RawHeaders } from "./metadata.ts";
 export { createMethod, hasReplyStream, hasRequestStream, type Method } from "./method.ts";
-export { isStream, watchCall, watchReply } from "./middleware.ts";
+export { isStream, meetOperations, nameOperations, watchCall, watchReply } from "./middleware.ts";
 export { placeInProto } from "./proto-place.ts";
 export { checkServices, type MethodImplementation, type ServiceMethod } from "./service.ts";
 export { callCancelled, deadlineExceeded } from "./service-error.ts";

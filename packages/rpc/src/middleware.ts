@@ -36,7 +36,9 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
     }
   }
   join();
-  return (next) => parts.reduceRight((handler, one) => one(handler), next);
+  const chained: Middleware = (next) => parts.reduceRight((handler, one) => one(handler), next);
+  nameOperations(chained, [], middleware);
+  return chained;
 }
 
 function makeHandler(middleware: Middleware, index: number, next: Handler): Handler {
@@ -67,6 +69,36 @@ export function watcher(makeWatch: () => Watch): Middleware {
   const middleware: Middleware = (next) => watchCalls([makeWatch], next);
   watches.set(middleware, makeWatch);
   return middleware;
+}
+
+/** The operations that a middleware names; true for those that a server or client has. A middleware within others has its own. */
+const named: WeakMap<Middleware, readonly Map<string, boolean>[]> = new WeakMap();
+
+/**
+ * A middleware says which operations it is for, so that a name that is wrong can be told.
+ *
+ * @param inner the middlewares it is made of, with the names of their own
+ */
+export function nameOperations(
+  middleware: Middleware,
+  operations: readonly string[],
+  inner: readonly Middleware[],
+): void {
+  const names = inner.flatMap((one) => named.get(one) ?? []);
+  if (operations.length > 0) names.push(new Map(operations.map((operation) => [operation, false])));
+  if (names.length > 0) named.set(middleware, names);
+}
+
+/** A server or client has these operations. Returns those that its middleware names and nobody has had so far. */
+export function meetOperations(middleware: readonly Middleware[], operations: ReadonlySet<string>): string[] {
+  const unmet: string[] = [];
+  for (const names of middleware.flatMap((one) => named.get(one) ?? [])) {
+    for (const [name, isMet] of names) {
+      if (operations.has(name)) names.set(name, true);
+      else if (!isMet) unmet.push(name);
+    }
+  }
+  return unmet;
 }
 
 function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {

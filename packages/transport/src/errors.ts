@@ -193,3 +193,18 @@ export function methodOptionUnused(key: string, known: readonly string[]): Trans
     `option methods names "${key}", which no service here has (there are: ${known.join(", ") || "none"})`,
   );
 }
+
+/** @param works the nearest operation, or all there are */
+export function operationMissing(name: string, works: readonly string[]): TransportError {
+  const quoted = works.map((one) => JSON.stringify(one)).join(", ");
+  return usageError(
+    "CLEW_TRANSPORT_OPERATION",
+    `a selector's path() names ${JSON.stringify(name)}, which no service here has; ${works.length === 1 ? `did you mean ${quoted}?` : `there are ${quoted}`}`,
+  );
+}
+
+/** No error: a client of that service may be made later. */
+export function operationUnmet(name: string, nearest: string | undefined): string {
+  const hint = nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`;
+  return `a selector's path() names ${JSON.stringify(name)}, which no server or client here has${hint}`;
+}

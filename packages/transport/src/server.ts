@@ -7,6 +7,7 @@ import { Http1Connections } from "./http/http1-connections.ts";
 import type { RouteInfo } from "./http/route.ts";
 import { ServerConnections } from "./http2/server-connections.ts";
 import { Listener, resolveListenerOptions } from "./listener.ts";
+import { checkNamedOperations } from "./named-operations.ts";
 import { checkServerOptions, protocolNames, type ServerOptions } from "./server-options.ts";
 import { resolveStopSignal } from "./stop-signal.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
@@ -53,6 +54,7 @@ export class Server {
       refuse: (stream: ServerStream, fields: HeaderFields): void =>
         isGrpc(fields) ? grpc.refuse(stream, fields) : http.refuse(stream),
     };
+    const tellUnmet = checkNamedOperations(options);
     this.#listener = new Listener({
       server: "Server",
       options: resolved,
@@ -63,6 +65,7 @@ export class Server {
         options,
       ),
       begin: (context) => {
+        tellUnmet();
         http.begin(context);
         grpc.begin(context);
       },

@@ -2,6 +2,7 @@ import { ServiceError } from "@clew/rpc";
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
+import { checkNamedOperations } from "../named-operations.ts";
 import { checkServerOptions } from "../server-options.ts";
 import { resolveStopSignal } from "../stop-signal.ts";
 import { createGrpcHandler, type GrpcHandler, type GrpcHandlerOptions } from "./handler.ts";
@@ -24,6 +25,7 @@ export class GrpcServer {
     checkServerOptions(options);
     this.#handler = createGrpcHandler(options);
     const listener = resolveListenerOptions({ ...options, maxConnectionIdleMs: options.maxConnectionIdleMs ?? 0 });
+    const tellUnmet = checkNamedOperations(options);
     this.#listener = new Listener({
       server: "GrpcServer",
       options: listener,
@@ -33,7 +35,10 @@ export class GrpcServer {
         minPingIntervalMs: options.minPingIntervalMs ?? 5 * 60 * 1000,
         allowPingsWithoutCalls: options.allowPingsWithoutCalls ?? false,
       }),
-      begin: (context) => this.#handler.begin(context),
+      begin: (context) => {
+        tellUnmet();
+        this.#handler.begin(context);
+      },
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Health } from "../health.ts";
 import { type ServerConnectionOptions, ServerConnections } from "../http2/server-connections.ts";
 import { Listener, type ListenerOptions, resolveListenerOptions } from "../listener.ts";
+import { checkNamedOperations } from "../named-operations.ts";
 import { checkServerOptions } from "../server-options.ts";
 import { resolveStopSignal } from "../stop-signal.ts";
 import { HttpHandler } from "./handler.ts";
@@ -25,12 +26,16 @@ export class HttpServer {
     const resolved = resolveListenerOptions(options);
     const handler = new HttpHandler(options);
     this.#handler = handler;
+    const tellUnmet = checkNamedOperations(options);
     this.#listener = new Listener({
       server: "HttpServer",
       options: resolved,
       http1: new Http1Connections(handler, resolved),
       http2: new ServerConnections(handler, resolved, options),
-      begin: (context) => handler.begin(context),
+      begin: (context) => {
+        tellUnmet();
+        handler.begin(context);
+      },
     });
   }
 

@@ -20,6 +20,7 @@ import {
 } from "@clew/rpc";
 import { defaultLogger } from "../default-logger.ts";
 import { optionInvalid, serverAlreadyStarted, serviceConflict } from "../errors.ts";
+import { checkNamedOperations } from "../named-operations.ts";
 import { checkServerOptions } from "../server-options.ts";
 import { resolveStopSignal } from "../stop-signal.ts";
 import { MemoryCall, Wire } from "./call.ts";
@@ -73,6 +74,7 @@ export class MemoryServer {
   constructor(options: MemoryServerOptions = {}) {
     this.#options = resolveMemoryServerOptions(options);
     this.#routes = createRoutes(this.#options);
+    checkNamedOperations(options);
   }
 
   /**
