@@ -15,13 +15,18 @@ export function descInvalid(what: string, given: unknown, example: string): Erro
 
 export function serviceInvalid(index: number, given: unknown): Error {
   const { typeName } = Object(given) as { typeName?: unknown };
+  const isDesc = typeof typeName === "string";
+  const what = isDesc ? `the descriptor of ${typeName}` : tell(given);
+  const name = isDesc ? typeName.split(".").at(-1) : "Orders";
   return usageError(
     "CLEW_RPC_SERVICE",
-    `option services has ${typeof typeName === "string" ? `the descriptor of ${typeName}` : tell(given)} at ${index}; service(${typeof typeName === "string" ? typeName.split(".").at(-1) : "Orders"}, { ... }) makes a service of a descriptor and its implementation`,
+    `option services has ${what} at ${index}; service(${name}, { ... }) makes a service of a descriptor and its implementation`,
   );
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_RPC_OPTION", message);
+
+export const jsonOptionError: OptionError = (message) => usageError("CLEW_RPC_JSON_OPTION", message);
 
 export function listInvalid(option: string, given: unknown): Error {
   return usageError("CLEW_RPC_LIST", `option ${option} is ${tell(given)}; it must be a list`);
@@ -114,14 +119,6 @@ export function callReceivesMessage(operation: string): Error {
     "CLEW_RPC_MESSAGE",
     `${operation} takes one message: read it with call.receive(), not call.messages()`,
   );
-}
-
-export function jsonOptionInvalid(option: string, given: unknown, works: string): Error {
-  return usageError("CLEW_RPC_JSON_OPTION", `JSON's option ${option} is ${tell(given)}; it must be ${works}`);
-}
-
-export function jsonOptionUnknown(option: string, known: readonly string[]): Error {
-  return usageError("CLEW_RPC_JSON_OPTION", `JSON has no option ${option}; there are ${known.join(", ")}`);
 }
 
 export function timeoutInvalid(given: unknown): Error {

@@ -3,9 +3,9 @@ import type { DescField, DescMessage, DescOneof } from "@bufbuild/protobuf";
 /** What protoc-gen-go calls the fields and oneofs of a message, as fields of a Go struct. */
 export function goNamesOf({ fields }: DescMessage): ReadonlyMap<DescField | DescOneof, string> {
   // Methods that each of its structs has.
-  const used = new Set([
-    ...["Reset", "String", "ProtoMessage", "Marshal", "Unmarshal", "ExtensionRangeArray", "ExtensionMap", "Descriptor"],
-  ]);
+  const used = new Set(
+    "Reset String ProtoMessage Marshal Unmarshal ExtensionRangeArray ExtensionMap Descriptor".split(" "),
+  );
   const names = new Map<DescField | DescOneof, string>();
   const add = (member: DescField | DescOneof, hasGetter: boolean): void => {
     let name = toGoName(member.name);

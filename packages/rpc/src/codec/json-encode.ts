@@ -2,6 +2,7 @@ import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bu
 import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { fieldName, isSet } from "./field.ts";
 import { compileExtensionWriter } from "./json-extension.ts";
+import { isNullValue } from "./json-field.ts";
 import type { JsonPolicy } from "./json-options.ts";
 import { wellKnownWriter, writeStruct } from "./json-well-known.ts";
 import * as writer from "./json-writer.ts";
@@ -193,7 +194,7 @@ class JsonWriterSource {
   #addEnum(desc: DescEnum, value: string, field: DescField): void {
     const source = this.#source;
     const name = quote(fieldName(field));
-    if (desc.typeName === "google.protobuf.NullValue") {
+    if (isNullValue(desc)) {
       source.add(`p = ${source.constant(writer.writeNull)}(b, p);`);
     } else if (this.#writers.policy.enumAsNumber) {
       source.add(`p = ${source.constant(writer.writeInt32)}(b, p, ${value}, ${name});`);

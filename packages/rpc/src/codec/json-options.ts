@@ -1,5 +1,6 @@
 import type { Registry } from "@bufbuild/protobuf";
-import { jsonOptionInvalid, jsonOptionUnknown } from "../errors.ts";
+import { aBoolean, checkOptions, having, kind, type OptionChecks } from "@clew/options";
+import { jsonOptionError } from "../errors.ts";
 
 export interface JsonCodecOptions {
   /** Write fields that hold their zero value, as Kratos does. Default: true. */
@@ -32,9 +33,19 @@ export interface JsonPolicy {
   readonly types: Registry | undefined;
 }
 
+const optionChecks: OptionChecks<JsonCodecOptions> = {
+  emitZeroValues: aBoolean,
+  rejectUnknownFields: aBoolean,
+  useProtoFieldNames: aBoolean,
+  enumAsNumber: aBoolean,
+  int64AsNumber: kind('true, false or "safe"', (given) => typeof given === "boolean" || given === "safe"),
+  types: having("a registry of types, as createRegistry() of protobuf-es makes one", "getMessage", "getExtension"),
+};
+
 /** @throws CLEW_RPC_JSON_OPTION */
 export function resolveJsonCodecOptions(options: JsonCodecOptions): JsonPolicy {
-  const policy: JsonPolicy = {
+  checkOptions("JSON", options, optionChecks, jsonOptionError);
+  return {
     emitZeroValues: options.emitZeroValues ?? true,
     rejectUnknownFields: options.rejectUnknownFields ?? false,
     useProtoFieldNames: options.useProtoFieldNames ?? false,
@@ -42,10 +53,4 @@ export function resolveJsonCodecOptions(options: JsonCodecOptions): JsonPolicy {
     int64AsNumber: options.int64AsNumber ?? false,
     types: options.types,
   };
-  for (const name of Object.keys(options)) if (!(name in policy)) throw jsonOptionUnknown(name, Object.keys(policy));
-  for (const [name, value] of Object.entries(policy)) {
-    if (name === "types" || typeof value === "boolean" || (name === "int64AsNumber" && value === "safe")) continue;
-    throw jsonOptionInvalid(name, value, name === "int64AsNumber" ? 'true, false or "safe"' : "true or false");
-  }
-  return policy;
 }

@@ -12,7 +12,7 @@ export function problem(name: string, text: string): Error {
 }
 
 /** A value as an error may show it. */
-export function shown(json: unknown): string {
+function shown(json: unknown): string {
   if (json === null) return "null";
   if (Array.isArray(json)) return "an array";
   if (typeof json === "object") return "an object";

@@ -11,7 +11,7 @@ import {
   type Value,
 } from "@bufbuild/protobuf/wkt";
 import type { JsonPolicy } from "./json-options.ts";
-import { problem, shown } from "./json-reader.ts";
+import { expected, problem } from "./json-reader.ts";
 import * as writer from "./json-writer.ts";
 import { readProto } from "./proto-decode.ts";
 import { readTime, secondsMax, secondsMin, writeTime } from "./rfc3339.ts";
@@ -198,7 +198,7 @@ export function wellKnownReader(desc: DescMessage, readers: Readers): ReadJson |
       return (json, depth) => valueFromJson(json as JsonValue, depth);
     case "google.protobuf.ListValue":
       return (json, depth) => {
-        if (!Array.isArray(json)) throw problem("google.protobuf.ListValue", `expected an array, got ${shown(json)}`);
+        if (!Array.isArray(json)) throw expected("google.protobuf.ListValue", "an array", json);
         return listFromJson(json as JsonValue[], depth);
       };
     default:
@@ -213,13 +213,13 @@ export function readStruct(json: unknown, depth: number): JsonObject {
 
 function requireStruct(json: unknown): JsonObject {
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as JsonObject;
-  throw problem("google.protobuf.Struct", `expected an object, got ${shown(json)}`);
+  throw expected("google.protobuf.Struct", "an object", json);
 }
 
 function readAny(desc: DescMessage, json: unknown, depth: number, readers: Readers): object {
   const name = "google.protobuf.Any";
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw problem(name, `expected an object, got ${shown(json)}`);
+    throw expected(name, "an object", json);
   }
   const { "@type": typeUrl, ...fields } = json as Record<string, unknown>;
   const any = create(desc) as Any;
@@ -236,7 +236,7 @@ function readAny(desc: DescMessage, json: unknown, depth: number, readers: Reade
 
 function readTimestamp(desc: DescMessage, json: unknown): object {
   const time = typeof json === "string" ? readTime(json) : undefined;
-  if (time === undefined) throw problem(desc.typeName, `expected a time of RFC 3339, got ${shown(json)}`);
+  if (time === undefined) throw expected(desc.typeName, "a time of RFC 3339", json);
   if (time.seconds < secondsMin || time.seconds > secondsMax) {
     throw problem(desc.typeName, "it is not within the years 1 to 9999");
   }
@@ -253,7 +253,7 @@ function nanosOf(digits: string | undefined): number {
 function readDuration(desc: DescMessage, json: unknown): object {
   const match = typeof json === "string" ? /^(-?)(\d+)(?:\.(\d{1,9}))?s$/.exec(json) : null;
   if (match === null || Number(match[2]) > durationMax) {
-    throw problem(desc.typeName, `expected seconds such as "1.5s", got ${shown(json)}`);
+    throw expected(desc.typeName, 'seconds such as "1.5s"', json);
   }
   const message = create(desc) as Duration;
   const sign = match[1] === "-" ? -1 : 1;
@@ -264,7 +264,7 @@ function readDuration(desc: DescMessage, json: unknown): object {
 }
 
 function readFieldMask(desc: DescMessage, json: unknown): object {
-  if (typeof json !== "string") throw problem(desc.typeName, `expected a string, got ${shown(json)}`);
+  if (typeof json !== "string") throw expected(desc.typeName, "a string", json);
   const message = create(desc) as FieldMask;
   if (json === "") return message;
   if (json.includes("_")) throw problem(desc.typeName, `the paths in "${json}" are not in lowerCamelCase`);

@@ -7,7 +7,7 @@ import { InexactInteger, parseExactly } from "./json-exact.ts";
 import { rawNumber } from "./json-int64.ts";
 import { type JsonCodecOptions, type JsonPolicy, resolveJsonCodecOptions } from "./json-options.ts";
 import { refuseDuplicates, refuseSurrogates } from "./json-reader.ts";
-import { createJsonTree } from "./json-tree.ts";
+import { toJsonTree } from "./json-tree.ts";
 import type { ReadJson } from "./json-well-known.ts";
 import { type WriteJson, writeJsonBytes, writeJsonText } from "./json-writer.ts";
 import { canGenerate } from "./source.ts";
@@ -46,10 +46,10 @@ function compiler(policy: JsonPolicy): Codec["compile"] {
 }
 
 function interpreter(policy: JsonPolicy): Codec["compile"] {
-  const { toTree } = createJsonTree(policy);
   const decoder = decoders(policy);
   return (desc) => {
-    const encodeText = (message: MessageShape<typeof desc>): string => JSON.stringify(toTree(desc, message, rawNumber));
+    const encodeText = (message: MessageShape<typeof desc>): string =>
+      JSON.stringify(toJsonTree(desc, message, policy, rawNumber));
     return {
       encode: (message) => Buffer.from(encodeText(message)),
       encodeText,

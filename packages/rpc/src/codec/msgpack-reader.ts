@@ -1,5 +1,5 @@
 import { viewAsBuffer } from "./buffer-view.ts";
-import { depthLimit } from "./depth-limit.ts";
+import { levelLimit } from "./depth-limit.ts";
 
 /** A value as it is read. Whole numbers that a double does not hold are bigints; a map keeps its keys as they are. */
 export type MsgpackValue =
@@ -11,9 +11,6 @@ export type MsgpackValue =
   | Uint8Array
   | readonly MsgpackValue[]
   | ReadonlyMap<MsgpackValue, MsgpackValue>;
-
-// A oneof and its value, a map's entries and their value: two levels for one message in another.
-const levelLimit = 2 * depthLimit + 1;
 
 /**
  * Reads the one value that `bytes` are. Nothing refers to them afterwards.

@@ -1,6 +1,7 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { depthLimit } from "./depth-limit.ts";
+import type { SingularField } from "./field.ts";
 import { compileCreate } from "./proto-create.ts";
 import * as runtime from "./proto-reader.ts";
 import { setOwn } from "./set-own.ts";
@@ -64,8 +65,6 @@ const scalars: Readonly<Record<ScalarType, ScalarReading>> = {
   [ScalarType.SINT32]: { wireType: wireType.varint, method: "sint32", zero: "0" },
   [ScalarType.SINT64]: { wireType: wireType.varint, method: "sint64", zero: "0n" },
 };
-
-type SingularField = DescField & { fieldKind: "scalar" | "enum" | "message" };
 
 /**
  * Generates, for `message M { string name = 1; repeated M items = 2; }`:

@@ -1,5 +1,5 @@
 import { SaxesParser } from "saxes";
-import { depthLimit } from "./depth-limit.ts";
+import { levelLimit } from "./depth-limit.ts";
 
 /** An element of a document. Text is all there is between its tags, without that of its children. */
 export interface XmlElement {
@@ -8,9 +8,6 @@ export interface XmlElement {
   text: string;
   readonly children: XmlElement[];
 }
-
-// A map's entry and its value are two elements for one message in another.
-const elementLimit = 2 * depthLimit + 1;
 
 /**
  * The root element of a document. Attributes, comments and processing instructions are passed over. A document type declaration
@@ -33,7 +30,7 @@ export function parseXml(bytes: Uint8Array): XmlElement {
     throw problem(error.message);
   });
   parser.on("opentag", ({ name }) => {
-    if (open.length > elementLimit) throw problem(`elements are nested more than ${elementLimit} deep`);
+    if (open.length > levelLimit) throw problem(`elements are nested more than ${levelLimit} deep`);
     const element: XmlElement = { name: name.slice(name.indexOf(":") + 1), text: "", children: [] };
     open.at(-1)!.children.push(element);
     open.push(element);

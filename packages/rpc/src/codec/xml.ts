@@ -11,8 +11,9 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { Codec } from "./codec.ts";
 import { fieldName } from "./field.ts";
 import { JsonReaders } from "./json-decode.ts";
+import { isNullValue } from "./json-field.ts";
 import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.ts";
-import { createJsonTree } from "./json-tree.ts";
+import { toJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
 import { parseXml, type XmlElement } from "./xml-element.ts";
 
@@ -35,14 +36,13 @@ export type XmlCodecOptions = Omit<JsonCodecOptions, "int64AsNumber">;
  */
 export function createXmlCodec(options: XmlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
-  const { toTree } = createJsonTree(policy);
   const readers = new JsonReaders(policy);
   return {
     name: "xml",
     contentType: "application/xml",
     compile: (desc) => {
       const encodeText = (message: MessageShape<typeof desc>): string => {
-        const json = toTree(desc, message, String);
+        const json = toJsonTree(desc, message, policy, String);
         return `<${desc.name}>${messageToXml(desc, json, policy.useProtoFieldNames, desc.typeName)}</${desc.name}>`;
       };
       return {
@@ -222,7 +222,7 @@ function valueFromXml(field: DescField, kind: Kind, element: XmlElement, isStric
   if (kind === "message") return messageFromXml(field.message!, element, isStrict, name);
   if (kind === "scalar") return scalarFromXml(field.scalar!, element, name);
   const text = textOf(element, name).trim();
-  if (text === "null" && field.enum!.typeName === "google.protobuf.NullValue") return null;
+  if (text === "null" && isNullValue(field.enum!)) return null;
   return /^-?\d+$/.test(text) ? Number(text) : text;
 }
 

@@ -2,17 +2,14 @@ import { create, type MessageShape } from "@bufbuild/protobuf";
 import { isCollection, isMap, isPair, isScalar, LineCounter, parseDocument, stringify } from "yaml";
 import { viewAsBuffer } from "./buffer-view.ts";
 import type { Codec } from "./codec.ts";
-import { depthLimit } from "./depth-limit.ts";
+import { levelLimit } from "./depth-limit.ts";
 import { JsonReaders } from "./json-decode.ts";
 import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.ts";
-import { createJsonTree } from "./json-tree.ts";
+import { toJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
 
 /** The choices are those of JSON. */
 export type YamlCodecOptions = JsonCodecOptions;
-
-// A map's entry and its value are two levels for one message in another.
-const levelLimit = 2 * depthLimit + 1;
 
 /**
  * Messages as YAML 1.2: the JSON mapping of protobuf, in YAML's clothes. Aliases and names that come twice are refused, tags mean
@@ -20,14 +17,13 @@ const levelLimit = 2 * depthLimit + 1;
  */
 export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
-  const { toTree } = createJsonTree(policy);
   const readers = new JsonReaders(policy);
   return {
     name: "yaml",
     contentType: "application/yaml",
     compile: (desc) => {
       const encodeText = (message: MessageShape<typeof desc>): string => {
-        const tree = toTree(desc, message, BigInt);
+        const tree = toJsonTree(desc, message, policy, BigInt);
         const yaml = stringify(tree, keepSign, { lineWidth: 0, aliasDuplicateObjects: false });
         // At the very beginning it would be a byte order mark.
         return yaml.startsWith("\uFEFF") ? `---\n${yaml}` : yaml;
