@@ -1,8 +1,8 @@
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { aFunction, checkOptions, numberFrom, type OptionChecks } from "@clew/options";
 import { CpuLoad } from "./cpu-load.ts";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import type { Limiter } from "./limiter.ts";
-import { RollingWindow } from "./rolling-window.ts";
+import { RollingWindow, windowChecks } from "./rolling-window.ts";
 
 export interface BbrLimiterOptions {
   /** What is looked back at, in milliseconds. Default: 10_000. */
@@ -112,9 +112,8 @@ export class BbrLimiter implements Limiter {
 }
 
 const optionChecks: OptionChecks<BbrLimiterOptions> = {
-  windowMs: aNumber,
-  buckets: aNumber,
-  cpuThreshold: aNumber,
+  ...windowChecks,
+  cpuThreshold: numberFrom(0, 1000),
   cpu: aFunction,
   now: aFunction,
 };
@@ -123,12 +122,10 @@ function resolveBbrLimiterOptions(options: BbrLimiterOptions): Required<BbrLimit
   checkOptions("BbrLimiter", options, optionChecks, optionError);
   const now = options.now ?? performance.now.bind(performance);
   const load = options.cpu === undefined ? new CpuLoad({ now }) : undefined;
-  const cpuThreshold = options.cpuThreshold ?? 800;
-  if (!(cpuThreshold >= 0)) throw optionInvalid("cpuThreshold", cpuThreshold, "a number from 0 to 1000");
   return {
     windowMs: options.windowMs ?? 10_000,
     buckets: options.buckets ?? 100,
-    cpuThreshold,
+    cpuThreshold: options.cpuThreshold ?? 800,
     cpu: options.cpu ?? ((at) => load!.read(at)),
     now,
   };

@@ -1,8 +1,8 @@
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { aFunction, checkOptions, numberAbove, numberFrom, type OptionChecks } from "@clew/options";
 import { type Middleware, ServiceError, watcher } from "@clew/rpc";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
-import { RollingWindow } from "./rolling-window.ts";
+import { RollingWindow, windowChecks } from "./rolling-window.ts";
 
 /** Decides whether calls may go out, from how those before them ended. */
 export interface Breaker {
@@ -35,10 +35,9 @@ export interface CircuitBreakerOptions extends SreBreakerOptions {
 }
 
 const breakerOptionChecks: OptionChecks<SreBreakerOptions> = {
-  successRatio: aNumber,
-  minRequests: aNumber,
-  windowMs: aNumber,
-  buckets: aNumber,
+  successRatio: numberAbove(0, 1),
+  minRequests: numberFrom(0),
+  ...windowChecks,
   now: aFunction,
   random: aFunction,
 };
@@ -58,7 +57,6 @@ const optionChecks: OptionChecks<CircuitBreakerOptions> = {
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware {
   checkOptions("circuitBreaker", options, optionChecks, optionError);
   const { isFailure = isServerFailure, createBreaker = () => new SreBreaker(rest), ...rest } = options;
-  resolveSreBreakerOptions(rest);
   const breakerOf = perMethod(({ operation }) => createBreaker(operation));
   return watcher(() => (call) => {
     const breaker = breakerOf(call);
@@ -93,7 +91,6 @@ export class SreBreaker implements Breaker {
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
   constructor(options: SreBreakerOptions = {}) {
-    checkOptions("SreBreaker", options, breakerOptionChecks, optionError);
     const { successRatio, minRequests, random, ...window } = resolveSreBreakerOptions(options);
     this.#k = 1 / successRatio;
     this.#minRequests = minRequests;
@@ -124,7 +121,8 @@ export class SreBreaker implements Breaker {
 }
 
 function resolveSreBreakerOptions(options: SreBreakerOptions): Required<SreBreakerOptions> {
-  const resolved = {
+  checkOptions("SreBreaker", options, breakerOptionChecks, optionError);
+  return {
     successRatio: options.successRatio ?? 0.6,
     minRequests: options.minRequests ?? 100,
     windowMs: options.windowMs ?? 3000,
@@ -132,10 +130,4 @@ function resolveSreBreakerOptions(options: SreBreakerOptions): Required<SreBreak
     now: options.now ?? performance.now.bind(performance),
     random: options.random ?? Math.random,
   };
-  const { successRatio, minRequests } = resolved;
-  if (!(successRatio > 0 && successRatio <= 1)) {
-    throw optionInvalid("successRatio", successRatio, "a number above 0, at most 1");
-  }
-  if (!(minRequests >= 0)) throw optionInvalid("minRequests", minRequests, "a number from 0");
-  return resolved;
 }

@@ -8,3 +8,6 @@ export const codesOfErrors: OptionCheck = listOf(
     (given) => Number.isInteger(given) && (given as number) >= 400,
   ),
 );
+
+/** The codes of failures that pass: too many calls, or a server that is not there, does not accept or is late. */
+export const passingCodes: readonly number[] = [429, 502, 503, 504];

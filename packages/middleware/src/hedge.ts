@@ -1,4 +1,4 @@
-import { aFunction, aNumber, checkOptions, having, type OptionChecks } from "@clew/options";
+import { aFunction, checkOptions, having, millisecondsFrom, type OptionChecks, wholeNumberFrom } from "@clew/options";
 import {
   type Call,
   callCancelled,
@@ -10,8 +10,8 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
-import { codesOfErrors } from "./codes-of-errors.ts";
-import { optionError, optionInvalid } from "./errors.ts";
+import { codesOfErrors, passingCodes } from "./codes-of-errors.ts";
+import { optionError } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
 import { pushbackMs } from "./pushback.ts";
@@ -161,8 +161,8 @@ class Hedge {
 }
 
 const optionChecks: OptionChecks<HedgeOptions> = {
-  attempts: aNumber,
-  delayMs: aNumber,
+  attempts: wholeNumberFrom(1),
+  delayMs: millisecondsFrom(0),
   nonFatalCodes: codesOfErrors,
   isIdempotent: aFunction,
   budget: having("a RetryBudget", "countCall", "take"),
@@ -171,9 +171,5 @@ const optionChecks: OptionChecks<HedgeOptions> = {
 function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
   checkOptions("hedge", options, optionChecks, optionError);
   const { attempts = 2, delayMs = 100, isIdempotent = isDeclaredIdempotent, budget = new RetryBudget() } = options;
-  if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
-  if (!(delayMs >= 0)) throw optionInvalid("delayMs", delayMs, "a number of milliseconds from 0");
-  return { attempts, delayMs, nonFatalCodes: new Set(options.nonFatalCodes ?? repeatableCodes), isIdempotent, budget };
+  return { attempts, delayMs, nonFatalCodes: new Set(options.nonFatalCodes ?? passingCodes), isIdempotent, budget };
 }
-
-const repeatableCodes: readonly number[] = [429, 502, 503, 504];

@@ -198,9 +198,6 @@ test("what goes wrong while signing is told as Kratos does, and the next call tr
 test("a missing or doubled key is an error when the middleware is made", () => {
   for (const options of [{}, { key: "" }, { key: secret, jwksUrl: "http://127.0.0.1/keys" }]) {
     assert.throws(() => jwt(options), { code: "CLEW_MIDDLEWARE_OPTION", message: /option key/ });
-    assert.throws(() => jwt({ key: "k", algorithms: ["HS256", "none"] }), {
-      message: /option algorithms is "none" among others/,
-    });
   }
   assert.throws(() => jwtClient({} as JwtClientOptions), { code: "CLEW_MIDDLEWARE_OPTION" });
   assert.throws(() => jwtClient({ key: secret, lifetimeMs: 0 }), { message: /lifetimeMs/ });

@@ -1,13 +1,14 @@
 import { createKey, current, type Key } from "@clew/context";
 import {
   aFunction,
-  aNumber,
   anything,
   aText,
   checkOptions,
+  checkValue,
   isObject,
   kind,
   listOf,
+  numberAbove,
   type OptionCheck,
   type OptionChecks,
   orListOf,
@@ -15,7 +16,7 @@ import {
 } from "@clew/options";
 import { type Call, type Middleware, ServiceError } from "@clew/rpc";
 import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 
 /** What a token says: `sub`, `iss`, `aud`, `exp` and whatever its issuer put there. */
 export type Claims = JWTPayload;
@@ -50,10 +51,13 @@ const aKey = kind(
   "a secret or a key of node:crypto, of WebCrypto or as JWK, or a function that gives one",
   (given) =>
     typeof given === "function" ||
-    typeof given === "string" ||
+    (typeof given === "string" && given !== "") ||
     given instanceof Uint8Array ||
     // A JWK says its kind as `kty`, the others as `type`.
     (isObject(given) && ["type", "kty"].some((name) => typeof (given as Record<string, unknown>)[name] === "string")),
+);
+const aMethod = kind("a method such as HS256, RS256, PS256, ES256 or EdDSA", (given) =>
+  knownAlgorithms.test(String(given)),
 );
 const oneOrMore: OptionCheck = orListOf(
   kind("a text, or a list of texts", (given) => typeof given === "string"),
@@ -65,7 +69,7 @@ const optionChecks: OptionChecks<JwtOptions> = {
   jwksUrl: kind("the URL of a JWK Set, such as https://issuer.example/jwks.json", (given) =>
     /^https?:/.test(URL.parse(given as string)?.protocol ?? ""),
   ),
-  algorithms: listOf('a list, such as ["HS256"]', anything),
+  algorithms: listOf('a list, such as ["HS256"]', aMethod),
   issuer: oneOrMore,
   audience: oneOrMore,
   clockToleranceSeconds: kind("a number of seconds from 0", (given) => typeof given === "number" && given >= 0),
@@ -105,10 +109,9 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
   checkOptions("jwt", options, optionChecks, optionError);
   const { key, jwksUrl, issuer, audience, clockToleranceSeconds = 0, now = Date.now } = options;
   if ((key === undefined) === (jwksUrl === undefined)) {
-    throw optionInvalid("key", key === undefined ? "missing" : "given beside jwksUrl", "one of key and jwksUrl");
+    const given = key === undefined ? "missing, and so is jwksUrl" : "given beside jwksUrl";
+    throw optionError(`option key is ${given}; one of the two is needed`);
   }
-  if (key === "") throw optionInvalid("key", "empty", "a secret or a key");
-  checkAlgorithms(options.algorithms);
   const algorithms = options.algorithms ?? (jwksUrl === undefined ? ["HS256"] : ["RS256", "PS256", "ES256", "EdDSA"]);
   const loaded = loadJose().then((jose) => ({ jose, getKey: createGetKey(jose, key, jwksUrl) }));
   // Told to the first call; a promise that nobody looks at until then would end the process.
@@ -128,17 +131,6 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
       throw unauthorized(messageOf(jose, thrown), thrown);
     }
   };
-}
-
-function checkAlgorithms(algorithms: readonly string[] = ["HS256"]): void {
-  for (const one of algorithms) {
-    if (!knownAlgorithms.test(one))
-      throw optionInvalid(
-        "algorithms",
-        `"${one}" among others`,
-        "some of HS256, RS256, PS256, ES256, EdDSA and their kin",
-      );
-  }
 }
 
 type Jose = typeof import("jose");
@@ -216,12 +208,10 @@ export interface JwtClientOptions {
 
 const clientOptionChecks: OptionChecks<JwtClientOptions> = {
   key: aKey,
-  algorithm: kind("a method such as HS256, RS256, PS256, ES256 or EdDSA", (given) =>
-    knownAlgorithms.test(String(given)),
-  ),
+  algorithm: aMethod,
   claims: kind("an object, or a function that gives one", (given) => isObject(given) || typeof given === "function"),
   header: recordOf('an object, such as { kid: "1" }', anything),
-  lifetimeMs: aNumber,
+  lifetimeMs: numberAbove(0),
   now: aFunction,
 };
 
@@ -265,8 +255,7 @@ export function jwtClient(options: JwtClientOptions): Middleware {
 function createSign(options: JwtClientOptions): (issuedAt: number) => Promise<{ text: string; expiresAt: number }> {
   checkOptions("jwtClient", options, clientOptionChecks, optionError);
   const { key, algorithm = "HS256", claims = {}, header, lifetimeMs = 3_600_000 } = options;
-  if (key === undefined || key === "") throw optionInvalid("key", key, "a secret, a key, or a function that gives one");
-  if (!(lifetimeMs > 0)) throw optionInvalid("lifetimeMs", lifetimeMs, "a number of milliseconds above 0");
+  checkValue("key", key, aKey, optionError);
   const loaded = loadJose();
   loaded.catch(() => {});
   return async (issuedAt) => {

@@ -1,4 +1,4 @@
-import { aText, checkOptions, type OptionChecks, recordOf } from "@clew/options";
+import { aText, checkOptions, checkValue, type OptionChecks, recordOf } from "@clew/options";
 import { type Call, LocalizedMessageSchema, localized, type Middleware, type Reply, ServiceError } from "@clew/rpc";
 import { optionError, optionInvalid } from "./errors.ts";
 
@@ -13,8 +13,9 @@ export interface LocalizeOptions {
 }
 
 const textsByLanguage = 'texts by language and reason, such as { de: { USER_NOT_FOUND: "..." } }';
+const aMessages = recordOf(textsByLanguage, recordOf(textsByLanguage, aText));
 const optionChecks: OptionChecks<LocalizeOptions> = {
-  messages: recordOf(textsByLanguage, recordOf(textsByLanguage, aText)),
+  messages: aMessages,
   fallback: aText,
 };
 
@@ -27,10 +28,10 @@ const optionChecks: OptionChecks<LocalizeOptions> = {
 export function localize(options: LocalizeOptions): Middleware {
   checkOptions("localize", options, optionChecks, optionError);
   const { messages, fallback } = options;
-  if (messages === undefined) throw optionInvalid("messages", messages, textsByLanguage);
+  checkValue("messages", messages, aMessages, optionError);
   const languages = new Map(Object.keys(messages).map((language) => [language.toLowerCase(), language]));
   if (fallback !== undefined && messages[fallback] === undefined) {
-    throw optionInvalid("fallback", `"${fallback}"`, `one of ${Object.keys(messages).join(", ")}`);
+    throw optionInvalid("fallback", fallback, `one of ${Object.keys(messages).join(", ")}`);
   }
   const addMessage = (thrown: unknown, call: Call): unknown => {
     if (!(thrown instanceof ServiceError) || thrown.detail(LocalizedMessageSchema) !== undefined) return thrown;

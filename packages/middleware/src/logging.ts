@@ -1,9 +1,9 @@
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { createLogger, type Logger } from "@clew/log";
-import { aBoolean, aFunction, aLogger, aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { aBoolean, aFunction, aLogger, checkOptions, numberAbove, numberFrom, type OptionChecks } from "@clew/options";
 import { type Call, hasRequestStream, type Middleware, markTold, watchCall, watcher } from "@clew/rpc";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 
@@ -88,17 +88,13 @@ function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | u
 const optionChecks: OptionChecks<LoggingOptions> = {
   logger: aLogger,
   args: aBoolean,
-  maxArgsChars: aNumber,
-  successRatio: aNumber,
+  maxArgsChars: numberAbove(0),
+  successRatio: numberFrom(0, 1),
   random: aFunction,
 };
 
 function resolveLoggingOptions(options: LoggingOptions): Required<LoggingOptions> {
   checkOptions("logging", options, optionChecks, optionError);
   const { args = false, maxArgsChars = 1024, successRatio = 1, random = Math.random } = options;
-  if (!(maxArgsChars > 0)) throw optionInvalid("maxArgsChars", maxArgsChars, "a number of characters above 0");
-  if (!(successRatio >= 0 && successRatio <= 1)) {
-    throw optionInvalid("successRatio", successRatio, "a number from 0 to 1");
-  }
   return { logger: options.logger ?? createLogger(), args, maxArgsChars, successRatio, random };
 }

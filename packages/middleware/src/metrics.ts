@@ -1,8 +1,8 @@
-import { aBoolean, anything, aText, checkOptions, having, type OptionChecks } from "@clew/options";
+import { aBoolean, aText, checkOptions, having, type OptionChecks, oneOf } from "@clew/options";
 import { type Call, GrpcCode, type Middleware, type ServiceError, toGrpcCode, watcher } from "@clew/rpc";
 import { type Attributes, type Meter, type MeterProvider, metrics as metricsApi } from "@opentelemetry/api";
 import { type BodyRecorder, createBodyRecorder } from "./body-metrics.ts";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { legacyMethod } from "./legacy-span.ts";
 import { createMessageRecorder, type MessageRecorder } from "./message-metrics.ts";
 import { codeOf, errorTypeOf, failureOf } from "./outcome.ts";
@@ -40,7 +40,7 @@ export interface MetricsOptions {
 const optionChecks: OptionChecks<MetricsOptions> = {
   meterProvider: having("a meter provider", "getMeter"),
   meterName: aText,
-  names: anything,
+  names: oneOf("semconv", "legacy", "kratos"),
   messageSizes: aBoolean,
   bodySizes: aBoolean,
 };
@@ -62,7 +62,6 @@ const optionChecks: OptionChecks<MetricsOptions> = {
 export function metrics(options: MetricsOptions = {}): Middleware {
   checkOptions("metrics", options, optionChecks, optionError);
   const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
-  if (!Object.hasOwn(recorderMakers, names)) throw optionInvalid("names", names, '"semconv", "legacy" or "kratos"');
   const createRecorder = recorderMakers[names];
   let recorders: Recorders | undefined;
   // Asked for at the first call: the global provider may be registered after the middleware was made.

@@ -1,6 +1,6 @@
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { aFunction, checkOptions, numberFrom, type OptionChecks } from "@clew/options";
 import type { Call } from "@clew/rpc";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
 export interface RetryBudgetOptions {
@@ -12,7 +12,11 @@ export interface RetryBudgetOptions {
   now?: () => number;
 }
 
-const optionChecks: OptionChecks<RetryBudgetOptions> = { ratio: aNumber, perSecond: aNumber, now: aFunction };
+const optionChecks: OptionChecks<RetryBudgetOptions> = {
+  ratio: numberFrom(0),
+  perSecond: numberFrom(0),
+  now: aFunction,
+};
 
 const budgetSeconds = 10;
 
@@ -31,8 +35,6 @@ export class RetryBudget {
   constructor(options: RetryBudgetOptions = {}) {
     checkOptions("RetryBudget", options, optionChecks, optionError);
     const { ratio = 0.2, perSecond = 10, now = performance.now.bind(performance) } = options;
-    if (!(ratio >= 0)) throw optionInvalid("ratio", ratio, "a number from 0");
-    if (!(perSecond >= 0)) throw optionInvalid("perSecond", perSecond, "a number from 0");
     this.#ratio = ratio;
     this.#reserve = perSecond * budgetSeconds;
     this.#window = new RollingWindow({ windowMs: budgetSeconds * 1000, buckets: 10, now });

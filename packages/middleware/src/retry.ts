@@ -1,8 +1,16 @@
-import { aFunction, aNumber, checkOptions, having, type OptionChecks } from "@clew/options";
+import {
+  aFunction,
+  checkOptions,
+  having,
+  numberAbove,
+  numberFrom,
+  type OptionChecks,
+  wholeNumberFrom,
+} from "@clew/options";
 import { type Call, deadlineIn, type Method, type Middleware, type Reply, remainingMs, ServiceError } from "@clew/rpc";
 import { Attempt } from "./attempt.ts";
-import { codesOfErrors } from "./codes-of-errors.ts";
-import { optionError, optionInvalid } from "./errors.ts";
+import { codesOfErrors, passingCodes } from "./codes-of-errors.ts";
+import { optionError } from "./errors.ts";
 import { isDeclaredIdempotent } from "./idempotency.ts";
 import { perMethod } from "./per-method.ts";
 import { pushbackMs } from "./pushback.ts";
@@ -30,8 +38,8 @@ export interface RetryOptions {
 /**
  * For clients: tries a unary call again when it failed in a way that passes. A method that is not idempotent is tried again only
  * when the server has certainly not begun it: it was not reached, or refused the call at its rate limit. The waits grow and are
- * random, what the server asks for is kept to (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`), the deadline of the call holds for all tries together, and a budget keeps
- * retries from doubling the load of a server that is down. Streams are sent once.
+ * random, and as long as the server asks for (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`). The deadline of the call holds
+ * for all tries together, and a budget keeps retries from doubling the load of a server that is down. Streams are sent once.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -122,21 +130,21 @@ type ResolvedRetryOptions = Required<Omit<RetryOptions, "perTryTimeoutMs" | "cod
 };
 
 const optionChecks: OptionChecks<RetryOptions> = {
-  attempts: aNumber,
+  attempts: wholeNumberFrom(1),
   codes: codesOfErrors,
   isIdempotent: aFunction,
-  perTryTimeoutMs: aNumber,
-  backoffMs: aNumber,
-  maxBackoffMs: aNumber,
+  perTryTimeoutMs: numberAbove(0),
+  backoffMs: numberFrom(0),
+  maxBackoffMs: numberFrom(0),
   budget: having("a RetryBudget", "countCall", "take"),
   random: aFunction,
 };
 
 function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
   checkOptions("retry", options, optionChecks, optionError);
-  const resolved: ResolvedRetryOptions = {
+  return {
     attempts: options.attempts ?? 3,
-    codes: new Set(options.codes ?? [429, 502, 503, 504]),
+    codes: new Set(options.codes ?? passingCodes),
     isIdempotent: options.isIdempotent ?? isDeclaredIdempotent,
     perTryTimeoutMs: options.perTryTimeoutMs,
     backoffMs: options.backoffMs ?? 50,
@@ -144,13 +152,4 @@ function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
     budget: options.budget ?? new RetryBudget(),
     random: options.random ?? Math.random,
   };
-  const { attempts, perTryTimeoutMs } = resolved;
-  if (!Number.isInteger(attempts) || attempts < 1) throw optionInvalid("attempts", attempts, "a whole number from 1");
-  if (perTryTimeoutMs !== undefined && !(perTryTimeoutMs > 0)) {
-    throw optionInvalid("perTryTimeoutMs", perTryTimeoutMs, "a number of milliseconds above 0");
-  }
-  for (const name of ["backoffMs", "maxBackoffMs"] as const) {
-    if (!(resolved[name] >= 0)) throw optionInvalid(name, resolved[name], "a number from 0");
-  }
-  return resolved;
 }

@@ -40,14 +40,3 @@ test("complete buckets are all but the current one", () => {
     [2, 5],
   ]);
 });
-
-test("a window that cannot be is an error that names the option", () => {
-  for (const [windowMs, buckets, option] of [
-    [0, 10, /windowMs is 0/],
-    [Number.NaN, 10, /windowMs is NaN/],
-    [100, 0, /buckets is 0/],
-    [100, 1.5, /buckets is 1.5/],
-  ] as const) {
-    assert.throws(() => new RollingWindow({ windowMs, buckets }), { code: "CLEW_MIDDLEWARE_OPTION", message: option });
-  }
-});

@@ -1,4 +1,4 @@
-import { optionInvalid } from "./errors.ts";
+import { numberAbove, type OptionChecks, wholeNumberFrom } from "@clew/options";
 
 export interface RollingWindowOptions {
   /** How long the window is, in milliseconds. */
@@ -8,6 +8,12 @@ export interface RollingWindowOptions {
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
 }
+
+/** For those whose options say how long it is: the window itself checks nothing. */
+export const windowChecks: OptionChecks<Pick<RollingWindowOptions, "windowMs" | "buckets">> = {
+  windowMs: numberAbove(0),
+  buckets: wholeNumberFrom(1),
+};
 
 /** One bucket, or several added up. */
 export interface WindowSum {
@@ -34,10 +40,7 @@ export class RollingWindow {
   readonly #total: WindowSum = { count: 0, sum: 0 };
   #tick = 0;
 
-  /** @throws CLEW_MIDDLEWARE_OPTION */
   constructor({ windowMs, buckets, now = performance.now.bind(performance) }: RollingWindowOptions) {
-    if (!(windowMs > 0)) throw optionInvalid("windowMs", windowMs, "a number of milliseconds above 0");
-    if (!Number.isInteger(buckets) || buckets < 1) throw optionInvalid("buckets", buckets, "a whole number from 1");
     this.bucketMs = windowMs / buckets;
     this.#counts = new Float64Array(buckets);
     this.#sums = new Float64Array(buckets);

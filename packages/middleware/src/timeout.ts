@@ -1,6 +1,6 @@
-import { aNumber, checkOptions, type OptionChecks, recordOf } from "@clew/options";
+import { checkOptions, numberAbove, type OptionChecks, recordOf } from "@clew/options";
 import { deadlineIn, type Middleware } from "@clew/rpc";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface TimeoutOptions {
@@ -34,8 +34,8 @@ export function timeout(options: TimeoutOptions): Middleware {
 }
 
 const optionChecks: OptionChecks<TimeoutOptions> = {
-  timeoutMs: aNumber,
-  operations: recordOf('milliseconds by operation, such as { "/shop.v1.Orders/Get": 500 }', aNumber),
+  timeoutMs: numberAbove(0),
+  operations: recordOf('milliseconds by operation, such as { "/shop.v1.Orders/Get": 500 }', numberAbove(0)),
 };
 
 function resolveTimeoutOptions(options: TimeoutOptions): {
@@ -44,11 +44,5 @@ function resolveTimeoutOptions(options: TimeoutOptions): {
 } {
   checkOptions("timeout", options, optionChecks, optionError);
   const { timeoutMs, operations = {} } = options;
-  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs);
-  for (const [operation, ms] of Object.entries(operations)) checkMs(`operations["${operation}"]`, ms);
   return { timeoutMs, operations: new Map(Object.entries(operations)) };
-}
-
-function checkMs(option: string, given: number): void {
-  if (!(given > 0)) throw optionInvalid(option, given, "a number of milliseconds above 0");
 }

@@ -1,6 +1,6 @@
-import { aFunction, aNumber, checkOptions, type OptionChecks } from "@clew/options";
+import { aFunction, checkOptions, checkValue, numberAbove, numberFrom, type OptionChecks } from "@clew/options";
 import type { Call, Middleware } from "@clew/rpc";
-import { optionError, optionInvalid } from "./errors.ts";
+import { optionError } from "./errors.ts";
 import { rateLimitExceeded } from "./limiter.ts";
 
 export interface TokenBucketOptions {
@@ -25,6 +25,8 @@ interface Bucket {
  * For servers: each key has a bucket of `burst` tokens that fills with `rate` a second, and each call takes one. A call that
  * finds none is refused with 429 RATELIMIT; the reply's `retry-after` header and the error's metadata tell in how many
  * seconds there is one. A bucket that has had time to be full is forgotten.
+ *
+ * @throws CLEW_MIDDLEWARE_OPTION
  */
 export function tokenBucket(options: TokenBucketOptions): Middleware {
   const { key, ...rest } = resolveTokenBucketOptions(options);
@@ -81,22 +83,21 @@ class TokenBuckets {
   }
 }
 
+const aRate = numberAbove(0);
+
 const optionChecks: OptionChecks<TokenBucketOptions> = {
   key: aFunction,
-  rate: aNumber,
-  burst: aNumber,
-  maxKeys: aNumber,
+  rate: aRate,
+  burst: numberFrom(1),
+  maxKeys: numberFrom(1),
   now: aFunction,
 };
 
 function resolveTokenBucketOptions(options: TokenBucketOptions): Required<TokenBucketOptions> {
   checkOptions("tokenBucket", options, optionChecks, optionError);
   const { rate, key = peerHost, maxKeys = 100_000, now = performance.now.bind(performance) } = options;
-  if (!(rate > 0)) throw optionInvalid("rate", rate, "a number of calls a second above 0");
-  const burst = options.burst ?? Math.max(1, rate);
-  if (!(burst >= 1)) throw optionInvalid("burst", burst, "a number of calls from 1");
-  if (!(maxKeys >= 1)) throw optionInvalid("maxKeys", maxKeys, "a number from 1");
-  return { rate, key, burst, maxKeys, now };
+  checkValue("rate", rate, aRate, optionError);
+  return { rate, key, burst: options.burst ?? Math.max(1, rate), maxKeys, now };
 }
 
 /** `10.0.0.5` of `10.0.0.5:9000`: a port is of one connection. */

@@ -13,6 +13,7 @@ import {
   kind,
   listOf,
   millisecondsFrom,
+  numberAbove,
   numberFrom,
   oneOf,
   orListOf,
@@ -75,6 +76,16 @@ test("what fits, and what is said of the rest", () => {
         ["1", '"1"; it must be a number from 0 to 1'],
       ],
     ],
+    [
+      numberAbove(0),
+      [0.1, infinity],
+      [
+        [0, "0; it must be a number above 0"],
+        [nan, "NaN; it must be a number above 0"],
+        ["1", '"1"; it must be a number above 0'],
+      ],
+    ],
+    [numberAbove(0, 1), [0.1, 1], [[1.1, "1.1; it must be a number above 0, at most 1"]]],
     [
       wholeNumberFrom(1),
       [1, 2 ** 40],

@@ -20,6 +20,12 @@ export function numberFrom(least: number, most: number = Number.POSITIVE_INFINIT
   return kind(`a number ${range(least, most)}`, (given) => isWithin(given, least, most));
 }
 
+/** A number greater than `below`; Infinity is one where there is no `most`. */
+export function numberAbove(below: number, most: number = Number.POSITIVE_INFINITY): OptionCheck {
+  const range = most === Number.POSITIVE_INFINITY ? `above ${below}` : `above ${below}, at most ${most}`;
+  return kind(`a number ${range}`, (given) => isWithin(given, below, most) && given !== below);
+}
+
 export function wholeNumberFrom(least: number, most: number = Number.MAX_SAFE_INTEGER): OptionCheck {
   return kind(
     `a whole number ${range(least, most)}`,
@@ -27,8 +33,8 @@ export function wholeNumberFrom(least: number, most: number = Number.MAX_SAFE_IN
   );
 }
 
-/** What setTimeout can hold; anything above fires at once. */
-const longestTimerMs = 2 ** 31 - 1;
+/** What a timer can hold, in milliseconds; anything above fires at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
 
 /** A time that a timer waits for. */
 export function millisecondsFrom(least: number): OptionCheck {
