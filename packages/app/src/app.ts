@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { current, run } from "@clew/context";
 import type { Logger } from "@clew/log";
+import { longestTimerMs } from "@clew/options";
 import { createInstance, type Instance } from "@clew/registry";
 import { serviceNameKey } from "@clew/rpc";
 import { type AppInfo, appKey } from "./app-info.ts";
@@ -14,7 +15,7 @@ import { markTold } from "./run-main.ts";
 import type { Server } from "./server.ts";
 import { ServerGroup } from "./server-group.ts";
 import { listenToSignals } from "./stop-signals.ts";
-import { longestTimerMs, TimeLimit } from "./time-limit.ts";
+import { TimeLimit } from "./time-limit.ts";
 import { findWorkerLink, type WorkerLink } from "./worker.ts";
 import { WorkerPool } from "./worker-pool.ts";
 

@@ -1,8 +1,5 @@
 import { timedOut } from "./errors.ts";
 
-/** What a timer can hold, in milliseconds; anything above fires at once. */
-export const longestTimerMs: number = 2 ** 31 - 1;
-
 /** A moment by which pieces of work must be done. Its timer keeps the process alive: what it guards may be all there is. */
 export class TimeLimit {
   readonly #waiting: Set<() => void> = new Set();

@@ -1,3 +1,4 @@
+import { longestTimerMs } from "@clew/options";
 import { type Level, parseLevel } from "./level.ts";
 
 interface Named {
@@ -40,7 +41,7 @@ export class LogLevels {
     this.#set.set(name, known);
     this.changed();
     if (forMs !== undefined) {
-      const timer = setTimeout(() => this.clear(name), Math.min(forMs, 2 ** 31 - 1));
+      const timer = setTimeout(() => this.clear(name), Math.min(forMs, longestTimerMs));
       timer.unref();
       this.#timers.set(name, timer);
     }

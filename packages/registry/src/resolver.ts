@@ -7,6 +7,7 @@ import {
   aText,
   checkOptions,
   having,
+  longestTimerMs,
   millisecondsFrom,
   type OptionChecks,
   wholeNumberFrom,
@@ -141,7 +142,7 @@ export class Resolver {
     if (this.#nodes.length > 0) return;
     signal?.throwIfAborted();
     // Watches do not keep the process alive, but here somebody waits.
-    const alive = setInterval(() => {}, 2 ** 31 - 1);
+    const alive = setInterval(() => {}, longestTimerMs);
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.delete(found);

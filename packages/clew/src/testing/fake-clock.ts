@@ -1,5 +1,5 @@
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import { checkOptions, checkValue, kind, type OptionChecks } from "@clew/options";
+import { checkOptions, checkValue, kind, longestTimerMs, type OptionChecks } from "@clew/options";
 import { clockDisposed, clockInstalled, durationInvalid, neverSettles, optionError } from "./errors.ts";
 import { FakeTimer, type TimerHost } from "./fake-timer.ts";
 
@@ -34,8 +34,6 @@ const realClearTimeout = clearTimeout;
 
 /** How often to look again for work that takes no time; what goes on for longer goes on without end. */
 const maxTurns = 10_000;
-/** Node's: a timer set for longer, or for less than 1, is set for 1. */
-const longestTimerMs = 2 ** 31 - 1;
 
 let installed: FakeClock | undefined;
 
@@ -224,6 +222,7 @@ export class FakeClock implements Disposable {
       disarm: (timer) => void this.#timers.delete(timer),
     };
     return (callback, ms = 1, ...args) => {
+      // As Node has it: what is set for longer, or for less than 1, is set for 1.
       const delayMs = Number(ms) >= 1 && Number(ms) <= longestTimerMs ? Math.trunc(Number(ms)) : 1;
       const timer = new FakeTimer({ host, id: ++this.#lastId, delayMs, isRepeating, run: () => callback(...args) });
       this.#arm(timer);
