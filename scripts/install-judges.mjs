@@ -115,28 +115,14 @@ export function installJudges(...names) {
 }
 
 function installGo(name, { go, version }) {
-  const path = join(bin, name);
-  const versionPath = `${path}.version`;
-  if (existsSync(path) && existsSync(versionPath) && readFileSync(versionPath, "utf8") === version) return path;
-  const build = join(bin, `.build-${name}-${process.pid}`);
-  mkdirSync(build, { recursive: true });
-  try {
-    announce(name, `go install ${go}@${version}`, () => {
-      runGo(name, ["install", `${go}@${version}`], { env: { ...process.env, GOBIN: build } });
-    });
-    // Renamed into place: another runner never sees half a program.
-    renameSync(join(build, readdirSync(build)[0]), path);
-    writeFileSync(versionPath, version);
-  } finally {
-    rmSync(build, { recursive: true, force: true });
-  }
-  return path;
+  return installOnce(name, version, (build) => {
+    runGo(name, ["install", `${go}@${version}`], { env: { ...process.env, GOBIN: build } });
+    return readdirSync(build)[0];
+  });
 }
 
 /** Builds a command of this repository, once for each version of its sources. */
 function buildGo(name, { goFolder, proto, plugins = {} }) {
-  const path = join(bin, name);
-  const versionPath = `${path}.version`;
   const installed = proto === undefined ? {} : installJudges(...Object.keys(plugins));
   const hash = createHash("sha256");
   for (const [plugin, options] of Object.entries(plugins))
@@ -146,21 +132,12 @@ function buildGo(name, { goFolder, proto, plugins = {} }) {
       if (file.isFile()) hash.update(`${file.name}\n`).update(readFileSync(join(file.parentPath, file.name)));
     }
   }
-  const version = hash.digest("hex");
-  if (existsSync(path) && existsSync(versionPath) && readFileSync(versionPath, "utf8") === version) return path;
-  const build = join(bin, `.build-${name}-${process.pid}`);
-  try {
-    announce(name, `go build of ${goFolder}`, () => {
-      cpSync(join(root, goFolder), build, { recursive: true });
-      if (proto !== undefined) generateGo(build, proto, plugins, installed);
-      runGo(name, ["build", "-buildvcs=false", "-o", `${build}/${name}`, "."], { cwd: build });
-    });
-    renameSync(join(build, name), path);
-    writeFileSync(versionPath, version);
-  } finally {
-    rmSync(build, { recursive: true, force: true });
-  }
-  return path;
+  return installOnce(name, hash.digest("hex"), (build) => {
+    cpSync(join(root, goFolder), build, { recursive: true });
+    if (proto !== undefined) generateGo(build, proto, plugins, installed);
+    runGo(name, ["build", "-buildvcs=false", "-o", `${build}/${name}`, "."], { cwd: build });
+    return name;
+  });
 }
 
 /** Builds a command of a module in a copy of its sources, as its own go.mod and go.sum say. */
@@ -229,7 +206,10 @@ function installMavenFolder(name, { mavenFolder }) {
   });
 }
 
-/** Makes what `install` makes in the folder it is given, and whose name there it returns, unless this version is there already. */
+/**
+ * Makes what `install` makes in the folder it is given, and whose name there it returns, unless this version is there already. It is
+ * renamed into place: another runner never sees half a program.
+ */
 function installOnce(name, version, install) {
   const path = join(bin, name);
   const versionPath = `${path}.version`;

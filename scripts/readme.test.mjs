@@ -86,7 +86,7 @@ function generate(folder, protos) {
   const opt = ["target=ts", "import_extension=ts", "erasable_syntax=true", "json_types=true"];
   writeFileSync(
     join(folder, "buf.yaml"),
-    JSON.stringify({ version: "v2", modules: [{ path: input.slice(folder.length + 1) }, { path: "std" }] }),
+    JSON.stringify({ version: "v2", modules: [{ path: "proto" }, { path: "std" }] }),
   );
   // What a page's definitions import must be in the package that users install.
   cpSync(join(root, "packages/clew/proto"), join(folder, "std"), { recursive: true });
