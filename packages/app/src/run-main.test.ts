@@ -18,7 +18,7 @@ test("a port in use is one line that says what would work", async () => {
   first.close();
   assert.equal(
     describeFailure(error),
-    `port ${port} on 127.0.0.1 is in use by another process: choose another address or stop that process`,
+    `port ${port} on 127.0.0.1 is in use, by another process or by another server of this one: choose another address, or stop that one`,
   );
 });
 

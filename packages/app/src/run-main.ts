@@ -85,7 +85,7 @@ function explainSystemError(error: SystemError): string {
   if (syscall === "listen" || syscall === "bind") {
     switch (code) {
       case "EADDRINUSE":
-        return `${place} is in use by another process: choose another address or stop that process`;
+        return `${place} is in use, by another process or by another server of this one: choose another address, or stop that one`;
       case "EACCES":
         return `${place} may not be opened by this user: choose a port from 1024 up, or give the process the right to it`;
       case "EADDRNOTAVAIL":

@@ -54,7 +54,7 @@ test("a port in use: exit code 1 and exactly one line on standard error", async 
   assert.deepEqual(await program.ended, { exit: 1, signal: null });
   assert.equal(
     program.err,
-    `port ${port} on 127.0.0.1 is in use by another process: choose another address or stop that process\n`,
+    `port ${port} on 127.0.0.1 is in use, by another process or by another server of this one: choose another address, or stop that one\n`,
   );
   other.close();
 });

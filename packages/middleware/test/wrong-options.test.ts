@@ -56,7 +56,7 @@ test("an option that there is not", () => {
   for (const name of Object.keys(makers)) {
     refuses(name, { nothing: 5 }, RegExp(`^${name} has no option nothing; there are [a-z]\\w+`));
   }
-  refuses("rateLimit", { limit: 5 }, /^rateLimit has no option limit; there are limiter$/);
+  refuses("rateLimit", { limit: 5 }, /^rateLimit has no option limit; there are limiter; did you mean limiter\?$/);
   refuses("retry", { attempt: 5 }, /^retry has no option attempt; there are attempts, codes, /);
   refuses("jwt", { secret: "s" }, /^jwt has no option secret; there are key, /);
 });

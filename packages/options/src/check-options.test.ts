@@ -9,6 +9,7 @@ import {
   pickOptions,
 } from "./check-options.ts";
 import { aBoolean, aText, orBoolean, wholeNumberFrom } from "./kinds.ts";
+import { nearestNames } from "./nearest.ts";
 
 interface CacheOptions {
   size?: number;
@@ -51,6 +52,19 @@ test("an option that there is not", () => {
   // Names of every object's prototype are none either.
   assert.equal(messageOf({ toString: 5 }), "Cache has no option toString; there are size, name, disk");
   assert.equal(messageOf({ disk: { file: "a" } }), "disk has no option file; there are path, isShared");
+});
+
+test("a function in the place of options was not called, most often", () => {
+  assert.throws(() => checkOptions("recovery", (() => {}) as CacheOptions, checks, toError), {
+    message:
+      "the options of recovery are a function; they must be an object with some of size, name, disk; is it `recovery` where `recovery()` is meant?",
+  });
+});
+
+test("the beginning of a name is told as well", () => {
+  assert.equal(messageOf({ na: 1 }), "Cache has no option na; there are size, name, disk");
+  assert.equal(messageOf({ nam: 1 }), "Cache has no option nam; there are size, name, disk; did you mean name?");
+  assert.deepEqual(nearestNames("addr", ["listener", "addressBook", "address"]), ["address", "addressBook"]);
 });
 
 test("options that are none", () => {

@@ -61,7 +61,10 @@ function findWrong<T>(owner: string, options: unknown, checks: OptionChecks<T>, 
 
 function findUnknown(owner: string, options: unknown, known: readonly string[]): string | undefined {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    return `the options of ${owner} are ${tell(options)}; they must be an object with some of ${known.join(", ")}`;
+    // A middleware in its chain, most often: it is handed the next handler.
+    const isUncalled = typeof options === "function" && /^[a-z]\w*$/.test(owner);
+    const hint = isUncalled ? `; is it \`${owner}\` where \`${owner}()\` is meant?` : "";
+    return `the options of ${owner} are ${tell(options)}; they must be an object with some of ${known.join(", ")}${hint}`;
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;

@@ -1,9 +1,13 @@
-/** The names most like the given one, the nearest first; none when nothing is like it. */
+/** The names most like the given one, the nearest first; none when nothing is like it, or begins with it. */
 export function nearestNames(name: string, known: readonly string[], count = 3): string[] {
   const wanted = name.toLowerCase();
   return known
     .map((one) => ({ one, distance: editDistance(wanted, one.toLowerCase()) }))
-    .filter(({ one, distance }) => distance <= Math.max(1, Math.floor(Math.min(one.length, name.length) / 3)))
+    .filter(
+      ({ one, distance }) =>
+        distance <= Math.max(1, Math.floor(Math.min(one.length, name.length) / 3)) ||
+        (wanted.length >= 3 && one.toLowerCase().startsWith(wanted)),
+    )
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ one }) => one);

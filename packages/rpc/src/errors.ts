@@ -39,6 +39,13 @@ export function middlewareInvalid(index: number, given: unknown): Error {
   );
 }
 
+export function middlewareOfAnother(index: number, count: number): Error {
+  return usageError(
+    "CLEW_RPC_MIDDLEWARE",
+    `middleware ${index} of a chain takes ${count} arguments; it takes the next handler alone, as \`(next) => (call) => next(call)\``,
+  );
+}
+
 export function handlerMissing(index: number, given: unknown): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
@@ -77,6 +84,16 @@ export function answerInvalid(operation: string, given: unknown): Error {
       ? "is a middleware in the chain that should be called first, as in `recovery()`?"
       : "does a middleware lack `return next(call)`?";
   return usageError("CLEW_RPC_ANSWER", `${operation}: the chain answered ${tell(given)} and not a promise; ${hint}`);
+}
+
+export function implementationInvalid(service: string, methods: readonly string[], given: unknown): Error {
+  const isClass = typeof given === "function" && /^class\b/.test(Function.prototype.toString.call(given));
+  const what = isClass ? `the class ${given.name}` : tell(given);
+  const hint = isClass ? `, as \`new ${given.name}()\` makes one` : "";
+  return usageError(
+    "CLEW_RPC_IMPLEMENTATION",
+    `the implementation of ${service} is ${what}; it must be an object with ${methods.join(", ")}${hint}`,
+  );
 }
 
 export function methodMissing(service: string, method: string, place: string, given: string[]): Error {

@@ -57,6 +57,13 @@ test("what is no middleware, and what makes no handler, is told when the chain i
     code: "CLEW_RPC_MIDDLEWARE",
     message: "middleware 1 of a chain is undefined; it must be a function around a handler, as recovery() makes one",
   });
+  // As Koa and Express have them.
+  const other = ((_call: unknown, next: () => unknown) => next()) as never;
+  assert.throws(() => chain(pass, other), {
+    code: "CLEW_RPC_MIDDLEWARE",
+    message:
+      "middleware 1 of a chain takes 2 arguments; it takes the next handler alone, as `(next) => (call) => next(call)`",
+  });
   const watch = watcher(() => () => undefined);
   const forgets = (() => undefined) as never;
   assert.throws(() => chain(watch, watch, forgets, pass)(handler), {

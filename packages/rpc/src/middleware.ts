@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "./call.ts";
 import { clock } from "./clock.ts";
-import { handlerMissing, middlewareInvalid } from "./errors.ts";
+import { handlerMissing, middlewareInvalid, middlewareOfAnother } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 
 /** What a handler answers: one message, or a stream of them, as the method has it. */
@@ -16,7 +16,7 @@ export type Middleware = (next: Handler) => Handler;
 /**
  * Several middlewares as one; the first is the outermost.
  *
- * @throws CLEW_RPC_MIDDLEWARE for what is no function, and where the chain is put around a handler, for what makes no handler of it
+ * @throws CLEW_RPC_MIDDLEWARE for what is no function or one of another framework, and where the chain is put around a handler, for what makes no handler of it
  */
 export function chain(...middleware: readonly Middleware[]): Middleware {
   const parts: Middleware[] = [];
@@ -28,6 +28,7 @@ export function chain(...middleware: readonly Middleware[]): Middleware {
   };
   for (const [index, one] of middleware.entries()) {
     if (typeof one !== "function") throw middlewareInvalid(index, one);
+    if (one.length > 1) throw middlewareOfAnother(index, one.length);
     const makeWatch = watches.get(one);
     if (makeWatch !== undefined) neighbours.push(makeWatch);
     else {

@@ -24,6 +24,25 @@ test("a method left out is an error at once, which names it", () => {
   });
 });
 
+test("an implementation that is a class, or no object, is told as what it is", () => {
+  class GreeterImpl {}
+  const cases: [unknown, RegExp][] = [
+    [
+      GreeterImpl,
+      /^the implementation of rpc\.test\.Greeter is the class GreeterImpl; .*, as `new GreeterImpl\(\)` makes one$/,
+    ],
+    [
+      () => greeter,
+      /^the implementation of rpc\.test\.Greeter is a function; it must be an object with sayHello, sayAll, /,
+    ],
+    [undefined, /^the implementation of rpc\.test\.Greeter is undefined; it must be an object with sayHello, sayAll, /],
+    ["greeter", /is "greeter"; it must be an object with/],
+  ];
+  for (const [given, message] of cases) {
+    assert.throws(() => service(Greeter, given as typeof greeter), { code: "CLEW_RPC_IMPLEMENTATION", message });
+  }
+});
+
 test("a method that is no function is an error at once, which tells what it is", () => {
   const wrong = { ...greeter, sayAll: 3 } as unknown as typeof greeter;
   assert.throws(() => service(Greeter, wrong), {

@@ -13,6 +13,7 @@ import type { Call } from "./call.ts";
 import { messageMaker } from "./codec/message-maker.ts";
 import {
   descInvalid,
+  implementationInvalid,
   listInvalid,
   methodMissing,
   methodNoFunction,
@@ -58,12 +59,16 @@ export interface Service {
 /**
  * Joins a service of a .proto and the object that implements it.
  *
- * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit, CLEW_RPC_DESC for what is no service.
+ * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit, CLEW_RPC_DESC for what is no service,
+ *   CLEW_RPC_IMPLEMENTATION for what is no object
  */
 export function service<S extends DescService>(desc: S, implementation: Implementation<S>): Service {
   if (desc?.kind !== "service") throw descInvalid("the first argument of service()", desc, "Orders");
-  const functions = (implementation ?? {}) as unknown as Record<string, AnyFunction>;
   const known = desc.methods.map((method) => method.localName);
+  if (typeof implementation !== "object" || implementation === null) {
+    throw implementationInvalid(desc.typeName, known, implementation);
+  }
+  const functions = implementation as unknown as Record<string, AnyFunction>;
   const given = Object.keys(functions);
   for (const name of given) {
     if (typeof functions[name] === "function" && !known.includes(name)) {

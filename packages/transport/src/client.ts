@@ -4,6 +4,7 @@ import { BalancedClient, type BalancingOptions, balancingChecks, isResolvable } 
 import {
   type Client,
   createServiceClient,
+  descInvalid,
   type ServiceClient,
   type ServiceClientOptions,
   serviceClientChecks,
@@ -45,13 +46,13 @@ export interface MemoryClientOptions extends ServiceClientOptions {
 /**
  * A client of a service, over the protocol that the endpoint's scheme names, or in memory. It connects at the first call.
  *
- * @throws CLEW_TRANSPORT_SCHEME, CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION
+ * @throws CLEW_RPC_DESC, CLEW_TRANSPORT_SCHEME, CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION
  */
 export function createClient<S extends DescService>(
   desc: S,
   options: ClientOptions | MemoryClientOptions,
 ): ServiceClient<S> {
-  checkClientOptionNames(options);
+  checkClient(desc, options);
   const client = "server" in options ? new MemoryClient(options.server) : openClient(options);
   return createServiceClient(desc, client, serviceOptionsOf(options));
 }
@@ -68,7 +69,7 @@ export async function createReadyClient<S extends DescService>(
   options: ClientOptions,
   signal: AbortSignal = AbortSignal.timeout(10_000),
 ): Promise<ServiceClient<S>> {
-  checkClientOptionNames(options);
+  checkClient(desc, options);
   const client = openClient(options);
   try {
     const functions = createServiceClient(desc, client, serviceOptionsOf(options));
@@ -156,7 +157,8 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
   maxMessageBytes: ["grpc", "connect", "grpcWeb"],
 };
 
-function checkClientOptionNames(options: object): void {
+function checkClient(desc: DescService, options: object): void {
+  if (desc?.kind !== "service") throw descInvalid("the service of a client", desc, "Orders");
   for (const [name, places] of Object.entries(elsewhere))
     if (name in Object(options)) throw optionElsewhere(name, places);
   checkOptionNames("a client", options, Object.keys(clientOptions), optionError);

@@ -20,7 +20,7 @@ export function addressInvalid(given: string): TransportError {
 export function addressInUse(address: string, cause: unknown): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ADDRESS_IN_USE",
-    `address ${address} is in use by another process; stop that one, choose another port, or ":0" for any free one`,
+    `address ${address} is in use, by another process or by another server of this one; stop that one, choose another port, or ":0" for any free one`,
     cause,
   );
 }
@@ -58,6 +58,13 @@ export function optionInvalid(option: string, given: unknown, works: string): Tr
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_TRANSPORT_OPTION", message);
+
+export function optionInAddress(option: string): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_OPTION",
+    `a server has no option ${option}; it is in the address: ":8000" or "127.0.0.1:8000"`,
+  );
+}
 
 export function optionElsewhere(option: string, places: readonly string[]): TransportError {
   const works = places.map((place) => `${place}: { ${option} }`).join(" or ");

@@ -18,7 +18,7 @@ import {
   recordOf,
   wholeNumberFrom,
 } from "@clew/options";
-import { optionError } from "./errors.ts";
+import { optionError, optionInAddress } from "./errors.ts";
 import type { GrpcHandlerOptions } from "./grpc/handler.ts";
 import type { HttpHandlerOptions } from "./http/handler-options.ts";
 import type { HealthRouteOptions } from "./http/health-routes.ts";
@@ -75,7 +75,7 @@ const anOrigin = kind(
  * a reader with an error of its own; a time that is a number may be more than a timer can hold.
  */
 const serverOptionChecks: OptionChecks<ServerOptions> = {
-  address: aText,
+  address: kind('a text like ":8000"', (given) => typeof given === "string"),
   listener: aListener,
   tls: anObject,
   headerLimitBytes: numberFrom(1, 2 ** 31 - 1),
@@ -116,6 +116,7 @@ const serverOptionChecks: OptionChecks<ServerOptions> = {
   reflection: aBoolean,
   maxConcurrentCalls: numberFrom(1),
   maxUnfinishedBytes: numberFrom(0, 2 ** 31 - 1),
+  maxUnsentBytes: numberFrom(0, 2 ** 31 - 1),
   maxConnectionAgeMs: numberFrom(0),
   maxConnectionAgeGraceMs: numberFrom(0),
   keepaliveTimeMs: numberFrom(0),
@@ -127,5 +128,6 @@ const serverOptionChecks: OptionChecks<ServerOptions> = {
 
 /** @throws CLEW_TRANSPORT_OPTION for an option that no server has, and for a value that will not do */
 export function checkServerOptions(options: object): void {
+  for (const name of ["host", "port"]) if (name in Object(options)) throw optionInAddress(name);
   checkOptions<ServerOptions>("a server", options, serverOptionChecks, optionError);
 }

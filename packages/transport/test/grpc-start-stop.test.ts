@@ -14,7 +14,10 @@ describe("starting", () => {
   it("on a port in use says so", async () => {
     const server = await startServer();
     const other = new GrpcServer({ address: server.endpoint().host });
-    await assert.rejects(other.start(), { code: "CLEW_TRANSPORT_ADDRESS_IN_USE" });
+    await assert.rejects(other.start(), {
+      code: "CLEW_TRANSPORT_ADDRESS_IN_USE",
+      message: /^address \S+ is in use, by another process or by another server of this one; /,
+    });
     await server.stop(AbortSignal.timeout(patientMs));
   });
 

@@ -47,6 +47,11 @@ test("services that are none", () => {
     code: "CLEW_RPC_DESC",
     message: /^the service of a client is an object; it must be a descriptor of generated code/,
   });
+  // Its options alone.
+  assert.throws(() => createClient(wrong<typeof Echo>({ endpoint: "http://127.0.0.1:1" }), undefined as never), {
+    code: "CLEW_RPC_DESC",
+    message: /^the service of a client is an object; /,
+  });
   assert.throws(() => createServiceClient(wrong<typeof Echo>(undefined as never), wrong({})), {
     message: /client is undefined/,
   });
@@ -111,7 +116,10 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ health: { checks: { db: 5 } } }, /^option health\.checks\["db"\] is 5; it must be a function/],
     [{ health: { checkTimeoutMs: -1 } }, /^option health\.checkTimeoutMs is -1; it must be a number of milliseconds/],
     [{ health: "yes" }, /^option health is "yes"; it must be true or false/],
-    [{ address: 8000 }, /^option address is 8000; it must be a text/],
+    [{ address: 8000 }, /^option address is 8000; it must be a text like ":8000"/],
+    [{ port: 8000 }, /^a server has no option port; it is in the address: ":8000" or "127\.0\.0\.1:8000"$/],
+    [{ host: "::1", port: 80 }, /^a server has no option host; it is in the address: ":8000" or/],
+    [{ addr: ":8000" }, /^a server has no option addr; there are address, .*; did you mean address\?$/],
     [{ listener: { fd: -1 } }, /^option listener is an object; it must be a server of node:net, or \{ fd \}/],
     [{ tls: true }, /^option tls is true; it must be an object/],
     [{ headerLimitBytes: 0 }, /^option headerLimitBytes is 0; it must be a number from 1 to 2147483647/],
