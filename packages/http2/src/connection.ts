@@ -74,6 +74,7 @@ export abstract class Connection implements RoundTripClock {
       socket,
       // What a client has waiting is its own requests: to lose all of them would help nobody.
       maxPendingBytes: isServer ? limits.maxPendingBytes : Number.POSITIVE_INFINITY,
+      maxUnsentBytes: isServer ? limits.maxUnsentBytes : Number.POSITIVE_INFINITY,
       idleFrames: this.idleFrames,
       controls: this.controls,
       hooks: {
@@ -85,6 +86,7 @@ export abstract class Connection implements RoundTripClock {
         onPending: () => this.#stalls.watch(),
         onDrain: (stream) => this.#tellDrain(stream),
         onTooMuchPending: () => this.#tooMuch.watch(),
+        onTooMuchUnsent: (stream) => this.failStream(stream.id, new ProtocolError("TOO_MUCH_UNSENT")),
       },
     });
     this.#tooMuch = new PendingWatch({ sender: this.sender, now, onFault: (error) => this.fail(error) });

@@ -64,6 +64,7 @@ export const violations = {
   ],
   STALLED: ["ENHANCE_YOUR_CALM", "connection", "10.5", "the peer does not read what it is sent"],
   TOO_MUCH_PENDING: ["ENHANCE_YOUR_CALM", "connection", "10.5", "too much waits for the peer, which does not take it"],
+  TOO_MUCH_UNSENT: ["ENHANCE_YOUR_CALM", "stream", "10.5", "more waits for the peer than may at once (maxUnsentBytes)"],
   PREFACE_TIMEOUT: ["SETTINGS_TIMEOUT", "connection", "3.4", "no preface and SETTINGS in time"],
 } as const;
 

@@ -33,10 +33,14 @@ export interface LimitOptions {
   idleFramesPerSecond?: number;
   /**
    * Bytes of replies that may wait because the peer does not take them (CVE-2019-9517). While more wait, the peer has to take
-   * 256 KiB of them in each second, or loses its connection; so what waits for one that does is bounded by the calls it may
-   * have open, {@link maxConcurrentStreams}, and how large their replies are. A client's requests may wait. Default: 64 MiB.
+   * 256 KiB of them in each second, or loses its connection. A client's requests may wait. Default: 64 MiB.
    */
   maxPendingBytes?: number;
+  /**
+   * Bytes of replies that may wait at all, also before it is seen whether the peer takes them. What comes on top in pieces of
+   * over 64 KiB costs its stream; a reply that waits alone may be larger. Default: 1 GiB.
+   */
+  maxUnsentBytes?: number;
   /** Bytes that may be received and not yet used by paused streams before the whole connection is held back. Default: 16 MiB. */
   maxHeldBytes?: number;
   /**
@@ -66,6 +70,7 @@ const defaults: Limits = {
   idleFrameBurst: 10_000,
   idleFramesPerSecond: 1000,
   maxPendingBytes: 64 * 1024 * 1024,
+  maxUnsentBytes: 1024 * 1024 * 1024,
   maxHeldBytes: 16 * 1024 * 1024,
   maxUnfinishedBytes: 32 * 1024 * 1024,
   stallTimeoutMs: 60_000,

@@ -33,12 +33,15 @@ export interface SenderHooks {
   readonly onDrain: (stream: Stream) => void;
   /** More waits than may; said again with each piece that comes to it. */
   readonly onTooMuchPending: () => void;
+  /** With what a stream said just now more waits than may at all. */
+  readonly onTooMuchUnsent: (stream: Stream) => void;
 }
 
 export interface SenderInit {
   readonly socket: Duplex;
   readonly hooks: SenderHooks;
   readonly maxPendingBytes: number;
+  readonly maxUnsentBytes: number;
   /** Get one back for each piece of data that went out whole; and controls for each header block as well. */
   readonly idleFrames: Budget;
   readonly controls: Budget;
@@ -57,6 +60,7 @@ export class Sender implements StreamOwner {
   readonly #encoder: Encoder = new Encoder();
   readonly #hooks: SenderHooks;
   readonly #maxPendingBytes: number;
+  readonly #maxUnsentBytes: number;
   readonly #idleFrames: Budget;
   readonly #controls: Budget;
   #window: number = defaultWindowBytes;
@@ -72,6 +76,7 @@ export class Sender implements StreamOwner {
     this.output = new Output(init.socket);
     this.#hooks = init.hooks;
     this.#maxPendingBytes = init.maxPendingBytes;
+    this.#maxUnsentBytes = init.maxUnsentBytes;
     this.#idleFrames = init.idleFrames;
     this.#controls = init.controls;
   }
@@ -115,6 +120,11 @@ export class Sender implements StreamOwner {
     this.#keep(stream, bytes);
     this.#advance(stream);
     if (stream.pendingBytes <= highWaterBytes) return true;
+    // Who waits for its drain with small pieces has little here, and a small reply is not lost to the large ones of others.
+    if (this.#pendingBytes > this.#maxUnsentBytes && length > highWaterBytes && this.waiting.length > 1) {
+      this.#hooks.onTooMuchUnsent(stream);
+      return true;
+    }
     stream.needsDrain = true;
     return false;
   }

@@ -130,42 +130,121 @@ test("a server that was too busy to look does not blame the peer for that", asyn
   assertTooMuchPending(closed);
 });
 
-test("a client that takes 40 replies of 4 MiB at once over one connection gets all of them", async () => {
-  const replyBytes = 4 * mebibyte;
-  const reply = Buffer.alloc(replyBytes);
-  const closed: (Error | undefined)[] = [];
-  const server = await listen(() => ({
-    onClose: (error) => void closed.push(error),
-    accept: (stream) => ({
-      onData() {},
-      onEnd: () => stream.sendReply(replyHeaders, reply, replyTrailers),
-      onReset() {},
-      onDrain() {},
-    }),
-  }));
-  const socket = connect(server.port, "127.0.0.1");
-  await once(socket, "connect");
-  const session = new ClientSession(socket);
-  const calls = Array.from({ length: 40 }, () => {
-    const call = { bytes: 0, end: "" };
-    session.openStream(requestFields, Buffer.alloc(0), {
-      onHeaders() {},
-      onData(bytes) {
-        call.bytes += bytes.length;
-      },
-      onEnd(trailers) {
-        call.end = trailers.join(" ");
-      },
-      onReset(code, error) {
-        call.end = `reset ${code} ${error?.message}`;
-      },
-      onDrain() {},
-    });
-    return call;
+/** Replies with `pieces` to each request once it is there, and notes which streams are cut off because too much waits. */
+function replyWith(cutOff: number[], ...pieces: Buffer[]): ServerSessionOptions["accept"] {
+  return (stream) => ({
+    onData() {},
+    onEnd() {
+      stream.sendHeaders(replyHeaders, false);
+      for (const piece of pieces) stream.sendData(piece);
+      stream.sendTrailers(replyTrailers);
+    },
+    onReset(_code, error) {
+      if (/maxUnsentBytes/.test(String(error))) cutOff.push(stream.id);
+    },
+    onDrain() {},
   });
-  await until(() => calls.every(({ end }) => end !== ""), "the ends of all calls");
-  for (const call of calls) assert.deepEqual(call, { bytes: replyBytes, end: replyTrailers.join(" ") });
-  assert.deepEqual(closed, []);
-  session.destroy();
-  await server.close();
+}
+
+test("replies that would be more than may wait at once cost their streams, before any look; the others arrive whole", async () => {
+  const cutOff: number[] = [];
+  const limits = { maxPendingBytes, maxUnsentBytes: mebibyte };
+  const { peer, closed, look } = serve(0, { limits, accept: replyWith(cutOff, Buffer.alloc(100_000)) });
+  peer.greet(setting(4, 0));
+  const ids = Array.from({ length: 30 }, (_, i) => 1 + 2 * i);
+  peer.send(...ids.map((id) => peer.headers(id, END_STREAM)));
+  // Ten are 1,000,000 bytes.
+  await until(() => cutOff.length === 20, "the ends of those that are too much");
+  assert.deepEqual(cutOff, ids.slice(10));
+  for (const id of cutOff) {
+    const { payload } = await peer.expect(Type.RST_STREAM, (one) => one.id === id);
+    assert.equal(payload.readUInt32BE(), ErrorCode.ENHANCE_YOUR_CALM);
+  }
+  for (const id of ids.slice(0, 10)) {
+    await take(peer, id, 100_000);
+    await peer.expect(Type.HEADERS, (one) => one.id === id && (one.flags & END_STREAM) !== 0);
+  }
+  // There is room again.
+  peer.send(peer.headers(61, END_STREAM));
+  await take(peer, 61, 100_000);
+  await peer.expect(Type.HEADERS, (one) => one.id === 61 && (one.flags & END_STREAM) !== 0);
+  look();
+  assert.deepEqual([closed, cutOff.length], [[], 20]);
 });
+
+test("a reply that alone is more than may wait is kept, and so is what comes in small pieces beside it", async () => {
+  const cutOff: number[] = [];
+  const large = Buffer.alloc(300_000);
+  const small = Buffer.alloc(60_000);
+  const replies = [[large], ...Array.from({ length: 10 }, () => [small, small]), [large]];
+  const { peer, closed } = serve(0, {
+    limits: { maxUnsentBytes: 200_000 },
+    accept: (stream, fields) => replyWith(cutOff, ...replies[stream.id >> 1]!)(stream, fields),
+  });
+  peer.greet(setting(4, 0));
+  const ids = replies.map((_, i) => 1 + 2 * i);
+  peer.send(...ids.map((id) => peer.headers(id, END_STREAM)));
+  await until(() => cutOff.length > 0, "the end of the one that is too much");
+  assert.deepEqual(cutOff, [23]);
+  await take(peer, 1, large.length);
+  for (const id of ids.slice(1, -1)) await take(peer, id, 2 * small.length);
+  assert.deepEqual(closed, []);
+});
+
+test("a reader of 1 MiB a second gets 100 replies of that size, asked for at once", async () => {
+  const cutOff: number[] = [];
+  const { peer, closed, look } = serve(0, { limits: {}, accept: replyWith(cutOff, Buffer.alloc(mebibyte)) });
+  peer.greet(setting(4, 0));
+  const ids = Array.from({ length: 100 }, (_, i) => 1 + 2 * i);
+  peer.send(...ids.map((id) => peer.headers(id, END_STREAM)));
+  for (const id of ids) {
+    await take(peer, id, mebibyte);
+    look();
+    await peer.expect(Type.HEADERS, (one) => one.id === id && (one.flags & END_STREAM) !== 0);
+  }
+  assert.deepEqual([closed, cutOff], [[], []]);
+});
+
+for (const [count, replyBytes] of [
+  [40, 4 * mebibyte],
+  [1000, mebibyte],
+] as const) {
+  test(`a client that takes ${count} replies of ${replyBytes} bytes at once over one connection gets all of them`, async () => {
+    const reply = Buffer.alloc(replyBytes);
+    const closed: (Error | undefined)[] = [];
+    const server = await listen(() => ({
+      onClose: (error) => void closed.push(error),
+      accept: (stream) => ({
+        onData() {},
+        onEnd: () => stream.sendReply(replyHeaders, reply, replyTrailers),
+        onReset() {},
+        onDrain() {},
+      }),
+    }));
+    const socket = connect(server.port, "127.0.0.1");
+    await once(socket, "connect");
+    const session = new ClientSession(socket);
+    const calls = Array.from({ length: count }, () => {
+      const call = { bytes: 0, end: "" };
+      session.openStream(requestFields, Buffer.alloc(0), {
+        onHeaders() {},
+        onData(bytes) {
+          call.bytes += bytes.length;
+        },
+        onEnd(trailers) {
+          call.end = trailers.join(" ");
+        },
+        onReset(code, error) {
+          call.end = `reset ${code} ${error?.message}`;
+        },
+        onDrain() {},
+      });
+      return call;
+    });
+    await until(() => calls.every(({ end }) => end !== ""), "the ends of all calls");
+    for (const call of calls) assert.deepEqual(call, { bytes: replyBytes, end: replyTrailers.join(" ") });
+    assert.deepEqual(closed, []);
+    session.destroy();
+    await server.close();
+  });
+}

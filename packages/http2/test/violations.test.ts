@@ -379,6 +379,7 @@ after(() => {
     "REQUEST_STALLED",
     "STALLED",
     "TOO_MUCH_PENDING",
+    "TOO_MUCH_UNSENT",
     "PREFACE_TIMEOUT",
   ];
   assert.deepEqual(

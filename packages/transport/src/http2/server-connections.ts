@@ -16,6 +16,11 @@ export interface ServerConnectionOptions {
    * comes in alone. Default: 32 MiB.
    */
   maxUnfinishedBytes?: number;
+  /**
+   * How much of replies may wait on one connection for a caller that takes them more slowly than they are made, in bytes; a reply
+   * on top is reset with ENHANCE_YOUR_CALM, unless it has no more than 64 KiB or waits alone. Default: 1 GiB.
+   */
+  maxUnsentBytes?: number;
   /** Close a connection at this age, give or take a tenth, in milliseconds; its open calls may end. 0 for never. Default: 0. */
   maxConnectionAgeMs?: number;
   /** How long the open calls have then, in milliseconds; 0 for as long as they need. Default: 0. */
@@ -48,6 +53,7 @@ function resolveServerConnectionOptions(
     logger,
     maxConcurrentCalls: options.maxConcurrentCalls ?? 1000,
     maxUnfinishedBytes: options.maxUnfinishedBytes ?? 32 * 1024 * 1024,
+    maxUnsentBytes: options.maxUnsentBytes ?? 1024 * 1024 * 1024,
     maxConnectionAgeMs: options.maxConnectionAgeMs ?? 0,
     maxConnectionAgeGraceMs: options.maxConnectionAgeGraceMs ?? 0,
     keepaliveTimeMs: options.keepaliveTimeMs ?? 2 * 60 * 60 * 1000,
@@ -130,7 +136,7 @@ class ServerConnection {
   #idleLooks = 0;
 
   constructor(socket: Socket, head: Buffer | undefined, handler: StreamHandler, options: ResolvedOptions) {
-    const { headerLimitBytes, headerTimeoutMs, maxConcurrentCalls, maxUnfinishedBytes, logger } = options;
+    const { headerLimitBytes, headerTimeoutMs, maxConcurrentCalls, maxUnfinishedBytes, maxUnsentBytes } = options;
     this.#socket = socket;
     this.#pings = new PingPolicy({
       minIntervalMs: options.minPingIntervalMs,
@@ -143,6 +149,7 @@ class ServerConnection {
         maxHeaderListBytes: headerLimitBytes,
         maxConcurrentStreams: maxConcurrentCalls,
         maxUnfinishedBytes,
+        maxUnsentBytes,
         prefaceTimeoutMs: headerTimeoutMs || longestTimerMs,
       },
       accept: (stream, fields) => {
@@ -155,7 +162,7 @@ class ServerConnection {
       },
       onPing: () => this.#onPing(),
       // One stream is lost, not the process.
-      onListenerError: (error) => logger.error("HTTP/2: a stream failed", { error }),
+      onListenerError: (error) => options.logger.error("HTTP/2: a stream failed", { error }),
     });
     if (options.keepaliveTimeMs > 0) {
       const { keepaliveTimeMs: timeMs, keepaliveTimeoutMs: timeoutMs } = options;
