@@ -38,8 +38,25 @@ const grpcByHttp: Readonly<Record<number, GrpcCode>> = {
   504: GrpcCode.DEADLINE_EXCEEDED,
 };
 
-//  OK CANCELLED UNKNOWN INVALID DEADLINE NOT_FOUND EXISTS DENIED EXHAUSTED PRECONDITION ABORTED RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE LOSS UNAUTHENTICATED
-const httpByGrpc = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
+const httpByGrpc: Readonly<Record<number, number>> = {
+  [GrpcCode.OK]: 200,
+  [GrpcCode.CANCELLED]: 499,
+  [GrpcCode.UNKNOWN]: 500,
+  [GrpcCode.INVALID_ARGUMENT]: 400,
+  [GrpcCode.DEADLINE_EXCEEDED]: 504,
+  [GrpcCode.NOT_FOUND]: 404,
+  [GrpcCode.ALREADY_EXISTS]: 409,
+  [GrpcCode.PERMISSION_DENIED]: 403,
+  [GrpcCode.RESOURCE_EXHAUSTED]: 429,
+  [GrpcCode.FAILED_PRECONDITION]: 400,
+  [GrpcCode.ABORTED]: 409,
+  [GrpcCode.OUT_OF_RANGE]: 400,
+  [GrpcCode.UNIMPLEMENTED]: 501,
+  [GrpcCode.INTERNAL]: 500,
+  [GrpcCode.UNAVAILABLE]: 503,
+  [GrpcCode.DATA_LOSS]: 500,
+  [GrpcCode.UNAUTHENTICATED]: 401,
+};
 
 /** The gRPC status for the code of a ServiceError; UNKNOWN for a code that has none of its own. */
 export function toGrpcCode(httpCode: number): GrpcCode {
