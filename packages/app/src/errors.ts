@@ -1,4 +1,4 @@
-import type { OptionError } from "@clew/options";
+import { type OptionError, tell } from "@clew/options";
 
 /** What a developer did wrong with an app. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
@@ -10,6 +10,10 @@ export function appUsed(name: string): Error {
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_APP_OPTION", message);
+
+export function mainInvalid(given: unknown): Error {
+  return optionError(`runMain() is given ${tell(given)}; it takes a function, as in \`runMain(() => app.run())\``);
+}
 
 export function nameMissing(): Error {
   return optionError("an app with a registrar needs a name: callers find it by that");

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
-import { messageOf } from "./errors.ts";
+import { mainInvalid, messageOf } from "./errors.ts";
 
 /**
  * Runs the main function of a program. When it fails, the program ends with exit code 1, and what failed is told on standard
@@ -15,6 +15,7 @@ import { messageOf } from "./errors.ts";
  */
 export async function runMain(main: () => Promise<void> | void): Promise<void> {
   try {
+    if (typeof main !== "function") throw mainInvalid(main);
     await main();
   } catch (error) {
     if (!isTold(error)) process.stderr.write(`${describeFailure(error)}\n`);

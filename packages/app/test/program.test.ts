@@ -59,6 +59,21 @@ test("a port in use: exit code 1 and exactly one line on standard error", async 
   other.close();
 });
 
+test("runMain without a function is exit code 1, and one line says what it takes", async () => {
+  const code = 'import { App, runMain } from "@clew/app"; await runMain(new App({}));';
+  const options = { cwd: import.meta.dirname, timeout: 110_000 };
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], options);
+  let told = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    told += chunk;
+  });
+  assert.deepEqual(await once(child, "close"), [1, null]);
+  assert.match(
+    told,
+    /^runMain\(\) is given an object; it takes a function, as in `runMain\(\(\) => app\.run\(\)\)`[^\n]*\n$/,
+  );
+});
+
 test("of two servers on one port the one that started is stopped, and the line is one", async () => {
   const free = createServer().listen(0, "127.0.0.1");
   await once(free, "listening");

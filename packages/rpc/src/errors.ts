@@ -62,12 +62,19 @@ export function requestMissing({ operation, desc, kind }: Method, given: unknown
   return usageError("CLEW_RPC_REQUEST", `${operation} is called with ${tell(given)}; its request is ${works}`);
 }
 
-// The next three are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
+// The next four are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
 
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
     `${operation}: the implementation answered ${tell(given)}; it must return a ${typeName}, {} for an empty one`,
+  );
+}
+
+export function replyIsError(operation: string, given: Error): Error {
+  return usageError(
+    "CLEW_RPC_REPLY",
+    `${operation}: the implementation returned the error ${tell(given.message)} and did not throw it; with \`throw\` its caller would see it`,
   );
 }
 
@@ -135,6 +142,13 @@ export function callReceivesMessage(operation: string): Error {
   return usageError(
     "CLEW_RPC_MESSAGE",
     `${operation} takes one message: read it with call.receive(), not call.messages()`,
+  );
+}
+
+export function errorCodeInvalid(given: unknown): Error {
+  return usageError(
+    "CLEW_RPC_SERVICE_ERROR",
+    `the code of a ServiceError is ${tell(given)}; new ServiceError(404, "ORDER_NOT_FOUND", "no order 7") would work`,
   );
 }
 

@@ -236,3 +236,12 @@ test("codes map onto gRPC's and back as Kratos has it", () => {
   assert.equal(fromGrpcCode(GrpcCode.ALREADY_EXISTS), 409);
   assert.equal(fromGrpcCode(99), 500);
 });
+
+test("a code that is no number is an error at once", () => {
+  for (const code of ["ORDER_NOT_FOUND", undefined, "404"]) {
+    assert.throws(() => new ServiceError(code as unknown as number, "no order", ""), {
+      code: "CLEW_RPC_SERVICE_ERROR",
+      message: `the code of a ServiceError is ${JSON.stringify(code)}; new ServiceError(404, "ORDER_NOT_FOUND", "no order 7") would work`,
+    });
+  }
+});

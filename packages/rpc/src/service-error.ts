@@ -1,5 +1,6 @@
 import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
 import { ErrorDetail } from "./error-detail.ts";
+import { errorCodeInvalid } from "./errors.ts";
 
 /** The part of a {@link ServiceError} that goes over the wire. Shape and names are those of Kratos. */
 export interface ErrorStatus {
@@ -38,8 +39,10 @@ export class ServiceError extends Error implements ErrorStatus {
   /** Messages of any type for the caller; {@link detail} finds one by its type. Empty when there are none. */
   readonly details: readonly ErrorDetail[];
 
+  /** @throws CLEW_RPC_SERVICE_ERROR for a code that is no number */
   constructor(code: number, reason: string, message: string, options?: ServiceErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    if (typeof code !== "number") throw errorCodeInvalid(code);
     this.code = code;
     this.reason = reason;
     this.metadata = options?.metadata ?? noMetadata;

@@ -6,6 +6,7 @@ import type { Call } from "./call.ts";
 import { createJsonCodec, jsonCodec } from "./codec/json.ts";
 import { protoCodec } from "./codec/proto.ts";
 import { type Implementation, service } from "./service.ts";
+import { ServiceError } from "./service-error.ts";
 
 const greeter: Implementation<typeof Greeter> = {
   sayHello: async ({ name }) => ({ name }),
@@ -59,6 +60,18 @@ test("a handler that returns no message fails, and names what it should return",
       code: "CLEW_RPC_REPLY",
       message:
         /^\/rpc\.test\.Greeter\/SayHello: the implementation answered (undefined|null|"x"); it must return a rpc\.test\./,
+    });
+  }
+});
+
+test("a handler that returns an error and does not throw it fails, and says so", async () => {
+  const call = { receiveNow: () => ({}), orCancelled: (promise: unknown) => promise } as unknown as Call;
+  // It has a message, as the reply may have one: no type tells them apart.
+  for (const sayHello of [() => new ServiceError(404, "NOBODY", "no ann"), async () => new Error("no ann")]) {
+    const [method] = service(Greeter, { ...greeter, sayHello } as unknown as typeof greeter).methods;
+    await assert.rejects(method!.handler(call), {
+      code: "CLEW_RPC_REPLY",
+      message: /^\/rpc\.test\.Greeter\/SayHello: the implementation returned the error "no ann" and did not throw it; /,
     });
   }
 });

@@ -18,6 +18,7 @@ import {
   methodMissing,
   methodNoFunction,
   methodUnknown,
+  replyIsError,
   replyMissing,
   serviceInvalid,
   streamMissing,
@@ -114,6 +115,7 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
   const toReply = (init: object): Message => {
     // Otherwise a handler that forgot to return, or returns a text, would answer an empty message.
     if (typeof init !== "object" || init === null) throw replyMissing(method.operation, output.typeName, init);
+    if (init instanceof Error) throw replyIsError(method.operation, init);
     return replies.from(init);
   };
   const toStream = (answer: unknown): AsyncIterable<object> => {
