@@ -104,12 +104,16 @@ function check<T>(options: ConfigOptions<T>): void {
   checkValue("sources", given.sources, sourceList, optionError);
 }
 
-interface SnapshotInit<T> {
-  /** All sources together. */
-  readonly layer: Layer;
+/** What stays the same from one snapshot to the next. */
+interface SnapshotRules<T> {
   readonly schema: Schema<T> | undefined;
   readonly shape: Shape | undefined;
   readonly isStrict: boolean;
+}
+
+interface SnapshotInit<T> extends SnapshotRules<T> {
+  /** All sources together. */
+  readonly layer: Layer;
 }
 
 async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
@@ -177,9 +181,7 @@ const settleMs = 50;
 
 class WatchedConfig<T> implements Config<T> {
   readonly #sources: readonly Source[];
-  readonly #schema: Schema<T> | undefined;
-  readonly #shape: Shape | undefined;
-  readonly #isStrict: boolean;
+  readonly #rules: SnapshotRules<T>;
   readonly #onError: (error: Error) => void;
   /** What was reported of the change that does not work; the same again is no news. */
   #reported: string | undefined;
@@ -193,10 +195,9 @@ class WatchedConfig<T> implements Config<T> {
   #isClosed = false;
 
   constructor(options: ConfigOptions<T>) {
-    this.#sources = options.sources;
-    this.#schema = options.schema;
-    this.#shape = options.schema === undefined ? undefined : shapeOf(options.schema);
-    this.#isStrict = options.strict ?? true;
+    const { sources, schema, strict: isStrict = true } = options;
+    this.#sources = sources;
+    this.#rules = { schema, shape: schema === undefined ? undefined : shapeOf(schema), isStrict };
     const { logger, onError = logger === undefined ? (error: Error) => process.emitWarning(error) : () => {} } =
       options;
     this.#onError = (error) => {
@@ -230,12 +231,7 @@ class WatchedConfig<T> implements Config<T> {
   }
 
   #create(): Promise<Snapshot<T>> {
-    return createSnapshot({
-      layer: joinLayers(this.#layers),
-      schema: this.#schema,
-      shape: this.#shape,
-      isStrict: this.#isStrict,
-    });
+    return createSnapshot({ ...this.#rules, layer: joinLayers(this.#layers) });
   }
 
   get snapshot(): Snapshot<T> {
