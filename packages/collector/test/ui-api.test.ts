@@ -130,12 +130,14 @@ test("answers the UI with a map of the services in a time, within limits", () =>
       const late = { name: "late", callCount: 1, errorCount: 0, p50Ms: 5, p95Ms: 5 };
       const dependencies = [{ parent: "user", child: "message", ...message }];
       const services = [{ name: "message", ...message }, user];
+      const none = { backings: [], backingCalls: [], links: [], backingCount: 0 };
       const hour = 60 * 60_000;
       assert.deepEqual(await ask(""), {
         fromMs: epochMs + 1000,
         toMs: epochMs + 1000 + hour,
         services: [late],
         dependencies: [],
+        ...none,
         serviceCount: 1,
         spanCount: 1,
         cutAtMs: null,
@@ -145,6 +147,7 @@ test("answers the UI with a map of the services in a time, within limits", () =>
         toMs: epochMs + 1000,
         services,
         dependencies,
+        ...none,
         serviceCount: 2,
         spanCount: 3,
         cutAtMs: null,
@@ -154,17 +157,74 @@ test("answers the UI with a map of the services in a time, within limits", () =>
         toMs: epochMs + 1000 + hour,
         services: [late],
         dependencies: [],
+        ...none,
         serviceCount: 1,
         spanCount: 1,
         cutAtMs: epochMs,
       });
-      for (const name of ["fromMs", "toMs", "maxSpans", "maxServices"]) {
+      for (const name of ["fromMs", "toMs", "maxSpans", "maxServices", "maxBackings"]) {
         const { status, json } = await get<{ message: string }>(collector, `/api/ui/services?${name}=x`);
         assert.deepEqual([status, json.message], [400, `${name} is "x"; it must be a number of 0 or more`]);
       }
     },
     // So that the hour ends just before the last trace.
     { now: () => epochMs + 1000 + 60 * 60_000 },
+  ));
+
+test("answers the UI with databases, queues and links, each with what finds its traces; Jaeger with services alone", () =>
+  withCollector(
+    async (collector) => {
+      const orders = { "messaging.system": "kafka", "messaging.destination.name": "orders" };
+      const shop = { "db.system": "mssql", "db.name": "shop" };
+      await postSpans(
+        collector,
+        protobufOf(
+          { trace: 1, id: 1, service: "shop" },
+          { trace: 1, id: 2, parent: 1, service: "shop", kind: 3, ms: 3, attributes: shop, isError: true },
+          { trace: 1, id: 3, parent: 1, service: "shop", kind: 4, ms: 2, attributes: orders },
+          { trace: 1, id: 4, parent: 3, service: "mailer", kind: 5, ms: 6, attributes: orders },
+          { trace: 2, id: 1, service: "stock", kind: 5, ms: 8, links: [{ trace: 1, id: 3 }] },
+          { trace: 3, id: 1, service: "report", kind: 1, ms: 9, links: [{ trace: 1, id: 1 }] },
+        ),
+      );
+      const stats = (errorCount: number, ms: number): object => ({ callCount: 1, errorCount, p50Ms: ms, p95Ms: ms });
+      const { json: map } = await get<{
+        backings: object[];
+        backingCalls: { service: string; tags: { key: string; value: string }[] }[];
+      }>(collector, "/api/ui/services?lookback=all");
+      const database = { kind: "database", system: "microsoft.sql_server", name: "shop", host: "" };
+      const { backings, backingCalls, ...rest } = map;
+      assert.deepEqual(backings, [
+        { ...database, ...stats(1, 3) },
+        { kind: "queue", system: "kafka", name: "orders", host: "", ...stats(0, 2) },
+      ]);
+      assert.deepEqual(
+        backingCalls.map(({ tags: _, ...call }) => call),
+        [
+          { service: "shop", backing: 0, isTaking: false, ...stats(1, 3) },
+          { service: "shop", backing: 1, isTaking: false, ...stats(0, 2) },
+          { service: "mailer", backing: 1, isTaking: true, ...stats(0, 6) },
+          { service: "stock", backing: 1, isTaking: true, ...stats(0, 8) },
+        ],
+      );
+      for (const { service, tags } of backingCalls) {
+        const query = new URLSearchParams({ service });
+        for (const { key, value } of tags) query.append("tag", `${key}:${value}`);
+        const { json } = await get<{ summaries: object[] }>(collector, `/api/ui/summaries?${query}`);
+        assert.equal(json.summaries.length, 1, String(query));
+      }
+      assert.deepEqual(rest, {
+        ...rest,
+        dependencies: [],
+        links: [{ parent: "shop", child: "report", ...stats(0, 9) }],
+        backingCount: 2,
+      });
+      const one = (await get<typeof map>(collector, "/api/ui/services?lookback=all&maxBackings=1")).json;
+      assert.deepEqual([one.backings.length, (one as { backingCount?: number }).backingCount], [1, 2]);
+      const { json: jaeger } = await get<{ data: unknown }>(collector, "/api/dependencies");
+      assert.deepEqual(jaeger.data, [{ parent: "shop", child: "mailer", callCount: 1 }]);
+    },
+    { now: () => epochMs + 180_000 },
   ));
 
 test("answers the UI with the traces of a time, and with those in which one service calls another", () =>

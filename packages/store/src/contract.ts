@@ -111,7 +111,7 @@ export interface TraceQuery {
    * An attribute of the span or of its resource, compared as text. "error" = "true" is a span that failed; with `caller`, a call
    * that failed as {@link Dependency} counts it.
    */
-  tags?: readonly { readonly key: string; readonly value: string }[];
+  tags?: readonly Tag[];
   spanMinUs?: number;
   spanMaxUs?: number;
   /** Only traces with a failed span. */
@@ -121,6 +121,11 @@ export interface TraceQuery {
   maxDurationUs?: number;
   /** Bounds of the trace's start, inclusive. */
   start?: TimeRange;
+}
+
+export interface Tag {
+  readonly key: string;
+  readonly value: string;
 }
 
 /** Unix microseconds, inclusive. */
@@ -157,6 +162,11 @@ export interface ServiceMapLimits {
   maxSpans?: number;
   /** How many services are given, those with the most calls, and the dependencies between them. Default: 100. At most 1000. */
   maxServices?: number;
+  /**
+   * How many databases and queues are given, those used most. Default: 0, and no span's attributes and links are read. At most
+   * 1000.
+   */
+  maxBackings?: number;
 }
 
 export interface ServiceMap {
@@ -164,6 +174,20 @@ export interface ServiceMap {
   readonly services: readonly ServiceStats[];
   /** Sorted by parent, then by child. */
   readonly dependencies: readonly Dependency[];
+  /**
+   * Databases and queues, when they were asked for; sorted. A call that went by way of a queue is in `backingCalls` twice, as it
+   * went in and as it was taken out, and no longer in `dependencies`.
+   */
+  readonly backings: readonly BackingStats[];
+  /** Sorted by backing; of a queue first those that send. */
+  readonly backingCalls: readonly BackingCall[];
+  /**
+   * Spans of `child` without a parent in another service that have a link to a span of `parent`, unless a queue is known to be
+   * between them. Read with the backings; sorted like `dependencies`.
+   */
+  readonly links: readonly Dependency[];
+  /** How many databases and queues were met; more than are in `backings` when there was a limit. */
+  readonly backingCount: number;
   /** How many services were met; more than are in `services` when there was a limit. */
   readonly serviceCount: number;
   /** How many spans were looked at. */
@@ -197,6 +221,34 @@ export interface ServiceStats extends CallStats {
 export interface Dependency extends CallStats {
   readonly parent: string;
   readonly child: string;
+}
+
+/** What services call that sends no spans of its own, as their spans name it. */
+export interface Backing {
+  readonly kind: "database" | "queue";
+  /** By its present name in the conventions: "postgresql", "kafka". Empty when no span said it. */
+  readonly system: string;
+  /** A database's namespace, a queue's destination. Empty when no span said it, or when it is of one message alone. */
+  readonly name: string;
+  /** Of a database, with its port when that is not the usual one. Empty when no span said it. */
+  readonly host: string;
+}
+
+/**
+ * What a database was asked, or what was sent into a queue, as those that did it saw it. Spans of one and the same call, of libraries
+ * one on top of the other, are one.
+ */
+export interface BackingStats extends Backing, CallStats {}
+
+/** Calls of one service: those by its own spans. */
+export interface BackingCall extends CallStats {
+  readonly service: string;
+  /** Index into {@link ServiceMap.backings}. */
+  readonly backing: number;
+  /** Takes from a queue, and is timed as it works on what it took; false when it sends or asks. */
+  readonly isTaking: boolean;
+  /** With `service`, a search for them finds the traces of such calls. Of several ways to write them, the newest. */
+  readonly tags: readonly Tag[];
 }
 
 export interface StoreStats {

@@ -1,4 +1,7 @@
 export type {
+  Backing,
+  BackingCall,
+  BackingStats,
   CallStats,
   Dependency,
   IngestResult,
@@ -10,6 +13,7 @@ export type {
   StoreStats,
   Summary,
   SummaryPage,
+  Tag,
   TimeRange,
   TraceQuery,
   TraceSkeleton,

@@ -16,6 +16,7 @@ export interface TestSpan {
   ms?: number;
   isError?: boolean;
   attributes?: Record<string, string>;
+  links?: readonly { trace: number; id: number }[];
 }
 
 /** When the first of the spans starts. */
@@ -44,6 +45,7 @@ export function jsonOf(...spans: TestSpan[]): string {
           startTimeUnixNano: nanos(span.at ?? 0),
           endTimeUnixNano: nanos((span.at ?? 0) + (span.ms ?? 1)),
           attributes: attributesOf(span.attributes ?? {}),
+          links: (span.links ?? []).map(({ trace, id }) => ({ traceId: traceIdOf(trace), spanId: spanIdOf(id) })),
           status: span.isError ? { code: 2, message: "no" } : {},
         })),
       },

@@ -110,7 +110,9 @@ export interface UiServiceMap extends ServiceMap {
   readonly toMs: number;
 }
 
-/** GET /api/ui/services. Default: the last hour, within the store's limits. */
+const defaultMaxBackings = 100;
+
+/** GET /api/ui/services. Default: the last hour, within the store's limits, with the 100 databases and queues used most. */
 export async function getServiceMap(
   store: TraceStore,
   parameters: URLSearchParams,
@@ -122,6 +124,7 @@ export async function getServiceMap(
   const map = await store.serviceMap(range, {
     ...(maxSpans !== undefined && { maxSpans }),
     ...(maxServices !== undefined && { maxServices }),
+    maxBackings: readNumber(parameters, "maxBackings") ?? defaultMaxBackings,
   });
   return { fromMs: range.fromUs / 1000, toMs: readNumber(parameters, "toMs") ?? nowMs, ...map };
 }

@@ -15,15 +15,19 @@ import type {
 import { cursorInvalid } from "../errors.ts";
 import { openToRead } from "./database.ts";
 import { callersEndKinds, readServiceMap } from "./service-map.ts";
+import { SpanNotes } from "./span-target.ts";
 import { hex, type Row, Summaries, summaryColumns } from "./summaries.ts";
 
 // A page that must look at spans to answer looks at this many traces, and so many spans, at most, so that no question holds up
 // the others for long.
 const defaultScanLimits: ScanLimits = { traces: 20_000, spans: 1_000_000 };
+/** A map with backings opens so many chunks at most, of 50 us if they are small. What it found is kept: the next comes further. */
+const mostChunks = 50_000;
 
 interface ScanLimits {
   readonly traces: number;
   readonly spans: number;
+  readonly chunks?: number;
 }
 
 /** Answers questions from a connection of its own, in a thread of its own, while the writer writes. */
@@ -31,6 +35,7 @@ export class Reader {
   readonly #database: DatabaseSync;
   readonly #summaries: Summaries;
   readonly #chunks: ChunkCache;
+  readonly #notes: SpanNotes;
   readonly #findTrace: StatementSync;
   readonly #spansOf: StatementSync;
   readonly #scanLimits: ScanLimits;
@@ -40,6 +45,7 @@ export class Reader {
     this.#database = openToRead(file);
     this.#summaries = new Summaries(this.#database);
     this.#chunks = new ChunkCache(this.#database);
+    this.#notes = new SpanNotes(this.#database);
     this.#findTrace = this.#database.prepare(`SELECT ${summaryColumns} FROM trace t WHERE id = ?`);
     this.#spansOf = this.#database.prepare("SELECT * FROM span WHERE trace = ? ORDER BY start_us");
   }
@@ -237,7 +243,9 @@ export class Reader {
   }
 
   serviceMap(range: TimeRange, limits: ServiceMapLimits): ServiceMap {
-    return this.#consistently(() => readServiceMap(this.#database, range, limits));
+    const notes = this.#notes;
+    notes.mayOpen(this.#scanLimits.chunks ?? mostChunks);
+    return this.#consistently(() => readServiceMap(this.#database, notes, range, limits));
   }
 
   close(): void {

@@ -1,10 +1,14 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { CallStats, Dependency, ServiceMap, ServiceMapLimits, ServiceStats, TimeRange } from "../contract.ts";
+import type { Dependency, ServiceMap, ServiceMapLimits, ServiceStats, TimeRange } from "../contract.ts";
+import { BackingCalls } from "./backing-calls.ts";
+import { Calls, type CallsByPair, callsOfPair, memberOf } from "./calls.ts";
+import type { SpanNotes } from "./span-target.ts";
 
 const defaultMaxSpans = 100_000;
 const mostSpans = 1_000_000;
 const defaultMaxServices = 100;
 const mostServices = 1000;
+const mostBackings = 1000;
 
 // SpanKind of the side that is called.
 const serverKind = 2;
@@ -13,8 +17,15 @@ const consumerKind = 5;
 export const callersEndKinds: readonly number[] = [3, 4];
 
 /** Answers {@link TraceStore.serviceMap}: one look at each span and its parent, the newest traces first. */
-export function readServiceMap(database: DatabaseSync, range: TimeRange, limits: ServiceMapLimits): ServiceMap {
+export function readServiceMap(
+  database: DatabaseSync,
+  notes: SpanNotes,
+  range: TimeRange,
+  limits: ServiceMapLimits,
+): ServiceMap {
   const maxSpans = limitOf(limits.maxSpans, defaultMaxSpans, mostSpans);
+  const maxBackings = Math.min(Math.max(0, Math.trunc(limits.maxBackings ?? 0)), mostBackings);
+  const backings = maxBackings === 0 ? undefined : new BackingCalls(database, notes);
   const operations = new Map(
     database
       .prepare("SELECT key, service, kind FROM operation")
@@ -22,12 +33,12 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
       .map((row) => [row.key, { service: String(row.service), kind: Number(row.kind) }]),
   );
   const services = new Map<string, Calls>();
-  const dependencies = new Map<string, Map<string, Calls>>();
+  const dependencies: CallsByPair = new Map();
   // CROSS JOIN: in this order and no other, so that it can end anywhere and nothing is sorted.
   const rows = database
     .prepare(`
       SELECT t.start_us, c.parent IS NULL AS is_first, c.operation, c.duration_us, c.error,
-        p.operation AS parent, p.error AS parent_error
+        c.chunk, c.place, p.operation AS parent, p.error AS parent_error, p.chunk AS parent_chunk, p.place AS parent_place
       FROM trace t INDEXED BY trace_start
       CROSS JOIN span c ON c.trace = t.key
       LEFT JOIN span p ON p.trace = c.trace AND p.id = c.parent AND c.parent <> c.id
@@ -36,7 +47,7 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
   let spanCount = 0;
   let cutAtMs: number | null = null;
   for (const row of rows) {
-    if (spanCount === maxSpans) {
+    if (spanCount + (backings?.linkedCount ?? 0) >= maxSpans || (backings !== undefined && notes.areEnough)) {
       cutAtMs = Number(row.start_us) / 1000;
       break;
     }
@@ -45,17 +56,27 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
     const calls = memberOf(services, service, () => new Calls());
     const durationUs = Number(row.duration_us);
     const isError = row.error === 1;
-    if (row.parent === null) {
+    const isFirst = row.is_first === 1;
+    const parent = row.parent === null ? undefined : operations.get(row.parent!)!;
+    const isQueued = backings?.see({
+      service,
+      kind,
+      isFirst,
+      durationUs,
+      isError,
+      note: backings.noteOf(row, "chunk", "place"),
+      parent: parent && { service: parent.service, note: backings.noteOf(row, "parent_chunk", "parent_place") },
+    });
+    if (parent === undefined) {
       // The parent of a span that is called may be missing, or still to come; that of an inner one is of the same service.
-      if (row.is_first === 1 || kind === serverKind || kind === consumerKind) calls.add(durationUs, isError);
+      if (isFirst || kind === serverKind || kind === consumerKind) calls.add(durationUs, isError);
       continue;
     }
-    const parent = operations.get(row.parent!)!;
     if (parent.service === service) continue;
     calls.add(durationUs, isError);
-    const children = memberOf(dependencies, parent.service, () => new Map<string, Calls>());
+    if (isQueued) continue;
     const hasFailed = isError || (row.parent_error === 1 && callersEndKinds.includes(parent.kind));
-    memberOf(children, service, () => new Calls()).add(durationUs, hasFailed);
+    callsOfPair(dependencies, parent.service, service).add(durationUs, hasFailed);
   }
   const shown = busiest(services, limitOf(limits.maxServices, defaultMaxServices, mostServices));
   return {
@@ -66,6 +87,7 @@ export function readServiceMap(database: DatabaseSync, range: TimeRange, limits:
         return calls === undefined ? [] : [{ parent, child, ...calls.stats() }];
       }),
     ),
+    ...(backings?.result(shown, maxBackings) ?? { backings: [], backingCalls: [], links: [], backingCount: 0 }),
     serviceCount: services.size,
     spanCount,
     cutAtMs,
@@ -83,43 +105,4 @@ function busiest(services: ReadonlyMap<string, Calls>, count: number): string[] 
     .sort((a, b) => services.get(b)!.count - services.get(a)!.count)
     .slice(0, count)
     .sort();
-}
-
-function memberOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = create();
-    map.set(key, value);
-  }
-  return value;
-}
-
-/** Calls of one kind. Every duration is kept: there are no more than spans that are looked at. */
-class Calls {
-  readonly #durationsUs: number[] = [];
-  #errorCount = 0;
-
-  get count(): number {
-    return this.#durationsUs.length;
-  }
-
-  add(durationUs: number, isError: boolean): void {
-    this.#durationsUs.push(durationUs);
-    if (isError) this.#errorCount++;
-  }
-
-  stats(): CallStats {
-    const sorted = Float64Array.from(this.#durationsUs).sort();
-    return {
-      callCount: sorted.length,
-      errorCount: this.#errorCount,
-      p50Ms: percentile(sorted, 0.5) / 1000,
-      p95Ms: percentile(sorted, 0.95) / 1000,
-    };
-  }
-}
-
-/** By nearest rank: the smallest value that so large a share of all does not exceed. */
-function percentile(sorted: Float64Array, share: number): number {
-  return sorted[Math.ceil(share * sorted.length) - 1] ?? 0;
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { SummaryPage, TraceStore } from "../contract.ts";
-import { spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
+import { epochMs, spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
 import { allPages, batchOf, testTraceStore } from "../trace-store.contract.ts";
 import { Reader } from "./reader.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
@@ -305,3 +305,22 @@ test("refuses options that cannot work", async () => {
   for (const [options, message] of cases)
     await assert.rejects(openSqliteStore(options as SqliteStoreOptions), { code: "CLEW_STORE_OPTION", message });
 });
+
+test("a map with databases ends where much had to be opened for them, and comes further when it is asked again", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "traces.db");
+    const store = await openSqliteStore({ file });
+    for (const trace of [1, 2, 3, 4]) {
+      await store.ingest(batchOf({ trace, id: 1, kind: 3, at: trace, attributes: { "db.system.name": "sqlite" } }));
+    }
+    await store.close();
+    const reader = new Reader(file, { traces: 100, spans: 100, chunks: 2 });
+    const look = (): (number | null)[] => {
+      const { spanCount, cutAtMs, backings } = reader.serviceMap({ fromUs: 0, toUs: 1e18 }, { maxBackings: 1 });
+      return [spanCount, cutAtMs, backings[0]!.callCount];
+    };
+    assert.deepEqual(look(), [2, epochMs + 2, 2]);
+    assert.deepEqual(look(), [4, null, 4]);
+    assert.equal(reader.serviceMap({ fromUs: 0, toUs: 1e18 }, {}).spanCount, 4);
+    reader.close();
+  }));
