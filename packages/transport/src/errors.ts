@@ -180,6 +180,13 @@ export function rawBodyUnread(operation: string): TransportError {
   );
 }
 
+export function rawReplyReturned(operation: string, given: unknown): TransportError {
+  return usageError(
+    "CLEW_TRANSPORT_RAW_REPLY",
+    `${operation}: the handler returned ${tell(given)} and wrote no reply; response.end(JSON.stringify(...)) would write one`,
+  );
+}
+
 export function eventIdInvalid(given: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_EVENT_ID",

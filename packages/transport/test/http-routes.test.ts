@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { test } from "node:test";
+import type { Logger } from "@clew/log";
 import { type Call, currentCall, type Middleware, ServiceError } from "@clew/rpc";
 import { createClient, Server } from "@clew/transport";
 import { type Filter, HttpServer, type RawHandler, Redirect, type Route } from "@clew/transport/http";
@@ -134,6 +135,39 @@ test("a middleware may answer a raw route in its handler's place", async () => {
     const { text, headers } = await ask(`${url}/x`, { headers: { "x-kept": "1" } });
     assert.deepEqual([text, headers.get("content-type")], ["kept", "text/plain"]);
   });
+});
+
+test("a raw handler that returns its reply and does not write it is 500 at once, and the log says so", async () => {
+  const told: unknown[] = [];
+  const logger = { level: "error", debug() {}, info() {}, warn() {}, with: () => logger } as unknown as Logger;
+  logger.error = (_message, fields) => void told.push(fields?.error);
+  const replies = { object: { hello: 1 }, list: [1], text: "hello", number: 5 };
+  const routes = Object.entries(replies).map(([name, reply]) => ({
+    verb: "GET",
+    path: `/${name}`,
+    handle: (async () => reply) as unknown as RawHandler,
+  }));
+  // What it returns of the response's own says nothing.
+  const handle = ((_request: unknown, response: ServerResponse) => {
+    setImmediate(() => response.end("late"));
+    return response;
+  }) as unknown as RawHandler;
+  await withServer({ routes: [...routes, { verb: "GET", path: "/late", handle }], logger }, async (url) => {
+    for (const { path } of routes) {
+      const { status } = await fetch(url + path, { signal: AbortSignal.timeout(patientMs) });
+      assert.equal(status, 500);
+    }
+    assert.equal(await (await fetch(`${url}/late`)).text(), "late");
+  });
+  assert.equal(told.length, routes.length);
+  for (const [index, given] of ["an object", "a list", '"hello"', "5"].entries()) {
+    const { code, message } = told[index] as TypeError & { code: string };
+    assert.equal(code, "CLEW_TRANSPORT_RAW_REPLY");
+    assert.match(
+      message,
+      new RegExp(`^GET /\\w+: the handler returned ${given} and wrote no reply; response\\.end\\(`),
+    );
+  }
 });
 
 test("a raw route with a timeout is 504 when it passes, and its signal aborts", async () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { create, type Message } from "@bufbuild/protobuf";
 import type { Context } from "@clew/context";
 import { Call, createMethod, type Handler, type HttpInfo, type Method, ServiceError } from "@clew/rpc";
-import { rawBodyUnread } from "../errors.ts";
+import { rawBodyUnread, rawReplyReturned } from "../errors.ts";
 import { Raw } from "../gen/clew/http/raw_pb.ts";
 import { HttpBodySchema } from "../gen/google/api/httpbody_pb.ts";
 import { sendContinue } from "./body.ts";
@@ -137,8 +137,11 @@ export class RawCall extends Call implements HttpInfo {
 
   async #run(): Promise<void> {
     const { target, request, response, variables } = this.#init;
-    await target.handle(request, response, variables);
-    if (!response.writableEnded && !response.destroyed) await over(response);
+    const returned: unknown = await target.handle(request, response, variables);
+    if (response.writableEnded || response.destroyed) return;
+    // As in a framework that writes what is returned: here nobody would, and the caller would wait.
+    if (!response.headersSent && isData(returned)) throw rawReplyReturned(this.operation, returned);
+    await over(response);
   }
 }
 
@@ -146,6 +149,12 @@ const httpBodyCodec = compileHttpBody(HttpBodySchema)!;
 
 /** The innermost handler of every raw route. */
 export const answerRaw: Handler = (call) => (call as RawCall).answer();
+
+/** Whether it can only be meant as a reply: what functions of Node return, a stream or a timer, is of a class. */
+function isData(given: unknown): boolean {
+  if (typeof given !== "object" || given === null) return typeof given === "string" || typeof given === "number";
+  return Array.isArray(given) || Object.getPrototypeOf(given) === Object.prototype;
+}
 
 /** Resolves when a reply is out, or its connection gone. */
 function over(response: ServerResponse): Promise<void> {
