@@ -110,11 +110,42 @@ export interface Dependency extends CallStats {
   child: string;
 }
 
+/** A database or a queue, and what it was asked or sent, as its callers saw it. */
+export interface Backing extends CallStats {
+  kind: "database" | "queue";
+  /** "postgresql", "kafka". */
+  system: string;
+  /** A database's namespace, a queue's destination; may be empty, as `host` and `system` may. */
+  name: string;
+  host: string;
+}
+
+export interface Tag {
+  key: string;
+  value: string;
+}
+
+/** The calls of one service; what it takes from a queue is timed as it works on that. */
+export interface BackingCall extends CallStats {
+  service: string;
+  /** Index into the map's backings. */
+  backing: number;
+  isTaking: boolean;
+  /** Attributes by which, with the service, the traces of such calls are found. */
+  tags: Tag[];
+}
+
 export interface ServiceMap {
   fromMs: number;
   toMs: number;
   services: ServiceStats[];
   dependencies: Dependency[];
+  backings: Backing[];
+  backingCalls: BackingCall[];
+  /** Where a link leads from one service to another, and no parent. */
+  links: Dependency[];
+  /** How many databases and queues were met, as `serviceCount`. */
+  backingCount: number;
   /** How many services were met; more than are given when there were very many. */
   serviceCount: number;
   spanCount: number;

@@ -1,10 +1,12 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Dependency, ServiceMap, ServiceStats } from "./api.ts";
+import type { CallStats, ServiceMap } from "./api.ts";
 import { formatSince } from "./clock.ts";
 import { FirstRun } from "./first-run.tsx";
+import { Icon } from "./icons.tsx";
 import { useKeys } from "./keyboard.ts";
+import { type MapCall, type MapNode, partsOf } from "./map-parts.ts";
 import { ProblemBanner } from "./problem-banner.tsx";
 import { countOf, formatCount } from "./quantity.ts";
 import { navigate } from "./router.ts";
@@ -63,6 +65,17 @@ export function ServicesPage(): JSX.Element {
   );
 }
 
+/** "2 databases, 1 queue"; how many there are when not all are given. */
+function describeBackings({ backings, backingCount }: ServiceMap): string {
+  if (backings.length < backingCount)
+    return `the ${backings.length} busiest of ${formatCount(backingCount)} databases and queues`;
+  const databases = backings.filter(({ kind }) => kind === "database").length;
+  const queues = backings.length - databases;
+  return [databases > 0 && countOf(databases, "database"), queues > 0 && countOf(queues, "queue")]
+    .filter(Boolean)
+    .join(", ");
+}
+
 /** The time that is looked at, and what was found in it. */
 function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null }): JSX.Element {
   return (
@@ -75,6 +88,7 @@ function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null
               ? `the ${map.services.length} busiest of ${formatCount(map.serviceCount)} services`
               : countOf(map.serviceCount, "service")}
           </span>
+          {map.backingCount > 0 && <span>{describeBackings(map)}</span>}
           {map.cutAtMs === null ? (
             <span>{countOf(map.spanCount, "span")}</span>
           ) : (
@@ -93,43 +107,49 @@ function ServicesBar({ view, map }: { view: ServicesView; map: ServiceMap | null
   );
 }
 
-function TracesLink({ url, hint, service }: { url: string; hint: string; service: string }): JSX.Element {
+/** A service with its colour; a database or a queue with its sign, and what tells it from others. */
+function NodeName({ node }: { node: MapNode }): JSX.Element {
+  const { kind, name, title, system } = node;
+  if (kind === "service") return <ServiceName name={name} />;
   return (
-    <a href={url} title={hint}>
-      <ServiceName name={service} />
-    </a>
+    <span class="backing" title={title}>
+      <Icon name={kind} label={kind} />
+      {name}
+      {system !== "" && <span class="dim"> {system}</span>}
+    </span>
   );
 }
 
-/** The columns with names of both tables, whose links lead to traces of the same time. */
-function columnsOf(range: TimeRange): {
-  services: NameColumn<ServiceStats>[];
-  dependencies: NameColumn<Dependency>[];
-} {
-  return {
-    services: [
-      {
-        title: "Service",
-        of: ({ name }) => name,
-        cell: ({ name }) => <TracesLink url={tracesOf(name, range)} hint={`Traces of ${name}`} service={name} />,
-      },
-    ],
-    dependencies: [
-      { title: "Caller", of: ({ parent }) => parent, cell: ({ parent }) => <ServiceName name={parent} /> },
-      {
-        title: "Called",
-        of: ({ child }) => child,
-        cell: ({ parent, child }) => (
-          <TracesLink
-            url={tracesOf(child, range, { caller: parent })}
-            hint={`Traces in which ${parent} calls ${child}`}
-            service={child}
-          />
-        ),
-      },
-    ],
-  };
-}
+const nodeNames = (title: string): NameColumn<NodeRow>[] => [
+  {
+    title,
+    of: ({ node }) => node.id,
+    cell: ({ node }) => (
+      <a href={node.url} title={`Traces of ${node.title}`}>
+        <NodeName node={node} />
+      </a>
+    ),
+  },
+];
+
+const callNames: NameColumn<MapCall>[] = [
+  { title: "Caller", of: ({ parent }) => parent, cell: ({ from }) => <NodeName node={from} /> },
+  {
+    title: "Called",
+    of: ({ child, isLink }) => (isLink ? `${child} by link` : child),
+    cell: ({ to, title, url, isLink }) => (
+      <a href={url} title={`Traces in which ${title}`}>
+        <NodeName node={to} />
+        {isLink && <span class="dim"> by link</span>}
+      </a>
+    ),
+  },
+];
+
+/** A service, a database or a queue as a row. */
+type NodeRow = CallStats & { node: MapNode };
+
+const rowOf = (node: MapNode): NodeRow => ({ ...node.stats, node });
 
 function Services({ map, range }: { map: ServiceMap; range: TimeRange }): JSX.Element {
   const tables = useRef<HTMLDivElement>(null);
@@ -152,39 +172,70 @@ function Services({ map, range }: { map: ServiceMap; range: TimeRange }): JSX.El
       if (cursor.peek() !== null) navigate(tracesOf(cursor.peek()!, range));
     },
   });
-  const columns = columnsOf(range);
+  const { nodes, calls } = partsOf(map, range);
+  const backings = nodes.filter(({ kind }) => kind !== "service");
+  const failuresOf = ({ node }: NodeRow): { url: string; hint: string } => ({
+    url: node.failedUrl,
+    hint: `show the traces in which ${node.title} failed`,
+  });
   return (
     <div class="services-body">
       <figure class="map-room">
-        <ServiceMapDrawing map={map} range={range} />
+        <ServiceMapDrawing nodes={nodes} calls={calls} />
         <figcaption class="dim">
           Calls · p95, and the share that failed: of a line, where either end says so. It is timed by the service it
-          leads to.
+          leads to{backings.length > 0 && "; a database or a queue by those that call it"}.
+          <Legend nodes={nodes} calls={calls} />
         </figcaption>
       </figure>
       <div class="services-tables" ref={tables}>
-        <StatsTable
-          caption="Services"
-          names={columns.services}
-          rows={map.services}
-          failures={({ name }) => ({
-            url: tracesOf(name, range, { failed: true }),
-            hint: `show the traces in which ${name} failed`,
-          })}
-          current={cursor.value}
-        />
-        {map.dependencies.length > 0 && (
+        <div>
+          <StatsTable
+            caption="Services"
+            names={nodeNames("Service")}
+            rows={nodes.filter(({ kind }) => kind === "service").map(rowOf)}
+            failures={failuresOf}
+            current={cursor.value}
+          />
+          {backings.length > 0 && (
+            <StatsTable
+              caption="Databases and queues"
+              names={nodeNames("Name")}
+              rows={backings.map(rowOf)}
+              failures={failuresOf}
+            />
+          )}
+        </div>
+        {calls.length > 0 && (
           <StatsTable
             caption="Who calls whom"
-            names={columns.dependencies}
-            rows={map.dependencies}
-            failures={({ parent, child }) => ({
-              url: tracesOf(child, range, { caller: parent, failed: true }),
-              hint: `show the traces in which ${parent} called ${child} and it failed at either end`,
+            names={callNames}
+            rows={calls}
+            failures={({ failedUrl, title, from, to, isLink }) => ({
+              url: failedUrl,
+              // What has no spans of its own cannot say so, and a link is no call.
+              hint: `show the traces in which ${title} and it failed${isLink || from.kind !== to.kind ? "" : " at either end"}`,
             })}
           />
         )}
       </div>
     </div>
+  );
+}
+
+/** What the shapes in the drawing are, of those that are there. */
+function Legend({ nodes, calls }: { nodes: MapNode[]; calls: MapCall[] }): JSX.Element | null {
+  const signs = [
+    nodes.some(({ kind }) => kind === "database") && "a drum is a database",
+    nodes.some(({ kind }) => kind === "queue") && "a pipe is a queue",
+    calls.some(({ isLink }) => isLink) && "a dashed line is a link, where no parent leads",
+  ].filter((sign) => sign !== false);
+  const text = signs.join(", ");
+  if (text === "") return null;
+  return (
+    <>
+      <br />
+      {`${text[0]!.toUpperCase()}${text.slice(1)}.`}
+    </>
   );
 }

@@ -1,4 +1,4 @@
-import type { Summary } from "./api.ts";
+import type { Summary, Tag } from "./api.ts";
 import { parseDuration } from "./duration.ts";
 import { addRange, allKept, mayContain, rangeFromQuery, type TimeRange } from "./time-range.ts";
 
@@ -58,15 +58,18 @@ export function filterFromQuery(query: URLSearchParams): SummaryFilter {
 }
 
 /**
- * The URL of the list with the traces of a service that started in a time; with `caller`, of those in which that one calls it.
- * With `failed`, only where a span of the service, or such a call, has failed.
+ * The URL of the list with the traces of a service that started in a time; with `caller`, of those in which that one calls it; with
+ * `tags`, of those in which a span of the service, or of any when none is named, has these attributes. With `failed`, only where
+ * such a span or call has failed.
  */
 export function tracesOf(
   service: string,
   range: TimeRange,
-  { caller = "", failed = false }: { caller?: string; failed?: boolean } = {},
+  { caller = "", failed = false, tags = [] }: { caller?: string; failed?: boolean; tags?: readonly Tag[] } = {},
 ): string {
-  return `/?${filterToQuery({ ...emptyFilter, service, caller, tags: failed ? "error:true" : "", range })}`;
+  const texts = tags.map(({ key, value }) => `${key}:${value}`);
+  if (failed) texts.push("error:true");
+  return `/?${filterToQuery({ ...emptyFilter, service, caller, tags: texts.map(quoteTag).join(" "), range })}`;
 }
 
 /** Which text cannot be read, and what would work; null when all can. */

@@ -18,6 +18,11 @@ const pageSize = 50;
 export const mostRows = 600;
 /** With a filter the collector is asked again after arrivals, at most so often. */
 const askAgainMs = 1500;
+/** How often it is looked whether what the list shows is still there, and seldom enough that this takes a twentieth of the time. */
+const checkMs = 10_000;
+const restFactor = 20;
+/** The most that the collector gives at once. */
+const largestPage = 1000;
 
 /**
  * The list on screen: what was received of it, its filter, and what the user has paused and picked. It outlives its page, so
@@ -40,7 +45,11 @@ export class TracesView {
   readonly fresh: Set<string> = new Set();
 
   #request: AbortController | undefined;
+  /** What was asked for last; the filter may be ahead of it, while it is typed. */
+  #asked = "";
   #askAgain: ReturnType<typeof setTimeout> | undefined;
+  #check: ReturnType<typeof setTimeout> | undefined;
+  #isCheckDue = false;
 
   /** What the list knows of a trace, so that its page need not ask. */
   known(traceId: string): Summary | undefined {
@@ -57,6 +66,7 @@ export class TracesView {
       this.isLoading.value = true;
     }
     void this.loadFirst({ keep: isSame });
+    this.#checkAfter(checkMs);
     return isSame;
   }
 
@@ -64,6 +74,7 @@ export class TracesView {
   close(): void {
     clearTimeout(this.#askAgain);
     this.#askAgain = undefined;
+    clearTimeout(this.#check);
     this.#request?.abort();
     this.isScrolled.value = false;
     this.fresh.clear();
@@ -77,8 +88,10 @@ export class TracesView {
     this.#request?.abort();
     this.#request = new AbortController();
     const { signal } = this.#request;
+    const query = this.#pageQuery();
+    this.#asked = query.toString();
     try {
-      const page = await fetchSummaries(this.#pageQuery(), signal);
+      const page = await fetchSummaries(query, signal);
       batch(() => {
         this.problem.value = null;
         this.isLoading.value = false;
@@ -87,7 +100,7 @@ export class TracesView {
         const hasEndedEarly = page.summaries.length === 0 && page.next !== null;
         if (keep && (unknown.length < page.summaries.length || hasEndedEarly)) {
           this.#admit(page.summaries, unknown);
-          if (page.next === null) this.#leaveOut(page.summaries);
+          if (page.next === null) this.#leaveOut(this.summaries.peek(), page.summaries);
           return;
         }
         this.summaries.value = mergeSummaries([], page.summaries);
@@ -157,11 +170,55 @@ export class TracesView {
     this.summaries.value = mergeSummaries(this.summaries.peek(), unknown);
   }
 
-  /** These are all there are: what the list has beside them has left the time looked at, or is kept no longer. */
-  #leaveOut(all: readonly Summary[]): void {
+  /** Of these rows keeps those that were found: the others have left the time looked at, or are kept no longer. */
+  #leaveOut(rows: readonly Summary[], found: readonly Summary[]): void {
     if (this.#isHolding()) return;
-    const gone = new Set(unknownTo(all, this.summaries.peek()));
-    if (gone.size > 0) this.summaries.value = this.summaries.peek().filter((summary) => !gone.has(summary));
+    const gone = new Set(unknownTo(found, rows).map(({ traceId }) => traceId));
+    if (gone.size > 0) this.summaries.value = this.summaries.peek().filter(({ traceId }) => !gone.has(traceId));
+  }
+
+  #checkAfter(ms: number): void {
+    clearTimeout(this.#check);
+    this.#check = setTimeout(async () => {
+      const startedAt = performance.now();
+      // Nothing may move now: it is looked as soon as something may.
+      this.#isCheckDue = this.#isHolding();
+      if (this.#isCheckDue) return;
+      if (!document.hidden) await this.#leaveOutGone();
+      if (this.#request?.signal.aborted === false) {
+        this.#checkAfter(Math.max(checkMs, restFactor * (performance.now() - startedAt)));
+      }
+    }, ms);
+  }
+
+  /** Asks for all that the list shows, and leaves out what is gone: the newest page tells nothing of what lies behind it. */
+  async #leaveOutGone(): Promise<void> {
+    const rows = this.summaries.peek();
+    const { signal } = this.#request!;
+    if (this.isLoading.peek() || this.#pageQuery().toString() !== this.#asked) return;
+    const found: Summary[] = [];
+    let before: string | null = null;
+    try {
+      while (rows.length > 0 && (before === null || found.at(-1)!.startMs >= rows.at(-1)!.startMs)) {
+        const query = this.#pageQuery();
+        // And one more, which tells that the last row was reached.
+        query.set("limit", String(Math.min(largestPage, Math.max(pageSize, rows.length - found.length + 1))));
+        if (before !== null) query.set("before", before);
+        const page = await fetchSummaries(query, signal);
+        // Ended early, after very many that do not match: how far it has come it does not tell.
+        if (page.summaries.length === 0 && page.next !== null) return;
+        found.push(...page.summaries);
+        before = page.next;
+        if (before === null) break;
+      }
+    } catch {
+      // The next time, or whatever is asked for by the user, tells what is wrong.
+      return;
+    }
+    batch(() => {
+      this.#leaveOut(rows, found);
+      if (before === null && rows.length > 0 && !this.#isHolding()) this.next.value = null;
+    });
   }
 
   #isHolding(): boolean {
@@ -183,6 +240,7 @@ export class TracesView {
   /** Lets in what waited, unless it has to wait on. */
   #release(): void {
     if (this.#isHolding()) return;
+    if (this.#isCheckDue) this.#checkAfter(0);
     this.fresh.clear();
     if (!isEmptyFilter(this.filter.peek()) || this.held.peek().length > mostRows) {
       void this.loadFirst({ keep: this.held.peek().length <= mostRows });

@@ -19,6 +19,7 @@ import {
   messagesTrace,
   orderTrace,
   orphanTrace,
+  type SampleSpan,
   type SampleTrace,
   serviceMapOf,
   summarize,
@@ -30,6 +31,8 @@ const dist = new URL("../dist/", import.meta.url);
 export const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const kindNames = ["unspecified", "internal", "server", "client", "producer", "consumer"];
+
 const contentTypes: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
@@ -39,6 +42,8 @@ const contentTypes: Record<string, string> = {
 
 export interface FakeCollector {
   url: string;
+  /** Lets go of a trace, as the collector does with the oldest. */
+  forget(trace: SampleTrace): void;
   /** Stores a trace, or a newer state of one, and tells every open tail. */
   add(trace: SampleTrace): void;
   /** Ends all open tails, as a collector that goes away would; `accept` false keeps the next ones out too. */
@@ -90,14 +95,20 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
       if (operation !== null && !trace.spans.some((span) => span.operation === operation)) return false;
       if (query.get("errors") === "true" && summary.errorCount === 0) return false;
       if (summary.durationMs < Number(query.get("minDurationMs") ?? 0)) return false;
-      return query.getAll("tag").every((tag) => {
-        if (tag === "error:true")
-          return trace.spans.some((span) => span.error !== undefined && (service === null || span.service === service));
+      const tags = query.getAll("tag");
+      const hasTag = (span: SampleSpan, tag: string): boolean => {
+        if (tag === "error:true") return span.error !== undefined;
         const [key, ...value] = tag.split(":");
-        return trace.spans.some((span) =>
-          span.attributes?.some((attribute) => attribute.key === key && String(attribute.value) === value.join(":")),
+        if (key === "span.kind") return kindNames[span.kind] === value.join(":");
+        return (
+          span.attributes?.some((attribute) => attribute.key === key && String(attribute.value) === value.join(":")) ??
+          false
         );
-      });
+      };
+      if (tags.length === 0) return true;
+      return trace.spans.some(
+        (span) => (service === null || span.service === service) && tags.every((tag) => hasTag(span, tag)),
+      );
     };
     const limit = Number(query.get("limit") ?? 50);
     const before = query.get("before");
@@ -183,6 +194,9 @@ export async function startFakeCollector(traces: SampleTrace[] = [], port = 0): 
     add(trace) {
       const events = `event: summary\ndata: ${JSON.stringify(store(trace))}\n\nevent: stats\ndata: ${JSON.stringify(stats())}\n\n`;
       for (const tail of tails) tail.write(events);
+    },
+    forget({ traceId }) {
+      stored.delete(traceId);
     },
     cutTails(accept) {
       acceptsTails = accept;

@@ -251,6 +251,34 @@ test("what leaves the time looked at leaves the list when it is read again", asy
   });
 });
 
+test("a long list leaves out by itself what is gone from the time looked at or from the store, wherever it stands", async () => {
+  const random = createRandom(27);
+  const traces = Array.from({ length: 130 }, (_, index) => helloTrace(now - 1000 - index * 100, random));
+  await withPage(traces, "/?lookback=5m", async (page, collector) => {
+    for (const count of [100, 130]) {
+      await page.getByRole("button", { name: "Load older" }).click();
+      await eventually(() => page.locator(summaryRows).count(), count);
+    }
+    // The oldest, as the store lets go of them, and some that came early for their time.
+    for (const trace of [...traces.slice(-7), traces[60]!, traces[70]!]) collector.forget(trace);
+    // Scrolled down to load older ones, the list holds still.
+    await page.locator(".summaries").evaluate((list) => list.scrollTo({ top: 0 }));
+    await eventually(() => page.locator(summaryRows).count(), 121);
+    assert.equal(await page.locator(`[data-trace="${traces[70]!.traceId}"]`).count(), 0);
+  });
+});
+
+test("where a long list ends because all older ones are gone, it says so", async () => {
+  const random = createRandom(28);
+  const traces = Array.from({ length: 80 }, (_, index) => helloTrace(now - 1000 - index * 100, random));
+  await withPage(traces, "/", async (page, collector) => {
+    await page.getByRole("button", { name: "Load older" }).waitFor();
+    for (const trace of traces.slice(45)) collector.forget(trace);
+    await page.getByText("45 traces; that is all").waitFor();
+    assert.equal(await page.locator(summaryRows).count(), 45);
+  });
+});
+
 test("a lost connection is shown, and what came meanwhile is there when it is back", async () => {
   await withPage(sampleTraces(3, now), "/", async (page, collector) => {
     await page.locator(".live-button.is-live").waitFor();

@@ -1,12 +1,15 @@
 // Traces as a collector would hold them, for the fake collector: made, but shaped like the traces of real services.
 import type {
   Attribute,
+  Backing,
   CallStats,
+  Dependency,
   ServiceMap,
   SpanDetails,
   SpanEvent,
   SpanLink,
   Summary,
+  Tag,
   TraceColumns,
 } from "../src/api.ts";
 
@@ -49,7 +52,7 @@ function hex(random: () => number, digits: number): string {
   return text;
 }
 
-const [internal, server, client] = [1, 2, 3];
+const [internal, server, client, producer, consumer] = [1, 2, 3, 4, 5];
 
 /**
  * GET /v1/users/{id}/messages: user asks message (gRPC, which reads SQLite) and profile (HTTP), side by side. "missing" is a 404
@@ -316,6 +319,7 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
       durationUs: ms(6 + random() * 5),
       attributes: [
         { key: "db.system.name", value: "postgresql" },
+        { key: "db.namespace", value: "stock" },
         { key: "db.query.text", value: "SELECT stock FROM items WHERE id = $1" },
       ],
     });
@@ -361,21 +365,27 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
       },
     ],
   });
+  const orderFailed: Attribute[] = [
+    { key: "messaging.system", value: "kafka" },
+    { key: "messaging.destination.name", value: "order.failed" },
+  ];
   const published = add({
     parentSpanId: orders,
     service: "orders",
     operation: "publish order.failed",
-    kind: 4,
+    kind: producer,
     startUs: ms(793),
     durationUs: ms(4),
+    attributes: orderFailed,
   });
   const consumed = add({
     parentSpanId: published,
     service: "mailer",
     operation: "process order.failed",
-    kind: 5,
+    kind: consumer,
     startUs: ms(803),
     durationUs: ms(64),
+    attributes: orderFailed,
   });
   add({
     parentSpanId: consumed,
@@ -389,17 +399,21 @@ export function orderTrace(startMs: number, random: () => number): SampleTrace {
   return { traceId: hex(random, 32), startMs, spans };
 }
 
+const fleetName = (service: number): string => `${["edge", "core", "data", "batch", "search"][service % 5]}-${service}`;
+
 /** A request through a company of many services, which calls a few of them, now and then one of an earlier tier. */
 export function fleetTrace(startMs: number, random: () => number, size: number): SampleTrace {
   const spans: SampleSpan[] = [];
-  const nameOf = (service: number): string => `${["edge", "core", "data", "batch", "search"][service % 5]}-${service}`;
   const visit = (service: number, parentSpanId: string, depth: number, startUs: number, durationUs: number): void => {
     const spanId = hex(random, 16);
     const hasFailed = random() < (service % 7 === 3 ? 0.1 : 0.001);
-    const name = nameOf(service);
+    const name = fleetName(service);
     const operation = `/fleet.v1.${name}/Do`;
     const error = hasFailed ? { error: "no luck" } : {};
     spans.push({ spanId, parentSpanId, service: name, operation, kind: server, startUs, durationUs, ...error });
+    // Every third asks a database, of which there are ten; some tell a queue.
+    if (service % 3 === 0)
+      spans.push(fleetQuery(random, service, spanId, startUs + durationUs * 0.7, durationUs * 0.1));
     if (depth > 4) return;
     for (const step of [1, 4, 9]) {
       const next = random() < 0.02 ? Math.floor(service / 2) : service * 2 + step;
@@ -411,11 +425,63 @@ export function fleetTrace(startMs: number, random: () => number, size: number):
   return { traceId: hex(random, 32), startMs, spans };
 }
 
+/** What a service of the fleet asks its database, or sends into its queue. */
+function fleetQuery(
+  random: () => number,
+  service: number,
+  parentSpanId: string,
+  startUs: number,
+  durationUs: number,
+): SampleSpan {
+  const number = (service / 3) % 12;
+  const attributes =
+    number < 10
+      ? [
+          { key: "db.system.name", value: ["postgresql", "redis", "microsoft.sql_server", "mongodb"][number % 4] },
+          {
+            key: "db.namespace",
+            value: ["orders", "sessions", "customers-and-contracts", "catalogue"][number % 4]! + number,
+          },
+        ]
+      : [
+          { key: "messaging.system", value: "kafka" },
+          { key: "messaging.destination.name", value: `events-${number}` },
+        ];
+  return {
+    spanId: hex(random, 16),
+    parentSpanId,
+    service: fleetName(service),
+    operation: number < 10 ? "SELECT" : "send",
+    kind: number < 10 ? client : producer,
+    startUs,
+    durationUs,
+    ...(random() < (number === 2 ? 0.06 : 0) ? { error: "deadlock" } : {}),
+    attributes,
+  };
+}
+
 /** A trace whose middle service has sent nothing. */
 export function orphanTrace(startMs: number, random: () => number): SampleTrace {
   const trace = messagesTrace(startMs, random);
   const isLost = (span: SampleSpan): boolean => span.service === "message" && span.kind === server;
   return { ...trace, spans: trace.spans.filter((span) => !isLost(span)) };
+}
+
+/** What a service does in a trace of its own with what another one sent: it has a link to that, and no parent. */
+export function followingTrace(
+  startMs: number,
+  random: () => number,
+  service: string,
+  followed: SampleTrace,
+): SampleTrace {
+  const sent = followed.spans.find(({ kind }) => kind === producer) ?? followed.spans[0]!;
+  const span: SampleSpan = {
+    ...{ spanId: hex(random, 16), parentSpanId: "", service, operation: `${service} follows`, kind: consumer },
+    ...{ startUs: 0, durationUs: 3000 + random() * 9000 },
+    links: [{ traceId: followed.traceId, spanId: sent.spanId, attributes: [] }],
+    ...(sent.kind === producer && { attributes: sent.attributes! }),
+  };
+  return { traceId: hex(random, 32), startMs, spans: [span] };
 }
 
 /** A trace of `count` spans over eight services, up to thirty levels deep, one in 400 with an error. */
@@ -505,41 +571,108 @@ export function hasFailed({ span, caller }: SampleCall): boolean {
   return span.error !== undefined || (caller.error !== undefined && caller.kind === client);
 }
 
+interface SampleTarget {
+  kind: Backing["kind"];
+  system: string;
+  name: string;
+  isTaking: boolean;
+  tags: Tag[];
+}
+
+/** What a span calls, by the attributes that these traces have. */
+function targetOf({ kind, attributes = [] }: SampleSpan): SampleTarget | undefined {
+  const tags = (...keys: string[]): Tag[] =>
+    keys.flatMap((key) =>
+      attributes.filter((attribute) => attribute.key === key).map(({ value }) => ({ key, value: String(value) })),
+    );
+  const [database, namespace] = [tags("db.system.name"), tags("db.namespace")];
+  if (database.length > 0) {
+    const name = namespace[0]?.value ?? "";
+    return {
+      ...{ kind: "database", system: database[0]!.value, name, isTaking: false },
+      tags: [...database, ...namespace],
+    };
+  }
+  const [system, destination] = tags("messaging.system", "messaging.destination.name");
+  if (system === undefined || destination === undefined) return undefined;
+  const spanKind = { key: "span.kind", value: kind === consumer ? "consumer" : "producer" };
+  return {
+    ...{ kind: "queue", system: system.value, name: destination.value, isTaking: kind === consumer },
+    tags: [system, destination, spanKind],
+  };
+}
+
 /** What the collector's map of services tells of these traces, with all of them in the range. */
 export function serviceMapOf(traces: readonly SampleTrace[], fromMs: number, toMs: number): ServiceMap {
-  const services = new Map<string, { span: SampleSpan; isFailure: boolean }[]>();
-  const dependencies: typeof services = new Map();
-  const add = (calls: typeof services, key: string, span: SampleSpan, isFailure: boolean): void => {
-    calls.set(key, [...(calls.get(key) ?? []), { span, isFailure }]);
+  type Calls = Map<string, { span: SampleSpan; isFailure: boolean }[]>;
+  const services: Calls = new Map();
+  const dependencies: Calls = new Map();
+  const links: Calls = new Map();
+  const asked: Calls = new Map();
+  const backingCalls: Calls = new Map();
+  const add = (calls: Calls, key: string, span: SampleSpan, isFailure: boolean): void => {
+    const known = calls.get(key);
+    if (known === undefined) calls.set(key, [{ span, isFailure }]);
+    else known.push({ span, isFailure });
   };
   const spans = traces.flatMap((trace) => trace.spans);
+  const anywhere = new Map(spans.map((span) => [span.spanId, span]));
   for (const trace of traces) {
     const byId = new Map(trace.spans.map((span) => [span.spanId, span]));
     for (const span of trace.spans) {
       const isInner = byId.get(span.parentSpanId)?.service === span.service;
       if (!isInner) add(services, span.service, span, span.error !== undefined);
+      const target = targetOf(span);
+      if (target !== undefined) {
+        const { kind, system, name, isTaking } = target;
+        const key = JSON.stringify([kind, system, name]);
+        if (!isTaking) add(asked, key, span, span.error !== undefined);
+        else if (!asked.has(key)) asked.set(key, []);
+        add(backingCalls, JSON.stringify([key, isTaking, span.service]), span, span.error !== undefined);
+      } else if (span.parentSpanId === "") {
+        for (const { spanId } of span.links ?? []) {
+          const linked = anywhere.get(spanId);
+          if (linked !== undefined) add(links, `${linked.service} ${span.service}`, span, span.error !== undefined);
+        }
+      }
     }
-    for (const call of callsIn(trace))
+    for (const call of callsIn(trace)) {
+      if (targetOf(call.span)?.isTaking) continue;
       add(dependencies, `${call.caller.service} ${call.span.service}`, call.span, hasFailed(call));
+    }
   }
   const statsOf = (calls: { span: SampleSpan; isFailure: boolean }[]): CallStats => {
     const sorted = calls.map(({ span }) => span.durationUs / 1000).sort((a, b) => a - b);
     return {
       callCount: calls.length,
       errorCount: calls.filter(({ isFailure }) => isFailure).length,
-      p50Ms: sorted[Math.ceil(sorted.length * 0.5) - 1]!,
-      p95Ms: sorted[Math.ceil(sorted.length * 0.95) - 1]!,
+      p50Ms: sorted[Math.ceil(sorted.length * 0.5) - 1] ?? 0,
+      p95Ms: sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0,
     };
   };
   const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+  const pairsOf = (pairs: Calls): Dependency[] =>
+    [...pairs].sort(byKey).map(([key, calls]) => {
+      const [parent, child] = key.split(" ");
+      return { parent: parent!, child: child!, ...statsOf(calls) };
+    });
+  const backings = [...asked].sort(byKey);
   return {
     fromMs,
     toMs,
     services: [...services].sort(byKey).map(([name, calls]) => ({ name, ...statsOf(calls) })),
-    dependencies: [...dependencies].sort(byKey).map(([key, calls]) => {
-      const [parent, child] = key.split(" ");
-      return { parent: parent!, child: child!, ...statsOf(calls) };
+    dependencies: pairsOf(dependencies),
+    backings: backings.map(([key, calls]) => {
+      const [kind, system, name] = JSON.parse(key) as [Backing["kind"], string, string];
+      return { kind, system, name, host: "", ...statsOf(calls) };
     }),
+    backingCalls: [...backingCalls].sort(byKey).map(([key, calls]) => {
+      const [backing, isTaking, service] = JSON.parse(key) as [string, boolean, string];
+      const { tags } = targetOf(calls[0]!.span)!;
+      return { service, backing: backings.findIndex(([name]) => name === backing), isTaking, tags, ...statsOf(calls) };
+    }),
+    links: pairsOf(links),
+    backingCount: backings.length,
     serviceCount: services.size,
     spanCount: spans.length,
     cutAtMs: null,

@@ -1,19 +1,35 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
-import { createRandom, fleetTrace, helloTrace, messagesTrace, orphanTrace } from "./sample-traces.ts";
+import {
+  createRandom,
+  fleetTrace,
+  followingTrace,
+  helloTrace,
+  messagesTrace,
+  orderTrace,
+  orphanTrace,
+} from "./sample-traces.ts";
 import { eventually, summaryRows, withPage } from "./with-page.ts";
 
 const now = Date.now();
 const random = createRandom(3);
-const boxes = ".map-box";
+const boxes = ".map-box:not(.map-backing)";
+const backings = ".map-backing";
 const lines = ".map-line";
 
 const rowsOf = (page: Page, caption: string): Promise<string[][]> =>
   page
     .locator("table.stats", { has: page.locator("caption", { hasText: caption }) })
     .locator("tbody tr")
-    .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => (cell as HTMLElement).innerText.trim())));
+    .evaluateAll((rows) =>
+      rows.map((row) =>
+        [...row.children].map((cell) => {
+          const sign = cell.querySelector(".backing .icon")?.getAttribute("aria-label");
+          return `${sign === undefined ? "" : `${sign} `}${(cell as HTMLElement).innerText.trim()}`;
+        }),
+      ),
+    );
 
 test("the services are reached by link and by key, drawn with their calls, and told in tables", async () => {
   const traces = [messagesTrace(now, random), messagesTrace(now, random, "failing"), helloTrace(now, random)];
@@ -21,9 +37,13 @@ test("the services are reached by link and by key, drawn with their calls, and t
     await page.getByRole("navigation").getByRole("link", { name: "Services" }).click();
     await page.waitForURL("**/services");
     await eventually(() => page.locator(boxes).count(), 3);
-    assert.equal(await page.locator(lines).count(), 2);
+    assert.equal(await page.locator(backings).count(), 1);
+    assert.equal(await page.locator(lines).count(), 3);
     assert.equal(await page.title(), "Services · Clew");
-    assert.match((await page.locator(".services-facts").innerText()).replace(/\s+/g, " "), /^3 services 17 spans$/);
+    assert.match(
+      (await page.locator(".services-facts").innerText()).replace(/\s+/g, " "),
+      /^3 services 1 database 17 spans$/,
+    );
 
     const services = await rowsOf(page, "Services");
     assert.deepEqual(
@@ -38,6 +58,7 @@ test("the services are reached by link and by key, drawn with their calls, and t
     assert.deepEqual(
       calls.map((row) => row.slice(0, 4)),
       [
+        ["message", "database sqlite", "4", "0 %"],
         ["user", "message", "2", "0 %"],
         ["user", "profile", "2", "50 %"],
       ],
@@ -102,6 +123,7 @@ test("a call that only its caller calls a failure is one of the line, and in the
     await eventually(
       async () => (await rowsOf(page, "Who calls whom")).map((row) => row.slice(0, 4)),
       [
+        ["message", "database sqlite", "6", "0 %"],
         ["user", "message", "3", "0 %"],
         ["user", "profile", "3", "33 %"],
       ],
@@ -119,6 +141,77 @@ test("a call that only its caller calls a failure is one of the line, and in the
     await page.waitForURL("**/?service=profile&caller=user&tag=error%3Atrue&lookback=1h");
     await page.locator(`[data-trace="${missing.traceId}"]`).waitFor();
     assert.equal(await page.locator(summaryRows).count(), 1);
+  });
+});
+
+test("databases, queues and links are told from services without colour, and lead to the traces of their calls", async () => {
+  const order = orderTrace(now, random);
+  const greeting = helloTrace(now, random);
+  const following = followingTrace(now, random, "warehouse", order);
+  const linked = followingTrace(now, random, "report", greeting);
+  await withPage([order, greeting, following, linked], "/services", async (page) => {
+    await eventually(() => page.locator(backings).count(), 3);
+    assert.match(await page.locator(".services-facts").innerText(), /2 databases, 1 queue/);
+    assert.match(
+      await page.locator("figcaption").innerText(),
+      /A drum is a database, a pipe is a queue, a dashed line/,
+    );
+    const labels = await page
+      .locator(backings)
+      .evaluateAll((found) => found.map((box) => box.getAttribute("aria-label")!.replace(/p50.*/, "")));
+    assert.deepEqual(labels, [
+      "Traces of database stock, postgresql: 34 calls, none failed, ",
+      "Traces of database redis: 1 call, none failed, ",
+      "Traces of queue order.failed, kafka: 1 call, none failed, ",
+    ]);
+    assert.deepEqual(
+      (await rowsOf(page, "Databases and queues")).map((row) => row.slice(0, 3)),
+      [
+        ["database stock postgresql", "34", "0 %"],
+        ["database redis", "1", "0 %"],
+        ["queue order.failed kafka", "1", "0 %"],
+      ],
+    );
+    const calls = (await rowsOf(page, "Who calls whom")).map(([from, to]) => `${from} > ${to}`);
+    for (const call of [
+      "orders > queue order.failed kafka",
+      "queue order.failed kafka > mailer",
+      "queue order.failed kafka > warehouse",
+      "inventory > database stock postgresql",
+      "user > report by link",
+    ]) {
+      assert.ok(calls.includes(call), call);
+    }
+    assert.ok(!calls.includes("orders > mailer"), "by way of the queue alone");
+    const link = page.locator(`${lines}.is-link`);
+    assert.equal(
+      await link
+        .locator("title")
+        .innerHTML()
+        .then((title) => title.replace(/:.*/, "")),
+      "a link leads from user to report",
+    );
+    assert.notEqual(
+      await link.locator(".map-line-stroke").evaluate((path) => getComputedStyle(path).strokeDasharray),
+      "none",
+    );
+
+    await page.locator(backings, { hasText: "stock" }).click();
+    await page.waitForURL("**/?tag=db.system.name%3Apostgresql&tag=db.namespace%3Astock&lookback=1h");
+    assert.equal(await page.getByLabel("Attributes").inputValue(), "db.system.name:postgresql db.namespace:stock");
+    await eventually(() => page.locator(summaryRows).count(), 1);
+    await page.goBack();
+    await page.getByTitle("Traces in which warehouse takes from the queue order.failed, kafka").click();
+    await page.locator(`[data-trace="${following.traceId}"]`).waitFor();
+    const { searchParams } = new URL(page.url());
+    assert.deepEqual(
+      [searchParams.get("service"), ...searchParams.getAll("tag")],
+      ["warehouse", "messaging.system:kafka", "messaging.destination.name:order.failed", "span.kind:consumer"],
+    );
+    assert.equal(await page.locator(summaryRows).count(), 1);
+    await page.goBack();
+    await page.getByTitle("Traces in which a link leads from user to report").click();
+    await page.waitForURL("**/?service=report&lookback=1h");
   });
 });
 
@@ -177,10 +270,11 @@ test("a service that is called for the first time appears by itself", async () =
   });
 });
 
-test("thirty services have all their boxes, and the one under the pointer stands out with its neighbours", async () => {
+test("thirty services and ten databases have all their boxes, and the one under the pointer stands out with its neighbours", async () => {
   const traces = Array.from({ length: 300 }, () => fleetTrace(now, random, 30));
   await withPage(traces, "/services", async (page) => {
     await eventually(() => page.locator(boxes).count(), 30);
+    assert.equal(await page.locator(backings).count(), 10);
     assert.ok((await page.locator(lines).count()) > 30);
     const box = page.locator(boxes).first();
     assert.equal(await page.locator(".map-label").count(), 0, "too many for labels");
