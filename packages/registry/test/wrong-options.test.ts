@@ -30,7 +30,7 @@ test("an option that there is not, or of another kind, is refused by its name", 
     [() => consistentHash(undefined as never), /^the options of consistentHash are undefined; /],
     [
       () => preferZone("x", { min: 5 } as never),
-      /^preferZone has no option min; there are label, minNodes, minPercent$/,
+      /^preferZone has no option min; there are label, minNodes, minPercent; did you mean minNodes\?$/,
     ],
     [() => preferZone("x", { label: 5 } as never), /^option label is 5; it must be a text$/],
     [() => new FileRegistry({ dir: "x" } as never), /^FileRegistry has no option dir; there are folder, /],
