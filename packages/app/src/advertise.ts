@@ -1,7 +1,8 @@
 import { advertiseInvalid } from "./errors.ts";
 
 /**
- * Reads the option `advertise`, and returns what makes the endpoints of the servers those that others are told.
+ * Reads the option `advertise`. Returns a function that turns the endpoints of the servers into the endpoints that
+ * callers are given.
  *
  * @throws CLEW_APP_OPTION
  */
@@ -39,7 +40,7 @@ function readUrl(given: string | URL): URL {
   throw advertiseInvalid(JSON.stringify(String(given)), 'it must be a URL such as "grpc://10.0.0.5:9000"');
 }
 
-/** A host as URLs have it, IPv6 in brackets. */
+/** Returns a host as it is written in URLs: IPv6 in brackets. */
 function readHost(text: string): string {
   const host = text.includes(":") && !text.startsWith("[") ? `[${text}]` : text;
   if (/[/?#@\s]/.test(host) || URL.parse(`http://${host}:1`)?.port !== "1") {
@@ -50,7 +51,7 @@ function readHost(text: string): string {
 }
 
 function withHost(endpoint: URL, host: string): URL {
-  // The host of grpc:// cannot be set on a URL; and a unix socket has none.
+  // A URL does not let us set the host of grpc://; a unix socket has no host.
   if (endpoint.host === "") return endpoint;
   const { protocol, port, pathname, search } = endpoint;
   return new URL(`${protocol}//${host}${port === "" ? "" : `:${port}`}${pathname}${search}`);

@@ -24,61 +24,75 @@ import type { Hook } from "./run-hook.ts";
 import type { Server } from "./server.ts";
 
 /**
- * Makes what an app runs, and opens what that needs; everything it gives to `resources` is closed in reverse order when the last
- * server has stopped, also when the start fails in the middle.
+ * Creates the servers of an app and opens the resources that they need. Everything handed to `resources` is closed in reverse
+ * order once the last server has stopped, also when the start fails halfway.
  */
 export type Composition = (resources: Resources, app: AppInfo) => Promise<readonly Server[]> | readonly Server[];
 
 export interface AppOptions {
-  /** Tells this process from all others. Default: a random UUID. */
+  /** Identifies this process among all others. Default: a random UUID. */
   id?: string;
-  /** The name of the service: log lines have it, services that it calls are told it, and callers find it by that. Default: "". */
+  /**
+   * The name of the service. It appears in log lines, it is sent to the services that this one calls, and callers find the
+   * service by it. Default: "".
+   */
   name?: string;
   /** Default: "". */
   version?: string;
-  /** Labels of this process: its region, its weight. Default: none. */
+  /** Labels of this process, such as its region or its weight. Default: none. */
   metadata?: Readonly<Record<string, string>>;
   /**
-   * What the app runs, or a function that makes it when the beforeStart hooks have run. Default: none, for an app whose hooks
-   * do its work; without these too a warning says so.
+   * The servers that the app runs, or a function that creates them after the beforeStart hooks have run. Default: none, for
+   * an app whose hooks do its work. An app without servers and without hooks logs a warning.
    */
   servers?: readonly Server[] | Composition;
   /**
-   * Where callers reach the app, when that is not where its servers say: a host in place of theirs (`"10.0.0.5"`), `"$POD_IP"` for
-   * what that environment variable holds, or whole URLs in place of all endpoints. Default: where the servers say.
+   * Where callers reach the app, if that differs from the addresses of its servers: a host that replaces theirs (`"10.0.0.5"`),
+   * `"$POD_IP"` for the value of that environment variable, or complete URLs that replace all endpoints. Default: the endpoints of
+   * the servers.
    */
   advertise?: string | readonly (string | URL)[];
   /**
-   * Run the servers in so many processes, `"all"` for one on each core. They share the ports, and each runs the program's file
-   * from its beginning; one that dies is replaced. Default: none, the servers run in this process.
+   * The number of processes in which the servers run, or `"all"` for one process per core. The processes share the ports, and
+   * each runs the program's file from its beginning. A process that dies is replaced. Default: none, the servers run in this
+   * process.
    */
   workers?: number | "all";
   /**
-   * Where callers find the app: it is registered once its servers accept, and deregistered first of all when it stops.
-   * Default: nowhere.
+   * Where the app registers itself so that callers find it. The app is registered once its servers accept, and
+   * deregistered as the first step of its stop. Default: nowhere.
    */
   registrar?: Registrar;
-  /** Default: one named like the app. */
+  /** Default: a new logger with the name of the app. */
   logger?: Logger;
-  /** The signals that stop the app; none to leave signals alone. Default: SIGINT, SIGTERM, SIGQUIT. */
+  /**
+   * The signals that stop the app. With an empty list the app does not listen to signals. Default: SIGINT, SIGTERM,
+   * SIGQUIT.
+   */
   signals?: readonly NodeJS.Signals[];
-  /** Stops the app when it aborts. Default: none. */
+  /** The app stops when this signal aborts. Default: none. */
   signal?: AbortSignal;
-  /** Run in order before the servers start; the first failure ends the start. Default: none. */
+  /** Hooks that run in order before the servers start. The first failure ends the start. Default: none. */
   beforeStart?: readonly Hook[];
-  /** Run in order when all servers accept; the first failure ends the start. Default: none. */
+  /** Hooks that run in order once all servers accept. The first failure ends the start. Default: none. */
   afterStart?: readonly Hook[];
-  /** Run in order before the servers stop; all of them, whatever fails. Default: none. */
+  /** Hooks that run in order before the servers stop. All of them run, even when one fails. Default: none. */
   beforeStop?: readonly Hook[];
-  /** Run in order when the servers have stopped, also after a failed start; all of them, whatever fails. Default: none. */
+  /**
+   * Hooks that run in order after the servers have stopped, also after a failed start. All of them run, even when one
+   * fails. Default: none.
+   */
   afterStop?: readonly Hook[];
   /** How long hooks and servers may take to start, in milliseconds. Default: 30_000. */
   startTimeoutMs?: number;
-  /** How long the registrar may take to register, and again to deregister, in milliseconds. Default: 10_000. */
+  /** How long registering may take, and how long deregistering may take, in milliseconds. Default: 10_000. */
   registrarTimeoutMs?: number;
-  /** How long the servers still accept after the app was deregistered, so that callers learn of it, in milliseconds. Default: 0. */
+  /**
+   * How long the servers continue to accept after the app was deregistered, so that callers learn of it, in milliseconds. Default:
+   * 0.
+   */
   drainDelayMs?: number;
-  /** How long the servers may take to finish their work before it is cut off, in milliseconds. Default: 10_000. */
+  /** How long the servers may take to finish their open work before it is cut off, in milliseconds. Default: 10_000. */
   stopTimeoutMs?: number;
 }
 
@@ -96,7 +110,7 @@ const someServers = listOf("a list of servers", having("a server", "start", "sto
 const someHooks = listOf("a list of functions, as in [() => { ... }]", aFunction);
 const aSignal = kind(
   'a signal that a process can wait for, such as "SIGTERM"',
-  // No process is told of the two.
+  // A process never receives these two.
   (given) => Object.hasOwn(constants.signals, String(given)) && given !== "SIGKILL" && given !== "SIGSTOP",
 );
 
@@ -131,7 +145,7 @@ const optionChecks: OptionChecks<AppOptions> = {
   stopTimeoutMs: millisecondsFrom(1),
 };
 
-/** @throws CLEW_APP_OPTION for what does not work */
+/** @throws CLEW_APP_OPTION for a value that does not work */
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   checkOptions("an app", options, optionChecks, optionError);
   const { name = "", servers = [], registrar } = options;
@@ -160,7 +174,7 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
 }
 
 /**
- * What a composition made.
+ * Checks the servers that a composition returned.
  *
  * @throws CLEW_APP_OPTION
  */

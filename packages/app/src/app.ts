@@ -19,11 +19,11 @@ import { TimeLimit } from "./time-limit.ts";
 import { findWorkerLink, type WorkerLink } from "./worker.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
-/** How long a server that was cut off may take to come back, in milliseconds. */
+/** How much longer than its limit a server may take to stop after its work was cut off, in milliseconds. */
 const cutOffGraceMs = 1_000;
 
 /**
- * The life of a process: it starts its servers, waits to be told to stop, and stops them.
+ * Runs the life of a process: it starts the servers, waits until it is told to stop, and stops them.
  *
  *     beforeStart ─▶ compose ─▶ servers start ─▶ register ─▶ afterStart ─▶ signal or stop()
  *          │            │             │              │                           ▼
@@ -31,26 +31,26 @@ const cutOffGraceMs = 1_000;
  *          │            │             └──────────────┴─ failure or signal: what has started stops, the last first ──▲
  *          └────────────┴─ failure or signal ───────────────────────────────────────────────────────────────────────┘
  *
- * Servers that were up say that they are not ready any more when the app begins to stop, and accept until the drain delay is over. A
- * second signal ends the process at once, with exit code 1.
+ * When the app begins to stop, servers that were up report that they are not ready any more, and continue to accept until the drain
+ * delay is over. A second signal ends the process at once, with exit code 1.
  *
- * With workers the primary runs no hook and none of the servers: it starts the workers, registers the app once all of them are
- * ready, and when told to stop has the workers say that they are not ready any more, deregisters it, waits for the drain delay and
- * tells the workers to stop. Each worker lives the rest of the life above. It leaves signals to the primary, and stops when that is
- * gone.
+ * With workers, the primary runs neither hooks nor servers. It starts the workers and registers the app once all of them are ready.
+ * When told to stop, the primary makes the workers report that they are not ready any more, deregisters the app, waits for the drain
+ * delay and tells the workers to stop. Each worker runs the rest of the life shown above. A worker leaves signals to the primary,
+ * and stops when the primary is gone.
  */
 export class App implements AppInfo {
   readonly #options: ResolvedAppOptions;
-  /** Aborts when the app is told to stop, or one of its servers failed. */
+  /** Aborts when the app is told to stop, or when one of its servers failed. */
   readonly #stopping: AbortController = new AbortController();
   #endpoints: readonly URL[] = [];
   #running: Promise<void> | undefined;
   readonly #resources: Resources = new Resources();
-  /** With a registrar; the primary has it for its workers. */
+  /** Set if the app has a registrar. With workers, only the primary has it. */
   readonly #registration: Registration | undefined;
-  /** In the primary, its workers. */
+  /** Only in the primary: its workers. */
   readonly #pool: WorkerPool | undefined;
-  /** In a worker, the way to the primary. */
+  /** Only in a worker: the connection to the primary. */
   readonly #link: WorkerLink | undefined;
   readonly #logger: Logger;
 
@@ -64,7 +64,7 @@ export class App implements AppInfo {
       this.#registration = new Registration({ registrar, timeoutMs, logger });
     }
     if (workers === undefined || this.#link !== undefined) return;
-    // A process manager made this process one of many already, and cannot make more of it.
+    // A process manager started this process as one of several workers: such a process cannot fork workers of its own.
     if (loadCluster().isWorker)
       logger.warn("this process is a worker of another program: the app runs without workers");
     else this.#pool = this.#createPool(workers);
@@ -78,7 +78,7 @@ export class App implements AppInfo {
       logger: this.#logger,
       startTimeoutMs,
       stopTimeoutMs,
-      // Each hook, and the closing of what was composed, has that time as well.
+      // Each hook may take stopTimeoutMs as well, and so may the closing of the resources.
       killTimeoutMs: (beforeStop.length + afterStop.length + 2) * stopTimeoutMs + 2 * cutOffGraceMs,
       handlesHangUp: signals.length > 0 && !signals.includes("SIGHUP"),
       onStopAsked: () => this.#requestStop(),
@@ -114,26 +114,26 @@ export class App implements AppInfo {
   }
 
   /**
-   * Starts everything, waits for a signal or {@link stop}, and stops everything. Resolves when all is stopped in order, also
-   * when it was told to stop while starting. Rejects with what failed: one error as it is, several as an AggregateError; all
-   * that had started is stopped by then.
+   * Starts everything, waits for a signal or {@link stop}, and stops everything. Resolves when everything has stopped in
+   * order, also when the app was told to stop while it was starting. Rejects with the failure, or with an AggregateError of
+   * several failures; everything that had started has stopped by then.
    *
    * Hooks and servers run in a context where `currentApp()` is this app.
    *
-   * @throws CLEW_APP_USED when the app has run already.
+   * @throws CLEW_APP_USED when run() was called before.
    */
   async run(): Promise<void> {
     if (this.#running !== undefined) throw appUsed(this.name);
     let context = current().setValue(appKey, this);
-    // What others hear of it is a header, over gRPC as well.
+    // The name is sent to other services as a header, also over gRPC.
     if (/^[\x21-\x7e]+$/.test(this.name)) context = context.setValue(serviceNameKey, this.name);
     this.#running = run(context, () => this.#runUnderSignals());
     return this.#running;
   }
 
   /**
-   * Tells the app to stop, a worker all of it. Resolves when it has; in a hook, which the stop waits for itself, at once. What
-   * fails meanwhile is reported by {@link run}.
+   * Tells the app to stop; called in a worker, it stops all workers. Resolves when the app has stopped. Inside a hook it
+   * resolves at once, because the stop itself waits for the hook. Failures during the stop are reported by {@link run}.
    */
   async stop(): Promise<void> {
     if (this.#link === undefined || !(await this.#link.stopAll())) this.#requestStop();
@@ -158,7 +158,7 @@ export class App implements AppInfo {
       onExit: () => this.#pool?.kill(),
     });
     const unwatch = whenAborted(this.#options.signal, () => this.#requestStop());
-    // Waiting for a signal alone does not keep a process alive, and an app without servers waits for nothing else.
+    // Listening for a signal does not keep a process alive, and an app without servers has nothing else that does.
     const alive = setInterval(() => {}, longestTimerMs);
     try {
       const failures = await this.#live();
@@ -172,7 +172,7 @@ export class App implements AppInfo {
 
   async #runAsWorker(link: WorkerLink): Promise<void> {
     const { signals, signal: stopSignal } = this.#options;
-    // On Ctrl-C the terminal signals every process. The primary tells the workers, when it is their turn.
+    // On Ctrl-C the terminal signals every process. The primary tells each worker when to stop.
     const ignore = (): void => {};
     if (signals.length > 0) for (const signal of [...signals, "SIGHUP"] as const) process.on(signal, ignore);
     link.onStop((reason) => {
@@ -190,14 +190,14 @@ export class App implements AppInfo {
     if (failure !== undefined) throw failure;
   }
 
-  /** The whole life; returns what failed in it. */
+  /** Runs the whole life. Returns the failures. */
   async #live(): Promise<unknown[]> {
     const { beforeStop, afterStop, stopTimeoutMs, drainDelayMs } = this.#options;
     const logger = this.#logger;
     const hasHooks = this.#pool === undefined;
     const failures: unknown[] = [];
     const servers = new ServerGroup((error) => {
-      // What fails while the app stops for another reason has been told enough.
+      // The app is stopping for another reason, which was reported already.
       if (this.#isStopRequested) return;
       logger.error("a server failed: the app stops", { error });
       failures.push(error);
@@ -205,16 +205,16 @@ export class App implements AppInfo {
     });
     const isUp = await this.#start(servers, failures);
     const isWhole = isUp && failures.length === 0;
-    // A worker's primary waits for the drain delay, and says when that begins.
+    // The primary waits for the drain delay on behalf of its workers, and tells them when it begins.
     this.#link?.onDrain(() => failures.push(...servers.drain()));
     if (isWhole) await new Promise<void>((resolve) => whenAborted(this.#stopping.signal, resolve));
-    // First, so that callers look elsewhere while the rest goes on.
+    // First, so that callers go elsewhere while the other steps run.
     if (isUp) failures.push(...servers.drain());
     await this.#registration?.deregister().catch((error) => failures.push(error));
-    // Also when an afterStart hook failed: those before it have done what beforeStop undoes.
+    // Also after a failed afterStart hook: the hooks before it may have done something that beforeStop undoes.
     if (isUp && hasHooks) await this.#runAll(beforeStop, "a beforeStop hook", failures);
     if (isWhole && this.#link === undefined && drainDelayMs > 0) await sleep(drainDelayMs);
-    // The pool keeps to limits of its own: those of each worker.
+    // The pool has a limit for each worker instead.
     const limitMs = this.#pool === undefined ? stopTimeoutMs + cutOffGraceMs : longestTimerMs;
     failures.push(...(await servers.stop({ stopTimeoutMs, limitMs, isOneByOne: !isUp, logger })));
     this.#endpoints = [];
@@ -229,17 +229,17 @@ export class App implements AppInfo {
   }
 
   /**
-   * Hooks and servers up to the last afterStart hook. Adds what failed to `failures`; returns whether all servers accept and the
-   * afterStart hooks had their turn.
+   * Runs the start, from the first hook to the last afterStart hook. Adds failures to `failures`. Returns true if all servers
+   * accept and the afterStart hooks were run.
    */
   async #start(servers: ServerGroup, failures: unknown[]): Promise<boolean> {
     const { startTimeoutMs, stopTimeoutMs } = this.#options;
     const { signal: stopSignal } = this.#stopping;
     const { beforeStart, afterStart } = this.#pool === undefined ? this.#options : { beforeStart: [], afterStart: [] };
     let isUp = false;
-    // A worker has its own limit, and tells more of what took so long.
+    // A worker has the same limit, and its own error says more precisely what took too long.
     const limit = new TimeLimit("startTimeoutMs", startTimeoutMs + (this.#pool === undefined ? 0 : 2 * cutOffGraceMs));
-    // A start that goes on when nobody wants it any more gets no longer than a stop.
+    // A start that continues after the app was told to stop has no more time than a stop.
     const unwatch = whenAborted(stopSignal, () => limit.tighten("stopTimeoutMs", stopTimeoutMs));
     try {
       for (const hook of beforeStart) {
@@ -258,14 +258,14 @@ export class App implements AppInfo {
         this.#logger.info("server listening", { endpoint: href.replace(/\/$/, "") });
       }
       this.#endpoints = this.#options.advertise(servers.endpoints());
-      // Told to stop meanwhile, nobody needs to find it.
+      // An app that was told to stop meanwhile does not need to be found.
       if (!this.#isStopRequested) await this.#registration?.register(this.#toInstance(), limit, stopSignal);
       isUp = true;
       for (const hook of afterStart) {
         if (this.#isStopRequested) break;
         await runHook(hook, this, limit, "an afterStart hook");
       }
-      // Also when told to stop meanwhile: it did start.
+      // Also when it was told to stop meanwhile: the worker did start.
       await this.#link?.ready(servers.endpoints());
     } catch (error) {
       failures.push(error);
@@ -283,14 +283,14 @@ export class App implements AppInfo {
     return [...servers];
   }
 
-  /** The app as callers are to find it. */
+  /** The app as it is registered for callers. */
   #toInstance(): Instance {
     const { id, name, version, metadata } = this;
     const endpoints = [...new Set(this.#endpoints.map(({ href }) => href.replace(/\/$/, "")))];
     return createInstance({ id, name, version, metadata, endpoints });
   }
 
-  /** Runs all hooks, whatever fails. */
+  /** Runs all hooks, even when one fails. */
   async #runAll(hooks: readonly Hook[], what: string, failures: unknown[]): Promise<void> {
     for (const hook of hooks) {
       const limit = new TimeLimit("stopTimeoutMs", this.#options.stopTimeoutMs);
@@ -305,7 +305,9 @@ export class App implements AppInfo {
   }
 }
 
-/** Calls `tell` when the signal aborts, at once if it has; until the function that it returns is called. */
+/**
+ * Calls `tell` when the signal aborts, at once if it is aborted already. Returns a function that ends the listening.
+ */
 function whenAborted(signal: AbortSignal | undefined, tell: () => void): () => void {
   if (signal?.aborted) tell();
   else signal?.addEventListener("abort", tell, { once: true });

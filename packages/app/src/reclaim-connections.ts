@@ -1,6 +1,6 @@
 import type { Worker } from "node:cluster";
 
-/** What node:cluster and a worker tell each other of a connection, as far as it is looked at here. */
+/** The fields of node:cluster's messages about a connection that are read here. */
 interface ClusterMessage {
   readonly cmd?: unknown;
   readonly act?: unknown;
@@ -10,17 +10,18 @@ interface ClusterMessage {
 }
 
 /**
- * When the worker is gone, answers for the connections that it was handed and had not acknowledged: they go to another worker
- * while `hasOther` says that one accepts, and are closed otherwise. node:cluster alone keeps them for ever, and so would their callers.
+ * When the worker is gone, answers for the connections that were handed to it and that it had not acknowledged. Such a connection goes
+ * to another worker if `hasOther` says that one accepts, and is closed otherwise. node:cluster alone would keep it open for ever, and
+ * the caller would wait for ever.
  *
  *     primary ─ { cmd: "NODE_CLUSTER", act: "newconn", key, seq: 7 }, the connection ─▶ worker
  *             ◀─ { cmd: "NODE_CLUSTER", ack: 7, accepted: true } ──────────────────────
  *
- * These messages are node:cluster's own. Should they look different one day, nothing is remembered and nothing is answered for.
+ * These messages are internal to node:cluster. If their form changes one day, this function records nothing and answers nothing.
  * docs/adr/0009 has the reasons.
  */
 export function reclaimConnections({ process: child }: Worker, hasOther: () => boolean): void {
-  // For each port one at most: node:cluster hands on the next when the last was acknowledged.
+  // At most one for each port: node:cluster hands over the next connection when the last one was acknowledged.
   const handed: Map<unknown, number> = new Map();
   const send = child.send as (...args: unknown[]) => boolean;
   child.send = (...args: unknown[]) => {
@@ -31,8 +32,8 @@ export function reclaimConnections({ process: child }: Worker, hasOther: () => b
   child.on("internalMessage", ({ ack }: ClusterMessage) => {
     for (const [key, seq] of handed) if (seq === ack) handed.delete(key);
   });
-  // While it is connected an acknowledgement may be there that nobody has read. node:cluster's own listeners came first: what is
-  // handed on now does not go to this worker again.
+  // While the channel is connected, an acknowledgement may still wait unread. node:cluster's own listeners ran before this one,
+  // so a connection that is handed over now does not go to this worker again.
   const answerFor = (): void => {
     if (child.connected) return;
     for (const [key, ack] of handed) {
@@ -41,6 +42,6 @@ export function reclaimConnections({ process: child }: Worker, hasOther: () => b
     }
   };
   child.once("disconnect", answerFor);
-  // The other event does not come where Node still waits for the process to confirm a handle.
+  // "disconnect" does not come while Node still waits for the process to confirm a handle.
   child.once("exit", answerFor);
 }

@@ -4,24 +4,28 @@ import { TimeLimit } from "./time-limit.ts";
 
 export interface RegistrationOptions {
   readonly registrar: Registrar;
-  /** How long the registrar may take each time, in milliseconds. */
+  /** How long each call of the registrar may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly logger: Logger;
 }
 
 /**
- * Where callers find one app.
+ * The entry of one app in a registry.
  *
  *     register ─▶ move, each time its endpoints change ─▶ deregister
  *
- * One follows the other: a move waits for the registration, and the deregistration for both, for it must be the last word.
+ * The calls run one after the other: a move waits for the registration, and the deregistration waits for both, because it
+ * must be the last call.
  */
 export class Registration {
   readonly #options: RegistrationOptions;
-  /** What the registrar was asked to register, whether it did or not: it may have, and not said so. */
+  /**
+   * The instance that the registrar was asked to register. It counts even if the call failed: the registrar may have
+   * registered it nevertheless.
+   */
   #instance: Instance | undefined;
   #isRegistered = false;
-  /** What was asked of the registrar before. Never rejects. */
+  /** The previous call of the registrar. Never rejects. */
   #previous: Promise<void> = Promise.resolve();
 
   constructor(options: RegistrationOptions) {
@@ -29,8 +33,8 @@ export class Registration {
   }
 
   /**
-   * Rejects when the registrar does, or takes longer than it may or than the start. It is given up when `stopSignal` aborts,
-   * which is no failure.
+   * Rejects when the registrar rejects, and when it takes longer than its own limit or than the start may take. Gives up
+   * when `stopSignal` aborts; that is not a failure.
    */
   async register(instance: Instance, startLimit: TimeLimit, stopSignal: AbortSignal): Promise<void> {
     const registering = this.#register(instance, startLimit, stopSignal);
@@ -38,12 +42,17 @@ export class Registration {
     await registering;
   }
 
-  /** Registers what takes the place of the instance, if that is registered. A failure is logged: the next move may do better. */
+  /**
+   * Registers an instance that replaces the current one, if one is registered. A failure is only logged: the next move may
+   * succeed.
+   */
   move(instance: Instance): void {
     this.#previous = this.#previous.then(() => this.#move(instance));
   }
 
-  /** Takes back what was registered, or may have been. Rejects when that fails and it was registered. */
+  /**
+   * Deregisters the instance that was registered, or that may have been. Rejects when that fails and it was registered.
+   */
   async deregister(): Promise<void> {
     const { registrar, logger } = this.#options;
     await this.#previous;
@@ -56,8 +65,8 @@ export class Registration {
       await this.#ask("the deregistration", new AbortController(), (signal) => registrar.deregister(instance, signal));
     } catch (error) {
       if (wasRegistered) throw error;
-      // What was not registered fails to be deregistered for the same reason, which is reported already.
-      logger.warn("cannot deregister what may have been registered", { error });
+      // If the registration failed, the deregistration fails for the same reason, which was reported already.
+      logger.warn("cannot deregister the app, which may or may not have been registered", { error });
     }
   }
 
@@ -82,7 +91,7 @@ export class Registration {
     try {
       await this.#askToRegister(instance, new AbortController());
     } catch (error) {
-      this.#options.logger.error("cannot register where the app is now", { error });
+      this.#options.logger.error("cannot register the new endpoints of the app", { error });
     }
   }
 
@@ -94,10 +103,10 @@ export class Registration {
     logger.info("registered", { id: instance.id, endpoints: instance.endpoints });
   }
 
-  /** What the registrar does, within its time; then `controller` tells it to give up. */
+  /** Runs one call of the registrar within its time limit. After that, `controller` tells the registrar to give up. */
   async #ask(what: string, controller: AbortController, ask: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const limit = new TimeLimit("registrarTimeoutMs", this.#options.timeoutMs);
-    // Also when whoever asked has given up before: the timer would keep the process alive.
+    // Also when the caller gave up before: otherwise the timer would keep the process alive.
     controller.signal.addEventListener("abort", () => limit.end(), { once: true });
     try {
       await limit.race(() => ask(controller.signal), what);

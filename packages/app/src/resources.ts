@@ -2,8 +2,8 @@ import { joinFailures, resourcesClosed } from "./errors.ts";
 import { TimeLimit } from "./time-limit.ts";
 
 /**
- * What a program opened, closed in reverse order. An App makes one for the function that composes its servers, and closes it
- * when the last of them has stopped; a test makes its own.
+ * The resources that a program opened, closed in reverse order. An App creates one for the function that composes its
+ * servers, and closes it when the last server has stopped. A test can create its own.
  *
  *     const db = await resources.use(openDatabase(url), (db) => db.close());
  *     const cache = await resources.use(openCache(db)); // has Symbol.asyncDispose
@@ -13,10 +13,10 @@ export class Resources {
   #closing: Promise<void> | undefined;
 
   /**
-   * Waits for what is being opened, returns it, and closes it at the end: by `close`, or else by its own `Symbol.asyncDispose` or
-   * `Symbol.dispose`. What is open only after the end is closed at once.
+   * Waits until the resource is open, returns it, and closes it at the end: with `close` if given, otherwise with its own
+   * `Symbol.asyncDispose` or `Symbol.dispose`. A resource that is open only after the end is closed at once.
    *
-   * @throws what the opening threw; CLEW_APP_RESOURCES when all is closed already.
+   * @throws the error of the opening; CLEW_APP_RESOURCES when everything is closed already.
    */
   use<T extends AsyncDisposable | Disposable>(opening: T | PromiseLike<T>): Promise<T>;
   use<T>(opening: T | PromiseLike<T>, close: (resource: T) => unknown): Promise<T>;
@@ -30,15 +30,15 @@ export class Resources {
     return resource;
   }
 
-  /** Runs `close` at the end, before what was opened earlier is closed. */
+  /** Runs `close` at the end, before the resources that were opened earlier are closed. */
   defer(close: () => unknown): void {
     if (this.#closing !== undefined) throw resourcesClosed();
     this.#closers.push(close);
   }
 
   /**
-   * Closes everything, the last opened first, one after the other. Rejects with what failed, one error as it is, several as an
-   * AggregateError; the others are closed all the same, and so they are when one takes longer than `timeoutMs`.
+   * Closes everything one after the other, the last opened first. A resource that fails to close, or takes longer than
+   * `timeoutMs`, does not keep the others from being closed. Rejects with the failure, or with an AggregateError of several.
    */
   async close(timeoutMs = 10_000): Promise<void> {
     this.#closing ??= this.#closeAll(timeoutMs);

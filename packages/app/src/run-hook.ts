@@ -2,10 +2,10 @@ import { createKey, current, type Key, run } from "@clew/context";
 import type { AppInfo } from "./app-info.ts";
 import type { TimeLimit } from "./time-limit.ts";
 
-/** Runs at one moment of an app's life. What it throws is a failure of that moment. */
+/** A function that runs at one moment of an app's life. If it throws, that step of the app has failed. */
 export type Hook = (app: AppInfo) => Promise<void> | void;
 
-/** A hook, as what it calls sees it. */
+/** One run of a hook; the code that the hook calls sees it in its context. */
 interface HookRun {
   readonly app: AppInfo;
   isOver: boolean;
@@ -13,7 +13,7 @@ interface HookRun {
 
 const hookKey: Key<HookRun> = createKey<HookRun>("clew.app.hook");
 
-/** Rejects with what the hook throws, and when it takes longer than `limit`. `what` names it. */
+/** Rejects with the error of the hook, and when the hook takes longer than `limit`. `what` names the hook in errors. */
 export async function runHook(hook: Hook, app: AppInfo, limit: TimeLimit, what: string): Promise<void> {
   const hookRun: HookRun = { app, isOver: false };
   try {
@@ -23,7 +23,7 @@ export async function runHook(hook: Hook, app: AppInfo, limit: TimeLimit, what: 
   }
 }
 
-/** Whether a hook of this app waits, or may wait, for what asks. */
+/** Whether the calling code runs inside a hook of this app, so that the hook may be waiting for it. */
 export function isInHook(app: AppInfo): boolean {
   const hookRun = current().getValue(hookKey);
   return hookRun?.app === app && !hookRun.isOver;

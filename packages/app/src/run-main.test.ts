@@ -18,7 +18,7 @@ test("a port in use is one line that says what would work", async () => {
   first.close();
   assert.equal(
     describeFailure(error),
-    `port ${port} on 127.0.0.1 is in use, by another process or by another server of this one: choose another address, or stop that one`,
+    `port ${port} on 127.0.0.1 is in use by another process, or by another server of this process: choose another address, or stop the other one`,
   );
 });
 
@@ -26,11 +26,11 @@ test("other errors of listening say what would work", () => {
   const listen = { syscall: "listen", address: "10.1.1.1", port: 80 };
   assert.match(
     describeFailure(systemError({ ...listen, code: "EACCES" })),
-    /^port 80 on 10\.1\.1\.1 may not be opened by this user: choose a port from 1024 up/,
+    /^this user may not open port 80 on 10\.1\.1\.1: choose a port from 1024 up/,
   );
   assert.match(
     describeFailure(systemError({ ...listen, code: "EADDRNOTAVAIL" })),
-    /^port 80 on 10\.1\.1\.1: this machine has no such address/,
+    /^port 80 on 10\.1\.1\.1: this machine does not have that address/,
   );
   assert.match(
     describeFailure(systemError({ syscall: "listen", code: "EADDRINUSE", address: "/run/a.sock", port: -1 })),

@@ -4,9 +4,9 @@ import { inspect } from "node:util";
 import { mainInvalid, messageOf } from "./errors.ts";
 
 /**
- * Runs the main function of a program. When it fails, the program ends with exit code 1, and what failed is told on standard
- * error: in one line that names it and what would work where that is known (a port in use, a configuration that is wrong: any
- * error with a code of ours or of the system), with its stack otherwise, for then it is a defect.
+ * Runs the main function of a program. When it fails, the failure is written to standard error and the program ends with exit
+ * code 1. An expected failure (any error with a code of Clew or of the system: a port in use, a wrong configuration) is
+ * written as one line that names it and says what would work. Any other failure is a defect and is written with its stack.
  *
  *     await runMain(async () => {
  *       const config = await loadConfig({ sources: [file("config.yaml")] });
@@ -19,14 +19,14 @@ export async function runMain(main: () => Promise<void> | void): Promise<void> {
     await main();
   } catch (error) {
     if (!isTold(error)) process.stderr.write(`${describeFailure(error)}\n`);
-    // What was opened before the failure must not keep the process.
+    // Anything opened before the failure must not keep the process alive.
     process.exit(1);
   }
 }
 
 const told: WeakSet<object> = new WeakSet();
 
-/** Somebody else tells of this failure: the primary, of that of its worker. */
+/** Marks a failure that another process reports: the primary reports the failures of its workers. */
 export function markTold(error: unknown): void {
   if (typeof error === "object" && error !== null) told.add(error);
 }
@@ -35,18 +35,18 @@ function isTold(error: unknown): boolean {
   return typeof error === "object" && error !== null && told.has(error);
 }
 
-/** A failure for another process: in one line if it can be expected, with its stack otherwise. */
+/** Describes a failure for another process: in one line if it is an expected one, otherwise with its stack. */
 export function explainFailure(error: unknown): { readonly isExpected: boolean; readonly text: string } {
   const line = explain(error);
   return { isExpected: line !== undefined, text: line ?? inspect(error) };
 }
 
-/** What runMain tells of a failure. */
+/** The text that runMain writes for a failure. */
 export function describeFailure(error: unknown): string {
   return explain(error) ?? inspect(error);
 }
 
-/** One line, or undefined when the failure is none that can be expected. */
+/** One line, or undefined when the failure is not an expected one. */
 function explain(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = error instanceof AggregateError ? error.errors.map(explain) : [];
@@ -61,10 +61,13 @@ function explain(error: unknown): string | undefined {
   return line?.replace(/\s*\n\s*/g, " ");
 }
 
-// Where the packages of Clew are: in node_modules/@clew, or in a checkout.
+// The folder of Clew's packages: node_modules/@clew, or a checkout.
 const packages = new URL("../..", import.meta.url).href;
 
-/** Where the program's own code gave a wrong option, ` (src/main.ts:12:7)`, for its name alone may fit several; "" when the stack does not show it. */
+/**
+ * Where the program's own code passed a wrong option, as ` (src/main.ts:12:7)`, because several places may use an option of that name.
+ * "" when the stack does not show it.
+ */
 function placeOf({ stack = "" }: Error): string {
   for (const [, place] of stack.matchAll(/^ +at .*?\(?(file:\/\/.+:\d+:\d+)\)?$/gm)) {
     if (place!.startsWith(packages) || place!.includes("/node_modules/")) continue;
@@ -81,20 +84,20 @@ interface SystemError extends NodeJS.ErrnoException {
 
 function explainSystemError(error: SystemError): string {
   const { code, syscall, address, port, path } = error;
-  // A unix socket's address is its path, without a port.
+  // The address of a unix socket is its path, without a port.
   const place = port === undefined || port < 0 ? `socket ${address}` : `port ${port} on ${address}`;
   if (syscall === "listen" || syscall === "bind") {
     switch (code) {
       case "EADDRINUSE":
-        return `${place} is in use, by another process or by another server of this one: choose another address, or stop that one`;
+        return `${place} is in use by another process, or by another server of this process: choose another address, or stop the other one`;
       case "EACCES":
-        return `${place} may not be opened by this user: choose a port from 1024 up, or give the process the right to it`;
+        return `this user may not open ${place}: choose a port from 1024 up, or give the process the permission`;
       case "EADDRNOTAVAIL":
-        return `${place}: this machine has no such address: choose one of its own, 127.0.0.1, or 0.0.0.0 for all`;
+        return `${place}: this machine does not have that address: choose an address that it has, 127.0.0.1, or 0.0.0.0 for all`;
     }
   }
   if (code === "ENOENT" && path !== undefined) return `${path} does not exist: create it or give another path`;
   if (code === "EACCES" && path !== undefined)
-    return `${path} may not be used by this user (${syscall}): give it the right to, or choose another path`;
+    return `this user may not use ${path} (${syscall}): give the user the permission, or choose another path`;
   return messageOf(error);
 }

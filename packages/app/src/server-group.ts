@@ -4,11 +4,11 @@ import type { Server } from "./server.ts";
 import { TimeLimit } from "./time-limit.ts";
 
 export interface StopOptions {
-  /** When the servers are told to cut off what they have not finished, in milliseconds. */
+  /** After this time the servers are told to cut off their open work, in milliseconds. */
   readonly stopTimeoutMs: number;
-  /** When nobody waits for them any more, in milliseconds. */
+  /** After this time the stop does not wait for the servers any longer, in milliseconds. */
   readonly limitMs: number;
-  /** One after the other, the last first, instead of side by side. */
+  /** Whether the servers stop one after the other, the last first, instead of all at the same time. */
   readonly isOneByOne: boolean;
   readonly logger: Logger;
 }
@@ -20,12 +20,12 @@ export class ServerGroup {
   readonly #onFailed: (error: unknown) => void;
   #isDraining = false;
 
-  /** @param onFailed told what a server fails with after its start */
+  /** @param onFailed called with the error of a server that fails after its start */
   constructor(onFailed: (error: unknown) => void) {
     this.#onFailed = onFailed;
   }
 
-  /** Starts them side by side; returns what failed when all have started or failed. */
+  /** Starts all servers at the same time. Returns the failures once each server has started or failed. */
   async start(servers: readonly Server[], limit: TimeLimit): Promise<unknown[]> {
     this.#servers = servers;
     const failures: unknown[] = [];
@@ -35,11 +35,11 @@ export class ServerGroup {
         try {
           await limit.race(() => starting, `the start of ${nameOf(server)}`);
           this.#started.add(server);
-          // Asked for at once: a server that fails before anybody looked would end the process.
+          // Asked for at once: an error that a server reports before anybody listens would end the process.
           (async () => server.failed?.())().catch(this.#onFailed);
         } catch (error) {
           failures.push(error);
-          // One that accepts after all is too late.
+          // A server that accepts after the limit is stopped: it is too late.
           starting.then(() => server.stop(AbortSignal.abort(error))).catch(() => {});
         }
       }),
@@ -47,7 +47,7 @@ export class ServerGroup {
     return failures;
   }
 
-  /** Where the first endpoint of each is. */
+  /** The first endpoint of each server. */
   mainEndpoints(): URL[] {
     return this.#servers.flatMap((server) => endpointsOf(server).slice(0, 1));
   }
@@ -56,7 +56,7 @@ export class ServerGroup {
     return this.#servers.flatMap(endpointsOf);
   }
 
-  /** Has those that started tell who asks that they are not ready, once; returns what failed. */
+  /** Makes the servers that started report that they are not ready any more. Runs once. Returns the failures. */
   drain(): unknown[] {
     const failures: unknown[] = [];
     if (this.#isDraining) return failures;
@@ -71,7 +71,7 @@ export class ServerGroup {
     return failures;
   }
 
-  /** Stops those that started, all within one limit; returns what failed. */
+  /** Stops the servers that started, all within one limit. Returns the failures. */
   async stop({ stopTimeoutMs, limitMs, isOneByOne, logger }: StopOptions): Promise<unknown[]> {
     const failures: unknown[] = [];
     const controller = new AbortController();

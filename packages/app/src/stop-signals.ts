@@ -1,18 +1,21 @@
 import type { Logger } from "@clew/log";
 
-/** Repeats of a signal within this time are one: on Ctrl-C a terminal signals the process, and npm passes its own on. */
+/**
+ * The same signal again within this time counts once: on Ctrl-C the terminal signals the process, and npm forwards its
+ * own signal.
+ */
 const repeatMs = 50;
 
 export interface StopSignalOptions {
   readonly signals: readonly NodeJS.Signals[];
   readonly logger: Logger;
-  /** The first signal. */
+  /** Called at the first signal. */
   readonly onStop: () => void;
-  /** The second, before the process ends with exit code 1. */
+  /** Called at the second signal, before the process ends with exit code 1. */
   readonly onExit: () => void;
 }
 
-/** Listens until the function that it returns is called. */
+/** Listens until the returned function is called. */
 export function listenToSignals({ signals, logger, onStop, onExit }: StopSignalOptions): () => void {
   let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -21,7 +24,7 @@ export function listenToSignals({ signals, logger, onStop, onExit }: StopSignalO
       logger.info("stopping", { signal });
       onStop();
     } else if (signal !== first.signal || performance.now() - first.atMs > repeatMs) {
-      logger.warn("a second signal: exiting at once", { signal });
+      logger.warn("second signal: exiting at once", { signal });
       onExit();
       process.exit(1);
     }

@@ -1,18 +1,21 @@
 import { timedOut } from "./errors.ts";
 
-/** A moment by which pieces of work must be done. Its timer keeps the process alive: what it guards may be all there is. */
+/**
+ * A moment by which several pieces of work must be done. Its timer keeps the process alive, because the guarded work may be
+ * all that the process has.
+ */
 export class TimeLimit {
   readonly #waiting: Set<() => void> = new Set();
   readonly #timers: NodeJS.Timeout[] = [];
   #hasEnded = false;
   #passed: { readonly option: string; readonly timeoutMs: number } | undefined;
 
-  /** `option` names the limit in errors. */
+  /** `option` is the name of the limit in errors. */
   constructor(option: string, timeoutMs: number) {
     this.tighten(option, timeoutMs);
   }
 
-  /** Sets another moment; the first of them counts. Nothing once the limit has ended. */
+  /** Sets another moment; the earlier of the two counts. Does nothing once the limit has ended. */
   tighten(option: string, timeoutMs: number): void {
     if (this.#hasEnded) return;
     const pass = (): void => {
@@ -22,7 +25,10 @@ export class TimeLimit {
     this.#timers.push(setTimeout(pass, timeoutMs));
   }
 
-  /** What `work` gives, or a rejection: with what it throws, or one that names it when the moment comes first. */
+  /**
+   * Returns the result of `work`. Rejects with its error, or with an error that names `what` when the moment comes
+   * first.
+   */
   async race<T>(work: () => Promise<T> | T, what: string): Promise<T> {
     let expire = (): void => {};
     try {
@@ -37,7 +43,7 @@ export class TimeLimit {
     }
   }
 
-  /** The moment no longer comes. */
+  /** Ends the limit and its timer. */
   end(): void {
     this.#hasEnded = true;
     for (const timer of this.#timers) clearTimeout(timer);

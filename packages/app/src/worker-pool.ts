@@ -6,45 +6,48 @@ import type { Server } from "./server.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerPoolOptions {
-  /** How many processes. */
+  /** The number of processes. */
   readonly count: number;
   readonly appId: string;
   readonly logger: Logger;
-  /** How long a worker may take to be ready, in milliseconds. */
+  /** How long a worker may take until it is ready, in milliseconds. */
   readonly startTimeoutMs: number;
   /** How long a worker may drain, in milliseconds. */
   readonly stopTimeoutMs: number;
-  /** How long a worker may take to end once it was told to, in milliseconds; then it is killed. */
+  /** How long a worker may take to end after it was told to stop, in milliseconds. Then it is killed. */
   readonly killTimeoutMs: number;
   /** Whether SIGHUP replaces the workers. */
   readonly handlesHangUp: boolean;
-  /** A worker asks that the whole app stops. */
+  /** Called when a worker asks to stop the whole app. */
   readonly onStopAsked: () => void;
-  /** Workers are reached elsewhere than before: with port 0, when all of them had died. */
+  /** Called when the workers' endpoints change: with port 0, after all workers had died. */
   readonly onEndpoints: (endpoints: readonly URL[]) => void;
 }
 
-/** A worker that dies within this time of its start counts towards a crash loop. */
+/** A worker that dies within this time after its start counts towards a crash loop. */
 const stableMs = 10_000;
 const maxDeaths = 5;
-/** The wait before the second death in a row is made good; each further one doubles it. The first is made good at once. */
+/**
+ * The wait before the second death in a row is made good, in milliseconds; each further death doubles it. The first one is
+ * made good at once.
+ */
 const backoffMs = 500;
 
 let isAnyRunning = false;
 
 /**
- * The processes of an app, seen from the primary as one Server. They run the program's file again; what they listen on is opened
- * by the primary (node:cluster), which hands each connection to one of them, so a port stays open while a worker dies.
+ * The processes of an app, which the primary treats as one Server. Each process runs the program's file again. The primary opens
+ * the ports (node:cluster) and hands each connection to one of the workers, so a port stays open while a worker dies.
  *
  *     worker 1 ─ ready ─▶ died ─▶ wait 0, 0.5, 1, 2 s ─▶ worker 1 ...
  *                          └─ 5 times, each soon after its start: the app stops
  */
 export class WorkerPool implements Server {
   readonly #options: WorkerPoolOptions;
-  /** The process of each number, and while it is replaced also the one before. */
+  /** The process of each number; while a process is being replaced, also the one before. */
   readonly #processes: Set<WorkerProcess> = new Set();
   readonly #failed: PromiseWithResolvers<never> = Promise.withResolvers<never>();
-  /** What the workers told while they stopped. */
+  /** The failures that the workers reported while they stopped. */
   readonly #failures: unknown[] = [];
   readonly #stopping: AbortController = new AbortController();
   #isCancelled = false;
@@ -55,7 +58,7 @@ export class WorkerPool implements Server {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    // Nobody may be listening when it happens.
+    // The failure may come when nobody listens.
     this.#failed.promise.catch(() => {});
   }
 
@@ -63,7 +66,7 @@ export class WorkerPool implements Server {
     if (isAnyRunning) throw workersTwice();
     if (loadCluster().settings.exec === undefined && process.argv[1] === undefined) throw workersNeedFile();
     isAnyRunning = true;
-    // However the primary ends, nobody is left behind.
+    // No worker may survive the primary, however it ends.
     process.once("exit", this.kill);
     if (this.#options.handlesHangUp) process.on("SIGHUP", this.#onHangUp);
     try {
@@ -71,26 +74,29 @@ export class WorkerPool implements Server {
       await Promise.all(numbers.map((number) => this.#launch(number, 0)));
       this.#isUp = true;
     } catch (error) {
-      // The others failed for the same reason, or are told to stop; what they tell adds nothing.
+      // The other workers failed for the same reason, or were told to stop: their failures add nothing.
       await this.#stopAll().catch(() => {});
-      // Told to stop, they end before they are ready.
+      // Workers that are told to stop during the start end before they are ready.
       if (!this.#isCancelled) throw error;
     }
   }
 
-  /** Nobody wants the start any more: what is not ready is told to stop, and the start ends as if all were well. */
+  /**
+   * Ends a start that nobody waits for any more: workers that are not ready are told to stop, and start() resolves as
+   * if it had succeeded.
+   */
   cancelStart(): void {
     if (this.#isUp) return;
     this.#isCancelled = true;
     for (const one of this.#processes) one.stop();
   }
 
-  /** Tells one worker after the other to stop, so that some accept while others drain; none waits for longer than its share. */
+  /** Tells the workers to stop one after the other, so that some accept while others drain. Each has its share of the time. */
   async stop(_signal: AbortSignal): Promise<void> {
     await this.#stopAll();
   }
 
-  /** Tells the workers that they will be stopped. */
+  /** Tells the workers that they will be stopped soon. */
   drain(): void {
     this.#isDraining = true;
     for (const one of this.#processes) one.drain();
@@ -116,12 +122,12 @@ export class WorkerPool implements Server {
     });
   };
 
-  /** One after the other: the next worker comes up, then the one before is told to stop. */
+  /** One after the other: the next worker starts, then the one before is told to stop. */
   async #restartAll(): Promise<void> {
     const { logger } = this.#options;
     logger.info("restarting the workers, one after the other");
     for (const old of [...this.#processes]) {
-      // One that still starts comes up first, and then it is its turn.
+      // A worker that is still starting becomes ready first, and is then replaced in its turn.
       await old.ready.catch(() => {});
       if (this.#stopping.signal.aborted) return;
       // It died meanwhile, and is being replaced anyway.
@@ -132,7 +138,7 @@ export class WorkerPool implements Server {
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         old.hasSuccessor = false;
-        logger.error("the new worker could not start; the one before goes on, and so do all that are left", {
+        logger.error("the new worker could not start; the old one continues, and so do the workers not restarted yet", {
           worker: old.number,
           error,
         });
@@ -144,17 +150,17 @@ export class WorkerPool implements Server {
     logger.info("all workers are restarted");
   }
 
-  /** Starts a worker; resolves when it is ready, and from then on replaces it when it dies. */
+  /** Starts a worker and resolves when it is ready. From then on the worker is replaced when it dies. */
   async #launch(number: number, deaths: number): Promise<void> {
     const { appId, logger, startTimeoutMs, onStopAsked } = this.#options;
     const one = new WorkerProcess(number, appId, {
       onStopAsked,
-      // Of itself it says so no more.
+      // A worker that is gone no longer counts itself.
       hasOther: () => [...this.#processes].some(({ isAccepting }) => isAccepting),
     });
     this.#processes.add(one);
     void one.ended.then(() => this.#processes.delete(one));
-    // One that does not even come to its app's own limit: its program waits for something before.
+    // A worker that does not even reach its app's own limit: its program waits for something before the app starts.
     const timer = setTimeout(() => {
       one.failures.push(timedOut(`the start of worker ${number}`, "startTimeoutMs", startTimeoutMs));
       one.kill();
@@ -173,7 +179,8 @@ export class WorkerPool implements Server {
     this.#takeEndpoints(endpoints);
     void one.ended.then((reason) => {
       if (one.isStopping) this.#failures.push(...one.failures);
-      else if (one.hasSuccessor) logger.warn("a worker died; another starts already", { worker: number, reason });
+      else if (one.hasSuccessor)
+        logger.warn("a worker died; its successor is starting already", { worker: number, reason });
       else void this.#replace(number, one.readyForMs() < stableMs ? deaths + 1 : 1, reason);
     });
   }
@@ -187,7 +194,7 @@ export class WorkerPool implements Server {
         return;
       }
       const waitMs = count <= 1 ? 0 : backoffMs * 2 ** (count - 2);
-      logger.warn("a worker died; another takes its place", { worker: number, reason, waitMs });
+      logger.warn("a worker died; a new one replaces it", { worker: number, reason, waitMs });
       try {
         await sleep(waitMs, undefined, { signal });
         await this.#launch(number, count);
@@ -209,7 +216,7 @@ export class WorkerPool implements Server {
     const { stopTimeoutMs } = this.#options;
     process.off("SIGHUP", this.#onHangUp);
     this.#stopping.abort();
-    // Each has at least half of the time for its drain.
+    // Each worker has at least half of the time for its drain.
     const shareMs = stopTimeoutMs / 2 / Math.max(1, this.#processes.size);
     const stops: Promise<void>[] = [];
     for (const one of [...this.#processes].sort((a, b) => a.number - b.number)) {

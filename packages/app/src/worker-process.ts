@@ -6,20 +6,20 @@ import { appIdVariable, type PrimaryMessage, type WorkerMessage, workerVariable 
 
 export interface WorkerProcessOptions {
   readonly onStopAsked: () => void;
-  /** Whether another process accepts what this one left behind. Asked when it is gone. */
+  /** Whether another process accepts the connections that this one left behind. Asked when this process is gone. */
   readonly hasOther: () => boolean;
 }
 
-/** One process of the pool, as the primary sees it: from its start to its end. */
+/** One process of the pool, as the primary sees it, from its start to its end. */
 export class WorkerProcess {
   readonly number: number;
   readonly failures: unknown[] = [];
   isStopping = false;
-  /** Whether another that takes its place is being started. */
+  /** Whether a process that will replace this one is being started. */
   hasSuccessor = false;
-  /** Its endpoints, once its servers accept. Rejects when it fails or ends before. */
+  /** Resolves with the worker's endpoints once its servers accept. Rejects when it fails or ends before that. */
   readonly ready: Promise<readonly URL[]>;
-  /** Resolves when the process is gone, with why. */
+  /** Resolves with the reason when the process is gone. */
   readonly ended: Promise<string>;
   readonly #worker: Worker;
   #readyAtMs: number | undefined;
@@ -43,7 +43,7 @@ export class WorkerProcess {
       else if (message?.clew === "ending") this.#tell("end");
     });
     this.#worker.on("error", (error) => {
-      // It was told something when it was gone already: its end tells why it is.
+      // The message was sent when the process was gone already: the "exit" event has the reason.
       if (this.#worker.process.pid !== undefined) return;
       this.failures.push(error);
       ready.reject(error);
@@ -62,12 +62,12 @@ export class WorkerProcess {
     return this.#worker.process.pid;
   }
 
-  /** Whether it takes connections. */
+  /** Whether it accepts connections. */
   get isAccepting(): boolean {
     return this.#readyAtMs !== undefined && !this.isStopping && this.#worker.isConnected();
   }
 
-  /** For how long it has been ready. */
+  /** How long it has been ready, in milliseconds. */
   readyForMs(): number {
     return this.#readyAtMs === undefined ? 0 : performance.now() - this.#readyAtMs;
   }

@@ -72,7 +72,10 @@ test("stop() resolves when all is stopped; before run() the app does not start a
 test("an app runs once", async () => {
   const app = createApp({ afterStart: [() => void app.stop()] });
   await app.run();
-  await assert.rejects(app.run(), { code: "CLEW_APP_USED", message: /app "demo" has run already; .* make a new one/ });
+  await assert.rejects(app.run(), {
+    code: "CLEW_APP_USED",
+    message: /app "demo" has run already, .* create a new App/,
+  });
 });
 
 test("an app without servers waits all the same", async () => {

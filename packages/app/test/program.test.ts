@@ -54,7 +54,7 @@ test("a port in use: exit code 1 and exactly one line on standard error", async 
   assert.deepEqual(await program.ended, { exit: 1, signal: null });
   assert.equal(
     program.err,
-    `port ${port} on 127.0.0.1 is in use, by another process or by another server of this one: choose another address, or stop that one\n`,
+    `port ${port} on 127.0.0.1 is in use by another process, or by another server of this process: choose another address, or stop the other one\n`,
   );
   other.close();
 });
@@ -70,7 +70,7 @@ test("runMain without a function is exit code 1, and one line says what it takes
   assert.deepEqual(await once(child, "close"), [1, null]);
   assert.match(
     told,
-    /^runMain\(\) is given an object; it takes a function, as in `runMain\(\(\) => app\.run\(\)\)`[^\n]*\n$/,
+    /^runMain\(\) was called with an object; it needs a function, as in `runMain\(\(\) => app\.run\(\)\)`[^\n]*\n$/,
   );
 });
 
@@ -119,7 +119,7 @@ test("a second SIGINT forces the exit while a request is still open", async () =
   assert.deepEqual(await program.ended, { exit: 1, signal: null });
   clearInterval(again);
   await assert.rejects(response.text());
-  assert.match(program.out, /a second signal: exiting at once/);
+  assert.match(program.out, /second signal: exiting at once/);
   assert.doesNotMatch(program.out, /after stop/);
 });
 

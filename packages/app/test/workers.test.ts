@@ -162,7 +162,7 @@ test("a worker killed under load: the port is answered on, and the worker replac
   await Promise.all(load);
   // Lost is what the killed one had in its hands: at most one call of each loop.
   assert.ok(outcomes.broken <= 4, `${outcomes.broken} broken`);
-  assert.match(program.out, /"msg":"a worker died; another takes its place"/);
+  assert.match(program.out, /"msg":"a worker died; a new one replaces it"/);
   program.kill("SIGTERM");
   assert.deepEqual(await program.ended, { exit: 0, signal: null });
 });
@@ -288,7 +288,7 @@ test("a worker that dies again and again is a crash loop: the app stops and says
   assert.deepEqual(await program.ended, { exit: 1, signal: null });
   assert.match(
     program.err,
-    /^worker \d died 5 times in a row soon after its start, at last so: worker \d: the file is broken\n$/,
+    /^worker \d died 5 times in a row soon after its start; the last reason: worker \d: the file is broken\n$/,
   );
   // The other one was stopped in order.
   assert.deepEqual(program.pids("closed"), [other]);

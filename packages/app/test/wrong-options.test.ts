@@ -49,6 +49,6 @@ test("a wrong option is an error when the app is made", () => {
 test("an app that is to be registered needs a name", () => {
   assert.throws(() => new App({ registrar: new FailingRegistry() }), {
     code: "CLEW_APP_OPTION",
-    message: "an app with a registrar needs a name: callers find it by that",
+    message: "an app with a registrar needs the option name: callers find the app by its name",
   });
 });
