@@ -30,7 +30,7 @@ test("what is missing is an error, or what is given for that case", async () => 
   const config = await loadConfig({ sources: [sourceOf(values)] });
   assert.throws(() => config.value("server.nothing").text(), {
     code: "CLEW_CONFIG_KEY",
-    message: "the configuration has no key server.nothing: set it, or give a value for when it is missing",
+    message: "the configuration has no key server.nothing: set it, or give a fallback value where it is read",
   });
   assert.equal(config.value("server.none").integer(5), 5);
   assert.equal(config.value("x").boolean(false), false);
@@ -47,7 +47,7 @@ test("a value of another kind is an error with its place, and a secret is not sh
   assert.throws(() => config.value("hosts").durationMs(), { message: "test: hosts must be a duration, not a list" });
   assert.throws(() => config.value("server.ratio").integer(), /must be a whole number, not 0\.5/);
   assert.throws(() => config.value("db.password").number(), {
-    message: "test: db.password must be a number, not what it is",
+    message: "test: db.password must be a number, not the value given (hidden: the key names a secret)",
   });
 });
 

@@ -4,19 +4,20 @@ import { isSecretName } from "./redact.ts";
 import { parseSize } from "./size.ts";
 import { parsePath, parseScalar, valueAt } from "./tree.ts";
 
-/** What a {@link ConfigValue} reads from. */
+/** The functions that a {@link ConfigValue} reads with. */
 export interface ConfigValueInit {
   readonly key: string;
-  /** What holds now. */
+  /** Returns the current value. */
   readonly read: () => unknown;
-  /** Where the key was written, for errors. */
+  /** Returns where the key was written, for errors. */
   readonly locate: () => string;
 }
 
 /**
- * The value at one key, for code that has no schema. It reads what holds at that moment, so it may be kept. Each of its readers
- * throws CLEW_CONFIG_KEY when there is no value, unless it is given one for that case, and CLEW_CONFIG_TYPE when the value is of
- * another kind; text that says one is taken as one: "8000" is a number, "true" a boolean.
+ * The value at one key, for code that has no schema. Each read returns the current value, so the object may be kept. Every
+ * reading function throws CLEW_CONFIG_KEY when the key has no value and no fallback is given, and CLEW_CONFIG_TYPE when the
+ * value has another type. Text that spells a value of the wanted type is converted: "8000" is read as a number, "true" as a
+ * boolean.
  */
 export class ConfigValue {
   readonly #init: ConfigValueInit;
@@ -25,7 +26,7 @@ export class ConfigValue {
     this.#init = init;
   }
 
-  /** The value as it is; undefined when there is none. */
+  /** The value without conversion; undefined when the key has none. */
   get raw(): unknown {
     return this.#init.read();
   }
@@ -60,7 +61,7 @@ export class ConfigValue {
     });
   }
 
-  /** Milliseconds: see `parseDuration`; a google.protobuf.Duration is one too. */
+  /** Reads milliseconds: see `parseDuration`. A google.protobuf.Duration is also accepted. */
   durationMs(missing?: number): number {
     return this.#read(missing, "a duration", (value) => {
       if (typeof value === "object" && value !== null && "seconds" in value && "nanos" in value) {
@@ -70,7 +71,7 @@ export class ConfigValue {
     });
   }
 
-  /** Bytes: see `parseSize`. */
+  /** Reads bytes: see `parseSize`. */
   sizeBytes(missing?: number): number {
     return this.#read(missing, "a size", (value) => attempt(() => parseSize(value)));
   }
@@ -101,11 +102,15 @@ export class ConfigValue {
     const { key, locate } = this.#init;
     const isSecret = key.split(".").some(isSecretName);
     const shown = typeof value === "object" ? (Array.isArray(value) ? "a list" : "a map") : JSON.stringify(value);
-    return valueInvalid(key, locate(), `must be ${what}, not ${isSecret ? "what it is" : shown}`);
+    return valueInvalid(
+      key,
+      locate(),
+      `must be ${what}, not ${isSecret ? "the value given (hidden: the key names a secret)" : shown}`,
+    );
   }
 }
 
-/** The value at a key of what `root` gives. */
+/** Creates the value at a key of the tree that `root` returns. */
 export function createConfigValue(key: string, root: () => unknown, locate: () => string): ConfigValue {
   const path = parsePath(key);
   return new ConfigValue({ key, read: () => valueAt(root(), path), locate });

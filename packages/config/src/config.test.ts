@@ -282,7 +282,7 @@ test("a bad change is told to the logger once, with what and where, however ofte
     source.set({ port: 2 });
     await until(() => config.snapshot.port === 2);
     const line = [
-      "a change of the configuration is not taken over; what was holds on",
+      "a change of the configuration could not be applied; the previous values stay in use",
       { reason: 'a.yaml: port must be a number, not "x"', code: "CLEW_CONFIG_INVALID" },
     ];
     assert.deepEqual(lines, [line]);

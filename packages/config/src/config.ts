@@ -22,49 +22,53 @@ import type { Layer, Source } from "./source.ts";
 import { formatPath, type Path, parsePath, type Tree, valueAt } from "./tree.ts";
 
 export interface ConfigOptions<T> {
-  /** Where values come from. A later source wins over an earlier one, at the start and after every change. */
+  /** The sources of the values. A later source wins over an earlier one, at the start and after every change. */
   sources: readonly Source[];
-  /** Checks the merged tree and gives it its type. Default: none; the snapshot is the tree as it is. */
+  /** Checks the merged tree and gives it its type. Default: none, the snapshot is the merged tree. */
   schema?: Schema<T>;
   /**
-   * Refuse keys that the schema does not know. Turn it off for a schema that reads other keys than those it makes, and does not tell
-   * its JSON Schema; `schemaOf` and `protoSchema` are strict by themselves. Default: true.
+   * Refuses keys that the schema does not know. Set it to false for a schema that reads keys which are not in its result, and that
+   * has no JSON Schema. `schemaOf` and `protoSchema` are always strict. Default: true.
    */
   strict?: boolean;
-  /** Warned once of each change that could not be taken over, while the last good snapshot stays. Default: none. */
+  /** Gets one warning for each change that could not be applied; the last good snapshot stays in use. Default: none. */
   logger?: ConfigLogger;
-  /** Told the same, as an error. Default: a warning of the process, if there is no logger either. */
+  /**
+   * Called with the error of each change that could not be applied. Default: a warning of the process, if there is no
+   * logger either.
+   */
   onError?: (error: Error) => void;
 }
 
-/** As much of a Logger as a configuration needs. */
+/** The part of a Logger that a configuration needs. */
 export interface ConfigLogger {
   warn(message: string, fields?: Record<string, unknown>): void;
 }
 
-/** Told the new value and the one before. It may be asynchronous; what it returns does not matter. */
+/** Called with the new value and the previous one. It may be asynchronous; its result is ignored. */
 export type ConfigListener = (value: unknown, previous: unknown) => unknown;
 
-/** A configuration that follows its sources. */
+/** A configuration that follows the changes of its sources. */
 export interface Config<T> {
-  /** What holds now. Each change makes a new one; read it where it is used. */
+  /** The current values. Each change makes a new snapshot: read it where you use it instead of keeping it. */
   readonly snapshot: Snapshot<T>;
-  /** The value at `key` (`server.http.addr`), to be read in the kind it is wanted; it follows changes. */
+  /** The value at `key` (`server.http.addr`). The caller chooses the type when reading it; it follows changes. */
   value(key: string): ConfigValue;
   /**
-   * Calls `listener` whenever the value at `key` (`server.http.addr`; "" is everything) has become another, also when it appears
-   * or goes. Returns a function that takes the listener back. What a listener throws goes to `onError`.
+   * Calls `listener` whenever the value at `key` changes (`server.http.addr`; "" is the whole configuration), also when the key
+   * appears or disappears. Returns a function that removes the listener. An error that a listener throws goes to `onError`.
    */
   watch(key: string, listener: ConfigListener): () => void;
-  /** Ends the watching of all sources; the snapshot stays. */
+  /** Ends the watching of all sources; the snapshot remains readable. */
   close(): Promise<void>;
 }
 
 /**
  * Loads a configuration: sources -> one merged tree -> placeholders filled -> checked by the schema -> a frozen snapshot.
- * Every change of a source does the same again from what the sources said, never from the merged result.
+ * Every change of a source runs all of these steps again from the values of the sources, never from the merged result.
  *
- * @throws one error with a code (CLEW_CONFIG_*) and one line that names the file, the line in it and what would work.
+ * @throws one error with a code (CLEW_CONFIG_*). Its message is one line that names the file, the line in it and what
+ * would work.
  */
 export async function loadConfig<T = Record<string, unknown>>(options: ConfigOptions<T>): Promise<Config<T>> {
   check(options);
@@ -79,7 +83,7 @@ export async function loadConfig<T = Record<string, unknown>>(options: ConfigOpt
 }
 
 const sourceList = listOf(
-  'a list of sources, such as [file("config.yaml"), env("APP_")]; each lies over those before it',
+  'a list of sources, such as [file("config.yaml"), env("APP_")]; a later source overrides an earlier one',
   kind(
     'a source, such as file("config.yaml"), env("APP_") or flags()',
     (given) => typeof (given as Partial<Source> | null)?.load === "function",
@@ -89,7 +93,7 @@ const sourceList = listOf(
 const optionChecks: OptionChecks<ConfigOptions<unknown>> = {
   sources: sourceList,
   schema: kind(
-    "a schema, as schemaOf({ ... }), protoSchema(...) or Zod make one",
+    "a schema, made by schemaOf({ ... }), protoSchema(...) or a library such as Zod",
     (given) => typeof (given as Partial<Schema<unknown>> | null)?.["~standard"]?.validate === "function",
   ),
   strict: aBoolean,
@@ -104,7 +108,7 @@ function check<T>(options: ConfigOptions<T>): void {
   checkValue("sources", given.sources, sourceList, optionError);
 }
 
-/** What stays the same from one snapshot to the next. */
+/** What all snapshots of a configuration share. */
 interface SnapshotRules<T> {
   readonly schema: Schema<T> | undefined;
   readonly shape: Shape | undefined;
@@ -112,7 +116,7 @@ interface SnapshotRules<T> {
 }
 
 interface SnapshotInit<T> extends SnapshotRules<T> {
-  /** All sources together. */
+  /** All sources as one layer. */
   readonly layer: Layer;
 }
 
@@ -127,7 +131,7 @@ async function createSnapshot<T>(init: SnapshotInit<T>): Promise<Snapshot<T>> {
   const result = await schema["~standard"].validate(filled);
   const made = result.issues === undefined ? result.value : undefined;
   const unknown = init.isStrict ? findUnknown(filled, made, init) : [];
-  // A library that is strict too says the same in other words, of the map around the key.
+  // A schema library that is strict itself reports the same key in other words, at the map around it.
   const issues = [...(result.issues ?? [])].filter(
     ({ message }) => unknown.length === 0 || !/unrecognized key/i.test(message),
   );
@@ -160,7 +164,7 @@ function findUnknown(tree: Tree, made: unknown, { schema, shape }: SnapshotInit<
   return shape === undefined ? findDroppedKeys(tree, made) : findUnknownKeys(tree, shape);
 }
 
-/** What errors say in place of a place, for a path that nobody wrote. */
+/** Stands in errors for the place of a path that no source wrote. */
 const nowhere = "config";
 
 function describeIssue(layer: Layer, issue: SchemaIssue, secrets: Secrets): string {
@@ -168,7 +172,7 @@ function describeIssue(layer: Layer, issue: SchemaIssue, secrets: Secrets): stri
     const key = typeof part === "object" ? part.key : part;
     return typeof key === "symbol" ? String(key) : key;
   });
-  // What is missing has no place; the nearest map around it does.
+  // A missing key has no place; the nearest map around it has one.
   let known = path;
   while (known.length > 0 && layer.locate(known) === undefined) known = known.slice(0, -1);
   const place = layer.locate(known) ?? nowhere;
@@ -176,14 +180,16 @@ function describeIssue(layer: Layer, issue: SchemaIssue, secrets: Secrets): stri
   return `${place}: ${path.length === 0 ? "" : `${formatPath(path)} `}${message}`;
 }
 
-/** Editors and deployments write a file in several steps; all within this time are one change. */
+/**
+ * Editors and deployments write a file in several steps; all events within this time, in milliseconds, are one change.
+ */
 const settleMs = 50;
 
 class WatchedConfig<T> implements Config<T> {
   readonly #sources: readonly Source[];
   readonly #rules: SnapshotRules<T>;
   readonly #onError: (error: Error) => void;
-  /** What was reported of the change that does not work; the same again is no news. */
+  /** The last reported error of a change. The same error is not reported twice. */
   #reported: string | undefined;
   #layers: Layer[] = [];
   readonly #stops: (() => void)[] = [];
@@ -202,7 +208,7 @@ class WatchedConfig<T> implements Config<T> {
       options;
     this.#onError = (error) => {
       const code = (error as NodeJS.ErrnoException).code;
-      logger?.warn("a change of the configuration is not taken over; what was holds on", {
+      logger?.warn("a change of the configuration could not be applied; the previous values stay in use", {
         reason: error.message,
         code,
       });
@@ -210,9 +216,9 @@ class WatchedConfig<T> implements Config<T> {
     };
   }
 
-  /** The first load. Rejects with what is wrong. */
+  /** The first load. Rejects with the first error. */
   async load(): Promise<void> {
-    // Watched first: what changes while it is read is read again.
+    // The watching begins first: what changes during the load is read again.
     this.#sources.forEach((source, index) => {
       const stop = source.watch?.(
         () => this.#change(index),
@@ -264,7 +270,7 @@ class WatchedConfig<T> implements Config<T> {
   #change(index: number): void {
     if (this.#isClosed) return;
     this.#changed.add(index);
-    // One timer at a time: a source that changes all the time must not put the reload off for ever.
+    // One timer at a time: a source that changes all the time must not delay the reload for ever.
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       // One reload after the other: a slow one must not overtake the next.
@@ -278,7 +284,7 @@ class WatchedConfig<T> implements Config<T> {
     this.#changed.clear();
     let hasFailed = false;
     try {
-      // A source that fails keeps what it had; the others go on.
+      // A source that fails keeps its last values; the other sources are reloaded.
       for (const index of changed) {
         try {
           this.#layers[index] = await this.#sources[index]!.load();
@@ -295,7 +301,7 @@ class WatchedConfig<T> implements Config<T> {
     }
   }
 
-  // Every event around a broken file reads it again.
+  // Every event around a broken file reads it again, and would report it again.
   #reportOnce(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     if (text === this.#reported) return;
@@ -311,7 +317,7 @@ class WatchedConfig<T> implements Config<T> {
       const before = valueAt(previous, path);
       const after = valueAt(next, path);
       if (isDeepStrictEqual(before, after)) continue;
-      // What a listener throws, at once or later, must not keep the others from hearing.
+      // An error of one listener, thrown at once or later, must not keep the others from being called.
       void (async () => listener(after, before))().catch((error: unknown) => this.#report(error));
     }
   }
@@ -321,7 +327,7 @@ class WatchedConfig<T> implements Config<T> {
     try {
       this.#onError(error instanceof Error ? error : new Error(String(error), { cause: error }));
     } catch {
-      // A listener for errors that fails has nobody left to tell.
+      // If the error listener itself fails, nobody is left to report to.
     }
   }
 }

@@ -58,7 +58,7 @@ test("what is no map of keys is refused", () => {
 test("another ending is refused with those that work", () => {
   assert.throws(() => parseDocument("a.ini", ""), {
     code: "CLEW_CONFIG_FORMAT",
-    message: "config a.ini: its format is unknown; the name must end in .yaml, .yml, .json, .toml, .env",
+    message: "config a.ini has an unknown format; its name must end in .yaml, .yml, .json, .toml, .env",
   });
 });
 

@@ -6,10 +6,12 @@ import { parseToml } from "./toml.ts";
 import { isTree, mergeTrees, type Path, type Tree, UnquotedText, valueAt } from "./tree.ts";
 import { createVariablesLayer } from "./variables.ts";
 
-/** The endings of names that tell a format. */
+/** The file name endings that select a format. */
 export const extensions: readonly string[] = [".yaml", ".yml", ".json", ".toml", ".env"];
 
-/** The ending that tells a name's format; undefined when none does. `.env.local` is a `.env` as well. */
+/**
+ * The ending that selects the format of a name; undefined when it has no known ending. `.env.local` counts as `.env`.
+ */
 export function findExtension(name: string): string | undefined {
   const lower = name.toLowerCase();
   return (
@@ -18,13 +20,16 @@ export function findExtension(name: string): string | undefined {
 }
 
 export interface DocumentOptions {
-  /** In a .env file: only variables that begin so, and their names are meant without it. Default: "", all of them. */
+  /**
+   * Only for .env files: read only variables that begin with this prefix, and remove it from their names. Default: "",
+   * all variables.
+   */
   prefix?: string;
 }
 
 /**
- * Reads the text of a configuration file, or of a key in a config centre, as one layer. `name` tells the format by its ending
- * and names the text in errors.
+ * Reads the text of a configuration file, or of a key in a config centre, as one layer. The ending of `name` selects the
+ * format, and errors refer to the text by `name`.
  *
  * @throws CLEW_CONFIG_FORMAT, CLEW_CONFIG_SYNTAX
  */
@@ -41,7 +46,7 @@ export function parseDocument(name: string, text: string, options: DocumentOptio
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
   };
-  // JSON is YAML, and the YAML parser knows where things are.
+  // JSON is read as YAML, because the YAML parser knows the positions of keys.
   const document = parseYaml(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const [problem] = document.errors;
   if (problem !== undefined) {
@@ -67,7 +72,7 @@ export function parseDocument(name: string, text: string, options: DocumentOptio
 function parseVariables(name: string, text: string, prefix: string): Layer {
   const lines = text.split("\n");
   const placeOf = (variable: string): string => {
-    // The last of a name is the one that counts.
+    // If a name occurs several times, the last one counts.
     const line = lines.findLastIndex((one) => {
       const begin = one.replace(/^\s*(export\s+)?/, "");
       return begin.startsWith(variable) && /^\s*=/.test(begin.slice(variable.length));
@@ -77,7 +82,8 @@ function parseVariables(name: string, text: string, prefix: string): Layer {
   return createVariablesLayer({ prefix, variables: parseEnv(text), placeOf });
 }
 
-// YAML takes more than JSON does: comments, trailing commas. A file called .json is read by other programs as well.
+// YAML accepts more than JSON: comments, trailing commas. Other programs read a file called .json as well, so it must
+// be JSON.
 function checkJson(name: string, text: string): void {
   try {
     JSON.parse(text);
@@ -85,7 +91,8 @@ function checkJson(name: string, text: string): void {
     const { message } = error as Error;
     const position = /\(line (\d+) column (\d+)\)/.exec(message);
     const place = position === null ? name : `${name}:${position[1]}:${position[2]}`;
-    // It quotes what stands around, which may be a secret; so does the error itself.
+    // The message quotes the surrounding text, which may be a secret. So does the error itself, which is why it is not
+    // the cause.
     throw syntaxInvalid(place, "JSON", message.replace(/, (?:\.\.\.)?".*$/s, ""));
   }
 }
@@ -94,7 +101,7 @@ function toValue(document: Document.Parsed, name: string): unknown {
   try {
     return document.toJS();
   } catch (error) {
-    // Aliases that multiply each other beyond measure.
+    // Thrown for aliases that multiply each other beyond the parser's limit.
     throw syntaxInvalid(name, "YAML", error instanceof Error ? error.message : String(error), error);
   }
 }
@@ -105,7 +112,7 @@ function toTree(root: unknown, name: string): Tree {
   throw rootNotMap(`${name}:1:1`, Array.isArray(root) ? "a list" : `the value ${JSON.stringify(root)}`);
 }
 
-/** Where the last key of the path stands, or the item of a list. */
+/** The position of the last key of the path, or of the list item. */
 function findOffset(contents: unknown, path: Path): number | undefined {
   let node = contents;
   let offset = 0;
@@ -126,7 +133,7 @@ function findOffset(contents: unknown, path: Path): number | undefined {
   return offset;
 }
 
-/** Several layers as one; the last wins. */
+/** Several layers as one; the last one wins. */
 export function joinLayers(layers: readonly Layer[]): Layer {
   const findLast = (ask: (layer: Layer) => string | undefined): string | undefined => {
     for (const layer of layers.toReversed()) {
@@ -142,7 +149,7 @@ export function joinLayers(layers: readonly Layer[]): Layer {
   };
 }
 
-/** A layer of values that a program made. */
+/** A layer of values that the program itself made. */
 export function createLayer(name: string, values: Tree): Layer {
   return {
     over: (under) => mergeTrees(under, values),

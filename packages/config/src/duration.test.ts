@@ -24,5 +24,5 @@ test("anything else is refused, with the forms that work", () => {
   for (const given of ["", "1", "s", "1 s", "-1s", "1s ", "1sec", "1S", -1, Number.NaN, null, undefined, {}, true]) {
     assert.throws(() => parseDuration(given), { code: "CLEW_CONFIG_DURATION" }, String(given));
   }
-  assert.throws(() => parseDuration("1sec"), /"1sec" is no duration; write one as 250ms, 1s, 1m30s/);
+  assert.throws(() => parseDuration("1sec"), /"1sec" is not a duration; write it as 250ms, 1s, 1m30s/);
 });

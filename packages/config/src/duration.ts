@@ -12,8 +12,8 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a duration and returns milliseconds: "250ms", "1s", "1m30s", "1.5h", "2d" (the form of Go, and days). A number is
- * already one, in milliseconds. It is never negative.
+ * Reads a duration and returns milliseconds: "250ms", "1s", "1m30s", "1.5h", "2d" (the format of Go, plus days). A number
+ * is taken as milliseconds. The result is never negative.
  *
  * @throws CLEW_CONFIG_DURATION
  */

@@ -11,16 +11,16 @@ export interface EnvOptions {
 const optionChecks: OptionChecks<EnvOptions> = { variables: anObject };
 
 /**
- * Environment variables. `SERVER_HTTP_ADDR` sets `server.http.addr`; upper and lower case are the same, and the keys that the
- * sources before this one or the schema have are matched first: `SERVER_READ_TIMEOUT` sets `server.readTimeout` or
- * `server.read_timeout` if there is one. `HOSTS_0` is the first item of the list `hosts`.
+ * Reads environment variables. `SERVER_HTTP_ADDR` sets `server.http.addr`; upper and lower case do not matter. A variable is
+ * first matched against the keys that earlier sources or the schema have: `SERVER_READ_TIMEOUT` sets `server.readTimeout` or
+ * `server.read_timeout` if such a key exists. `HOSTS_0` is the first item of the list `hosts`.
  *
- * With a prefix (`env("USER_")`), every variable that begins with it sets a key; where no key matches, each `_` begins a new
- * level, or each `__` if there is one: `USER_SERVER__READ_TIMEOUT` makes `server.read_timeout`. Without a prefix only keys that
- * are known are set, and never by what every environment has (PATH, HOME, USER ...).
+ * With a prefix (`env("USER_")`), every variable that begins with it sets a key. If no key matches, each `_` begins a new level,
+ * or each `__` if the name contains one: `USER_SERVER__READ_TIMEOUT` makes `server.read_timeout`. Without a prefix, a variable
+ * sets only a key that exists, and the variables that every environment has (PATH, HOME, USER ...) never set one.
  *
- * A value is text, unless the schema or what it replaces tells that it is a number, a boolean or a list, with commas between its
- * items. Placeholders find variables by their name without the prefix.
+ * A value is text, unless the schema or the value that it replaces is a number, a boolean or a list; the items of a list are
+ * separated by commas. Placeholders find variables by their name without the prefix.
  *
  * @throws CLEW_CONFIG_OPTION
  */

@@ -1,6 +1,9 @@
 import type { OptionError } from "@clew/options";
 
-/** What is wrong with a configuration, or with the options it is loaded by. `code` is stable; the message, one line, says what would work. */
+/**
+ * An error in a configuration, or in the options with which it is loaded. `code` is stable; the message is one line and says what
+ * would work.
+ */
 function configError(code: string, message: string, cause?: unknown): Error & { readonly code: string } {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
 }
@@ -22,14 +25,14 @@ export function fileUnreadable(path: string, cause: unknown): Error {
 export function directoryEmpty(path: string, extensions: readonly string[]): Error {
   return configError(
     "CLEW_CONFIG_MISSING",
-    `config ${path} is a folder without a file that ends in ${extensions.join(", ")}: put one there or give another path`,
+    `config ${path} is a folder that contains no file ending in ${extensions.join(", ")}: add one or give another path`,
   );
 }
 
 export function formatUnknown(name: string, extensions: readonly string[]): Error {
   return configError(
     "CLEW_CONFIG_FORMAT",
-    `config ${name}: its format is unknown; the name must end in ${extensions.join(", ")}`,
+    `config ${name} has an unknown format; its name must end in ${extensions.join(", ")}`,
   );
 }
 
@@ -60,7 +63,7 @@ export function flagUnknown(name: string, nearest: readonly string[], known: rea
       ? `did you mean ${nearest.map((one) => `--${one}`).join(" or ")}?`
       : known.length > 0
         ? `known: ${all}`
-        : "no key is known: give loadConfig a schema, or a file with the key";
+        : "no key is known: give loadConfig a schema, or a file that has the key";
   return configError("CLEW_CONFIG_FLAG", `flag --${name} is unknown; ${hint}`);
 }
 
@@ -79,14 +82,14 @@ export function flagWithoutValue(name: string): Error {
 export function sizeInvalid(given: unknown): Error {
   return configError(
     "CLEW_CONFIG_SIZE",
-    `${JSON.stringify(given)} is no size; write one as 512B, 64KiB, 10MB or 1.5GiB, or a number of bytes`,
+    `${JSON.stringify(given)} is not a size; write it as 512B, 64KiB, 10MB or 1.5GiB, or as a number of bytes`,
   );
 }
 
 export function keyMissing(key: string): Error {
   return configError(
     "CLEW_CONFIG_KEY",
-    `the configuration has no key ${key}: set it, or give a value for when it is missing`,
+    `the configuration has no key ${key}: set it, or give a fallback value where it is read`,
   );
 }
 
@@ -97,7 +100,7 @@ export function valueInvalid(key: string, place: string, reason: string): Error 
 export function placeholderUnknown(place: string, path: string, name: string): Error {
   return configError(
     "CLEW_CONFIG_PLACEHOLDER",
-    `${place}: ${path} uses \${${name}}, which is neither a key of the configuration nor set in a source: set it, or give a default as in \${${name}:default}`,
+    `${place}: ${path} uses \${${name}}, which is neither a key of the configuration nor a variable of a source: set it, or give a default as in \${${name}:default}`,
   );
 }
 
@@ -111,7 +114,7 @@ export function placeholderMalformed(place: string, path: string, text: string, 
 export function placeholderCircle(place: string, path: string, circle: readonly string[]): Error {
   return configError(
     "CLEW_CONFIG_PLACEHOLDER",
-    `${place}: ${path}: placeholders lead in a circle: ${circle.join(" -> ")}`,
+    `${place}: ${path}: placeholders refer to each other in a circle: ${circle.join(" -> ")}`,
   );
 }
 
@@ -129,12 +132,15 @@ export function configInvalid(problems: readonly string[]): Error {
 export function durationInvalid(given: unknown): Error {
   return configError(
     "CLEW_CONFIG_DURATION",
-    `${JSON.stringify(given)} is no duration; write one as 250ms, 1s, 1m30s, 1.5h or 2d, or a number of milliseconds`,
+    `${JSON.stringify(given)} is not a duration; write it as 250ms, 1s, 1m30s, 1.5h or 2d, or as a number of milliseconds`,
   );
 }
 
 export const optionError: OptionError = (message) => configError("CLEW_CONFIG_OPTION", message);
 
 export function configClosed(): Error {
-  return configError("CLEW_CONFIG_CLOSED", "the config is closed: it can no longer be watched; watch before close()");
+  return configError(
+    "CLEW_CONFIG_CLOSED",
+    "the config is closed and can no longer be watched: call watch() before close()",
+  );
 }

@@ -10,14 +10,14 @@ import {
 } from "node:fs";
 import { basename, dirname, join, parse, resolve } from "node:path";
 
-/** How often a file is looked at where the system cannot tell of changes. */
+/** How often a file is checked where the system cannot report changes, in milliseconds. */
 const pollMs = 2_000;
 
 /**
- * Calls `onChange` after each event that may concern the path. Folders are watched, not the file: editors and deployments put a new
- * file in its place, and a watch on the old one would see no more. So is every link on the way, which Kubernetes and deployments
- * swap. What is not there yet, or goes and comes back, is looked at now and then. `isPart` tells which names count, where the path
- * is a folder.
+ * Calls `onChange` after each event that may concern the path. It watches folders instead of the file: editors and deployments put
+ * a new file in its place, and a watch on the old file would miss it. Every symbolic link on the way is watched too, because
+ * Kubernetes and deployments swap links. A path that does not exist yet, or that disappears and returns, is checked periodically.
+ * If the path is a folder, `isPart` says which names in it count.
  */
 export function watchPath(path: string, isPart: (name: string) => boolean, onChange: () => void): () => void {
   let watchers: FSWatcher[] = [];
@@ -30,7 +30,8 @@ export function watchPath(path: string, isPart: (name: string) => boolean, onCha
     arm();
     onChange();
   };
-  // inotify may be used up or missing (network mounts), or a folder be gone: then the file is looked at now and then.
+  // inotify may be exhausted or missing (network mounts), or a folder may be gone: then the file is checked
+  // periodically.
   const poll = (): void => {
     if (isClosed || isPolled) return;
     isPolled = true;
@@ -40,7 +41,7 @@ export function watchPath(path: string, isPart: (name: string) => boolean, onCha
     try {
       const inode = inodeOf(folder);
       const watcher = watch(folder, { persistent: false }, (_event, name) => {
-        // A folder that goes tells so by its own name.
+        // When a folder itself is removed, the event carries the folder's own name.
         if (name === null || concerns(name) || inodeOf(folder) !== inode) tell();
       });
       watcher.on("error", poll);
@@ -49,11 +50,11 @@ export function watchPath(path: string, isPart: (name: string) => boolean, onCha
       poll();
     }
   };
-  /** Watches the way to the path as it is now; nothing when it is the way it was. */
+  /** Watches the folders and links that lead to the path now. Does nothing when they are unchanged. */
   const arm = (): void => {
     const steps = findSteps(path);
     const target = findFolder(path);
-    // The number tells a folder from another of its name that took its place.
+    // The inode tells a folder from a new one of the same name.
     const next = [...steps, target ?? ""].map((one) => `${one} ${inodeOf(dirname(one))}`).join("\n");
     if (next === way) return;
     way = next;
@@ -71,7 +72,7 @@ export function watchPath(path: string, isPart: (name: string) => boolean, onCha
   };
 }
 
-/** The path itself, and each link that leads to what it is in the end; also of what is not there yet. */
+/** The path itself, and each link on the way to its target. The path need not exist yet. */
 function findSteps(path: string): string[] {
   const steps = new Set<string>([path]);
   const follow = (from: string, depth: number): void => {
@@ -86,7 +87,7 @@ function findSteps(path: string): string[] {
       const target = readLink(at);
       if (target === undefined) continue;
       steps.add(at);
-      // Links may lead in a circle.
+      // Links may form a circle.
       if (depth < 20) follow(join(resolve(dirname(at), target), ...names.slice(index + 1)), depth + 1);
       return;
     }
@@ -104,7 +105,7 @@ function readLink(path: string): string | undefined {
   }
 }
 
-/** The folder that the path is in the end, if it is one. */
+/** The folder that the path finally leads to; undefined if it is not a folder. */
 function findFolder(path: string): string | undefined {
   try {
     const target = realpathSync(path);

@@ -8,17 +8,20 @@ import { watchPath } from "./file-watch.ts";
 import type { Layer, Source } from "./source.ts";
 
 export interface FileOptions extends DocumentOptions {
-  /** Whether a file that is not there is one without values, until it comes. Default: false, it is an error. */
+  /** Treats a missing file as one without values, until it appears. Default: false, a missing file is an error. */
   optional?: boolean;
 }
 
 const optionChecks: OptionChecks<FileOptions> = { optional: aBoolean, prefix: aText };
 
 /**
- * A file in YAML, JSON or TOML (.yaml, .yml, .json, .toml), one of variables (.env, which is read as `env` reads those of the
- * environment and is to stand before it: file < .env < environment < flags), or a folder of such files, which are read in the
- * order of their names, the last winning; hidden files and other endings in it are left out. It is watched, also where it is
- * replaced by renaming or, as Kubernetes mounts a ConfigMap, by a symbolic link.
+ * Reads one file or a folder of files, and watches it.
+ *
+ * A file is YAML, JSON or TOML (.yaml, .yml, .json, .toml), or a list of variables (.env). Variables of a .env file are read
+ * in the way `env` reads those of the environment; place it before `env` (file < .env < environment < flags). The files of a
+ * folder are read in the order of their names, and a later one wins; hidden files and files with other endings are ignored.
+ * Changes are seen also when the file is replaced by renaming or, as in a ConfigMap mounted by Kubernetes, by a symbolic
+ * link.
  *
  * @throws CLEW_CONFIG_OPTION
  */
@@ -36,7 +39,7 @@ export function file(path: string, options: FileOptions = {}): Source {
 async function load(path: string, fullPath: string, options: FileOptions): Promise<Layer> {
   try {
     if (!(await stat(fullPath)).isDirectory()) {
-      // The format is checked first: what is in a file of another kind does not matter.
+      // The format is checked before the file is read: the content of an unknown format does not matter.
       if (findExtension(path) === undefined) throw formatUnknown(path, extensions);
       return parseDocument(path, await readWhole(fullPath), options);
     }
@@ -54,12 +57,15 @@ async function load(path: string, fullPath: string, options: FileOptions): Promi
   }
 }
 
-/** Whether a file of a folder is read: not what is hidden, nor what editors leave (`config.yaml~`, `.config.yaml.swp`). */
+/**
+ * Whether a file of a folder is read. Hidden files and what editors leave behind are not (`config.yaml~`,
+ * `.config.yaml.swp`).
+ */
 function isPart(name: string): boolean {
   return !name.startsWith(".") && findExtension(name) !== undefined;
 }
 
-/** How long a writer may leave a file empty between emptying and filling it, in milliseconds. */
+/** How long a writer may leave a file empty between truncating and writing it, in milliseconds. */
 const emptyMs = 50;
 
 async function readWhole(path: string): Promise<string> {

@@ -6,9 +6,9 @@ import type { Layer, Source } from "./source.ts";
 import { formatPath, isTree, type Tree, type Value } from "./tree.ts";
 
 export interface FlagsOptions {
-  /** The arguments to read. Default: those of the process, `process.argv.slice(2)`. */
+  /** The arguments to read. Default: `process.argv.slice(2)`. */
   args?: readonly string[];
-  /** Flags that mean something to the program itself, without `--`; they are left alone. Default: none. */
+  /** Names, without `--`, of flags that the program reads itself; this source ignores them. Default: none. */
   own?: readonly string[];
 }
 
@@ -18,9 +18,9 @@ const optionChecks: OptionChecks<FlagsOptions> = {
 };
 
 /**
- * Flags of the command line: `--server.http.addr=:8000`, `--server.http.addr :8000`, `--debug`, `--no-debug`, and `--hosts a --hosts b`
- * for a list. A flag sets a key that a source before this one or the schema has; any other is an error that names the nearest.
- * Case, `-` and `_` do not matter. What is no `--flag`, and everything behind a lone `--`, is left to the program.
+ * Reads flags of the command line: `--server.http.addr=:8000`, `--server.http.addr :8000`, `--debug`, `--no-debug`, and `--hosts a
+ * --hosts b` for a list. A flag sets a key that an earlier source or the schema has; any other flag is an error that names the nearest
+ * key. Case, `-` and `_` do not matter. Arguments that are not a `--flag`, and everything after a lone `--`, are left to the program.
  *
  * @throws CLEW_CONFIG_OPTION
  */
@@ -59,7 +59,7 @@ function createFlagsLayer(args: readonly string[], own: ReadonlySet<string>): La
         } else throw flagWithoutValue(name);
         let value = convertText(text, old, known);
         const key = formatPath(path);
-        // A list that was given before on this line goes on.
+        // The list was begun by an earlier flag of this command line: this one adds an item.
         if (Array.isArray(value) && origins.has(key)) {
           value = [...(knownAt(result, shape, path).value as readonly Value[]), ...value];
         }
@@ -98,7 +98,7 @@ function* leaves(node: Value | undefined, prefix = ""): Generator<string> {
   else for (const [key, inner] of Object.entries(node)) yield* leaves(inner, prefix === "" ? key : `${prefix}.${key}`);
 }
 
-// As deep as anyone writes; a message may contain itself.
+// Deeper than anyone writes. Needed because a message may contain itself.
 const maxDepth = 8;
 
 function* shapeLeaves(shape: Shape | undefined, prefix = "", depth = 0): Generator<string> {

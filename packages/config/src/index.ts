@@ -9,7 +9,7 @@ export { type ConfigOf, type Defaults, type Parser, type Schema, schemaOf } from
 export { parseSize } from "./size.ts";
 export type { Snapshot } from "./snapshot.ts";
 
-// For library authors: what a source and a schema are made of.
+// For library authors: the parts of a source and of a schema.
 
 export { createLayer, type DocumentOptions, joinLayers, parseDocument } from "./document.ts";
 export type { SchemaIssue, SchemaResult } from "./schema.ts";

@@ -1,11 +1,11 @@
-// What environment variables, .env files and flags share: a name that spells a path, and a text that becomes a value.
+// Shared by environment variables, .env files and flags: a name that spells a path, and a text that becomes a value.
 import { isSameKey, type Shape, shapeAt } from "./shape.ts";
 import { isTree, type Path, parseScalar, type Tree, UnquotedText, type Value } from "./tree.ts";
 
 /**
- * The path of keys, known to the tree or to the schema, that the parts together spell; undefined when there is none. Several
- * parts may be one key (`READ`, `TIMEOUT`: `readTimeout`) unless `isExact`. A number is a place in a list: one that is there, or
- * the next.
+ * Returns the path of keys, known to the tree or to the schema, that the parts spell together; undefined when there is none.
+ * Several parts may form one key (`READ`, `TIMEOUT`: `readTimeout`) unless `isExact`. A number is an index of a list: an
+ * existing one, or the next one.
  */
 export function findPath(
   tree: Tree,
@@ -24,7 +24,7 @@ export function findPath(
       return rest === undefined ? undefined : [index, ...rest];
     }
     const map: Tree = isTree(node) ? node : {};
-    // The longest key first: "read_timeout" before "read".
+    // Longest key first: "read_timeout" before "read".
     for (let to = isExact ? from + 1 : parts.length; to > from; to -= 1) {
       const wanted = parts.slice(from, to).join("");
       for (const key of keysAt(map, known)) {
@@ -39,7 +39,7 @@ export function findPath(
   return parts.length === 0 ? undefined : find(tree, shape, 0);
 }
 
-/** The path that the parts stand for by their own, with keys that are known written as they are. */
+/** Returns the path that the parts spell when each part is one key. Known keys keep their spelling. */
 export function newPath(tree: Tree, shape: Shape | undefined, parts: readonly string[]): Path {
   let node: Value | undefined = tree;
   let known = shape;
@@ -52,7 +52,7 @@ export function newPath(tree: Tree, shape: Shape | undefined, parts: readonly st
   });
 }
 
-/** What stands at a path, in the tree and in the schema. */
+/** Returns what the tree and the schema have at a path. */
 export function knownAt(
   tree: Tree,
   shape: Shape | undefined,
@@ -68,7 +68,7 @@ export function knownAt(
   return { value, shape: known };
 }
 
-/** A copy of the tree with the value at the path. */
+/** Returns a copy of the tree with the value at the path. */
 export function withValue(tree: Tree, path: Path, value: Value): Tree {
   const set = (node: Value | undefined, from: number): Value => {
     if (from === path.length) return value;
@@ -80,28 +80,34 @@ export function withValue(tree: Tree, path: Path, value: Value): Tree {
     }
     const map: Tree = isTree(node) ? node : {};
     const inner = Object.hasOwn(map, key) ? map[key] : undefined;
-    // Assigning it would change the prototype instead of setting a key.
+    // Assigning `__proto__` would change the prototype instead of setting a key.
     return key === "__proto__" ? map : { ...map, [key]: set(inner, from + 1) };
   };
   return set(tree, 0) as Tree;
 }
 
-/** The keys that a map has, and after them those that the schema knows for it. */
+/** Returns the keys of a map, followed by the keys that the schema knows for it. */
 function keysAt(map: Tree, shape: Shape | undefined): string[] {
   return [...Object.keys(map), ...(shape?.keys?.keys() ?? [])];
 }
 
-/** The keys of a map that a text cannot replace, see {@link isMapAt}: those it has, or else those that the schema knows. */
+/**
+ * Returns the keys of a map that a text cannot replace, see {@link isMapAt}: its own keys if it has any, otherwise those
+ * that the schema knows.
+ */
 export function keysInstead(old: Value | undefined, shape: Shape | undefined): string[] {
   return isTree(old) ? Object.keys(old) : keysAt({}, shape);
 }
 
-/** Whether there is, or the schema wants, a map here, which a text cannot replace. */
+/** Whether the tree has a map here, or the schema wants one; a text cannot replace a map. */
 export function isMapAt(old: Value | undefined, shape: Shape | undefined): boolean {
   return isTree(old) || (old === undefined && shape?.kind === "map");
 }
 
-/** The text in the form that the schema wants, else of the value that it replaces. What does not fit stays text: the schema will say so. */
+/**
+ * Converts the text to the type that the schema wants or, without a schema, to the type of the value that it replaces. Text that does
+ * not fit stays text: the schema will report it.
+ */
 export function convertText(text: string, old: Value | undefined, shape: Shape | undefined): Value {
   const kind = shape === undefined || shape.kind === "any" ? kindOf(old) : shape.kind;
   switch (kind) {

@@ -69,12 +69,12 @@ test("a name that nobody knows is an error with its place and what would work", 
   assert.throws(() => fill({ a: { list: ["x ${NONE}"] } }), {
     code: "CLEW_CONFIG_PLACEHOLDER",
     message:
-      "a.yaml:1:1: a.list[0] uses ${NONE}, which is neither a key of the configuration nor set in a source: set it, or give a default as in ${NONE:default}",
+      "a.yaml:1:1: a.list[0] uses ${NONE}, which is neither a key of the configuration nor a variable of a source: set it, or give a default as in ${NONE:default}",
   });
 });
 
 test("circles, open and empty placeholders, and maps inside text are errors", () => {
-  assert.throws(() => fill({ a: "${b}", b: "${a}" }), /placeholders lead in a circle: b -> a -> b/);
+  assert.throws(() => fill({ a: "${b}", b: "${a}" }), /placeholders refer to each other in a circle: b -> a -> b/);
   assert.throws(() => fill({ a: "${a}" }), /circle: a -> a/);
   assert.throws(() => fill({ m: { a: "${m}" } }), /circle/);
   assert.throws(() => fillOne("${HOST"), /a placeholder is not closed/);

@@ -14,31 +14,32 @@ import {
 } from "./tree.ts";
 
 export interface PlaceholderSources {
-  /** The text for a name that is no key of the tree. */
+  /** Returns the text for a name that is not a key of the tree. */
   lookup(name: string): string | undefined;
-  /** Where the value at a path was written. */
+  /** Returns where the value at a path was written. */
   locate(path: Path): string;
-  /** What the schema knows: text that a placeholder filled is read as what it must become. */
+  /** The shape that the schema knows: the text of a filled placeholder is converted to it. */
   readonly shape?: Shape | undefined;
-  /** Told the text that a placeholder of this name was filled with. */
+  /** Called with the value that a placeholder of this name was filled with. */
   onFilled?(name: string, value: Value): void;
 }
 
 interface Filling {
   readonly root: Tree;
   readonly sources: PlaceholderSources;
-  /** The value that is being filled, for errors. */
+  /** The path of the value that is being filled, for errors. */
   readonly path: Path;
-  /** The names that led here. */
+  /** The names of the placeholders that led here. */
   readonly names: readonly string[];
 }
 
 /**
- * A copy of the tree with every `${NAME:default}` filled: by the key `NAME` of the tree (`server.http.addr`), else by what the
- * sources know under that name, else by the default. A value that is one placeholder and nothing else takes over a value of the
- * tree with its type. Placeholders in what was found and in defaults are filled too. `$${` stands for a plain `${`.
+ * Returns a copy of the tree with every `${NAME:default}` filled: with the key `NAME` of the tree (`server.http.addr`),
+ * otherwise with the value that a source has for that name, otherwise with the default. A value that consists of a single
+ * placeholder takes the tree's value with its type. Placeholders inside the found values and inside defaults are filled too.
+ * `$${` stands for a plain `${`.
  *
- * @throws CLEW_CONFIG_PLACEHOLDER for a name that nobody knows, a circle, or a form that is none.
+ * @throws CLEW_CONFIG_PLACEHOLDER for an unknown name, a circle, or a malformed placeholder.
  */
 export function fillPlaceholders(root: Tree, sources: PlaceholderSources): Tree {
   return fillTree(root, { root, sources, path: [], names: [] });
@@ -55,7 +56,7 @@ function fill(value: Value, filling: Filling): Value {
     const text = typeof value === "string" ? value : value.text;
     const filled = fillText(text, filling);
     if (typeof filled !== "string" || filled === text) return filled;
-    // The schema knows best. Without one, text without quotes is read as YAML would read it.
+    // With a schema, its type counts. Without one, unquoted text is read as YAML would read it.
     const shape = filling.path.reduce<Shape | undefined>(shapeAt, filling.sources.shape);
     if (shape !== undefined && shape.kind !== "any") return convertText(filled, undefined, shape);
     return typeof value === "string" ? filled : parseScalar(filled);
@@ -88,7 +89,7 @@ function fillText(text: string, filling: Filling): Value {
   }
 }
 
-/** The place of the brace that closes the one before `from`, past those of placeholders inside. */
+/** The position of the brace that closes the placeholder opened before `from`. Placeholders inside it are skipped. */
 function findEnd(text: string, from: number): number {
   let depth = 1;
   for (let at = from; at < text.length; at += 1) {

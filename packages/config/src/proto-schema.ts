@@ -13,9 +13,10 @@ import { anyShape, type Shape } from "./shape.ts";
 import { isTree, type Path } from "./tree.ts";
 
 /**
- * A strict schema made of a protobuf message, as Kratos's `conf.proto` has it: keys and values are those of its JSON form, so
- * `read_timeout` and `readTimeout` are one field, a bad value or an unknown key is an error at its place. A
- * google.protobuf.Duration is also what `parseDuration` reads: "200ms", "1h30m". Fields with `debug_redact` are shown in no error.
+ * Makes a strict schema of a protobuf message, such as Kratos's `conf.proto`. Keys and values are those of the message's JSON
+ * form: `read_timeout` and `readTimeout` are the same field, and a bad value or an unknown key is an error that names its place. A
+ * google.protobuf.Duration also accepts what `parseDuration` reads: "200ms", "1h30m". Errors never show fields with
+ * `debug_redact`.
  *
  *     const config = await loadConfig({ sources: [file("configs")], schema: protoSchema(BootstrapSchema) });
  *     config.snapshot.server?.http?.addr;
@@ -32,7 +33,7 @@ export function protoSchema<D extends DescMessage>(message: D): Schema<MessageSh
         try {
           return { value: fromJson(message, json) };
         } catch (error) {
-          // What concerns several fields at once: two of one oneof.
+          // An error that concerns several fields at once, such as two fields of one oneof.
           return { issues: [{ message: reasonOf(error) }] };
         }
       },
@@ -41,7 +42,7 @@ export function protoSchema<D extends DescMessage>(message: D): Schema<MessageSh
   };
 }
 
-/** The value in the form that protobuf's JSON has, with what is wrong in `issues`. */
+/** Converts the value to protobuf's JSON form. Adds errors to `issues`. */
 function readMessage(message: DescMessage, value: unknown, path: Path, issues: SchemaIssue[]): JsonObject {
   const json: JsonObject = {};
   const names = message.fields.map(({ jsonName }) => jsonName);
@@ -54,7 +55,7 @@ function readMessage(message: DescMessage, value: unknown, path: Path, issues: S
     if (field === undefined) issues.push({ path: [...path, key], message: describeUnknownKey(key, names) });
     else if (Object.hasOwn(json, field.jsonName)) {
       issues.push({ path: [...path, key], message: `is given twice, as ${field.jsonName} and as ${field.name}` });
-      // A key without a value is one that was not given.
+      // A key without a value counts as missing.
     } else if (inner !== null) json[field.jsonName] = readField(field, inner, [...path, key], issues);
   }
   return json;
@@ -77,7 +78,7 @@ function readField(field: DescField, value: unknown, path: Path, issues: SchemaI
   return readItem(field, value, path, issues);
 }
 
-/** A value that is no list: a field's own, or one of its list or map. */
+/** Reads a value that is not a list: that of a field, or an item of its list or map. */
 function readItem(field: DescField, value: unknown, path: Path, issues: SchemaIssue[]): JsonValue {
   const { message } = field;
   if (message?.typeName === "google.protobuf.Duration") return readDuration(value, path, issues);
@@ -97,18 +98,18 @@ function readBoolean(value: unknown): JsonValue {
 }
 
 function readDuration(value: unknown, path: Path, issues: SchemaIssue[]): JsonValue {
-  // Also one below zero, as JSON has it.
+  // Negative values too, as in protobuf's JSON.
   if (typeof value === "string" && /^-?\d{1,12}(\.\d{1,9})?s$/.test(value)) return value;
   try {
-    // A number has no unit: protobuf would say seconds where all options here are milliseconds.
+    // A number has no unit: protobuf would read it as seconds, but all options here are in milliseconds.
     return `${(parseDuration(typeof value === "number" ? `${value}` : value) / 1_000).toFixed(9)}s`;
   } catch (error) {
-    issues.push({ path, message: (error as Error).message.replace(/, or a number of milliseconds$/, "") });
+    issues.push({ path, message: (error as Error).message.replace(/, or as a number of milliseconds$/, "") });
     return null;
   }
 }
 
-/** Whether a message's JSON is of a form of its own, not a map of its fields. */
+/** Whether the JSON form of a message is special, that is, not a map of its fields. */
 function hasOwnJson(message: DescMessage): boolean {
   return /^google\.protobuf\.(Any|Timestamp|FieldMask|Struct|Value|ListValue|\w+Value)$/.test(message.typeName);
 }
@@ -129,7 +130,7 @@ function shapeOfMessage(message: DescMessage, known: Map<DescMessage, Shape>): S
   if (existing !== undefined) return existing;
   const keys = new Map<string, Shape>();
   const shape: Shape = { kind: "map", keys };
-  // Before its fields: a message may contain itself.
+  // Set before its fields are read: a message may contain itself.
   known.set(message, shape);
   for (const field of message.fields) keys.set(field.jsonName, shapeOfField(field, known));
   return shape;
@@ -153,7 +154,7 @@ function shapeOfItem({ message, enum: names, scalar }: DescField, known: Map<Des
   }
   if (names !== undefined || scalar === ScalarType.STRING || scalar === ScalarType.BYTES) return { kind: "text" };
   if (scalar === ScalarType.BOOL) return { kind: "boolean" };
-  // 64 bits do not fit a number: as text they stay what they are, and JSON takes both.
+  // A JavaScript number cannot hold 64 bits. Text keeps the exact value, and protobuf's JSON accepts both.
   const is64 = [ScalarType.INT64, ScalarType.UINT64, ScalarType.FIXED64, ScalarType.SFIXED64, ScalarType.SINT64];
   return { kind: is64.includes(scalar!) ? "text" : "number" };
 }

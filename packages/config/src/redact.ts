@@ -4,17 +4,17 @@ import type { Path, Tree } from "./tree.ts";
 const secretPattern =
   /pass(word|wd|phrase)|passw?d?$|secret|token|api[-_]?key|private[-_]?key|credential|authorization|cookie|(^|[-_.])dsn$/i;
 
-/** Whether a key, or a variable, by its name holds what nobody should read. */
+/** Whether the name of a key or variable says that its value is secret. */
 export function isSecretName(name: string | number): boolean {
   return secretPattern.test(String(name));
 }
 
-/** Texts that must not be shown. */
+/** The texts that must not be shown. */
 export class Secrets {
   readonly #shape: Shape | undefined;
   readonly #texts: Set<string> = new Set();
 
-  /** `shape` tells what else than names says that a value is secret. */
+  /** `shape` says which values are secret besides those with a secret name. */
   constructor(shape: Shape | undefined) {
     this.#shape = shape;
   }
@@ -42,13 +42,16 @@ export class Secrets {
     visit(tree, this.#shape, false);
   }
 
-  /** The text with *** in place of secrets, and of passwords in URLs. `path` is what the text is about. */
+  /**
+   * Returns the text with *** in place of secrets and of passwords in URLs. `path` is the path that the text is about.
+   */
   redact(text: string, path: Path = []): string {
     let safe = text.replace(/\b([a-z][a-z\d+.-]*:\/\/)[^/\s@"']+@/gi, "$1***@");
     const isAboutSecret = this.#isSecret(path);
-    // The longest first: one may be part of another.
+    // Longest first: one secret may be part of another.
     for (const secret of [...this.#texts].sort((a, b) => b.length - a.length)) {
-      // A short one is part of many a word: it counts where it stands as a value, or where the text is about it.
+      // A short secret occurs inside many words. It is replaced only where it stands as a value, or where the text is
+      // about it.
       if (secret.length >= 6 || isAboutSecret) safe = safe.replaceAll(secret, "***");
       else safe = safe.replaceAll(JSON.stringify(secret), '"***"');
     }

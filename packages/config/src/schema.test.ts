@@ -49,7 +49,7 @@ test("a value of another type is refused", () => {
       "server.address must be a string, not 1",
       'server.port must be a number, not "1"',
       'server.tls must be a boolean, not "no"',
-      'server.timeoutMs "soon" is no duration; write one as 250ms, 1s, 1m30s, 1.5h or 2d, or a number of milliseconds',
+      'server.timeoutMs "soon" is not a duration; write it as 250ms, 1s, 1m30s, 1.5h or 2d, or as a number of milliseconds',
       "hosts must be a list of strings, not [1]",
       "any must be a list, not {}",
     ],

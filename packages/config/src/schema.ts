@@ -3,9 +3,9 @@ import { anyShape, type Shape, shapeOfJsonSchema } from "./shape.ts";
 import { isTree, type Path, type Tree } from "./tree.ts";
 
 /**
- * A schema of any library that speaks Standard Schema (standardschema.dev, version 1): Zod, Valibot, ArkType and others;
- * {@link schemaOf}; or `protoSchema`. One that tells its JSON Schema as well (Zod does) is known before it sees a value, by which
- * environment variables and flags set keys that no file has.
+ * A schema of any library that implements Standard Schema (standardschema.dev, version 1), such as Zod, Valibot or ArkType;
+ * {@link schemaOf}; or `protoSchema`. If the schema also offers its JSON Schema (Zod does), environment variables and flags can
+ * set keys that no file has.
  */
 export interface Schema<T> {
   readonly "~standard": {
@@ -15,7 +15,7 @@ export interface Schema<T> {
     readonly types?: { readonly input: unknown; readonly output: T } | undefined;
     /** Standard JSON Schema, version 1. */
     readonly jsonSchema?: { input(options: JsonSchemaOptions): Record<string, unknown> } | undefined;
-    /** Ours, of vendor "clew", tell in this way what they know, and refuse unknown keys by themselves. */
+    /** Clew's own schemas, with vendor "clew", describe their keys by this, and refuse unknown keys themselves. */
     readonly shape?: Shape;
   };
 }
@@ -25,17 +25,17 @@ export interface JsonSchemaOptions {
   readonly libraryOptions?: Record<string, unknown>;
 }
 
-/** What a schema knows before it sees a value; undefined when it does not tell. */
+/** The shape that a schema has before it sees a value; undefined when the schema does not offer one. */
 export function shapeOf(schema: Schema<unknown>): Shape | undefined {
   const { shape, jsonSchema } = schema["~standard"];
   if (shape !== undefined) return shape;
   try {
-    // For Zod: a Date, or what else JSON Schema cannot say, may be anything.
+    // For Zod: a Date, or another type that JSON Schema cannot express, is treated as any value.
     const libraryOptions = { unrepresentable: "any" };
     const json = jsonSchema?.input({ target: "draft-2020-12", libraryOptions });
     return json === undefined ? undefined : shapeOfJsonSchema(json);
   } catch {
-    // A part of it that JSON Schema cannot say. It still validates.
+    // The schema has a part that JSON Schema cannot express. It still validates.
     return undefined;
   }
 }
@@ -49,17 +49,20 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Reads one value: `undefined` when the configuration has none. What it throws is shown with the value's place. */
+/**
+ * Reads one value; it gets `undefined` when the configuration has none. Its error is reported with the place of the
+ * value.
+ */
 export type Parser<T> = (value: unknown) => T;
 
-/** A value for each key: its default, which also tells its type; a {@link Parser}; or a map of such. */
+/** For each key its default value, which also determines the type; or a {@link Parser}; or a map of such entries. */
 export interface Defaults {
   readonly [key: string]: Default;
 }
 
 type Default = string | number | boolean | readonly (string | number | boolean)[] | Parser<unknown> | Defaults;
 
-/** What a configuration with these defaults is. */
+/** The type of a configuration with these defaults. */
 export type ConfigOf<D> = {
   -readonly [K in keyof D]: D[K] extends Parser<infer T>
     ? T
@@ -77,8 +80,8 @@ export type ConfigOf<D> = {
 type Widen<E> = E extends string ? string : E extends number ? number : E extends boolean ? boolean : E;
 
 /**
- * A strict schema made of defaults: what is missing gets its default, and a key that is not there, or a value of another type,
- * is refused.
+ * Makes a strict schema of default values: a missing key gets its default; an unknown key and a value of another type are
+ * refused.
  *
  *     const schema = schemaOf({ server: { address: ":8000", timeoutMs: (value) => parseDuration(value ?? "1s") } });
  */
@@ -111,7 +114,7 @@ function shapeOfDefault(one: Default): Shape {
   return { kind: typeof one === "string" ? "text" : (typeof one as "number" | "boolean") };
 }
 
-/** Keys of the tree that the schema does not know, at every depth. */
+/** Returns the keys of the tree that the schema does not know, at every depth. */
 export function findUnknownKeys(tree: Tree, shape: Shape): SchemaIssue[] {
   const issues: SchemaIssue[] = [];
   const visit = (value: unknown, known: Shape | undefined, path: Path): void => {
@@ -131,8 +134,8 @@ export function findUnknownKeys(tree: Tree, shape: Shape): SchemaIssue[] {
 }
 
 /**
- * Keys of the tree that are not in what a schema made of it: it does not know them, and left them out without a word. Where
- * something else than a map was made of a map, nothing can be told.
+ * Returns the keys of the tree that the schema dropped from its result without an error, because it does not know them.
+ * Where the schema made something other than a map of a map, dropped keys cannot be found.
  */
 export function findDroppedKeys(tree: Tree, result: unknown): SchemaIssue[] {
   const issues: SchemaIssue[] = [];
@@ -178,7 +181,7 @@ function readValue(one: Default, value: unknown, path: Path, issues: SchemaIssue
       return undefined;
     }
   }
-  // A key without a value ("addr:" and nothing behind it) is one that was not given.
+  // A key without a value ("addr:" with nothing after it) counts as missing.
   if (value === undefined || value === null)
     return typeof one === "object" && !Array.isArray(one) ? readMap(one as Defaults, {}, path, issues) : one;
   if (Array.isArray(one)) {
@@ -197,7 +200,7 @@ function readValue(one: Default, value: unknown, path: Path, issues: SchemaIssue
   return undefined;
 }
 
-/** What a schema says of a key that it does not know: `is unknown; did you mean address? known here: address, port`. */
+/** The error for an unknown key: `is unknown; did you mean address? known here: address, port`. */
 export function describeUnknownKey(key: string, known: readonly string[]): string {
   const [nearest] = nearestNames(key, known, 1);
   return `is unknown;${nearest === undefined ? "" : ` did you mean ${nearest}?`} known here: ${known.join(", ")}`;

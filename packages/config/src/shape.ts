@@ -1,23 +1,23 @@
 /**
- * What a schema knows of a value before there is one: by it environment variables and flags find keys that no file has, and text is
- * read as what it must become.
+ * What a schema knows about a value in advance. Environment variables and flags use it to find keys that no file has, and to
+ * convert text to the wanted type.
  */
 export interface Shape {
-  /** "any" is a value of which nothing more is known. */
+  /** "any": nothing more is known about the value. */
   readonly kind: "text" | "number" | "boolean" | "list" | "map" | "any";
   /** The keys of a map. */
   readonly keys?: ReadonlyMap<string, Shape>;
-  /** The values of a map under all other keys; without it, a map with `keys` has no others. */
+  /** The shape of the values under all other keys of a map. Without it, a map with `keys` has no other keys. */
   readonly others?: Shape;
   /** The items of a list. */
   readonly items?: Shape;
-  /** Its value is shown to nobody, not in errors either. */
+  /** The value must never be shown, not even in errors. */
   readonly isSecret?: boolean;
 }
 
 export const anyShape: Shape = Object.freeze({ kind: "any" });
 
-/** The shape below a shape; undefined when nothing is known of it. */
+/** The shape of a key or item below a shape; undefined when nothing is known about it. */
 export function shapeAt(shape: Shape | undefined, key: string | number): Shape | undefined {
   if (shape === undefined) return undefined;
   if (typeof key === "number") return shape.items;
@@ -27,7 +27,7 @@ export function shapeAt(shape: Shape | undefined, key: string | number): Shape |
   return shape.others;
 }
 
-/** A key and another way to write it are the same when they differ in case, `_` and `-` only. */
+/** Whether two spellings are the same key: they may differ only in case, `_` and `-`. */
 export function isSameKey(a: string, b: string): boolean {
   return normalizeKey(a) === normalizeKey(b);
 }
@@ -48,13 +48,13 @@ interface JsonSchema {
   readonly allOf?: readonly JsonSchema[];
 }
 
-/** The shape that a JSON Schema (2020-12) tells, as far as it tells one. */
+/** Converts a JSON Schema (2020-12) to a shape, as far as it says something. */
 export function shapeOfJsonSchema(root: unknown): Shape {
   const shapes = new Map<string, Shape>();
   const read = (schema: JsonSchema | boolean | undefined): Shape => {
     if (typeof schema !== "object" || schema === null) return anyShape;
     if (schema.$ref !== undefined) return readReference(schema.$ref);
-    // One of several, or of them all: a null beside one kind leaves the kind.
+    // anyOf, oneOf or allOf: null beside one other type leaves that type.
     const options = (schema.anyOf ?? schema.oneOf)?.filter(({ type }) => type !== "null");
     if (options?.length === 1) return read(options[0]);
     if (options !== undefined || schema.allOf !== undefined) return anyShape;
@@ -82,7 +82,7 @@ export function shapeOfJsonSchema(root: unknown): Shape {
     return isOpen ? { kind: "map", keys, others } : { kind: "map", keys };
   };
   const readReference = (reference: string): Shape => {
-    // A map that contains itself is known as deep as its name is read once.
+    // A map that contains itself is followed only once.
     const known = shapes.get(reference);
     if (known !== undefined) return known;
     shapes.set(reference, anyShape);

@@ -13,8 +13,8 @@ const unitBytes: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a size and returns bytes: "512B", "64KiB", "10MB", "1.5GiB", with or without the B, in any case. K is 1000, Ki is 1024. A
- * number is already one, in bytes. It is whole and never negative.
+ * Reads a size and returns bytes: "512B", "64KiB", "10MB", "1.5GiB". The B is optional and case does not matter. K is 1000, Ki is
+ * 1024. A number is taken as bytes. The result is a whole number and never negative.
  *
  * @throws CLEW_CONFIG_SIZE
  */

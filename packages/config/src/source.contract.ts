@@ -5,24 +5,24 @@ import { loadConfig } from "./config.ts";
 import type { Source } from "./source.ts";
 import type { Tree } from "./tree.ts";
 
-/** A source under test, and what changes what it reads. */
+/** A source under test, and the functions that change its data. */
 export interface SourceHarness {
   readonly source: Source;
-  /** Puts these values where the source reads, in place of all that was there: a map with text, numbers, booleans, lists and maps. */
+  /** Replaces everything that the source reads by these values: a map with text, numbers, booleans, lists and maps. */
   set(values: Tree): Promise<void> | void;
-  /** Puts something there that the source cannot read. Default: the source reads whatever there is. */
+  /** Replaces the data by something that the source cannot read. Default: none, the source can read anything. */
   spoil?(): Promise<void> | void;
   close?(): Promise<void> | void;
 }
 
 export interface SourceContractOptions {
-  /** How long a change may take until a watch tells it, in milliseconds. Default: 10_000. */
+  /** How long it may take until a watch reports a change, in milliseconds. Default: 10_000. */
   timeoutMs?: number;
 }
 
 /**
- * What every source promises, as tests of `node:test`. Each test has a source of its own, where the values `{ name: "first" }` are
- * set before.
+ * The promises of every source, as tests of `node:test`. Each test has its own source, in which `{ name: "first" }` is set at the
+ * beginning.
  */
 export function testSource(
   name: string,
@@ -34,7 +34,7 @@ export function testSource(
   const behaves = (what: string, body: (harness: SourceHarness) => Promise<void>): void => {
     test(what, { timeout: timeoutMs * 4 }, async () => {
       const harness = await open();
-      // On Node 22 a test that waits for timers of others needs one of its own.
+      // On Node 22 a test that waits for an unref'd timer needs a timer of its own that keeps the process alive.
       const alive = setInterval(() => {}, 1_000);
       try {
         await harness.set({ name: "first" });
@@ -122,7 +122,7 @@ export function testSource(
         const endOther = source.watch!(() => (told.other += 1), fail);
         end();
         end();
-        // What was under way when it ended may still come to the other.
+        // An event that was under way when the first watch ended may still reach the other watch.
         await set({ name: "second" });
         await until(() => told.other > 0, "the other watch");
         endOther();

@@ -4,7 +4,7 @@ import type { Path, Tree, Value } from "./tree.ts";
 
 export interface TomlDocument {
   readonly tree: Tree;
-  /** Where a key was written: `config.toml:3`. */
+  /** Returns where a key was written: `config.toml:3`. */
   readonly locate: (path: Path) => string | undefined;
 }
 
@@ -15,7 +15,8 @@ export function parseToml(name: string, text: string): TomlDocument {
     table = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // Its message goes on with the lines around, which may hold a secret; so does the error itself.
+    // The rest of the parser's message quotes the surrounding lines, which may hold a secret. So does the error itself,
+    // which is why it is not the cause.
     const reason = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
     throw syntaxInvalid(`${name}:${error.line}:${error.column}`, "TOML", reason);
   }
@@ -36,7 +37,8 @@ function toValue(value: unknown): Value {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toValue(inner)]));
 }
 
-// The parser does not tell where keys are. A key begins its line, but for those of inline tables, which go by their outer key.
+// The parser does not report positions. A key begins its line, except in inline tables: their keys get the place of the outer
+// key.
 function findPlaces(text: string): Map<string, number> {
   const places = new Map<string, number>();
   const counts = new Map<string, number>();
@@ -75,7 +77,7 @@ function findPlaces(text: string): Map<string, number> {
   return places;
 }
 
-/** `a."b.c".d` as its keys. */
+/** Splits `a."b.c".d` into its keys. */
 function splitKey(text: string): string[] {
   const keys = text.matchAll(/"([^"]*)"|'([^']*)'|([^.\s"']+)/g);
   return [...keys].map(([, double, single, bare]) => double ?? single ?? bare!);

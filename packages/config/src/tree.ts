@@ -1,4 +1,4 @@
-/** One value of a configuration: what JSON can hold, and text that a file had without quotes. */
+/** One value of a configuration: a JSON value, or text that had no quotes in its file. */
 export type Value = null | boolean | number | string | UnquotedText | readonly Value[] | Tree;
 
 /** A map of a configuration. */
@@ -6,11 +6,11 @@ export interface Tree {
   readonly [key: string]: Value;
 }
 
-/** The way to a value: the keys of maps and the places in lists. */
+/** The path to a value: the keys of maps and the indexes of lists. */
 export type Path = readonly (string | number)[];
 
 /**
- * Text with a placeholder that stood without quotes in a YAML file. Once its placeholders are filled it is read as YAML would
+ * Text with a placeholder that had no quotes in its YAML file. Once its placeholders are filled, it is read as YAML would
  * read it: `port: ${PORT:8000}` is a number, `port: "${PORT:8000}"` is text.
  */
 export class UnquotedText {
@@ -25,11 +25,14 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof UnquotedText);
 }
 
-/** `over` laid on `under`: maps are merged, anything else of `over` replaces what was there. Neither is changed. */
+/**
+ * Merges `over` into `under`: maps are merged, any other value of `over` replaces the old one. Neither argument is
+ * changed.
+ */
 export function mergeTrees(under: Tree, over: Tree): Tree {
   const merged: Record<string, Value> = { ...under };
   for (const [key, value] of Object.entries(over)) {
-    // Assigning it would change the prototype instead of setting a key.
+    // Assigning `__proto__` would change the prototype instead of setting a key.
     if (key === "__proto__") continue;
     const old = Object.hasOwn(merged, key) ? merged[key] : undefined;
     merged[key] = isTree(value) && isTree(old) ? mergeTrees(old, value) : value;
@@ -47,19 +50,19 @@ export function valueAt(root: unknown, path: Path): unknown {
   return value;
 }
 
-/** `server.http.addr` as a path; the empty key is the path of everything. */
+/** Splits `server.http.addr` into its path. The empty key is the path of the whole configuration. */
 export function parsePath(key: string): Path {
   return key === "" ? [] : key.split(".");
 }
 
-/** A path as people write it: `server.http.addr`, `hosts[0].name`. */
+/** Writes a path for people: `server.http.addr`, `hosts[0].name`. */
 export function formatPath(path: Path): string {
   let text = "";
   for (const key of path) text += typeof key === "number" ? `[${key}]` : text === "" ? key : `.${key}`;
   return text;
 }
 
-/** Text as YAML reads a plain scalar: a number, true, false, null, or the text. */
+/** Reads text as YAML reads a plain scalar: a number, true, false, null, or the text. */
 export function parseScalar(text: string): null | boolean | number | string {
   if (/^(true|True|TRUE)$/.test(text)) return true;
   if (/^(false|False|FALSE)$/.test(text)) return false;

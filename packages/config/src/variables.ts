@@ -3,20 +3,20 @@ import { convertText, findPath, isMapAt, keysInstead, knownAt, newPath, withValu
 import type { Layer } from "./source.ts";
 import { formatPath } from "./tree.ts";
 
-/** What every environment has, whatever program runs in it. */
+/** Variables that every environment has, whatever program runs in it. */
 const ofTheSystem: ReadonlySet<string> = new Set(
   "PATH HOME USER LOGNAME SHELL PWD OLDPWD LANG TERM TZ TMPDIR HOSTNAME MAIL EDITOR PAGER DISPLAY SHLVL".split(" "),
 );
 
 export interface VariablesInit {
-  /** Only variables that begin so, and their names are meant without it. */
+  /** Only variables that begin with this prefix are read; the prefix is removed from their names. */
   readonly prefix: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Where a variable stands, for people. */
+  /** Returns where a variable was set, for people. */
   readonly placeOf: (variable: string) => string;
 }
 
-/** Variables as a layer: those of the environment, or of a .env file. */
+/** A layer of variables: those of the environment, or of a .env file. */
 export function createVariablesLayer({ prefix, variables, placeOf }: VariablesInit): Layer {
   const entries: [name: string, variable: string, value: string][] = [];
   const upperPrefix = prefix.toUpperCase();
@@ -25,7 +25,7 @@ export function createVariablesLayer({ prefix, variables, placeOf }: VariablesIn
     const name = variable.slice(prefix.length);
     if (name !== "") entries.push([name, variable, value]);
   }
-  // The same environment gives the same tree, in whatever order the system lists it.
+  // Sorted, so that the same environment gives the same tree, in whatever order the system lists its variables.
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const byName = new Map(entries.map(([name, , value]) => [name, value]));
   let origins = new Map<string, string>();
@@ -41,7 +41,7 @@ export function createVariablesLayer({ prefix, variables, placeOf }: VariablesIn
         if (path.length === 0) continue;
         const { value: old, shape: inner } = knownAt(result, shape, path);
         if (isMapAt(old, inner)) {
-          // A variable beside a map of its name means something else.
+          // Without a prefix, a variable with the name of a map probably means something else.
           if (prefix === "") continue;
           const better = keysInstead(old, inner).map((key) => `${variable}_${key.toUpperCase()}`);
           throw variableOverMap(placeOf(variable), formatPath(path), better);

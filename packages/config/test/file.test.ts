@@ -132,7 +132,7 @@ test("a missing file, an empty folder, another format: one line that says what w
     await assert.rejects(loadConfig({ sources: [file("none/at/all.yaml")] }), /\(looked for \/.*none\/at\/all\.yaml\)/);
     await assert.rejects(loadConfig({ sources: [file(folder)] }), {
       code: "CLEW_CONFIG_MISSING",
-      message: `config ${folder} is a folder without a file that ends in .yaml, .yml, .json, .toml, .env: put one there or give another path`,
+      message: `config ${folder} is a folder that contains no file ending in .yaml, .yml, .json, .toml, .env: add one or give another path`,
     });
     await writeFile(join(folder, "a.ini"), "a = 1\n");
     await assert.rejects(loadConfig({ sources: [file(join(folder, "a.ini"))] }), { code: "CLEW_CONFIG_FORMAT" });

@@ -71,9 +71,9 @@ test("a proto message: every form of a duration", async () => {
   }
   await assert.rejects(
     timeoutOf("5"),
-    /c\.yaml:1:19: server\.http\.timeout "5" is no duration; write one as 250ms, .* or 2d$/,
+    /c\.yaml:1:19: server\.http\.timeout "5" is not a duration; write it as 250ms, .* or 2d$/,
   );
-  await assert.rejects(timeoutOf("soon"), /"soon" is no duration/);
+  await assert.rejects(timeoutOf("soon"), /"soon" is not a duration/);
 });
 
 test("a proto message is strict: each bad key and value is an error with its line; a secret is not shown", async () => {

@@ -20,7 +20,7 @@ test("options that are wrong", async () => {
       { source: [env()] },
       /^loadConfig has no option source; there are sources, schema, strict, logger, onError; did you mean sources\?$/,
     ],
-    [{ sources: [], schema: {} }, /^option schema is an object; it must be a schema, as schemaOf/],
+    [{ sources: [], schema: {} }, /^option schema is an object; it must be a schema, made by schemaOf/],
     [{ sources: [], strict: "no" }, /^option strict is "no"; it must be true or false$/],
     [{ sources: [], logger: {} }, /^option logger is an object; it must be a logger, which has warn\(\)$/],
     [{ sources: [], onError: "throw" }, /^option onError is "throw"; it must be a function$/],
