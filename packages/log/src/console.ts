@@ -7,8 +7,9 @@ import type { Logger } from "./logger.ts";
 const methods = { debug: "debug", log: "info", info: "info", warn: "warn", error: "error", trace: "debug" } as const;
 
 /**
- * A console whose lines the logger writes: log and info at info, debug and trace at debug, warn and error at their own. An error
- * among the arguments is the line's field `error` too. Tables, counters and timers come as text.
+ * Makes a console whose lines the logger writes: log and info at level info, debug and trace at debug, warn and error at their
+ * own level. An error among the arguments also becomes the field `error` of the line. Tables, counters and timers are written as
+ * text.
  */
 export function toConsole(logger: Logger): Console {
   const made = new Console({ stdout: toStream(logger, "info"), stderr: toStream(logger, "warn"), colorMode: false });
@@ -24,7 +25,8 @@ export function toConsole(logger: Logger): Console {
 }
 
 /**
- * Sends what the app and its libraries write to the global console to the logger. Returns a function that gives the console back.
+ * Redirects everything that the app and its libraries write to the global console to the logger. Returns a function that restores
+ * the console.
  */
 export function redirectConsole(logger: Logger): () => void {
   const target = globalThis.console as unknown as Record<string, unknown>;
@@ -38,7 +40,7 @@ export function redirectConsole(logger: Logger): () => void {
   return () => void Object.assign(target, before);
 }
 
-/** What is left of a console writes whole lines, some of them in several parts. */
+/** The console's other methods write whole lines, some of them in several chunks. */
 function toStream(logger: Logger, level: LineLevel): Writable {
   return new Writable({
     decodeStrings: false,

@@ -1,6 +1,6 @@
 import type { OptionError } from "@clew/options";
 
-/** What a developer did wrong, found when a logger is made. `code` is stable; the message says what would work. */
+/** A mistake of a developer, found when a logger is made. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }

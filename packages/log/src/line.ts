@@ -2,7 +2,7 @@ import type { SpanContext } from "@opentelemetry/api";
 import type { Level } from "./level.ts";
 import type { Plain } from "./plain.ts";
 
-/** Where lines go: each one whole, with its newline. A stream of Node is one. */
+/** The target of log lines. Each write is one complete line with its newline. A Node stream is a destination. */
 export interface Destination {
   write(line: string): unknown;
 }
@@ -13,7 +13,7 @@ export type PlainFields = { [key: string]: Plain };
 /** The level of a line. */
 export type LineLevel = Exclude<Level, "silent">;
 
-/** Does something with one line: turns it into text and hands it to its destination, or sends it somewhere. `span` is the active one. */
+/** Handles one line: writes it as text to a destination, or sends it somewhere. `span` is the active span. */
 export type LineWriter = (
   level: LineLevel,
   message: string,
@@ -21,7 +21,7 @@ export type LineWriter = (
   span: SpanContext | undefined,
 ) => void;
 
-/** Whether a line is written. The fields may be looked at and not be changed. */
+/** Returns whether a line is written. It may read the fields but must not change them. */
 export type LineFilter = (line: {
   readonly level: LineLevel;
   readonly message: string;

@@ -5,13 +5,13 @@ import { type Level, parseLevel } from "./level.ts";
 import { type LogLevels, logLevels } from "./log-levels.ts";
 
 export interface LogLevelRouteOptions {
-  /** Where it is. Default: `/log/level`. */
+  /** The path of the route. Default: `/log/level`. */
   path?: string;
-  /** Which levels. Default: those of the process. */
+  /** The levels to read and set. Default: those of the process. */
   levels?: LogLevels;
 }
 
-/** A raw route, as an HttpServer takes it among its `routes`. */
+/** A raw route, for the option `routes` of an HttpServer. */
 export interface LogLevelRoute {
   readonly verb: string;
   readonly path: string;
@@ -28,17 +28,18 @@ function resolveLogLevelRouteOptions(options: LogLevelRouteOptions): Readonly<Re
   return { path: options.path ?? "/log/level", levels: options.levels ?? logLevels };
 }
 
-/** No request to change a level is longer. */
+/** Longer than any request that changes a level. */
 const maxBodyBytes = 4096;
 
 /**
- * Reads and sets levels while the app runs. Put it where only operators come: a debug level writes what users send.
+ * Makes a route that reads and sets levels while the app runs. Expose it only to operators: at level debug, the log may
+ * contain what users send.
  *
  *     GET  /log/level                                                  {"loggers": {"user": "info"}, "set": {}}
  *     PUT  /log/level  {"name": "user", "level": "debug", "forMs": 60000}   the same, after the change
- *     PUT  /log/level  {"name": "user", "level": null}                 as the code says again
+ *     PUT  /log/level  {"name": "user", "level": null}                 back to the level that the code sets
  *
- * Without a name all loggers are meant.
+ * A request without a name applies to all loggers.
  *
  * @throws CLEW_LOG_OPTION
  */
@@ -53,14 +54,14 @@ export function logLevelRoute(options: LogLevelRouteOptions = {}): LogLevelRoute
         if (problem !== undefined) return answer(response, 400, toError(400, problem));
       } else if (request.method !== "GET" && request.method !== "HEAD") {
         response.setHeader("allow", "GET, HEAD, PUT");
-        return answer(response, 405, toError(405, `${request.method} is none of GET and PUT`));
+        return answer(response, 405, toError(405, `${request.method} is not supported: use GET or PUT`));
       }
       answer(response, 200, levels.list());
     },
   };
 }
 
-/** Undefined when it is done; otherwise why not. */
+/** Returns undefined when the change is made, otherwise the reason why not. */
 function apply(body: string, levels: LogLevels): string | undefined {
   let change: { name?: unknown; level?: unknown; forMs?: unknown };
   try {
@@ -70,7 +71,8 @@ function apply(body: string, levels: LogLevels): string | undefined {
   }
   const { name = "*", level, forMs } = change;
   if (typeof name !== "string" || name === "") return "name must be the name of a logger, or *";
-  if (forMs !== undefined && !(typeof forMs === "number" && forMs > 0)) return "forMs must be milliseconds above 0";
+  if (forMs !== undefined && !(typeof forMs === "number" && forMs > 0))
+    return "forMs must be a number of milliseconds above 0";
   try {
     if (level === null) levels.clear(name);
     else levels.set(name, parseLevel(level as Level), forMs);

@@ -5,19 +5,19 @@ interface Named {
   readonly level: Level;
 }
 
-/** What is known of a logger, without keeping it alive. */
+/** What is recorded about a logger, without keeping it alive. */
 interface Entry {
   readonly reference: WeakRef<Named>;
-  /** Whether it was made by itself, and is no other's child. */
+  /** Whether the logger was created directly, not as a child of another. */
   readonly isRoot: boolean;
 }
 
-/** Names kept for the list; an app that makes a logger for each user must not fill memory with them. */
+/** The number of names kept for the list: an app that makes a logger for each user must not fill the memory. */
 const maxNames = 1000;
 
 /**
- * The levels of loggers by name, for operators: what is set here wins over what the code says, until it is cleared. A name with
- * dots is below those before them: `user` is also for `user.db`. `*` is for all.
+ * The levels of loggers by name, for operators. A level that is set here overrides the level in the code until it is cleared. A
+ * name includes the names below it: `user` also applies to `user.db`. `*` applies to all loggers.
  */
 export class LogLevels {
   readonly #set = new Map<string, Level>();
@@ -25,15 +25,15 @@ export class LogLevels {
   readonly #loggers = new Map<string, Entry>();
   #version = 0;
 
-  /** Grows with every change, so that loggers need to look only then. */
+  /** Increases with every change: loggers look up their level again only when it has changed. */
   get version(): number {
     return this.#version;
   }
 
   /**
-   * Sets the level of the loggers with this name and of those below, for a time or for good.
+   * Sets the level of the loggers with this name and below it, permanently or for `forMs` milliseconds.
    *
-   * @throws CLEW_LOG_LEVEL when it is none.
+   * @throws CLEW_LOG_LEVEL when `level` is not a level.
    */
   set(name: string, level: Level, forMs?: number): void {
     const known = parseLevel(level);
@@ -47,14 +47,17 @@ export class LogLevels {
     }
   }
 
-  /** Takes back what was set for this name. */
+  /** Clears the level that was set for this name. */
   clear(name: string): void {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
     if (this.#set.delete(name)) this.changed();
   }
 
-  /** What was set for this name, for one above it or for all; undefined when the code decides. */
+  /**
+   * Returns the level set for this name, for a name above it or for all; undefined when none is set and the code
+   * decides.
+   */
   find(name: string): Level | undefined {
     if (this.#set.size === 0) return undefined;
     for (let end = name.length; end > 0; end = name.lastIndexOf(".", end - 1)) {
@@ -64,7 +67,10 @@ export class LogLevels {
     return this.#set.get("*");
   }
 
-  /** The loggers that there are, with the level each has; loggers without a name are `*`. And what was set here. */
+  /**
+   * Lists the loggers that exist, each with its level, and the levels that were set here. Loggers without a name are
+   * listed as `*`.
+   */
   list(): { loggers: Record<string, Level>; set: Record<string, Level> } {
     const loggers: Record<string, Level> = {};
     for (const [name, { reference }] of [...this.#loggers].sort(([one], [other]) => (one < other ? -1 : 1))) {
@@ -75,23 +81,26 @@ export class LogLevels {
     return { loggers, set: Object.fromEntries(this.#set) };
   }
 
-  /** For loggers: one is there under this name. */
+  /** Called by a logger when it is created. */
   add(name: string, logger: Named, isRoot: boolean): void {
     const key = name || "*";
     const known = this.#loggers.get(key);
-    // The first one stays: what comes later under its name is mostly its children.
+    // The first logger of a name stays in the list: later ones are mostly its children.
     if (known?.reference.deref() !== undefined) return;
     if (known === undefined && this.#loggers.size >= maxNames && !(isRoot && this.#forgetChild())) return;
     this.#loggers.set(key, { reference: new WeakRef(logger), isRoot });
   }
 
-  /** Makes space in the list. Whoever makes children under ever new names must not push the app's own loggers out. */
+  /**
+   * Makes room in the list by removing a child. Code that creates children under ever new names must not push out the
+   * app's own loggers.
+   */
   #forgetChild(): boolean {
     for (const [name, { isRoot }] of this.#loggers) if (!isRoot) return this.#loggers.delete(name);
     return false;
   }
 
-  /** For loggers: a level has changed. */
+  /** Called by a logger when its level has changed. */
   changed(): void {
     this.#version++;
   }

@@ -96,15 +96,15 @@ test("LOG_LEVEL is the default level, in any case; an option wins over it", () =
 
 test("an option that there is not, or of another kind, is refused by its name", () => {
   const cases: [unknown, string][] = [
-    ["info", 'the options of createLogger are "info"; they must be an object with some of name, level, destination, '],
-    [{ lvl: "info" }, "createLogger has no option lvl; there are name, level, destination, "],
-    [{ name: 5 }, "option name is 5; it must be a text"],
+    ["info", 'the options of createLogger are "info"; they must be an object with any of name, level, destination, '],
+    [{ lvl: "info" }, "createLogger has no option lvl; its options are name, level, destination, "],
+    [{ name: 5 }, "option name is 5; it must be a string"],
     [{ destination: "log.txt" }, 'option destination is "log.txt"; it must be a destination, which has write()'],
     [{ pretty: "yes" }, 'option pretty is "yes"; it must be true or false'],
     [{ fields: [1] }, "option fields is a list; it must be an object"],
     [{ redact: "password" }, 'option redact is "password"; it must be a list of keys and paths'],
-    [{ redact: [5] }, "option redact[0] is 5; it must be a text"],
-    [{ redactValues: [5] }, "option redactValues[0] is 5; it must be a text or an expression"],
+    [{ redact: [5] }, "option redact[0] is 5; it must be a string"],
+    [{ redactValues: [5] }, "option redactValues[0] is 5; it must be a string or a regular expression"],
     [{ filter: true }, "option filter is true; it must be a function"],
     [{ maxLineChars: "500" }, 'option maxLineChars is "500"; it must be a number from 100'],
     [{ maxLineChars: 10 }, "option maxLineChars is 10; it must be a number from 100"],

@@ -23,52 +23,78 @@ import { standardOutput } from "./stdout.ts";
 import { activeSpan, type Valuer } from "./valuers.ts";
 
 /**
- * What a line tells beside its message. Anything may be given: what cannot be written is replaced, and nothing throws. A function
- * among the fields of a logger, not of a line, is a {@link Valuer}: it is called for each line that is written.
+ * The fields of a line beside its message. Any value is allowed: a value that cannot be written is replaced, and logging never
+ * throws. A function among the fields of a logger (not of a single line) is a {@link Valuer}: it is called for each line that is
+ * written.
  */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Writes lines, each with the trace_id and span_id of the active span. */
+/** Writes log lines, each with the trace_id and span_id of the active span. */
 export interface Logger {
-  /** Lines below this level are not written. It may be set at any time; loggers made by {@link with} follow until set themselves. */
+  /**
+   * Lines below this level are not written. It may be changed at any time. Loggers made by {@link with} follow the change until
+   * their own level is set.
+   */
   level: Level;
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
   error(message: string, fields?: Fields): void;
-  /** A logger whose lines all have these fields too. A field of the line itself wins over one of the same name. */
+  /**
+   * Returns a logger that adds these fields to each of its lines. If a line has a field of the same name, the field of
+   * the line is used.
+   */
   with(fields: Fields): Logger;
 }
 
 export interface LoggerOptions {
-  /** Written as the field `name` of every line; {@link logLevels} knows the logger by it. A child whose fields have a `name` has its own. Default: none. */
+  /**
+   * The name of the logger: the field `name` of every line, and its name in {@link logLevels}. A child whose fields include `name` has
+   * that name. Default: none.
+   */
   name?: string;
-  /** Lines below it are not written. Default: the environment's LOG_LEVEL, or "info". */
+  /** Lines below this level are not written. Default: the environment variable LOG_LEVEL, or "info". */
   level?: Level;
-  /** Where lines go. Default: standard output, without waiting for it. */
+  /** Where lines are written. Default: standard output, asynchronously. */
   destination?: Destination;
-  /** Lines for people instead of JSON. Default: when standard output is a terminal and no destination is given. */
+  /**
+   * Writes lines for people instead of JSON. Default: true when standard output is a terminal and no destination is
+   * given.
+   */
   pretty?: boolean;
-  /** Fields of every line. Default: none. */
+  /** Fields that every line has. Default: none. */
   fields?: Fields;
   /**
-   * What is written as `***`, upper and lower case alike: a key (`password`) at any depth, a path (`user.cards.*.number`, where `*` is
-   * any one key) from the line's fields on. Default: authorization, cookie, set-cookie, password.
+   * Fields whose values are written as `***`: a key at any depth (`password`), or a path from the line's fields
+   * (`user.cards.*.number`, where `*` is any one key). Upper and lower case do not matter. Default: authorization, cookie, set-cookie,
+   * password.
    */
   redact?: readonly string[];
-  /** Texts written as `***` wherever they are, also in messages: a string where it is the whole text, what an expression finds. Default: none. */
+  /**
+   * Values that are written as `***` wherever they occur, also in messages. A string masks a value that equals it; a regular
+   * expression masks each match. Default: none.
+   */
   redactValues?: readonly (string | RegExp)[];
-  /** Lines for which it is false are not written. One that throws lets the line through. Default: all are. */
+  /**
+   * Lines for which this function returns false are not written. If it throws, the line is written. Default: all lines
+   * are written.
+   */
   filter?: LineFilter;
-  /** How long message and fields may be together, in characters as JSON writes them; what is beyond is cut and said so. Default: 16_384. */
+  /**
+   * The maximum length of message and fields together, in characters of the JSON text. A longer line is cut and marked as cut.
+   * Default: 16_384.
+   */
   maxLineChars?: number;
-  /** Who writes lines instead: {@link pinoWriter}. `destination` and `pretty` then mean nothing. Default: JSON or text to `destination`. */
+  /**
+   * Writes the lines instead of the logger, such as {@link pinoWriter}. `destination` and `pretty` then have no effect. Default: JSON
+   * or text to `destination`.
+   */
   writer?: LineWriter;
-  /** Who is handed every line too: OTLP's exporter. Default: nobody. */
+  /** Writers that get every line in addition, such as the OTLP exporter. Default: none. */
   also?: readonly LineWriter[];
 }
 
-/** What a logger and its children have in common. */
+/** The settings that a logger shares with its children. */
 interface LoggerSettings {
   readonly writers: readonly LineWriter[];
   readonly redaction: Redaction;
@@ -85,15 +111,15 @@ const defaultRedact: readonly string[] = ["authorization", "cookie", "set-cookie
 
 const optionChecks: OptionChecks<LoggerOptions> = {
   name: aText,
-  // parseLevel says which there are.
+  // parseLevel checks it, and its error lists the levels.
   level: anything,
   destination: having("a destination", "write"),
   pretty: aBoolean,
   fields: anObject,
   redact: listOf("a list of keys and paths", aText),
   redactValues: listOf(
-    "a list of texts and expressions",
-    kind("a text or an expression", (given) => typeof given === "string" || given instanceof RegExp),
+    "a list of strings and regular expressions",
+    kind("a string or a regular expression", (given) => typeof given === "string" || given instanceof RegExp),
   ),
   filter: aFunction,
   maxLineChars: numberFrom(100),
@@ -115,7 +141,7 @@ function resolveLoggerOptions(options: LoggerOptions): ResolvedLoggerOptions {
   };
 }
 
-/** Made at the first line: servers have loggers that may never write any, and pino takes its time to load. */
+/** The writer is made at the first line: a server's logger may never write one, and pino takes time to load. */
 function lazyWriter({ destination, pretty }: LoggerOptions): LineWriter {
   let writer: LineWriter | undefined;
   const create = (): LineWriter => {
@@ -131,9 +157,9 @@ function lazyWriter({ destination, pretty }: LoggerOptions): LineWriter {
 }
 
 /**
- * Makes a logger.
+ * Creates a logger.
  *
- * @throws CLEW_LOG_LEVEL when the level or LOG_LEVEL is none, CLEW_LOG_OPTION
+ * @throws CLEW_LOG_LEVEL when the level or LOG_LEVEL is not a level, CLEW_LOG_OPTION
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { level, fields, ...settings } = resolveLoggerOptions(options);
@@ -142,7 +168,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   return logger;
 }
 
-/** Writes nothing. Its level stays "silent". */
+/** A logger that writes nothing. Its level is always "silent". */
 export const silentLogger: Logger = Object.freeze({
   get level(): Level {
     return "silent";
@@ -157,10 +183,10 @@ export const silentLogger: Logger = Object.freeze({
   },
 });
 
-/** Fields that every line of a logger has. */
+/** The fields that every line of a logger has. */
 interface BoundFields {
   readonly plain: Readonly<PlainFields>;
-  /** How much of a line's budget they take. */
+  /** How much of a line's maximum length they use. */
   readonly chars: number;
   readonly valuers: ReadonlyMap<string, Valuer>;
 }
@@ -173,7 +199,7 @@ class LineLogger implements Logger {
   readonly #bound: BoundFields;
   readonly #name: string;
   #level: Level | undefined;
-  // What `level` came to, and when that was.
+  // The rank of the current level, and the version of the levels for which it was computed.
   #rank = 0;
   #rankVersion = -1;
 
@@ -257,7 +283,7 @@ class LineLogger implements Logger {
       try {
         write(level, message, line, span);
       } catch {
-        // A destination that fails is not the caller's failure, nor the next one's.
+        // A failing destination must affect neither the caller nor the next destination.
       }
     }
   }
@@ -279,8 +305,8 @@ function toText(message: unknown): string {
   }
 }
 
-// A field of this name would stand beside the line's own of that name, and the last one would win. `in` finds the names of
-// Object.prototype here too: pino looks fields up in a plain object and would take those for its own.
+// A field of this name would appear twice in the line, and the last one would win. `in` also finds the names of
+// Object.prototype here: pino looks fields up in a plain object and would mistake those for its own.
 const reserved = { level: true, time: true, msg: true };
 
 function nameOf(key: string): string {

@@ -3,7 +3,7 @@ import { levelRank } from "./level.ts";
 import type { LineLevel, LineWriter } from "./line.ts";
 import type { Fields, Logger } from "./logger.ts";
 
-/** What is needed of a pino logger. */
+/** The part of a pino logger that is needed. */
 export interface PinoLike {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -12,8 +12,8 @@ export interface PinoLike {
 }
 
 /**
- * Lets a pino instance write the lines: its transports, its serializers, its mixins. Both levels count, the logger's and pino's; set
- * pino's to "debug" to leave it to the logger.
+ * Writes lines through a pino instance with its transports, serializers and mixins. A line must pass both levels, the logger's and
+ * pino's: set pino's to "debug" to let the logger decide.
  */
 export function pinoWriter(pino: PinoLike): LineWriter {
   return (level, message, fields) => pino[level](fields, message);
@@ -21,7 +21,7 @@ export function pinoWriter(pino: PinoLike): LineWriter {
 
 type PinoLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
-/** pino's levels, and which of ours each is written at. */
+/** pino's levels, and the level of Clew that each is written at. */
 const levels: Readonly<Record<PinoLevel, LineLevel>> = {
   trace: "debug",
   debug: "debug",
@@ -31,10 +31,13 @@ const levels: Readonly<Record<PinoLevel, LineLevel>> = {
   fatal: "error",
 };
 
-/** Both of pino's forms: `info({ id: 7 }, "found %s", "it")` and `info("found %s", "it")`. An error may stand for the object. */
+/**
+ * Both of pino's call forms: `info({ id: 7 }, "found %s", "it")` and `info("found %s", "it")`. An error may take the place of
+ * the object.
+ */
 export type PinoMethod = (fieldsOrMessage: unknown, ...rest: unknown[]) => void;
 
-/** What libraries expect of a pino logger. */
+/** The interface that libraries expect of a pino logger. */
 export interface PinoLogger extends Readonly<Record<PinoLevel | "silent", PinoMethod>> {
   level: string;
   isLevelEnabled(level: string): boolean;
@@ -43,7 +46,7 @@ export interface PinoLogger extends Readonly<Record<PinoLevel | "silent", PinoMe
   flush(callback?: () => void): void;
 }
 
-/** A logger in the form that libraries take as pino's: fastify, pg-boss, baileys. */
+/** Wraps a logger for libraries that expect pino's interface: fastify, pg-boss, baileys. */
 export function toPino(logger: Logger, bindings: Fields = {}): PinoLogger {
   const methods = Object.fromEntries(
     Object.entries(levels).map(([name, level]): [string, PinoMethod] => [

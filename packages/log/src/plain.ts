@@ -1,15 +1,15 @@
 import { isMasked, mask, maskText, type Redaction } from "./redaction.ts";
 
-/** What a line may hold: JSON, and nothing that runs code of others when it is written. */
+/** What a line may contain: JSON, with nothing that runs foreign code when it is written. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
 
-/** How deep a field is followed. */
+/** How many levels of a field are written. */
 const maxDepth = 10;
 
-/** How many values one field may bring: a socket logged by mistake holds half the process. */
+/** The maximum number of values in one field: a socket that is logged by mistake refers to half of the process. */
 const maxValues = 1_000;
 
-/** How much text a line may still take, in characters. */
+/** How much more text a line may take, in characters. */
 export interface Budget {
   left: number;
 }
@@ -18,16 +18,20 @@ interface Walk {
   readonly redaction: Redaction;
   readonly budget: Budget;
   readonly ancestors: unknown[];
-  /** The keys that lead here. */
+  /** The keys that lead to this value. */
   readonly path: string[];
   left: number;
 }
 
 /**
- * A copy of the value under `key` that is plain JSON: errors with their cause chain, bigints and dates as text, bytes by their
- * number, what must not be written as `***`, circles and what is too deep or too much by a word in brackets, texts cut to what the
- * budget leaves. Undefined when there is nothing to write (functions, symbols). Never throws: a getter or toJSON that does is
- * written as `[threw ...]`.
+ * Copies the value under `key` to plain JSON:
+ * - errors keep their cause chain; bigints and dates become text, bytes become their count;
+ * - a redacted value becomes `***`;
+ * - a circle, and values that are too deep or too many, become a word in brackets;
+ * - text is cut to what the budget leaves.
+ *
+ * Returns undefined when there is nothing to write (functions, symbols). Never throws: a getter or toJSON that throws is written
+ * as `[threw ...]`.
  */
 export function toPlain(value: unknown, key: string, redaction: Redaction, budget: Budget): Plain | undefined {
   budget.left -= cutKey(key).length + fixedChars;
@@ -39,18 +43,18 @@ export function toPlain(value: unknown, key: string, redaction: Redaction, budge
 
 const noPath: readonly string[] = [];
 
-/** A key that is longer than any name has to be, cut. */
+/** Cuts a key that is longer than any name needs to be. */
 export function cutKey(key: string): string {
   return key.length <= 256 ? key : `${key.slice(0, 256)}[cut ${key.length - 256}]`;
 }
 
-/** What a key takes beside its name, and any value that is no text. */
+/** The length of a key beyond its name, and of any value that is not text. */
 const fixedChars = 8;
 
-/** A text as it may be written: masked, and cut where the line would become too long. */
+/** Returns the text as it may be written: masked, and cut where the line would become too long. */
 export function plainText(text: string, redaction: Redaction, budget: Budget): string {
   const masked = redaction.values.length === 0 ? text : maskText(text, redaction);
-  // What JSON escapes takes more; whether there is any is only looked at where it matters.
+  // JSON escapes make the text longer. They are counted only for text that is long enough to matter.
   const size = masked.length <= 256 ? masked.length : JSON.stringify(masked).length - 2;
   if (size <= budget.left) {
     budget.left -= size;
@@ -58,7 +62,7 @@ export function plainText(text: string, redaction: Redaction, budget: Budget): s
   }
   const kept = Math.max(0, Math.floor((budget.left * masked.length) / size));
   budget.left = 0;
-  // Not between the halves of a pair.
+  // Never cuts between the two halves of a surrogate pair.
   const end = kept > 0 && /[\ud800-\udbff]/.test(masked[kept - 1]!) ? kept - 1 : kept;
   return `${masked.slice(0, end)}[cut ${masked.length - end}]`;
 }
@@ -70,7 +74,7 @@ function copy(value: unknown, walk: Walk): Plain | undefined {
     case "boolean":
       return value;
     case "number":
-      // JSON has no word for NaN and the infinities.
+      // JSON cannot express NaN and the infinities.
       return Number.isFinite(value) ? value : String(value);
     case "bigint":
       return value.toString();
@@ -102,7 +106,7 @@ function copyObject(value: object, walk: Walk): Plain | undefined {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === "function") {
     const json: unknown = toJSON.call(value);
-    // An object whose toJSON gives the object itself is copied as it is.
+    // If toJSON returns the object itself, the object is copied as it is.
     if (json !== value) return copy(json, walk);
   }
   return copyEntries(keysAndValues(value), walk);
@@ -112,7 +116,7 @@ function* keysAndValues(value: object): Iterable<[string, unknown]> {
   for (const key of Object.keys(value)) yield [key, readKey(value, key)];
 }
 
-/** The value under `key`, or a word about why there is none. */
+/** Reads the value under `key`, or returns a text that says why it cannot be read. */
 export function readKey(value: object, key: string): unknown {
   try {
     return (value as Record<string, unknown>)[key];
@@ -161,7 +165,7 @@ function copyList(values: Iterable<unknown>, walk: Walk): Plain {
   return plain;
 }
 
-// The order in which a reader wants them; anything else the error carries (errno, syscall, port) follows the message.
+// The order in which a reader wants them; other fields of the error (errno, syscall, port) follow the message.
 const errorKeys = ["name", "code", "reason", "message"];
 const errorTail = ["metadata", "errors", "stack", "cause"];
 
@@ -181,7 +185,7 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
-/** What stands in place of a value that threw when it was asked for. */
+/** Stands for a value that threw when it was read. */
 export function threw(error: unknown): string {
   try {
     return `[threw ${String(error)}]`;

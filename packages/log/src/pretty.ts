@@ -1,13 +1,13 @@
 import type { Destination, LineWriter, PlainFields } from "./line.ts";
 import type { Plain } from "./plain.ts";
 
-/** Fields start here when the message is short, so that they line up. */
+/** The column where fields start when the message is short, so that they line up. */
 const messageWidth = 36;
 
 const styles = { debug: "90", info: "32", warn: "33", error: "31", dim: "2", bold: "1" } as const;
 type Style = keyof typeof styles;
 
-/** Whether a stream shows colours: it is a terminal, and nobody asked for none (no-color.org). */
+/** Whether a stream should get colours: it is a terminal, and NO_COLOR does not forbid it (no-color.org). */
 export function isColored(stream: { isTTY?: boolean }, env: Readonly<Record<string, string | undefined>>): boolean {
   return stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
 }
@@ -32,7 +32,7 @@ export function createPrettyWriter(destination: Destination, color: boolean): Li
     const words: string[] = [];
     const blocks: string[] = [];
     for (const [key, value] of Object.entries(rest)) {
-      // The trace's id finds the trace; the span's would only widen the line.
+      // The trace id is enough to find the trace; the span id would only widen the line.
       if (key === "span_id") continue;
       if (isError(value)) blocks.push(...errorLines(value, key));
       else words.push(`${paint("dim", `${showControls(key)}=`)}${fieldText(value)}`);
@@ -57,11 +57,11 @@ function textOf(value: Plain): string {
 
 function fieldText(value: Plain): string {
   const text = textOf(value);
-  // Quotes only where a reader could not tell where the value ends.
+  // Quotes are added only where the end of the value would be unclear.
   return typeof value === "string" && /^$|[\s"=]/.test(text) ? JSON.stringify(text) : showControls(text);
 }
 
-// What an error became in toPlain: the stack tells it from any other object with a message.
+// Recognizes an error as toPlain writes it: its stack distinguishes it from other objects with a message.
 function isError(value: Plain): value is PlainFields & { message?: string; stack?: string } {
   return typeof value === "object" && value !== null && !Array.isArray(value) && typeof value.stack === "string";
 }

@@ -1,23 +1,26 @@
-/** What stands for a masked value. */
+/** Stands for a masked value. */
 export const mask = "***";
 
-/** What must not be written. */
+/** The values that must not be written. */
 export interface Redaction {
-  /** Lower-case keys whose values are masked wherever they stand. */
+  /** Keys, in lower case, whose values are masked at any depth. */
   readonly keys: ReadonlySet<string>;
-  /** Places whose values are masked: `["user", "cards", "*", "number"]`, in lower case; a `*` is any one key. */
+  /** Paths whose values are masked: `["user", "cards", "*", "number"]`, in lower case. `*` is any one key. */
   readonly paths: readonly (readonly string[])[];
-  /** Texts that are masked wherever they stand, whole or, for an expression, what it finds. */
+  /**
+   * Values that are masked wherever they occur: a string masks a value equal to it, a regular expression masks each
+   * match.
+   */
   readonly values: readonly (string | RegExp)[];
 }
 
-/** `password` is a key anywhere, `user.cards.*.number` a place. */
+/** A place without a dot (`password`) is a key at any depth; one with dots (`user.cards.*.number`) is a path. */
 export function createRedaction(places: readonly string[], values: readonly (string | RegExp)[] = []): Redaction {
   const lower = places.map((place) => place.toLowerCase());
   return {
     keys: new Set(lower.filter((place) => !place.includes("."))),
     paths: lower.filter((place) => place.includes(".")).map((place) => place.split(".")),
-    // An expression that finds once, or remembers where it was, would let the next one through.
+    // Without the flag g, or with y, a regular expression would leave later matches unmasked.
     values: values.map((value) =>
       typeof value === "string" ? value : new RegExp(value.source, `${value.flags.replace(/[gy]/g, "")}g`),
     ),
@@ -39,7 +42,7 @@ function matches(masked: string, key: string): boolean {
   return masked === "*" || masked === key.toLowerCase();
 }
 
-/** A text without what must not be written. */
+/** Returns the text with everything masked that must not be written. */
 export function maskText(text: string, { values }: Redaction): string {
   let masked = text;
   for (const value of values) {

@@ -1,14 +1,14 @@
 import type { Destination } from "./line.ts";
 import { loadPino } from "./load-pino.ts";
 
-/** How much may wait while nobody reads standard output, in bytes; what comes on top is dropped. */
+/** How many bytes may wait while nobody reads standard output; further lines are dropped. */
 const maxWaiting = 16 * 1024 * 1024;
 
 let stdout: (Destination & { flushSync(): void }) | undefined;
 
 /**
- * Standard output, one for all loggers so that lines never mix. Writing is asynchronous and never throws; what still waits
- * is written when the process exits.
+ * Standard output, shared by all loggers so that lines never mix. Writing is asynchronous and never throws. Lines that
+ * still wait are written when the process exits.
  */
 export function standardOutput(): Destination {
   if (stdout === undefined) {
@@ -21,14 +21,14 @@ export function standardOutput(): Destination {
 }
 
 /**
- * Writes what still waits for standard output, at once. A process that exits, by itself or by `process.exit()`, does that anyway;
- * this is for whoever ends it in another way.
+ * Writes the lines that still wait for standard output, synchronously. A process that exits by itself or by `process.exit()` does
+ * that anyway; call this before ending the process in another way.
  */
 export function flushLogs(): void {
   try {
     stdout?.flushSync();
   } catch {
-    // Nobody reads it any more.
+    // Nobody reads standard output any more.
   }
 }
 

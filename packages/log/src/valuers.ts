@@ -5,26 +5,30 @@ import { checkOptions, checkValue, kind, type OptionChecks } from "@clew/options
 import { isSpanContextValid, type SpanContext, trace } from "@opentelemetry/api";
 import { optionError } from "./errors.ts";
 
-/** A field's value that is found for each line when it is written. Undefined leaves the field out. */
+/**
+ * Computes a field's value for each line when the line is written. The field is omitted when the result is undefined.
+ */
 export type Valuer = () => unknown;
 
-/** The span that the running work belongs to; undefined when there is none. */
+/** The active span; undefined when there is none. */
 export function activeSpan(): SpanContext | undefined {
   const span = trace.getSpanContext(current());
   return span !== undefined && isSpanContextValid(span) ? span : undefined;
 }
 
-/** The active span's trace id. Every line has it as `trace_id`; this is for whoever looks for it under another name. */
+/**
+ * The trace id of the active span. Every line has it as `trace_id`; use this to write it under another name as well.
+ */
 export function traceId(): Valuer {
   return () => activeSpan()?.traceId;
 }
 
-/** The active span's id, see {@link traceId}. */
+/** The id of the active span, see {@link traceId}. */
 export function spanId(): Valuer {
   return () => activeSpan()?.spanId;
 }
 
-/** The active span's trace flags as W3C writes them, `01` for a trace that is sampled; see {@link traceId}. */
+/** The trace flags of the active span in W3C's form, `01` for a sampled trace; see {@link traceId}. */
 export function traceFlags(): Valuer {
   return () => activeSpan()?.traceFlags.toString(16).padStart(2, "0");
 }
@@ -35,8 +39,8 @@ const aFormat = kind(
 );
 
 /**
- * The moment of the line in a form of its own, beside `time`: "iso" in UTC to the millisecond, "unix" in seconds, "unixms" and
- * "unixns" as a text of digits; or what a function makes of the Date.
+ * The time of the line in another form, beside `time`: "iso" in UTC with milliseconds; "unix" in seconds; "unixms" and
+ * "unixns" as a string of digits; or the result of a function of the Date.
  *
  * @throws CLEW_LOG_OPTION
  */
@@ -56,7 +60,7 @@ export function timestamp(format: "iso" | "unix" | "unixms" | "unixns" | ((now: 
 }
 
 export interface CallerOptions {
-  /** Frames of these files are passed over too: those of a wrapper around the logger. Default: none. */
+  /** Stack frames of matching files are skipped too, such as those of a wrapper around the logger. Default: none. */
   skip?: RegExp;
 }
 
@@ -64,13 +68,13 @@ const callerChecks: OptionChecks<CallerOptions> = {
   skip: kind("an expression, such as /my-logger/", (given) => given instanceof RegExp),
 };
 
-// This package's own folders, of what runs and, where source maps are on, of what it was made from: what is written from in here was
-// asked for from somewhere else.
+// This package's own folders: of the code that runs and, with source maps, of its sources. Frames in them are skipped, because the
+// line was requested by other code.
 const ownFolders = ["../dist/", "../src/"].map((folder) => new URL(folder, import.meta.url).pathname);
 
 /**
- * Where the line is written: `src/user.ts:42`, from the working directory where that is above it. Finding out costs some 10 us a
- * line.
+ * The place in the code that writes the line: `src/user.ts:42`, relative to the working directory if the file is below it. Costs
+ * about 10 us per line.
  *
  * @throws CLEW_LOG_OPTION
  */
