@@ -118,7 +118,7 @@ const optionChecks: OptionChecks<AppOptions> = {
   id: aText,
   name: aText,
   version: aText,
-  metadata: recordOf('texts by their names, such as { zone: "a" }', aText),
+  metadata: recordOf('an object of strings, such as { zone: "a" }', aText),
   servers: orListOf(
     kind("a list of servers, or a function that makes it", (given) => typeof given === "function"),
     someServers,

@@ -6,9 +6,9 @@ import { createApp } from "./demo-app.ts";
 
 test("a wrong option is an error when the app is made", () => {
   const cases: [object, RegExp][] = [
-    [{ beforestart: [] }, /^an app has no option beforestart; there are id, name, .*beforeStart/],
-    [{ name: 5 }, /^option name is 5; it must be a text/],
-    [{ metadata: { weight: 5 } }, /^option metadata\["weight"\] is 5; it must be a text/],
+    [{ beforestart: [] }, /^an app has no option beforestart; its options are id, name, .*beforeStart/],
+    [{ name: 5 }, /^option name is 5; it must be a string/],
+    [{ metadata: { weight: 5 } }, /^option metadata\["weight"\] is 5; it must be a string/],
     [{ servers: "http" }, /^option servers is "http"; it must be a list of servers, or a function/],
     [{ servers: [{}] }, /^option servers\[0\] is an object; it must be a server, which has start\(\), stop\(\)/],
     [{ advertise: 5 }, /^option advertise is 5; it must be a host, or a list of URLs/],

@@ -43,7 +43,7 @@ test("a value of another kind is an error with its place, and a secret is not sh
     code: "CLEW_CONFIG_TYPE",
     message: 'test: server.addr must be a number, not ":1"',
   });
-  assert.throws(() => config.value("server").text(), { message: "test: server must be a text, not a map" });
+  assert.throws(() => config.value("server").text(), { message: "test: server must be a string, not a map" });
   assert.throws(() => config.value("hosts").durationMs(), { message: "test: hosts must be a duration, not a list" });
   assert.throws(() => config.value("server.ratio").integer(), /must be a whole number, not 0\.5/);
   assert.throws(() => config.value("db.password").number(), {

@@ -36,7 +36,7 @@ export class ConfigValue {
   }
 
   text(missing?: string): string {
-    return this.#read(missing, "a text", (value) => {
+    return this.#read(missing, "a string", (value) => {
       return typeof value === "object" ? undefined : String(value);
     });
   }

@@ -121,7 +121,7 @@ export function placeholderCircle(place: string, path: string, circle: readonly 
 export function placeholderNotText(place: string, path: string, name: string): Error {
   return configError(
     "CLEW_CONFIG_PLACEHOLDER",
-    `${place}: ${path} puts \${${name}} inside a text, but "${name}" is a map or a list; use a key that holds one value`,
+    `${place}: ${path} puts \${${name}} inside a string, but "${name}" is a map or a list; use a key that holds one value`,
   );
 }
 

@@ -80,7 +80,7 @@ test("circles, open and empty placeholders, and maps inside text are errors", ()
   assert.throws(() => fillOne("${HOST"), /a placeholder is not closed/);
   assert.throws(() => fillOne("${}"), /a placeholder has no name/);
   assert.throws(() => fillOne("${:x}"), /a placeholder has no name/);
-  assert.throws(() => fillOne("x${m:1}", { m: { a: 1 } }), /puts \$\{m\} inside a text, but "m" is a map or a list/);
+  assert.throws(() => fillOne("x${m:1}", { m: { a: 1 } }), /puts \$\{m\} inside a string, but "m" is a map or a list/);
 });
 
 test("a path is written as people write it", () => {

@@ -18,7 +18,7 @@ test("options that are wrong", async () => {
     [{ sources: [undefined] }, /^option sources\[0\] is undefined; it must be a source/],
     [
       { source: [env()] },
-      /^loadConfig has no option source; there are sources, schema, strict, logger, onError; did you mean sources\?$/,
+      /^loadConfig has no option source; its options are sources, schema, strict, logger, onError; did you mean sources\?$/,
     ],
     [{ sources: [], schema: {} }, /^option schema is an object; it must be a schema, made by schemaOf/],
     [{ sources: [], strict: "no" }, /^option strict is "no"; it must be true or false$/],
@@ -33,15 +33,15 @@ test("options that are wrong", async () => {
 
 test("a source with wrong options is told when it is made", () => {
   const cases: [() => unknown, string][] = [
-    [() => file(undefined as never), "option path is undefined; it must be a text"],
+    [() => file(undefined as never), "option path is undefined; it must be a string"],
     [
       () => file("config.yaml", { optonal: true } as never),
-      "file has no option optonal; there are optional, prefix; did you mean optional?",
+      "file has no option optonal; its options are optional, prefix; did you mean optional?",
     ],
     [() => file("config.yaml", { optional: "yes" } as never), 'option optional is "yes"; it must be true or false'],
-    [() => env({ variables: {} } as never), "option prefix is an object; it must be a text"],
+    [() => env({ variables: {} } as never), "option prefix is an object; it must be a string"],
     [() => env("", { variables: "A=1" } as never), 'option variables is "A=1"; it must be an object'],
-    [() => flags(["--a=1"] as never), "the options of flags are a list; they must be an object with some of args, own"],
+    [() => flags(["--a=1"] as never), "the options of flags are a list; they must be an object with any of args, own"],
     [() => flags({ own: "conf" } as never), 'option own is "conf"; it must be a list of names'],
   ];
   for (const [make, message] of cases) assert.throws(make, { code: "CLEW_CONFIG_OPTION", message });

@@ -36,9 +36,9 @@ function refuses(start: (options: never) => unknown, cases: readonly [unknown, R
 test("startTracing", () => {
   const env = {};
   refuses(startTracing, [
-    ["user", /^the options of startTracing are "user"; they must be an object with some of service, /],
-    [{ name: "user" }, /^startTracing has no option name; there are service, version, /],
-    [{ service: 5 }, /^option service is 5; it must be a text$/],
+    ["user", /^the options of startTracing are "user"; they must be an object with any of service, /],
+    [{ name: "user" }, /^startTracing has no option name; its options are service, version, /],
+    [{ service: 5 }, /^option service is 5; it must be a string$/],
     [{ sampler: "half" }, /^option sampler is "half"; it must be a sampler such as traceIdRatio\(0\.1\)/],
     [
       { exporter: "console" },
@@ -58,12 +58,12 @@ test("startTracing", () => {
     [{ exporter: [], tail: "yes" }, /^option tail is "yes"; it must be true or false/],
     [{ exporter: [], signals: "SIGTERM" }, /^option signals is "SIGTERM"; it must be a list of signals, such as/],
     [{ exporter: [], logger: {} }, /^option logger is an object; it must be a logger/],
-    [{ exporter: [], skywalking: { backend: "a:1" } }, /^skywalking has no option backend; there are .*backends/],
+    [{ exporter: [], skywalking: { backend: "a:1" } }, /^skywalking has no option backend; its options are .*backends/],
     [{ exporter: [], thread: "both" }, /^option thread is "both"; it must be "main" or "worker"$/],
-    [{ exporter: [], endpoint: 4318 }, /^option endpoint is 4318; it must be a text$/],
+    [{ exporter: [], endpoint: 4318 }, /^option endpoint is 4318; it must be a string$/],
     [{ exporter: [], env: "production" }, /^option env is "production"; it must be an object$/],
-    [{ batch: "fast" }, /^the options of batch are "fast"; they must be an object with some of capacity, /],
-    [{ batch: { size: 5 } }, /^batch has no option size; there are capacity, batchSize/],
+    [{ batch: "fast" }, /^the options of batch are "fast"; they must be an object with any of capacity, /],
+    [{ batch: { size: 5 } }, /^batch has no option size; its options are capacity, batchSize/],
     [
       { exporter: [], batch: { capacity: "8192" } },
       /^option batch\.capacity is "8192"; it must be a whole number from 1/,
@@ -78,14 +78,14 @@ test("startTracing", () => {
       /^option batch\.exportTimeoutMs is Infinity; it must be/,
     ],
     [{ batch: { env: 5 } }, /^option batch\.env is 5; it must be an object$/],
-    [{ tail: { slow: 5 } }, /^tail has no option slow; there are slowMs/],
+    [{ tail: { slow: 5 } }, /^tail has no option slow; its options are slowMs/],
     [{ tail: { slowMs: "1s" } }, /^option tail\.slowMs is "1s"; it must be a number from 0$/],
     [{ tail: { slowMsByName: { a: -1 } } }, /^option tail\.slowMsByName\["a"\] is -1; it must be a number from 0$/],
     [{ tail: { maxTraces: Number.NaN } }, /^option tail\.maxTraces is NaN; it must be a whole number from 1$/],
     [{ doctor: "yes" }, /^option doctor is "yes"; it must be true or false$/],
     [{ doctor: { leakMs: -1 } }, /^option doctor\.leakMs is -1; it must be a number from 0$/],
     [{ doctor: { stacks: 5 } }, /^option doctor\.stacks is 5; it must be a number from 0 to 1$/],
-    [{ limits: 5 }, /^the options of limits are 5; they must be an object with some of attributes, /],
+    [{ limits: 5 }, /^the options of limits are 5; they must be an object with any of attributes, /],
     [{ limits: { events: -1 } }, /^option limits\.events is -1; it must be a whole number from 0, or Infinity/],
     [{ limits: { valueLength: "long" } }, /^option limits\.valueLength is "long"; it must be a whole number/],
     [{ skywalking: { capacity: 0 } }, /^option skywalking\.capacity is 0; it must be a whole number from 1/],
@@ -103,7 +103,7 @@ test("startTracing", () => {
       /^option skywalking\.tls\.ca is 5; it must be the PEM text of it, or a Buffer/,
     ],
     [{ skywalking: { profiling: "on" } }, /^option skywalking\.profiling is "on"; it must be true or false$/],
-    [{ exporter: [], limits: { event: 5 }, env }, /^limits has no option event; there are attributes, /],
+    [{ exporter: [], limits: { event: 5 }, env }, /^limits has no option event; its options are attributes, /],
   ]);
   assert.ok(trace.getTracerProvider() instanceof ProxyTracerProvider, "nothing was registered");
 });
@@ -111,7 +111,7 @@ test("startTracing", () => {
 test("startMetrics", async () => {
   const env = {};
   refuses(startMetrics, [
-    [{ name: "user" }, /^startMetrics has no option name; there are service, version, /],
+    [{ name: "user" }, /^startMetrics has no option name; its options are service, version, /],
     [
       { exporter: "foo" },
       /^option exporter is "foo"; it must be false or an exporter such as new OtlpMetricsExporter\(\), /,
@@ -120,15 +120,18 @@ test("startMetrics", async () => {
       { exporter: { shutdown: nowhere.shutdown } },
       /^option exporter is an object; .* which has export\(\), shutdown\(\)$/,
     ],
-    [{ endpoint: 4318 }, /^option endpoint is 4318; it must be a text$/],
+    [{ endpoint: 4318 }, /^option endpoint is 4318; it must be a string$/],
     [{ reader: "fast" }, /^option reader is "fast"; it must be an object$/],
     [{ provider: [] }, /^option provider is a list; it must be an object$/],
     [{ runtime: "yes", env }, /^option runtime is "yes"; it must be true or false$/],
-    [{ exporter: false, reader: { interval: 5 }, env }, /^PeriodicReader has no option interval; there are intervalMs/],
-    [{ exporter: false, provider: { view: [] }, env }, /^MeterProvider has no option view; there are /],
+    [
+      { exporter: false, reader: { interval: 5 }, env },
+      /^PeriodicReader has no option interval; its options are intervalMs/,
+    ],
+    [{ exporter: false, provider: { view: [] }, env }, /^MeterProvider has no option view; its options are /],
     [
       { exporter: false, provider: { views: [{ nme: "a" }] }, env },
-      /^a view has no option nme; there are instrument, /,
+      /^a view has no option nme; its options are instrument, /,
     ],
   ]);
   // Nothing was registered: this one can be.
@@ -138,8 +141,8 @@ test("startMetrics", async () => {
 test("startLogs", async () => {
   const env = { OTEL_LOGS_EXPORTER: "none" };
   refuses(startLogs, [
-    [{ exporter: nowhere }, /^startLogs has no option exporter; there are service, version, /],
-    [{ service: ["user"], env }, /^option service is a list; it must be a text$/],
+    [{ exporter: nowhere }, /^startLogs has no option exporter; its options are service, version, /],
+    [{ service: ["user"], env }, /^option service is a list; it must be a string$/],
     [{ batchSize: "5", env }, /^option batchSize is "5"; it must be a whole number from 1$/],
     [{ delayMs: -1, env }, /^option delayMs is -1; it must be a number of milliseconds from 1/],
     [{ resource: "user", env }, /^option resource is "user"; it must be a resource/],
@@ -171,19 +174,19 @@ test("exporters", () => {
     assert.throws(() => makers[name]!(options as never), { code, message }, `${name} ${message}`);
   };
   for (const name of Object.keys(makers)) {
-    refused(name, "user", RegExp(`^the options of ${name} are "user"; they must be an object with some of \\w+`));
-    refused(name, { nothing: 5 }, RegExp(`^${name} has no option nothing; there are \\w+`));
+    refused(name, "user", RegExp(`^the options of ${name} are "user"; they must be an object with any of \\w+`));
+    refused(name, { nothing: 5 }, RegExp(`^${name} has no option nothing; its options are \\w+`));
   }
   for (const name of ["OtlpExporter", "OtlpMetricsExporter", "OtlpLogs", "ZipkinExporter"]) {
     const cases: [object, RegExp][] = [
-      [{ endpoint: 4318 }, /^option endpoint is 4318; it must be a text$/],
+      [{ endpoint: 4318 }, /^option endpoint is 4318; it must be a string$/],
       [{ headers: "a=b" }, /^option headers is "a=b"; it must be texts by their names, such as \{ authorization/],
-      [{ headers: { authorization: 5 } }, /^option headers\["authorization"\] is 5; it must be a text$/],
+      [{ headers: { authorization: 5 } }, /^option headers\["authorization"\] is 5; it must be a string$/],
       [{ timeoutMs: "5s" }, /^option timeoutMs is "5s"; it must be a number$/],
-      [{ tls: true }, /^the options of tls are true; they must be an object with some of ca, cert, key$/],
+      [{ tls: true }, /^the options of tls are true; they must be an object with any of ca, cert, key$/],
       [{ tls: { ca: 5 } }, /^option tls\.ca is 5; it must be the PEM text of it, or a Buffer/],
-      [{ tls: { certificate: "" } }, /^tls has no option certificate; there are ca, cert, key$/],
-      [{ retry: false }, /^the options of retry are false; they must be an object with some of initialMs, /],
+      [{ tls: { certificate: "" } }, /^tls has no option certificate; its options are ca, cert, key$/],
+      [{ retry: false }, /^the options of retry are false; they must be an object with any of initialMs, /],
       [{ retry: { initialMs: 0 } }, /^option retry\.initialMs is 0; it must be a number of milliseconds from 1/],
       [{ retry: { maxMs: Number.NaN } }, /^option retry\.maxMs is NaN; it must be a number of milliseconds/],
       [{ retry: { limitMs: -1 } }, /^option retry\.limitMs is -1; it must be a number from 0$/],
@@ -197,11 +200,11 @@ test("exporters", () => {
   const cases: [string, object, RegExp][] = [
     ["OtlpLogs", { capacity: Number.NaN }, /^option capacity is NaN; it must be a whole number from 1/],
     ["SkyWalkingExporter", { backends: "a:1" }, /^option backends is "a:1"; it must be a list of addresses, such as/],
-    ["SkyWalkingExporter", { backends: [5] }, /^option backends\[0\] is 5; it must be a text$/],
+    ["SkyWalkingExporter", { backends: [5] }, /^option backends\[0\] is 5; it must be a string$/],
     ["SkyWalkingExporter", { secure: "true" }, /^option secure is "true"; it must be true or false$/],
     ["SkyWalkingExporter", { heartbeatMs: "20s" }, /^option heartbeatMs is "20s"; it must be a number$/],
-    ["SkyWalkingExporter", { properties: { zone: 5 } }, /^option properties\["zone"\] is 5; it must be a text$/],
-    ["SkyWalkingExporter", { instance: 5 }, /^option instance is 5; it must be a text$/],
+    ["SkyWalkingExporter", { properties: { zone: 5 } }, /^option properties\["zone"\] is 5; it must be a string$/],
+    ["SkyWalkingExporter", { instance: 5 }, /^option instance is 5; it must be a string$/],
     [
       "SkyWalkingExporter",
       { kafka: {} },
@@ -216,10 +219,10 @@ test("exporters", () => {
     ["SkyWalkingLogs", { labelKeys: "user" }, /^option labelKeys is "user"; it must be a list of names of fields/],
     ["SkyWalkingLogs", { capacity: 0 }, /^option capacity is 0; it must be a whole number from 1/],
     ["SkyWalkingLogs", { delayMs: "1s" }, /^option delayMs is "1s"; it must be a number of milliseconds/],
-    ["KafkaMessages", { topics: "spans" }, /^the options of topics are "spans"; they must be an object with some of/],
-    ["KafkaMessages", { topics: { segments: 5 } }, /^option topics\.segments is 5; it must be a text$/],
-    ["KafkaMessages", { topics: { segment: "a" } }, /^topics has no option segment; there are segments, /],
-    ["KafkaMessages", { namespace: 5 }, /^option namespace is 5; it must be a text$/],
+    ["KafkaMessages", { topics: "spans" }, /^the options of topics are "spans"; they must be an object with any of/],
+    ["KafkaMessages", { topics: { segments: 5 } }, /^option topics\.segments is 5; it must be a string$/],
+    ["KafkaMessages", { topics: { segment: "a" } }, /^topics has no option segment; its options are segments, /],
+    ["KafkaMessages", { namespace: 5 }, /^option namespace is 5; it must be a string$/],
     ["RuntimeMeters", { periodMs: 0 }, /^option periodMs is 0; it must be a number of milliseconds from 1/],
     ["TraceProfiler", { intervalMs: Number.NaN }, /^option intervalMs is NaN; it must be a number of milliseconds/],
     ["TraceProfiler", { maxRequestMs: 2 ** 31 }, /^option maxRequestMs is 2147483648; it must be a number of mill/],

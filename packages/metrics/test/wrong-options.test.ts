@@ -5,11 +5,11 @@ import { MeterProvider, type MeterProviderOptions, PeriodicReader, prometheusRou
 
 test("options of a provider and its views that are wrong", () => {
   const cases: [object, RegExp][] = [
-    [{ view: [] }, /^MeterProvider has no option view; there are resource, views, /],
+    [{ view: [] }, /^MeterProvider has no option view; its options are resource, views, /],
     [{ views: { drop: true } }, /views is .*; it must be a list of views, such as/],
-    [{ views: ["http.*"] }, /^the options of a view are "http\.\*"; they must be an object with some of instrument, /],
-    [{ views: [{ instrumnt: "a" }] }, /^a view has no option instrumnt; there are instrument, kind, /],
-    [{ views: [{ instrument: /a/ }] }, /^option instrument is an object; it must be a text$/],
+    [{ views: ["http.*"] }, /^the options of a view are "http\.\*"; they must be an object with any of instrument, /],
+    [{ views: [{ instrumnt: "a" }] }, /^a view has no option instrumnt; its options are instrument, kind, /],
+    [{ views: [{ instrument: /a/ }] }, /^option instrument is an object; it must be a string$/],
     [{ views: [{ kind: "Histogram" }] }, /^kind is "Histogram"; it must be one of counter, .*histogram/],
     [{ views: [{ drop: "yes" }] }, /^option drop is "yes"; it must be true or false$/],
     [{ views: [{ attributes: { kep: ["a"] } }] }, /^attributes is .*; it must be \{ keep: \[\.\.\.\] \} or \{ drop/],
@@ -19,8 +19,8 @@ test("options of a provider and its views that are wrong", () => {
     [{ resource: "user" }, /^option resource is "user"; it must be a resource, as createResource\(\) makes one$/],
     [{ seriesLimit: "5" }, /^option seriesLimit is "5"; it must be a number$/],
     [{ exponential: { maxScale: "20" } }, /^option maxScale is "20"; it must be a number$/],
-    [{ exponential: { buckets: 5 } }, /^exponential has no option buckets; there are maxBuckets, maxScale$/],
-    [{ views: [{ exponential: "yes" }] }, /exponential are "yes"; they must be an object with some of maxBuckets/],
+    [{ exponential: { buckets: 5 } }, /^exponential has no option buckets; its options are maxBuckets, maxScale$/],
+    [{ views: [{ exponential: "yes" }] }, /exponential are "yes"; they must be an object with any of maxBuckets/],
   ];
   for (const [options, message] of cases) {
     const given = { env: {}, ...options } as MeterProviderOptions;
@@ -46,7 +46,7 @@ test("a reader's options, and an exporter that is none", () => {
   const code = "CLEW_METRICS_OPTION";
   assert.throws(() => new PeriodicReader(provider, exporter, { interval: 5 } as object), {
     code,
-    message: /^PeriodicReader has no option interval; there are intervalMs, /,
+    message: /^PeriodicReader has no option interval; its options are intervalMs, /,
   });
   assert.throws(() => new PeriodicReader(provider, exporter, { intervalMs: "60s" } as object), {
     code,

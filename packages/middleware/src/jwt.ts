@@ -60,7 +60,7 @@ const aMethod = kind("a method such as HS256, RS256, PS256, ES256 or EdDSA", (gi
   knownAlgorithms.test(String(given)),
 );
 const oneOrMore: OptionCheck = orListOf(
-  kind("a text, or a list of texts", (given) => typeof given === "string"),
+  kind("a string, or a list of strings", (given) => typeof given === "string"),
   listOf("a list", aText),
 );
 

@@ -12,7 +12,7 @@ export interface LocalizeOptions {
   fallback?: string;
 }
 
-const textsByLanguage = 'texts by language and reason, such as { de: { USER_NOT_FOUND: "..." } }';
+const textsByLanguage = 'an object of texts by language and reason, such as { de: { USER_NOT_FOUND: "..." } }';
 const aMessages = recordOf(textsByLanguage, recordOf(textsByLanguage, aText));
 const optionChecks: OptionChecks<LocalizeOptions> = {
   messages: aMessages,

@@ -20,7 +20,7 @@ export interface MetadataOptions {
 
 const headers = 'headers, such as { "x-md-global-tenant": "a" }';
 const aHeader = orListOf(
-  kind("a text, or a list of texts", (given) => typeof given === "string"),
+  kind("a string, or a list of strings", (given) => typeof given === "string"),
   listOf("", aText),
 );
 const headerRecord = recordOf(headers, aHeader);

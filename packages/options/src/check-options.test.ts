@@ -47,23 +47,23 @@ test("what is right is taken, and what is undefined is not given", () => {
 test("an option that there is not", () => {
   assert.equal(
     messageOf({ size: 5, sise: 6 }),
-    "Cache has no option sise; there are size, name, disk; did you mean size?",
+    "Cache has no option sise; its options are size, name, disk; did you mean size?",
   );
   // Names of every object's prototype are none either.
-  assert.equal(messageOf({ toString: 5 }), "Cache has no option toString; there are size, name, disk");
-  assert.equal(messageOf({ disk: { file: "a" } }), "disk has no option file; there are path, isShared");
+  assert.equal(messageOf({ toString: 5 }), "Cache has no option toString; its options are size, name, disk");
+  assert.equal(messageOf({ disk: { file: "a" } }), "disk has no option file; its options are path, isShared");
 });
 
 test("a function in the place of options was not called, most often", () => {
   assert.throws(() => checkOptions("recovery", (() => {}) as CacheOptions, checks, toError), {
     message:
-      "the options of recovery are a function; they must be an object with some of size, name, disk; is it `recovery` where `recovery()` is meant?",
+      "the options of recovery are a function; they must be an object with any of size, name, disk; did you write `recovery` where `recovery()` is meant?",
   });
 });
 
 test("the beginning of a name is told as well", () => {
-  assert.equal(messageOf({ na: 1 }), "Cache has no option na; there are size, name, disk");
-  assert.equal(messageOf({ nam: 1 }), "Cache has no option nam; there are size, name, disk; did you mean name?");
+  assert.equal(messageOf({ na: 1 }), "Cache has no option na; its options are size, name, disk");
+  assert.equal(messageOf({ nam: 1 }), "Cache has no option nam; its options are size, name, disk; did you mean name?");
   assert.deepEqual(nearestNames("addr", ["listener", "addressBook", "address"]), ["address", "addressBook"]);
 });
 
@@ -79,7 +79,7 @@ test("options that are none", () => {
   for (const [options, told] of given) {
     assert.equal(
       messageOf(options),
-      `the options of Cache are ${told}; they must be an object with some of size, name, disk`,
+      `the options of Cache are ${told}; they must be an object with any of size, name, disk`,
     );
   }
 });
@@ -87,8 +87,8 @@ test("options that are none", () => {
 test("a value that will not do is told with its whole path; the first one only", () => {
   assert.equal(messageOf({ size: "5" }), 'option size is "5"; it must be a whole number from 1');
   assert.equal(messageOf({ size: 0, name: 5 }), "option size is 0; it must be a whole number from 1");
-  assert.equal(messageOf({ name: null }), "option name is null; it must be a text");
-  assert.equal(messageOf({ disk: { path: 5 } }), "option disk.path is 5; it must be a text");
+  assert.equal(messageOf({ name: null }), "option name is null; it must be a string");
+  assert.equal(messageOf({ disk: { path: 5 } }), "option disk.path is 5; it must be a string");
   assert.equal(messageOf({ disk: "yes" }), 'option disk is "yes"; it must be true or false');
 });
 
@@ -96,13 +96,13 @@ test("names alone, and one value alone", () => {
   checkOptionNames("Cache", { size: "whatever" }, ["size"], toError);
   assert.throws(() => checkOptionNames("Cache", { sise: 5 }, ["size"], toError), {
     code: "CACHE",
-    message: "Cache has no option sise; there are size; did you mean size?",
+    message: "Cache has no option sise; its options are size; did you mean size?",
   });
   assert.throws(() => checkOptionNames("Cache", "size" as unknown as object, ["size"], toError), /are "size"; they/);
   checkValue("name", "a", aText, toError);
   assert.throws(() => checkValue("name", undefined, aText, toError), {
     code: "CACHE",
-    message: "option name is undefined; it must be a text",
+    message: "option name is undefined; it must be a string",
   });
 });
 

@@ -1,21 +1,21 @@
 import { nearestNames } from "./nearest.ts";
 import { tell } from "./tell.ts";
 
-/** Says what is wrong with what was given for the option `name`; undefined when nothing is. */
+/** Checks the value of the option `name`. Returns the error message, or undefined when the value is valid. */
 export type OptionCheck = (name: string, given: unknown) => string | undefined;
 
-/** One for each option there is: the compiler tells of one that is missing. */
+/** One check for each option: the compiler reports a missing one. */
 export type OptionChecks<T> = Readonly<Record<keyof T, OptionCheck>>;
 
-/** Makes the error of a package, with its code, of what is wrong. */
+/** Creates the error of a package, with its code, from the message. */
 export type OptionError = (message: string) => Error;
 
 /**
- * Refuses an option that there is not, and a value that will not do, either of which would else do nothing, or fail much later.
- * What is undefined is not given.
+ * Refuses an unknown option and an invalid value. Otherwise they would have no effect, or fail much later. An option whose
+ * value is undefined counts as not given.
  *
- * @param owner whose options they are, for the message: `startTracing`, `a view`
- * @throws what `toError` makes
+ * @param owner the owner of the options, for the message: `startTracing`, `a view`
+ * @throws the error that `toError` creates
  */
 export function checkOptions<T extends object>(
   owner: string,
@@ -27,24 +27,24 @@ export function checkOptions<T extends object>(
   if (wrong !== undefined) throw toError(wrong);
 }
 
-/** The same for the names alone, where the values are looked at by others. */
+/** Checks only the names; the values are checked elsewhere. */
 export function checkOptionNames(owner: string, options: object, known: readonly string[], toError: OptionError): void {
   const wrong = findUnknown(owner, options, known);
   if (wrong !== undefined) throw toError(wrong);
 }
 
-/** Refuses one value that will not do: what is handed over by itself. Undefined is none. */
+/** Refuses one invalid value that is not part of an options object. Undefined counts as not given. */
 export function checkValue(name: string, given: unknown, check: OptionCheck, toError: OptionError): void {
   const wrong = check(name, given);
   if (wrong !== undefined) throw toError(wrong);
 }
 
-/** Of the options of several, those that `checks` knows. */
+/** Picks the options that `checks` knows from an object that holds the options of several owners. */
 export function pickOptions<T extends object, P>(options: T, checks: OptionChecks<P>): Pick<T, keyof T & keyof P> {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(checks, name))) as T;
 }
 
-/** An option that is an object with options of its own. */
+/** Checks an option that is itself an object with options. */
 export function optionsWith<T>(checks: OptionChecks<T>): OptionCheck {
   return (name, given) => findWrong(name, given, checks, `${name}.`);
 }
@@ -61,16 +61,16 @@ function findWrong<T>(owner: string, options: unknown, checks: OptionChecks<T>, 
 
 function findUnknown(owner: string, options: unknown, known: readonly string[]): string | undefined {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    // A middleware in its chain, most often: it is handed the next handler.
+    // Most often a middleware that was put into a chain without being called: it is then called with the next handler.
     const isUncalled = typeof options === "function" && /^[a-z]\w*$/.test(owner);
-    const hint = isUncalled ? `; is it \`${owner}\` where \`${owner}()\` is meant?` : "";
-    return `the options of ${owner} are ${tell(options)}; they must be an object with some of ${known.join(", ")}${hint}`;
+    const hint = isUncalled ? `; did you write \`${owner}\` where \`${owner}()\` is meant?` : "";
+    return `the options of ${owner} are ${tell(options)}; they must be an object with any of ${known.join(", ")}${hint}`;
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const [nearest] = nearestNames(name, known, 1);
     const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-    return `${owner} has no option ${name}; there are ${known.join(", ")}${hint}`;
+    return `${owner} has no option ${name}; its options are ${known.join(", ")}${hint}`;
   }
   return undefined;
 }

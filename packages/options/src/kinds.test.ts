@@ -46,8 +46,8 @@ test("what fits, and what is said of the rest", () => {
       aText,
       ["", "a"],
       [
-        [5, "5; it must be a text"],
-        [["a"], "a list; it must be a text"],
+        [5, "5; it must be a string"],
+        [["a"], "a list; it must be a string"],
       ],
     ],
     [aFunction, [nothing, Date], [[{}, "an object; it must be a function"]]],
@@ -133,23 +133,23 @@ test("what fits, and what is said of the rest", () => {
 });
 
 test("what holds others tells which of them", () => {
-  const texts = listOf("a list of texts", aText);
+  const texts = listOf("a list of strings", aText);
   assert.equal(texts("x", []), undefined);
   assert.equal(texts("x", ["a", "b"]), undefined);
-  assert.equal(texts("x", "a"), 'option x is "a"; it must be a list of texts');
-  assert.equal(texts("x", ["a", undefined, 5]), "option x[1] is undefined; it must be a text");
+  assert.equal(texts("x", "a"), 'option x is "a"; it must be a list of strings');
+  assert.equal(texts("x", ["a", undefined, 5]), "option x[1] is undefined; it must be a string");
   const textsByName = recordOf("texts by name", texts);
   assert.equal(textsByName("x", { a: ["b"] }), undefined);
   assert.equal(textsByName("x", [["b"]]), "option x is a list; it must be texts by name");
-  assert.equal(textsByName("x", { a: ["b"], c: [5] }), 'option x["c"][0] is 5; it must be a text');
+  assert.equal(textsByName("x", { a: ["b"], c: [5] }), 'option x["c"][0] is 5; it must be a string');
   const oneOrMany = orListOf(
-    kind("a text, or a list of texts", (given) => typeof given === "string"),
+    kind("a string, or a list of strings", (given) => typeof given === "string"),
     texts,
   );
   assert.equal(oneOrMany("x", "a"), undefined);
   assert.equal(oneOrMany("x", ["a"]), undefined);
-  assert.equal(oneOrMany("x", 5), "option x is 5; it must be a text, or a list of texts");
-  assert.equal(oneOrMany("x", [5]), "option x[0] is 5; it must be a text");
+  assert.equal(oneOrMany("x", 5), "option x is 5; it must be a string, or a list of strings");
+  assert.equal(oneOrMany("x", [5]), "option x[0] is 5; it must be a string");
 });
 
 test("a text that was given is told in part", () => {

@@ -1,26 +1,26 @@
 import type { OptionCheck } from "./check-options.ts";
 import { tell } from "./tell.ts";
 
-/** What fits, and how to say so: "a text". */
+/** Makes a check of `fits`. `works` describes the valid values in the message: "a string". */
 export function kind(works: string, fits: (given: unknown) => boolean): OptionCheck {
   return (name, given) => (fits(given) ? undefined : `option ${name} is ${tell(given)}; it must be ${works}`);
 }
 
-/** Any number at all, for readers who look at its range themselves. */
+/** Any number, for callers that check the range themselves. */
 export const aNumber: OptionCheck = kind("a number", (given) => typeof given === "number");
 export const aBoolean: OptionCheck = kind("true or false", (given) => typeof given === "boolean");
-export const aText: OptionCheck = kind("a text", (given) => typeof given === "string");
+export const aText: OptionCheck = kind("a string", (given) => typeof given === "string");
 export const aFunction: OptionCheck = kind("a function", (given) => typeof given === "function");
 export const anObject: OptionCheck = kind("an object", isObject);
-/** Its reader looks at it. */
+/** Accepts any value: the code that reads the option checks it. */
 export const anything: OptionCheck = () => undefined;
 
-/** A number of at least `least`; Infinity is one where there is no `most`. */
+/** A number of at least `least`. Infinity is valid if `most` is not given. */
 export function numberFrom(least: number, most: number = Number.POSITIVE_INFINITY): OptionCheck {
   return kind(`a number ${range(least, most)}`, (given) => isWithin(given, least, most));
 }
 
-/** A number greater than `below`; Infinity is one where there is no `most`. */
+/** A number greater than `below`. Infinity is valid if `most` is not given. */
 export function numberAbove(below: number, most: number = Number.POSITIVE_INFINITY): OptionCheck {
   const range = most === Number.POSITIVE_INFINITY ? `above ${below}` : `above ${below}, at most ${most}`;
   return kind(`a number ${range}`, (given) => isWithin(given, below, most) && given !== below);
@@ -33,10 +33,10 @@ export function wholeNumberFrom(least: number, most: number = Number.MAX_SAFE_IN
   );
 }
 
-/** What a timer can hold, in milliseconds; anything above fires at once. */
+/** The longest time that a timer can wait, in milliseconds. With a longer time, Node fires the timer at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;
 
-/** A time that a timer waits for. */
+/** A time that a timer can wait. */
 export function millisecondsFrom(least: number): OptionCheck {
   return kind(`a number of milliseconds ${range(least, longestTimerMs)}`, (given) =>
     isWithin(given, least, longestTimerMs),
@@ -49,7 +49,7 @@ export function oneOf(...words: readonly string[]): OptionCheck {
   return kind(works, (given) => words.includes(given as string));
 }
 
-/** What is known by its functions, for it may come from another library. */
+/** An object that has these functions. It is not checked by its class, because it may come from another library. */
 export function having(what: string, ...functions: readonly string[]): OptionCheck {
   return kind(
     `${what}, which has ${functions.map((name) => `${name}()`).join(", ")}`,
@@ -92,12 +92,15 @@ function firstWrong(
   return undefined;
 }
 
-/** Either of these; `first` says what is wrong with what is not even a list. */
+/**
+ * A value that `first` accepts, or a list that `list` accepts. For a value that is not a list, the message is that of
+ * `first`.
+ */
 export function orListOf(first: OptionCheck, list: OptionCheck): OptionCheck {
   return (name, given) => (Array.isArray(given) ? list : first)(name, given);
 }
 
-/** An object, to `check`, or true or false. */
+/** An object that `check` accepts, or true or false. */
 export function orBoolean(check: OptionCheck): OptionCheck {
   return (name, given) => (isObject(given) ? check : aBoolean)(name, given);
 }

@@ -1,4 +1,7 @@
-/** The names most like the given one, the nearest first; none when nothing is like it, or begins with it. */
+/**
+ * Returns the known names that are most similar to the given one, the nearest first, among them those that begin with
+ * it. Empty when none is similar.
+ */
 export function nearestNames(name: string, known: readonly string[], count = 3): string[] {
   const wanted = name.toLowerCase();
   return known
@@ -13,7 +16,7 @@ export function nearestNames(name: string, known: readonly string[], count = 3):
     .map(({ one }) => one);
 }
 
-/** How many letters must be added, taken away, changed, or swapped with their neighbour (optimal string alignment). */
+/** The number of letters to add, remove, change, or swap with their neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -343,18 +343,18 @@ test("an option of a call that there is not, or of another kind, is refused by i
   const known = "timeoutMs, signal, waitForReady, metadata, contentType, accept, onHeaders, onTrailers";
   const call = "a call of /rpc.test.Greeter/SayHello";
   const cases: [unknown, string][] = [
-    [{ timeout: 5 }, `${call} has no option timeout; there are ${known}; did you mean timeoutMs?`],
-    [{ timeoutMs: 5, retries: 3 }, `${call} has no option retries; there are ${known}`],
-    [500, `the options of ${call} are 500; they must be an object with some of ${known}`],
-    [null, `the options of ${call} are null; they must be an object with some of ${known}`],
-    [["x"], `the options of ${call} are a list; they must be an object with some of ${known}`],
+    [{ timeout: 5 }, `${call} has no option timeout; its options are ${known}; did you mean timeoutMs?`],
+    [{ timeoutMs: 5, retries: 3 }, `${call} has no option retries; its options are ${known}`],
+    [500, `the options of ${call} are 500; they must be an object with any of ${known}`],
+    [null, `the options of ${call} are null; they must be an object with any of ${known}`],
+    [["x"], `the options of ${call} are a list; they must be an object with any of ${known}`],
     [
       { signal: new AbortController() },
       "option signal is an object; it must be the signal of an AbortController, which has addEventListener()",
     ],
-    [{ metadata: { "x-try": 5 } }, 'option metadata["x-try"] is 5; it must be a text, or a list of texts'],
+    [{ metadata: { "x-try": 5 } }, 'option metadata["x-try"] is 5; it must be a string, or a list of strings'],
     [{ metadata: "x-try: 1" }, 'option metadata is "x-try: 1"; it must be headers by name'],
-    [{ accept: 5 }, "option accept is 5; it must be a text"],
+    [{ accept: 5 }, "option accept is 5; it must be a string"],
   ];
   for (const [options, message] of cases) {
     await assert.rejects(client.sayHello({}, options as never), { code: "CLEW_RPC_OPTION", message });
@@ -379,10 +379,10 @@ test("an option of a call that there is not, or of another kind, is refused by i
 test("an option of a client that there is not, or of another kind, is refused by its name", () => {
   const memory = createMemoryClient(greeter);
   const cases: [unknown, RegExp][] = [
-    [5000, /^the options of createServiceClient are 5000; they must be an object with some of middleware, timeoutMs$/],
+    [5000, /^the options of createServiceClient are 5000; they must be an object with any of middleware, timeoutMs$/],
     [
       { timeout: 5000 },
-      /^createServiceClient has no option timeout; there are middleware, timeoutMs; did you mean timeoutMs\?$/,
+      /^createServiceClient has no option timeout; its options are middleware, timeoutMs; did you mean timeoutMs\?$/,
     ],
     [{ middleware: (next: unknown) => next }, /^option middleware is a function; it must be a list of middlewares$/],
   ];

@@ -87,8 +87,8 @@ export interface CallOptions {
 const headersByName = recordOf(
   "headers by name",
   orListOf(
-    kind("a text, or a list of texts", (given) => typeof given === "string"),
-    listOf("a list of texts", aText),
+    kind("a string, or a list of strings", (given) => typeof given === "string"),
+    listOf("a list of strings", aText),
   ),
 );
 

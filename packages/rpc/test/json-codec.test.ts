@@ -19,7 +19,7 @@ function parsed(json: string): JsonValue {
 
 test("an option that there is not, or that holds no such thing, is told when the codec is made", () => {
   const cases: [object, RegExp][] = [
-    [{ emitZeroValue: true }, /^JSON has no option emitZeroValue; there are .*; did you mean emitZeroValues\?$/],
+    [{ emitZeroValue: true }, /^JSON has no option emitZeroValue; its options are .*; did you mean emitZeroValues\?$/],
     [{ enumAsNumber: 1 }, /^option enumAsNumber is 1; it must be true or false$/],
     [{ int64AsNumber: "yes" }, /^option int64AsNumber is "yes"; it must be true, false or "safe"$/],
     [{ types: [DurationSchema] }, /^option types is a list; it must be a registry of types, as createRegistry\(\) /],

@@ -19,8 +19,8 @@ const code = "CLEW_TRACE_OPTION";
 
 test("options of a provider that are wrong", () => {
   const cases: [unknown, RegExp][] = [
-    ["user", /^the options of TracerProvider are "user"; they must be an object with some of resource, /],
-    [{ procesor: {} }, /^TracerProvider has no option procesor; there are resource, sampler, processor, /],
+    ["user", /^the options of TracerProvider are "user"; they must be an object with any of resource, /],
+    [{ procesor: {} }, /^TracerProvider has no option procesor; its options are resource, sampler, processor, /],
     [
       { sampler: "half" },
       /^option sampler is "half"; it must be a sampler such as traceIdRatio\(0\.1\), which has shouldSample\(\)$/,
@@ -35,7 +35,7 @@ test("options of a provider that are wrong", () => {
     [{ propagator: "b3" }, /^option propagator is "b3"; it must be a propagator/],
     [{ rootContext: {} }, /^option rootContext is an object; it must be a context/],
     [{ isDisabled: "true" }, /^option isDisabled is "true"; it must be true or false$/],
-    [{ limits: { attribute: 5 } }, /^limits has no option attribute; there are attributes, /],
+    [{ limits: { attribute: 5 } }, /^limits has no option attribute; its options are attributes, /],
     [{ resource: "user" }, /^option resource is "user"; it must be a resource, as createResource\(\) makes one$/],
     [{ env: "production" }, /^option env is "production"; it must be an object$/],
     [{ limits: 5 }, /^the options of limits are 5; they must be an object/],
@@ -67,13 +67,13 @@ test("options of processors that there are not", () => {
   });
   assert.throws(() => new Doctor({ leak: 5 } as object), {
     code,
-    message: /^Doctor has no option leak; there are leakMs/,
+    message: /^Doctor has no option leak; its options are leakMs/,
   });
 });
 
 test("values of a BatchProcessor's options that will not do", () => {
   const cases: [unknown, RegExp][] = [
-    ["fast", /^the options of BatchProcessor are "fast"; they must be an object with some of capacity, /],
+    ["fast", /^the options of BatchProcessor are "fast"; they must be an object with any of capacity, /],
     [{ capacity: "8192" }, /^option capacity is "8192"; it must be a whole number from 1 to 16777216$/],
     [{ capacity: 0 }, /^option capacity is 0; it must be a whole number from 1/],
     [{ capacity: Number.POSITIVE_INFINITY }, /^option capacity is Infinity; it must be a whole number/],
@@ -104,7 +104,7 @@ test("values of a BatchProcessor's options that will not do", () => {
 test("values of a TailProcessor's options that will not do", () => {
   const batch = new BatchProcessor(exporter, { env: {} });
   const cases: [unknown, RegExp][] = [
-    [5, /^the options of TailProcessor are 5; they must be an object with some of slowMs, /],
+    [5, /^the options of TailProcessor are 5; they must be an object with any of slowMs, /],
     [{ slowMs: "1s" }, /^option slowMs is "1s"; it must be a number from 0$/],
     [{ slowMs: Number.NaN }, /^option slowMs is NaN; it must be a number from 0$/],
     [{ slowMsByName: 500 }, /^option slowMsByName is 500; it must be milliseconds by the local root's name, such as/],
@@ -125,7 +125,7 @@ test("values of a TailProcessor's options that will not do", () => {
 
 test("values of a Doctor's options that will not do", () => {
   const cases: [unknown, RegExp][] = [
-    ["yes", /^the options of Doctor are "yes"; they must be an object with some of leakMs, /],
+    ["yes", /^the options of Doctor are "yes"; they must be an object with any of leakMs, /],
     [{ leakMs: "1m" }, /^option leakMs is "1m"; it must be a number from 0$/],
     [{ maxSpans: Number.NaN }, /^option maxSpans is NaN; it must be a whole number from 1$/],
     [{ stacks: 5 }, /^option stacks is 5; it must be a number from 0 to 1$/],
@@ -145,7 +145,7 @@ test("values of SkyWalking's options that will not do", () => {
     [
       (given) => new SegmentProcessor(sends, given),
       { maxSpan: 5 },
-      /^SegmentProcessor has no option maxSpan; there are/,
+      /^SegmentProcessor has no option maxSpan; its options are/,
     ],
     [
       (given) => new SegmentProcessor(sends, given),
@@ -167,8 +167,8 @@ test("values of SkyWalking's options that will not do", () => {
       { autoTagKeys: "user" },
       /^option autoTagKeys is "user"; .* a list/,
     ],
-    [(given) => new SegmentProcessor(sends, given), { service: 5 }, /^option service is 5; it must be a text$/],
-    [(given) => new SkyWalkingPropagator(given), { maxKeys: 5 }, /^SkyWalkingPropagator has no option maxKeys; there/],
+    [(given) => new SegmentProcessor(sends, given), { service: 5 }, /^option service is 5; it must be a string$/],
+    [(given) => new SkyWalkingPropagator(given), { maxKeys: 5 }, /^SkyWalkingPropagator has no option maxKeys; its options/],
     [
       (given) => new SkyWalkingPropagator(given),
       { maxCorrelationKeys: -1 },
@@ -184,7 +184,7 @@ test("values of SkyWalking's options that will not do", () => {
     [
       (given) => new DynamicSampler(given),
       { ignoreSuffixes: [5] },
-      /^option ignoreSuffixes\[0\] is 5; it must be a text$/,
+      /^option ignoreSuffixes\[0\] is 5; it must be a string$/,
     ],
   ];
   for (const [make, options, message] of cases) {

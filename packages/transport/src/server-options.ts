@@ -75,7 +75,7 @@ const anOrigin = kind(
  * a reader with an error of its own; a time that is a number may be more than a timer can hold.
  */
 const serverOptionChecks: OptionChecks<ServerOptions> = {
-  address: kind('a text like ":8000"', (given) => typeof given === "string"),
+  address: kind('a string such as ":8000"', (given) => typeof given === "string"),
   listener: aListener,
   tls: anObject,
   headerLimitBytes: numberFrom(1, 2 ** 31 - 1),

@@ -242,7 +242,7 @@ test("a wrong option is an error at once", () => {
   });
   assert.throws(() => new EventFeed({ keeps: 5 } as object), {
     code: "CLEW_TRANSPORT_OPTION",
-    message: "EventFeed has no option keeps; there are keep; did you mean keep?",
+    message: "EventFeed has no option keeps; its options are keep; did you mean keep?",
   });
 });
 

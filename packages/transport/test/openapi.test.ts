@@ -265,12 +265,12 @@ test("what cannot work is an error at once", () => {
   assert.throws(() => createOpenApi({ services: [] }), { code: "CLEW_TRANSPORT_OPTION" });
   assert.throws(() => openApiRoutes({ services: [Shop], path: "/docs/" }), { code: "CLEW_TRANSPORT_OPTION" });
   const wrong: [object, RegExp][] = [
-    [{ service: [Shop] }, /has no option service; there are services, .*mean services\?$/],
+    [{ service: [Shop] }, /has no option service; its options are services, .*mean services\?$/],
     [{}, /^option services is empty; it must be at least one service$/],
     [{ services: Shop }, /^option services is an object; it must be a list of services$/],
     [{ services: [undefined] }, /^option services\[0\] is undefined; it must be an object$/],
     [{ services: [Shop], defaultRoutes: "no" }, /^option defaultRoutes is "no"; it must be true or false$/],
-    [{ services: [Shop], prefix: 5 }, /^option prefix is 5; it must be a text$/],
+    [{ services: [Shop], prefix: 5 }, /^option prefix is 5; it must be a string$/],
     [{ services: [Shop], servers: ["https://a"] }, /^option servers\[0\] is "https:\/\/a"; it must be an object$/],
     [{ services: [Shop], source: "api.binpb" }, /^option source is "api\.binpb"; it must be bytes, /],
   ];
@@ -286,7 +286,7 @@ test("what cannot work is an error at once", () => {
     });
   }
   assert.throws(() => openApiRoutes({ services: [Shop], pages: true } as OpenApiOptions), {
-    message: /^openApiRoutes has no option pages; there are services, .*mean page\?$/,
+    message: /^openApiRoutes has no option pages; its options are services, .*mean page\?$/,
   });
   assert.throws(() => createOpenApi({ services: [Shop], page: true } as OpenApiOptions), {
     message: /^createOpenApi has no option page; /,
@@ -454,20 +454,24 @@ function checkReply(
 
 test("a name that there is not in info, servers and methods is refused; a tool's own is not", () => {
   const cases: [Record<string, unknown>, string, RegExp][] = [
-    [{ info: { titel: "Shop" } }, "OPTION", /^info has no option titel; there are title, .*; did you mean title\?$/],
-    [{ info: { version: 1 } }, "OPTION", /^option info\.version is 1; it must be a text$/],
+    [
+      { info: { titel: "Shop" } },
+      "OPTION",
+      /^info has no option titel; its options are title, .*; did you mean title\?$/,
+    ],
+    [{ info: { version: 1 } }, "OPTION", /^option info\.version is 1; it must be a string$/],
     [
       { info: { contact: { mail: "a@b.c" } } },
       "OPTION",
-      /^info\.contact has no option mail; there are name, url, email/,
+      /^info\.contact has no option mail; its options are name, url, email/,
     ],
     [
       { info: { license: { url: "https://a.b" } } },
       "OPTION",
-      /^option info\.license\.name is undefined; it must be a text/,
+      /^option info\.license\.name is undefined; it must be a string/,
     ],
     [{ servers: [{ uri: "https://a.b" }] }, "OPTION", /^servers\[0\] has no option uri; .*; did you mean url\?$/],
-    [{ servers: [{ description: "ours" }] }, "OPTION", /^option servers\[0\]\.url is undefined; it must be a text$/],
+    [{ servers: [{ description: "ours" }] }, "OPTION", /^option servers\[0\]\.url is undefined; it must be a string$/],
     [{ servers: ["https://a.b"] }, "OPTION", /servers\[0\].* "https:\/\/a\.b"/],
     [{ servers: [{ url: "{a}", variables: { a: {} } }] }, "OPTION", /variables\["a"\]\.default is undefined/],
     [{ methods: { "/test.v1.Shop/get": {} } }, "METHOD_OPTION", /names "\/test\.v1\.Shop\/get", which no service/],

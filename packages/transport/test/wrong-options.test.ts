@@ -76,7 +76,7 @@ test("middleware, filters, codecs and routes that are none", () => {
     [
       { json: { emitDefaults: true } },
       "CLEW_RPC_JSON_OPTION",
-      /^JSON has no option emitDefaults; there are emitZeroValues, /,
+      /^JSON has no option emitDefaults; its options are emitZeroValues, /,
     ],
     [
       { methods: { "/test.v1.Echo/*": { timeout: 5 } } },
@@ -92,12 +92,12 @@ test("middleware, filters, codecs and routes that are none", () => {
     [
       { midleware: [] },
       "CLEW_TRANSPORT_OPTION",
-      /^a server has no option midleware; there are address, .*, middleware, /,
+      /^a server has no option midleware; its options are address, .*, middleware, /,
     ],
   ];
   const values: [object, RegExp][] = [
     [{ middleware() {} }, /^option middleware is a function; it must be a list of middlewares/],
-    [{ prefix: 5 }, /^option prefix is 5; it must be a text/],
+    [{ prefix: 5 }, /^option prefix is 5; it must be a string/],
     [{ defaultRoutes: "no" }, /^option defaultRoutes is "no"; it must be true or false/],
     [{ notFound: "page" }, /^option notFound is "page"; it must be a function/],
     [{ reflection: "yes" }, /^option reflection is "yes"; it must be true or false/],
@@ -106,20 +106,20 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ routes: ["/a"] }, /^option routes\[0\] is "\/a"; it must be an object/],
     [
       { webSocket: { heartbeat: 5 } },
-      /^webSocket has no option heartbeat; there are origins, heartbeatMs, compression/,
+      /^webSocket has no option heartbeat; its options are origins, heartbeatMs, compression/,
     ],
     [{ webSocket: { origins: "*" } }, /^option webSocket\.origins is "\*"; it must be a list of origins/],
-    [{ events: { retry: 5 } }, /^events has no option retry; there are heartbeatMs, retryMs/],
-    [{ multipart: { parts: 5 } }, /^multipart has no option parts; there are partLimit, /],
-    [{ health: { path: "/up" } }, /^health has no option path; there are live, ready, checks, checkTimeoutMs/],
-    [{ health: { live: 5 } }, /^option health\.live is 5; it must be a text/],
+    [{ events: { retry: 5 } }, /^events has no option retry; its options are heartbeatMs, retryMs/],
+    [{ multipart: { parts: 5 } }, /^multipart has no option parts; its options are partLimit, /],
+    [{ health: { path: "/up" } }, /^health has no option path; its options are live, ready, checks, checkTimeoutMs/],
+    [{ health: { live: 5 } }, /^option health\.live is 5; it must be a string/],
     [{ health: { checks: { db: 5 } } }, /^option health\.checks\["db"\] is 5; it must be a function/],
     [{ health: { checkTimeoutMs: -1 } }, /^option health\.checkTimeoutMs is -1; it must be a number of milliseconds/],
     [{ health: "yes" }, /^option health is "yes"; it must be true or false/],
-    [{ address: 8000 }, /^option address is 8000; it must be a text like ":8000"/],
+    [{ address: 8000 }, /^option address is 8000; it must be a string such as ":8000"/],
     [{ port: 8000 }, /^a server has no option port; it is in the address: ":8000" or "127\.0\.0\.1:8000"$/],
     [{ host: "::1", port: 80 }, /^a server has no option host; it is in the address: ":8000" or/],
-    [{ addr: ":8000" }, /^a server has no option addr; there are address, .*; did you mean address\?$/],
+    [{ addr: ":8000" }, /^a server has no option addr; its options are address, .*; did you mean address\?$/],
     [{ listener: { fd: -1 } }, /^option listener is an object; it must be a server of node:net, or \{ fd \}/],
     [{ tls: true }, /^option tls is true; it must be an object/],
     [{ headerLimitBytes: 0 }, /^option headerLimitBytes is 0; it must be a number from 1 to 2147483647/],
@@ -169,13 +169,13 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ verb: "GET", path: "/a/:id/b", handle() {} }, /has the segment ":id"; \{id\} is a variable/],
     [
       { verb: "GET", path: "/a", handler() {} },
-      /^route GET \/a has no option handler; there are verb, path, handle, .*mean handle\?$/,
+      /^route GET \/a has no option handler; its options are verb, path, handle, .*mean handle\?$/,
     ],
-    [{ method: "GET", path: "/a", handle() {} }, /^route \/a has no option method; there are verb, /],
+    [{ method: "GET", path: "/a", handle() {} }, /^route \/a has no option method; its options are verb, /],
     [{ verb: "GET", path: "/a", handle() {}, timeout: 5 }, /^route GET \/a has no option timeout; .*mean timeoutMs\?$/],
     [{ verb: "GET", handle() {} }, /^option path of a route is undefined; it must be a path like "\/a\/\{id\}"$/],
     [{ prefix: "/a", routes: [], filter: [] }, /^group \/a has no option filter; .*mean filters\?$/],
-    [{ prefix: "/a", route: [] }, /^group \/a has no option route; there are prefix, routes, .*mean routes\?$/],
+    [{ prefix: "/a", route: [] }, /^group \/a has no option route; its options are prefix, routes, .*mean routes\?$/],
     [{ prefix: "/a" }, /^option routes of group \/a is undefined; it must be a list of routes$/],
     [{ routes: [] }, /^option prefix of a group is undefined; it must be a path like "\/admin"$/],
   ];
@@ -190,7 +190,7 @@ test("middleware, filters, codecs and routes that are none", () => {
   assert.throws(() => cors(wrong({})), { message: /^option origins is undefined; it must be origins such as/ });
   assert.throws(() => staticFiles(wrong({})), { message: /^option root is undefined; it must be a folder/ });
   const filters: [() => unknown, RegExp][] = [
-    [() => cors(wrong(undefined as never)), /^the options of cors are undefined; .* some of origins, methods, /],
+    [() => cors(wrong(undefined as never)), /^the options of cors are undefined; .* any of origins, methods, /],
     [() => cors(wrong({ origins: "*", credential: true })), /^cors has no option credential; .*mean credentials\?$/],
     [() => staticFiles(wrong({ root: ".", dotFile: true })), /^staticFiles has no option dotFile; .*mean dotfiles\?$/],
     [() => compression(wrong({ minByte: 5 })), /^compression has no option minByte; .*mean minBytes\?$/],
@@ -224,12 +224,15 @@ test("a client's options are looked at when it is made", async () => {
       /^option protocol is "grpc"; it must be "http", "connect" or "grpc-web"; gRPC is an endpoint with grpc:\/\/$/,
     ],
     [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
-    [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; there are endpoint, /],
+    [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; its options are endpoint, /],
     [
       { endpoint: "http://127.0.0.1:1", http: { useragent: "x" } },
       /^option http has no option useragent; .*mean userAgent\?$/,
     ],
-    [{ endpoint: "grpc://127.0.0.1:1", grpc: { http2: true } }, /^option grpc has no option http2; there are codec, /],
+    [
+      { endpoint: "grpc://127.0.0.1:1", grpc: { http2: true } },
+      /^option grpc has no option http2; its options are codec, /,
+    ],
     [{ endpoint: "http://127.0.0.1:1", connect: 5 }, /^the options of option connect are 5; /],
     [{ endpoint: "http://127.0.0.1:1", http: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],
     [{ endpoint: "grpc://127.0.0.1:1", grpc: { codec: "xml" } }, /^option codec is "xml"; it must be a codec/],

@@ -151,7 +151,7 @@ test("there is one at a time, and afterwards time is real", async () => {
 test("what no clock can be set to is told, and leaves no clock behind", () => {
   clock[Symbol.dispose]();
   const cases: [object, RegExp][] = [
-    [{ nwo: 0 }, /^FakeClock has no option nwo; there are now; did you mean now\?$/],
+    [{ nwo: 0 }, /^FakeClock has no option nwo; its options are now; did you mean now\?$/],
     [{ now: "2026-01-02" }, /^option now is "2026-01-02"; it must be a date, or milliseconds since 1970$/],
     [{ now: new Date("never") }, /^option now is .*; it must be a date/],
   ];

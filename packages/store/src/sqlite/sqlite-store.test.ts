@@ -291,9 +291,9 @@ test("puts a file of an older layout aside and begins a new one", () =>
 
 test("refuses options that cannot work", async () => {
   const cases: [unknown, RegExp][] = [
-    ["x.db", /^the options of openSqliteStore are "x.db"; they must be an object with some of file, /],
+    ["x.db", /^the options of openSqliteStore are "x.db"; they must be an object with any of file, /],
     [undefined, /^the options of openSqliteStore are undefined; /],
-    [{ file: "x", maxByte: 5 }, /^openSqliteStore has no option maxByte; there are file, maxBytes, /],
+    [{ file: "x", maxByte: 5 }, /^openSqliteStore has no option maxByte; its options are file, maxBytes, /],
     [{}, /^option file is undefined; it must be the path of a file$/],
     [{ file: "" }, /^option file is ""; it must be the path of a file$/],
     [{ file: "x", maxBytes: 5 }, /^option maxBytes is 5; it must be a number from 1048576$/],

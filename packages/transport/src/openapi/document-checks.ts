@@ -26,7 +26,7 @@ export const someInfo: OptionCheck = partOf<OpenApiInfo>({
 });
 
 const aServerVariable = partOf<OpenApiServerVariable>(
-  { default: aText, enum: listOf("a list of texts", aText), description: aText },
+  { default: aText, enum: listOf("a list of strings", aText), description: aText },
   "default",
 );
 
