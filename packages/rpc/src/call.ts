@@ -7,57 +7,57 @@ import { Metadata } from "./metadata.ts";
 import type { Method } from "./method.ts";
 import { callCancelled, deadlineExceeded, type ServiceError } from "./service-error.ts";
 
-/** Who is at the other end. */
+/** The other end of a call. */
 export interface Peer {
-  /** `host:port`, or the path of a unix socket. Empty when it is not known yet. */
+  /** `host:port`, or the path of a unix socket. Empty while it is unknown. */
   readonly address: string;
-  /** What the other end proved to be: over mutual TLS, and only when its certificate was found good. */
+  /** The certificate of the other end. Set only over mutual TLS, and only if the certificate was verified. */
   readonly certificate?: X509Certificate | undefined;
 }
 
-/** Called for each message of a call as it passes: what this side sent, what it received. */
+/** Called for each message of a call, when this side sent it or received it. */
 export type MessageListener = (direction: "sent" | "received", message: Message) => void;
 
-/** The bodies of an HTTP request and its response, in bytes as they crossed the wire; undefined for one that is not known. */
+/** The sizes of an HTTP request's body and of its response's body, in bytes on the wire; undefined where unknown. */
 export interface BodySizes {
   readonly request: number | undefined;
   readonly response: number | undefined;
 }
 
-/** What HTTP knows of a call that came in over it. */
+/** The HTTP facts of a call that came in over HTTP/JSON. */
 export interface HttpInfo {
   /** `GET` */
   readonly verb: string;
-  /** The path as it was asked for, without the query: `/v1/books/7`. */
+  /** The path of the request, without the query: `/v1/books/7`. */
   readonly path: string;
   /** The path template that matched: `/v1/books/{id}`. */
   readonly route: string;
   /** `http` or `https`. */
   readonly scheme?: string;
-  /** What follows the path and its question mark; empty when there is none. */
+  /** The part of the URL after the question mark; empty when there is none. */
   readonly query?: string;
-  /** The version of HTTP that carried it: `1.1`, `2`. */
+  /** The HTTP version of the request: `1.1`, `2`. */
   readonly version?: string;
-  /** The status of the reply, unless that is an error: 200, or what a handler has set. Default: 200. */
+  /** The status of a successful reply: 200, or the status that a handler has set. Default: 200. */
   readonly status?: number;
 }
 
-/** The request of HTTP that a client's call became. */
+/** The HTTP request that was sent for a client's call. */
 export interface SentHttp {
   readonly verb: string;
   readonly url: string;
-  /** Undefined until the reply began. */
+  /** Undefined until the reply begins. */
   status: number | undefined;
 }
 
 export interface CallInit {
   readonly method: Method;
-  /** Without it, {@link Call.readMetadata} is asked at the first look. */
+  /** If missing, {@link Call.readMetadata} is called when the metadata is first read. */
   readonly metadata?: Metadata;
   readonly peer: Peer;
-  /** Default: none, unless there is a timeout. */
+  /** Default: none, unless timeoutMs is given. */
   readonly deadline?: Deadline | undefined;
-  /** Instead of a deadline: how long the call may take from its start, in milliseconds. Default: Infinity, as long as it likes. */
+  /** An alternative to a deadline: how long the call may take from its start, in milliseconds. Default: Infinity, no limit. */
   readonly timeoutMs?: number;
   readonly context: Context;
 }
@@ -66,46 +66,56 @@ type CancelListener = (reason: ServiceError) => void;
 
 const callKey: Key<Call> = createKey<Call>("clew.call");
 
-/** The call that the running work serves; undefined outside of any. */
+/** The call that the running code serves; undefined outside of a call. */
 export function currentCall(): Call | undefined {
   return current().getValue(callKey);
 }
 
 /**
- * One RPC in flight, on either side. A transport makes it and finishes it; middleware and handlers use it.
+ * One RPC in progress, on the server or on the client. A transport creates it and finishes it; middleware and handlers
+ * use it.
  *
  *     headers ─▶ Call ─▶ middleware ─▶ receive() ─▶ handler ─▶ reply ─▶ finish()
  *                  └── cancel(): the deadline passed, the caller left, or the server stops
  */
 export abstract class Call implements Holder {
-  /** "server" for a call that came in, "client" for one that goes out. */
+  /** "server" for an incoming call, "client" for an outgoing call. */
   abstract readonly side: "server" | "client";
-  /** What carries the call: "http", "grpc", "connect", "grpc-web" or "memory". */
+  /** The transport of the call: "http", "grpc", "connect", "grpc-web" or "memory". */
   abstract readonly transport: string;
 
   readonly method: Method;
-  /** When the call began, in milliseconds on the clock of `performance.now()`: read once, for whoever measures it. */
+  /**
+   * When the call began, in milliseconds on the clock of `performance.now()`. It is read once, for everybody who
+   * measures the call.
+   */
   readonly startMs: number = clock.now();
-  /** Whether a client's call waits for the other end to be reached instead of failing while it is not. */
+  /** Whether a client's call waits until the other end can be reached, instead of failing at once when it cannot. */
   waitsForReady = false;
-  /** A client's transport over HTTP/JSON tells here what it sent; undefined before, and for every other transport. */
+  /**
+   * Set by a client's HTTP/JSON transport when it has sent the request. Undefined before, and for every other
+   * transport.
+   */
   sentHttp: SentHttp | undefined = undefined;
-  /** What flows with this call's work. Its owner and the middleware may replace it; the handler's work reads it. */
+  /**
+   * The context in which the code of this call runs. The code that created the call and the middleware may replace it;
+   * the handler reads it.
+   */
   context: Context;
 
   #peer: Peer;
   #onPeer: ((sent: Call) => void) | undefined;
   #deadline: Deadline | undefined;
   #metadata: Metadata | undefined;
-  // Made at the first look: most calls have neither.
+  // Created when first read: most calls have neither.
   #replyMetadata: Metadata | undefined;
   #replyTrailers: Metadata | undefined;
   #cancelled: ServiceError | undefined;
-  // One listener as it is, several as a set: most calls have one at a time.
+  // A single listener, or a set of several: most calls have one at a time.
   #onCancel: CancelListener | Set<CancelListener> | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
-  // Whether the timer comes with the next turn of the event loop.
+  // Whether the timer will be set in the next turn of the event loop.
   #isToWatch = false;
   #onMessage: MessageListener[] | undefined;
   #onBodies: ((sizes: BodySizes) => void) | undefined;
@@ -131,8 +141,8 @@ export abstract class Call implements Holder {
   }
 
   /**
-   * Calls `listener` when a client's transport knows whom it calls, before it writes the headers: what is set in the metadata of
-   * `sent`, this call or a try of it, still goes. It comes again when the call is sent again.
+   * Calls `listener` when a client's transport knows the peer, before it writes the headers: metadata that the listener sets on
+   * `sent` is still sent. `sent` is this call, or one attempt of it. The listener is called again for each attempt.
    */
   onPeer(listener: (sent: Call) => void): void {
     const before = this.#onPeer;
@@ -145,7 +155,7 @@ export abstract class Call implements Holder {
           };
   }
 
-  /** Tells those who listen that `sent`, a try of this call, has its peer. */
+  /** Tells the listeners of {@link onPeer} that `sent`, an attempt of this call, has its peer. */
   passPeer(sent: Call): void {
     this.#onPeer?.(sent);
   }
@@ -155,7 +165,10 @@ export abstract class Call implements Holder {
     return this.#deadline;
   }
 
-  /** Brings the deadline forward to this moment. One that is later than the call's own, or comes after its end, changes nothing. */
+  /**
+   * Moves the deadline forward to this moment. Does nothing if the moment is later than the current deadline, or if the call is
+   * over.
+   */
   limit(deadline: Deadline): void {
     if (this.#isFinished || this.#cancelled !== undefined) return;
     if (this.#deadline !== undefined && this.#deadline <= deadline) return;
@@ -164,7 +177,7 @@ export abstract class Call implements Holder {
 
   #limit(deadline: Deadline, waitMs: number): void {
     this.#deadline = deadline;
-    // A timer cannot wait longer and would fire at once; a call that lasts 24 days has other troubles.
+    // A timer cannot wait longer and would fire at once. A call that lasts 24 days has other problems.
     if (waitMs > maxTimerMs) return;
     if (this.#timer !== undefined) this.#watch();
     else if (!this.#isToWatch) {
@@ -179,23 +192,23 @@ export abstract class Call implements Holder {
     this.#timer = setTimeout(expire, Math.max(0, remainingMs(this.#deadline!)), this).unref();
   }
 
-  /** Sets timers for the deadlines of calls that are not over. */
+  /** Sets timers for the deadlines of the calls that are not over. */
   static watchAll(calls: readonly Call[]): void {
     const left = calls.filter((call) => !call.#isFinished && call.#cancelled === undefined);
     if (left.length === 0) return;
-    // Outside of every call: a timer holds the context it was made in.
+    // Outside of every call, because a timer keeps the context it was created in.
     run(Context.root, () => {
       for (const call of left) call.#watch();
     });
   }
 
-  /** The caller's headers. A client's middleware may add to them until the call is sent. */
+  /** The headers of the request. A client's middleware may add headers until the call is sent. */
   get metadata(): Metadata {
     this.#metadata ??= this.readMetadata();
     return this.#metadata;
   }
 
-  /** The headers of the reply: a server's handler sets them, a client has them once the reply began. */
+  /** The headers of the reply. A server's handler sets them; a client has them once the reply has begun. */
   get replyMetadata(): Metadata {
     this.#replyMetadata ??= new Metadata();
     return this.#replyMetadata;
@@ -205,7 +218,7 @@ export abstract class Call implements Holder {
     this.#replyMetadata = metadata;
   }
 
-  /** What follows a reply: gRPC trailers. Over HTTP/1.1 a server cannot send any. */
+  /** The gRPC trailers that follow a reply. Over HTTP/1.1 a server cannot send any. */
   get replyTrailers(): Metadata {
     this.#replyTrailers ??= new Metadata();
     return this.#replyTrailers;
@@ -215,12 +228,15 @@ export abstract class Call implements Holder {
     this.#replyTrailers = trailers;
   }
 
-  /** {@link replyMetadata} if anybody asked for it: a transport need not make what it would not send. */
+  /**
+   * {@link replyMetadata} if it was ever read, otherwise undefined: a transport need not create headers only to send
+   * none.
+   */
   get givenReplyMetadata(): Metadata | undefined {
     return this.#replyMetadata;
   }
 
-  /** {@link replyTrailers} if anybody asked for it. */
+  /** {@link replyTrailers} if they were ever read, otherwise undefined. */
   get givenReplyTrailers(): Metadata | undefined {
     return this.#replyTrailers;
   }
@@ -230,48 +246,51 @@ export abstract class Call implements Holder {
     return this.method.operation;
   }
 
-  /** The call that this one is a try of, where a middleware sends one several times; undefined for any other. */
+  /**
+   * The original call, if a middleware sends it several times and this call is one of the attempts; otherwise
+   * undefined.
+   */
   get tryOf(): Call | undefined {
     return undefined;
   }
 
-  /** On a server, whom the caller asked for: `shop.example:8443`. Undefined where it did not say. */
+  /** On a server, the host that the caller asked for: `shop.example:8443`. Undefined if the caller did not send one. */
   get authority(): string | undefined {
     return this.side === "server" ? this.metadata.get("host") : undefined;
   }
 
-  /** How often this call was sent before, where it is one of several tries; 0 for the first. */
+  /** How often this call was sent before, if it is one of several attempts; 0 for the first. */
   get resends(): number {
     return 0;
   }
 
-  /** What HTTP knows of this call; undefined for one that did not come in over HTTP/JSON. */
+  /** The HTTP facts of this call; undefined if it did not come in over HTTP/JSON. */
   get http(): HttpInfo | undefined {
     return undefined;
   }
 
   /**
-   * The request message, decoded at the first look and kept. Rejects with a ServiceError when the body is none, is too large,
-   * or does not arrive in time. For a method that takes a stream, use {@link messages}.
+   * Returns the request message. It is decoded at the first call and kept. Rejects with a ServiceError when the body is not a
+   * valid message, is too large, or does not arrive in time. For a method that takes a stream, use {@link messages}.
    */
   abstract receive(): Promise<Message>;
 
   /**
-   * {@link receive} without waiting: the request message if it can be had at once, undefined where one has to wait for it. It saves
-   * the turns of a promise, which are a tenth of a small call.
+   * Like {@link receive}, but synchronous: returns the request message if it is available now, and undefined if it must be awaited.
+   * It saves the turns of a promise, which are a tenth of the time of a small call.
    *
-   * @throws ServiceError as {@link receive} rejects
+   * @throws the ServiceError with which {@link receive} would reject
    */
   receiveNow(): Message | undefined {
     return undefined;
   }
 
-  /** The messages the caller sends, for a method that takes a stream; it can be read once. */
+  /** The messages that the caller sends, for a method that takes a stream. It can be iterated only once. */
   abstract messages(): AsyncIterable<Message>;
 
-  /** Aborted when the deadline passes, the caller goes away or the server stops; the reason is a ServiceError. */
+  /** Aborted when the deadline passes, the caller disconnects or the server stops. The reason is a ServiceError. */
   get signal(): AbortSignal {
-    // Made at the first look: most handlers never ask, and a signal costs more than the rest of a call.
+    // Created when first read: most handlers never use it, and a signal costs more than the rest of a call.
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#cancelled !== undefined) this.#controller.abort(this.#cancelled);
@@ -279,12 +298,12 @@ export abstract class Call implements Holder {
     return this.#controller.signal;
   }
 
-  /** Why the call was cancelled; undefined while it was not. */
+  /** The reason why the call was cancelled; undefined if it was not. */
   get cancelled(): ServiceError | undefined {
     return this.#cancelled;
   }
 
-  /** Ends the call early. The first reason stays; after {@link finish} this does nothing. */
+  /** Ends the call early. Only the first reason counts; after {@link finish} this does nothing. */
   cancel(reason: ServiceError = callCancelled(this.operation)): void {
     if (this.#cancelled !== undefined || this.#isFinished) return;
     this.#cancelled = reason;
@@ -297,7 +316,10 @@ export abstract class Call implements Holder {
     this.#controller?.abort(reason);
   }
 
-  /** Calls `listener` when the call is cancelled, at once if it already was. Returns a function that takes it back. */
+  /**
+   * Calls `listener` when the call is cancelled, at once if it already was. Returns a function that removes the
+   * listener.
+   */
   onCancel(listener: (reason: ServiceError) => void): () => void {
     if (this.#cancelled !== undefined) {
       listener(this.#cancelled);
@@ -315,7 +337,7 @@ export abstract class Call implements Holder {
     else if (typeof this.#onCancel === "object") this.#onCancel.delete(listener);
   }
 
-  /** `promise`, or the rejection with the reason if the call is cancelled first. */
+  /** Resolves and rejects like `promise`, but rejects with the reason if the call is cancelled first. */
   orCancelled<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const release = this.onCancel(reject);
@@ -332,20 +354,20 @@ export abstract class Call implements Holder {
     });
   }
 
-  /** Calls `listener` for each message that passes, in order. */
+  /** Calls `listener` for each message that is sent or received, in order. */
   onMessage(listener: MessageListener): void {
     this.#onMessage ??= [];
     this.#onMessage.push(listener);
   }
 
-  /** A transport tells that a message passed. */
+  /** Called by the transport when a message was sent or received. */
   passMessage(direction: "sent" | "received", message: Message): void {
     if (this.#onMessage !== undefined) for (const listener of this.#onMessage) listener(direction, message);
   }
 
   /**
-   * Calls `listener` when the bodies of a call over HTTP/JSON that is no stream have passed: of a server's after the reply was written,
-   * when the call is over for its middleware; of a client's before that, for each try.
+   * Calls `listener` with the sizes of the bodies of a call over HTTP/JSON that is not a stream. On a server this happens after the
+   * reply was written, when the call is over for its middleware. On a client it happens before the call is over, for each attempt.
    */
   onBodies(listener: (sizes: BodySizes) => void): void {
     const before = this.#onBodies;
@@ -358,29 +380,32 @@ export abstract class Call implements Holder {
           };
   }
 
-  /** Whether anybody listens to {@link passBodies}. */
+  /** Whether {@link passBodies} has any listener. */
   get measuresBodies(): boolean {
     return this.#onBodies !== undefined;
   }
 
-  /** A transport tells how large the bodies were. */
+  /** Called by the transport with the sizes of the bodies. */
   passBodies(sizes: BodySizes): void {
     this.#onBodies?.(sizes);
   }
 
-  /** The transport is done with the call: its timer and listeners go, and it can no longer be cancelled. */
+  /**
+   * Called by the transport when it is done with the call. Removes its timer and listeners; the call can no longer be
+   * cancelled.
+   */
   finish(): void {
     this.#isFinished = true;
     clearTimeout(this.#timer);
     this.#onCancel = undefined;
   }
 
-  /** Makes {@link metadata}, for a transport that leaves that to the first look. */
+  /** Reads {@link metadata} at the first access, for a transport that does not read it earlier. */
   protected readMetadata(): Metadata {
     return new Metadata();
   }
 
-  /** The call was cancelled; its transport learns it before anybody else. */
+  /** Called when the call is cancelled, before the listeners: the transport overrides it. */
   protected onCancelled(_reason: ServiceError): void {}
 
   /** Puts this call into its own context, where {@link currentCall} finds it. A server's transport does this first. */
@@ -400,17 +425,18 @@ function cancelExpired(call: Call): void {
 }
 
 /**
- * Calls with a deadline and no timer yet. Most calls are answered before the event loop has gone round once, and never have one:
- * without it hello over HTTP/JSON went from 1.26 to 1.17 of bare node:http (`npm run bench -- http`, before and after).
+ * Calls with a deadline and no timer yet. Most calls are answered within one turn of the event loop and never need a timer:
+ * without timers, hello over HTTP/JSON went from 1.26 to 1.17 of bare node:http (`npm run bench -- http`, before and after).
  */
 let unwatched: Call[] = [];
 const maxUnwatched = 256;
 
 function watchSoon(call: Call): void {
   unwatched.push(call);
-  // In the context of this call, which it holds for a turn: leaving it costs more than all the rest.
+  // Runs in the context of this call, which it keeps alive for one turn: leaving the context would cost more than
+  // everything else here.
   if (unwatched.length === 1) setImmediate(watchUnwatched);
-  // The event loop does not come round: those that are over must not be held for it.
+  // The event loop is blocked: calls that are over must not be kept in memory until it turns.
   else if (unwatched.length === maxUnwatched) watchUnwatched();
 }
 

@@ -325,13 +325,13 @@ test("a request that is none is refused before anything is sent", async () => {
   for (const [request, told] of given) {
     await assert.rejects(client.sayHello(request as never), {
       code: "CLEW_RPC_REQUEST",
-      message: `/rpc.test.Greeter/SayHello is called with ${told}; its request is a rpc.test.Hello, {} for an empty one`,
+      message: `/rpc.test.Greeter/SayHello was called with ${told}; its request must be a rpc.test.Hello; {} is an empty one`,
     });
   }
   for (const [request, told] of [...given, [{ name: "ann" }, "an object"]]) {
     await assert.rejects(collect(client.chat(request as never)), {
       code: "CLEW_RPC_REQUEST",
-      message: `/rpc.test.Greeter/Chat is called with ${told}; its request is an async iterable of rpc.test.Hello, as a generator makes one`,
+      message: `/rpc.test.Greeter/Chat was called with ${told}; its request must be an async iterable of rpc.test.Hello, such as an async generator returns`,
     });
   }
   assert.deepEqual(memory.calls, []);

@@ -49,38 +49,46 @@ import {
 } from "./middleware.ts";
 import { callCancelled, ServiceError } from "./service-error.ts";
 
-/** The client end of a transport: it sends calls to one endpoint. */
+/** The client side of a transport: it sends calls to one endpoint. */
 export interface Client {
-  /** What carries its calls: "http", "grpc", "connect", "grpc-web" or "memory". */
+  /** The transport of its calls: "http", "grpc", "connect", "grpc-web" or "memory". */
   readonly transport: string;
-  /** The innermost handler for a method: sends the call, answers what came back. Asked once for each method. */
+  /**
+   * Returns the innermost handler for a method: it sends the call and returns the reply. Called once for each method.
+   */
   createHandler(method: Method): Handler;
-  /** Ends open connections once their calls are over. */
+  /** Closes the open connections once their calls are over. */
   close(): Promise<void>;
 }
 
 export interface CallOptions {
   /**
-   * How long the call may take, in milliseconds; Infinity for no limit. It never outlives the call it is
-   * made in. Default: the client's.
+   * How long the call may take, in milliseconds; Infinity for no limit. A call made while serving another call never
+   * outlives that one. Default: the client's timeoutMs.
    */
   timeoutMs?: number;
-  /** Cancels the call. Default: none. */
+  /** Cancels the call when it aborts. Default: none. */
   signal?: AbortSignal;
   /**
-   * Wait for the other end to be reached, until the deadline, instead of failing at once with UNAVAILABLE
-   * while it is not. gRPC only. Default: false.
+   * Wait until the other end can be reached, or the deadline passes, instead of failing at once with UNAVAILABLE. gRPC
+   * only. Default: false.
    */
   waitForReady?: boolean;
   /** Headers to send. Default: none. */
   metadata?: MetadataInit;
-  /** How to write the request's body: `"application/proto"`. HTTP only. Default: the client's codec. */
+  /**
+   * The content type in which to write the request's body: `"application/proto"`. HTTP only. Default: that of the
+   * client's codec.
+   */
   contentType?: string;
-  /** What the reply's body should come in: `"application/proto"`. HTTP only. Default: the client's codec. */
+  /**
+   * The content type that the reply's body should have: `"application/proto"`. HTTP only. Default: that of the client's
+   * codec.
+   */
   accept?: string;
   /** Called with the reply's headers, if there are any, when the reply begins or the call has failed. Default: none. */
   onHeaders?: (headers: Metadata) => void;
-  /** Called with the reply's trailers when it is over. Default: none. */
+  /** Called with the reply's trailers when the reply is over. Default: none. */
   onTrailers?: (trailers: Metadata) => void;
 }
 
@@ -96,7 +104,7 @@ const headers: OptionCheck = (name, given) =>
   typeof given === "object" && given !== null && Symbol.iterator in given ? undefined : headersByName(name, given);
 
 const callChecks: OptionChecks<CallOptions> = {
-  // Looked at for every call.
+  // Checked for every call.
   timeoutMs: anything,
   signal: having("the signal of an AbortController", "addEventListener"),
   waitForReady: aBoolean,
@@ -108,20 +116,23 @@ const callChecks: OptionChecks<CallOptions> = {
 };
 
 export interface ServiceClientOptions {
-  /** Wrapped around every call, the first outermost. Default: none. */
+  /** Middleware around every call; the first is the outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** The timeout of calls that name none, in milliseconds; Infinity for no limit; streams have no default. Default: 2000. */
+  /**
+   * The timeout of unary calls that do not set their own, in milliseconds; Infinity for no limit. Streams have no timeout by
+   * default. Default: 2000.
+   */
   timeoutMs?: number;
 }
 
-/** The one rule for what these options may be, for those whose options they are among. */
+/** The checks of these options, also for packages whose options include them. */
 export const serviceClientChecks: OptionChecks<ServiceClientOptions> = {
   middleware: kind("a list of middlewares", Array.isArray),
-  // Looked at as that of a call is.
+  // Checked in the same way as that of a call.
   timeoutMs: anything,
 };
 
-/** A client of one service: a function for each method. Ending it closes its connections. */
+/** A client of one service, with a function for each method. Disposing of it closes its connections. */
 export type ServiceClient<S extends DescService> = {
   readonly [M in keyof S["method"]]: MethodClient<S["method"][M]>;
 } & { [Symbol.asyncDispose](): Promise<void> };
@@ -139,7 +150,7 @@ export type MethodClient<M extends DescMethod> =
           : never;
 
 /**
- * A client of a service over the client end of any transport. Its chains are composed here, once for each method.
+ * Creates a client of a service on top of any transport. The middleware chain of each method is composed once, here.
  *
  * @throws CLEW_RPC_DESC, CLEW_RPC_OPTION, CLEW_RPC_TIMEOUT, CLEW_RPC_MIDDLEWARE
  */
@@ -170,7 +181,10 @@ export function createServiceClient<S extends DescService>(
 
 const noOptions: CallOptions = Object.freeze({});
 
-/** A call to be sent. What of its options is none is told by name, and looked for only when something shows that there is such. */
+/**
+ * Creates a call to be sent. Unknown options are an error that names them. They are searched for only if a cheap check shows that
+ * there are any.
+ */
 function createCall(
   transport: string,
   method: Method,
@@ -195,7 +209,7 @@ function checkCallOptions(method: Method, options: CallOptions): void {
   checkOptions(`a call of ${method.operation}`, options, callChecks, optionError);
 }
 
-/** Whether all names are among those of {@link callChecks}. Asked for every call: comparing names costs next to nothing. */
+/** Whether all names are known to {@link callChecks}. This runs for every call: comparing names costs almost nothing. */
 function hasKnownNames(options: CallOptions): boolean {
   if (typeof options !== "object") return false;
   for (const name in options) {
@@ -216,7 +230,7 @@ function hasKnownNames(options: CallOptions): boolean {
   return true;
 }
 
-/** A call that goes out. Made by a client's function, sent by the transport. */
+/** An outgoing call. A client's function creates it, and the transport sends it. */
 class ClientCall extends Call {
   override readonly side = "client";
   override readonly transport: string;
@@ -245,7 +259,7 @@ class ClientCall extends Call {
     if (options.accept !== undefined) this.metadata.set("accept", options.accept);
     this.waitsForReady = options.waitForReady ?? false;
     this.#request = request;
-    // What is cancelled at the top ends everything below: the caller's caller no longer waits.
+    // When the call being served is cancelled, the calls made for it are cancelled too: nobody waits for their replies.
     this.#releaseParent = parent?.onCancel((reason) => this.cancel(reason));
     if (options.signal !== undefined) {
       const signal = options.signal;
@@ -296,7 +310,7 @@ async function send(call: ClientCall, handler: Handler, options: CallOptions): P
   }
 }
 
-/** A stream that begins when it is first read. */
+/** A stream that starts when it is first read. */
 async function* lazily(start: () => Promise<Reply>): AsyncIterable<Message> {
   const reply = await start();
   if (isStream(reply)) yield* reply;

@@ -1,2 +1,2 @@
-/** The clock of calls. Node's global is a getter, which is called anew at each look. */
+/** The clock of calls. Node's global `performance` is a getter, which runs at each access. */
 export const clock: Pick<typeof performance, "now"> = performance;

@@ -21,7 +21,7 @@ export const GrpcCode = {
 
 export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode];
 
-// Both tables are those of Kratos, row by row: a mixed fleet must agree on them.
+// Both tables equal those of Kratos, row by row: services of both frameworks must agree on them.
 const grpcByHttp: Readonly<Record<number, GrpcCode>> = {
   200: GrpcCode.OK,
   400: GrpcCode.INVALID_ARGUMENT,
@@ -58,12 +58,12 @@ const httpByGrpc: Readonly<Record<number, number>> = {
   [GrpcCode.UNAUTHENTICATED]: 401,
 };
 
-/** The gRPC status for the code of a ServiceError; UNKNOWN for a code that has none of its own. */
+/** The gRPC status for the code of a ServiceError; UNKNOWN for a code that has no status of its own. */
 export function toGrpcCode(httpCode: number): GrpcCode {
   return grpcByHttp[httpCode] ?? GrpcCode.UNKNOWN;
 }
 
-/** The code of a ServiceError for a gRPC status; 500 for a number that gRPC does not know. */
+/** The code of a ServiceError for a gRPC status; 500 for a number that is not a gRPC status. */
 export function fromGrpcCode(grpcCode: number): number {
   return httpByGrpc[grpcCode] ?? 500;
 }

@@ -21,20 +21,21 @@ import {
   RetryInfoSchema,
 } from "./gen/google/rpc/error_details_pb.ts";
 
-/** Where JSON carries the bytes of a message whose type is not known here: no field has such a name. */
+/** The JSON name under which the bytes of a message of unknown type are carried. No field can have this name. */
 const bytesName = "@value";
 
-// Made when an error from outside is first turned into the other encoding.
+// Created when an error from another service is first converted to the other encoding.
 let standardTypes: Registry | undefined;
 
 /**
- * What an error tells beside its message: a message of any type, google.rpc.BadRequest for one. gRPC carries it in the details of
- * its status, HTTP in the body's `details`, each with its `@type`.
+ * Additional information in an error: a message of any type, such as google.rpc.BadRequest. gRPC sends it in the details of its
+ * status, HTTP in the body's `details`, each with its `@type`.
  */
 export class ErrorDetail {
   /** The name of the message's type: `google.rpc.BadRequest`. */
   readonly typeName: string;
-  // As it was made or came: the types of what comes from outside may be unknown here, and it may be on its way to somebody else.
+  // The message as it was created or received. A received message may have a type that is unknown here, and may have to be
+  // passed on.
   readonly #any: Any | undefined;
   readonly #json: JsonObject | undefined;
   readonly #desc: DescMessage | undefined;
@@ -52,12 +53,12 @@ export class ErrorDetail {
     return new ErrorDetail(desc.typeName, anyPack(desc, message as MessageShape<T>), undefined, desc);
   }
 
-  /** The detail in a google.rpc.Status. */
+  /** Reads a detail of a google.rpc.Status. */
   static fromAny(any: Any): ErrorDetail {
     return new ErrorDetail(nameIn(any.typeUrl), any, undefined);
   }
 
-  /** The detail in an error's JSON; undefined when it is none. */
+  /** Reads a detail of an error's JSON; undefined when the value is not one. */
   static fromJson(json: unknown): ErrorDetail | undefined {
     if (typeof json !== "object" || json === null) return undefined;
     const typeUrl = (json as JsonObject)["@type"];
@@ -65,7 +66,7 @@ export class ErrorDetail {
     return new ErrorDetail(nameIn(typeUrl), anyIn(typeUrl, json as JsonObject), json as JsonObject);
   }
 
-  /** The message; undefined when it is of another type, or damaged. */
+  /** Returns the message; undefined when it has another type, or is damaged. */
   as<T extends DescMessage>(desc: T): MessageShape<T> | undefined {
     if (desc.typeName !== this.typeName) return undefined;
     try {
@@ -76,7 +77,9 @@ export class ErrorDetail {
     }
   }
 
-  /** For a google.rpc.Status; undefined when it came as JSON, and its type is not known here. */
+  /**
+   * Returns the detail for a google.rpc.Status; undefined when it was received as JSON and its type is unknown here.
+   */
   toAny(): Any | undefined {
     if (this.#any !== undefined) return this.#any;
     try {
@@ -92,7 +95,7 @@ export class ErrorDetail {
     const any = this.#any!;
     const registry = this.#desc === undefined ? getStandardTypes() : createRegistry(this.#desc);
     try {
-      // The type first, where a reader looks for it.
+      // The type comes first, where a reader looks for it.
       return { "@type": any.typeUrl, ...(toJson(AnySchema, any, { registry }) as JsonObject) };
     } catch {
       return { "@type": any.typeUrl, [bytesName]: Buffer.from(any.value).toString("base64") };
@@ -116,25 +119,27 @@ function anyIn(typeUrl: string, json: JsonObject): Any | undefined {
     : undefined;
 }
 
-/** What is wrong with a request, by the paths of its fields: `badRequest({ "addresses[1].city": "must not be empty" })`. */
+/**
+ * Describes the invalid fields of a request, by their paths: `badRequest({ "addresses[1].city": "must not be empty" })`.
+ */
 export function badRequest(violations: Readonly<Record<string, string>>): ErrorDetail {
   const fieldViolations = Object.entries(violations).map(([field, description]) => ({ field, description }));
   return ErrorDetail.of(BadRequestSchema, { fieldViolations });
 }
 
-/** The message in the language of whoever reads it; the locale is that of BCP 47: `de-CH`. */
+/** The message in the language of the reader. The locale is a BCP 47 tag: `de-CH`. */
 export function localized(locale: string, message: string): ErrorDetail {
   return ErrorDetail.of(LocalizedMessageSchema, { locale, message });
 }
 
-/** How long to wait, in milliseconds, before the call is tried again. */
+/** How long to wait before the call is tried again, in milliseconds. */
 export function retryInfo(delayMs: number): ErrorDetail {
   const seconds = Math.floor(delayMs / 1000);
   const nanos = Math.round((delayMs - seconds * 1000) * 1e6);
   return ErrorDetail.of(RetryInfoSchema, { retryDelay: { seconds: BigInt(seconds), nanos } });
 }
 
-/** Where to read on: what there is, and its URL. */
+/** Links to further information: a description and a URL for each. */
 export function help(links: Readonly<Record<string, string>>): ErrorDetail {
   return ErrorDetail.of(HelpSchema, {
     links: Object.entries(links).map(([description, url]) => ({ description, url })),

@@ -1,7 +1,7 @@
 import { type OptionError, tell } from "@clew/options";
 import type { Method } from "./method.ts";
 
-/** What a developer did wrong, found when a service is put together. `code` is stable; the message says what would work. */
+/** A mistake of a developer, found when a service is created. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }
@@ -20,7 +20,7 @@ export function serviceInvalid(index: number, given: unknown): Error {
   const name = isDesc ? typeName.split(".").at(-1) : "Orders";
   return usageError(
     "CLEW_RPC_SERVICE",
-    `option services has ${what} at ${index}; service(${name}, { ... }) makes a service of a descriptor and its implementation`,
+    `option services has ${what} at index ${index}; it must be a service, made by service(${name}, { ... }) from a descriptor and its implementation`,
   );
 }
 
@@ -35,21 +35,21 @@ export function listInvalid(option: string, given: unknown): Error {
 export function middlewareInvalid(index: number, given: unknown): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
-    `middleware ${index} of a chain is ${tell(given)}; it must be a function around a handler, as recovery() makes one`,
+    `middleware ${index} of a chain is ${tell(given)}; it must be a function around a handler, such as recovery() returns`,
   );
 }
 
 export function middlewareOfAnother(index: number, count: number): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
-    `middleware ${index} of a chain takes ${count} arguments; it takes the next handler alone, as \`(next) => (call) => next(call)\``,
+    `middleware ${index} of a chain takes ${count} arguments; it must take one, the next handler: \`(next) => (call) => next(call)\``,
   );
 }
 
 export function handlerMissing(index: number, given: unknown): Error {
   return usageError(
     "CLEW_RPC_MIDDLEWARE",
-    `middleware ${index} of a chain returned ${tell(given)} for the next handler; it must return one, as \`(call) => next(call)\``,
+    `middleware ${index} of a chain returned ${tell(given)}; it must return a handler, such as \`(call) => next(call)\``,
   );
 }
 
@@ -57,46 +57,50 @@ export function requestMissing({ operation, desc, kind }: Method, given: unknown
   const { typeName } = desc.input;
   const works =
     kind === "unary" || kind === "server_streaming"
-      ? `a ${typeName}, {} for an empty one`
-      : `an async iterable of ${typeName}, as a generator makes one`;
-  return usageError("CLEW_RPC_REQUEST", `${operation} is called with ${tell(given)}; its request is ${works}`);
+      ? `a ${typeName}; {} is an empty one`
+      : `an async iterable of ${typeName}, such as an async generator returns`;
+  return usageError("CLEW_RPC_REQUEST", `${operation} was called with ${tell(given)}; its request must be ${works}`);
 }
 
-// The next four are a server's, found while it answers: its caller is told as of any defect, and the log has them in full.
+// The next four are mistakes in a server, found while it answers a call. The caller gets the same error as for any defect;
+// the log has the full text.
 
 export function replyMissing(operation: string, typeName: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
-    `${operation}: the implementation answered ${tell(given)}; it must return a ${typeName}, {} for an empty one`,
+    `${operation}: the implementation returned ${tell(given)}; it must return a ${typeName}; {} is an empty one`,
   );
 }
 
 export function replyIsError(operation: string, given: Error): Error {
   return usageError(
     "CLEW_RPC_REPLY",
-    `${operation}: the implementation returned the error ${tell(given.message)} and did not throw it; with \`throw\` its caller would see it`,
+    `${operation}: the implementation returned the error ${tell(given.message)} instead of throwing it; use \`throw\`, so that the caller sees it`,
   );
 }
 
 export function streamMissing(operation: string, typeName: string, name: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_REPLY",
-    `${operation}: the implementation answered ${tell(given)}; it must return an async iterable of ${typeName}, as \`async *${name}() { ... }\` makes one`,
+    `${operation}: the implementation returned ${tell(given)}; it must return an async iterable of ${typeName}: write it as \`async *${name}() { ... }\``,
   );
 }
 
 export function answerInvalid(operation: string, given: unknown): Error {
   const hint =
     typeof given === "function"
-      ? "is a middleware in the chain that should be called first, as in `recovery()`?"
-      : "does a middleware lack `return next(call)`?";
-  return usageError("CLEW_RPC_ANSWER", `${operation}: the chain answered ${tell(given)} and not a promise; ${hint}`);
+      ? "did you put a middleware into the chain without calling it, `recovery` instead of `recovery()`?"
+      : "did a middleware forget `return next(call)`?";
+  return usageError(
+    "CLEW_RPC_ANSWER",
+    `${operation}: the middleware chain returned ${tell(given)} instead of a promise; ${hint}`,
+  );
 }
 
 export function implementationInvalid(service: string, methods: readonly string[], given: unknown): Error {
   const isClass = typeof given === "function" && /^class\b/.test(Function.prototype.toString.call(given));
   const what = isClass ? `the class ${given.name}` : tell(given);
-  const hint = isClass ? `, as \`new ${given.name}()\` makes one` : "";
+  const hint = isClass ? `: pass \`new ${given.name}()\`` : "";
   return usageError(
     "CLEW_RPC_IMPLEMENTATION",
     `the implementation of ${service} is ${what}; it must be an object with ${methods.join(", ")}${hint}`,
@@ -113,21 +117,21 @@ export function methodMissing(service: string, method: string, place: string, gi
 export function methodNoFunction(service: string, method: string, place: string, given: unknown): Error {
   return usageError(
     "CLEW_RPC_METHOD_MISSING",
-    `service ${service}: the implementation's "${method}" is ${tell(given)}; it must be the function that answers what ${place} declares`,
+    `service ${service}: "${method}" of the implementation is ${tell(given)}; it must be the function for the method that ${place} declares`,
   );
 }
 
 export function methodUnknown(service: string, method: string, place: string, known: string[]): Error {
   return usageError(
     "CLEW_RPC_METHOD_UNKNOWN",
-    `service ${service}: the implementation has "${method}", which the service does not, see ${place} (it has: ${known.join(", ")})`,
+    `service ${service}: the implementation has "${method}", but the service does not declare it, see ${place} (the service has: ${known.join(", ")})`,
   );
 }
 
 export function errorCodeOutOfRange(enumName: string, file: string, value: string, code: number): Error {
   return usageError(
     "CLEW_RPC_ERROR_CODE",
-    `enum ${enumName} (${file}): value ${value} has the code ${code}; a code is an HTTP status from 300 to 600`,
+    `enum ${enumName} (${file}): value ${value} has the code ${code}; it must be an HTTP status from 300 to 600`,
   );
 }
 
@@ -148,7 +152,7 @@ export function callReceivesMessage(operation: string): Error {
 export function errorCodeInvalid(given: unknown): Error {
   return usageError(
     "CLEW_RPC_SERVICE_ERROR",
-    `the code of a ServiceError is ${tell(given)}; new ServiceError(404, "ORDER_NOT_FOUND", "no order 7") would work`,
+    `the code of a ServiceError is ${tell(given)}; it must be a number, as in new ServiceError(404, "ORDER_NOT_FOUND", "no order 7")`,
   );
 }
 

@@ -4,16 +4,17 @@ import type { Call } from "./call.ts";
 import { messageMaker } from "./codec/message-maker.ts";
 import type { ServiceError } from "./service-error.ts";
 
-/** Each object of a stream as a message of the type. */
+/** Converts each object of a stream to a message of the type. */
 export async function* toMessages(desc: DescMessage, inits: AsyncIterable<object>): AsyncIterable<Message> {
   const maker = messageMaker(desc);
   for await (const init of inits) yield maker.from(init);
 }
 
 /**
- * What a streaming method answers, for one reader: the objects of the user's stream as messages, until it ends or its call is
- * cancelled; then the reason, whatever the user's code waits for. Middleware that watches the end adds a listener and wraps
- * nothing: a layer of promises around every message costs as much as the message.
+ * The reply of a streaming method, for one reader. It yields the objects of the user's stream as messages until that stream
+ * ends. If the call is cancelled, it rejects with the reason at once, even while the user's code waits for something.
+ * Middleware that needs to know the end adds a listener and does not wrap the stream: a layer of promises around every
+ * message costs as much as the message.
  */
 export class MessageStream implements AsyncIterableIterator<Message> {
   readonly #desc: DescMessage;
@@ -36,7 +37,9 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     return this;
   }
 
-  /** Calls `listener` once when the stream is over, with the error if it failed; at once if it is. */
+  /**
+   * Calls `listener` once when the stream is over, with the error if it failed; at once if the stream is over already.
+   */
   onEnd(listener: (error?: unknown) => void): void {
     if (this.#isOver) listener(this.#error);
     else this.#listeners.push(listener);
@@ -72,13 +75,14 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     const isCancelled = this.#call.cancelled !== undefined;
     this.#end();
     const ended = this.#source.return?.();
-    // User code that waits for something else would only end with that.
+    // If the user's code waits for something else, its stream would end only when that comes.
     if (isCancelled) void ended?.catch(() => {});
     else await ended;
     return { done: true, value: undefined };
   }
 
-  // Whoever cancels is often a socket or a timer: who watches the end writes a line of this call, with its ids.
+  // A call is often cancelled by a socket or a timer, outside of its context. A listener may write a log line of this
+  // call, which needs the call's ids.
   #cancel(reason: ServiceError): void {
     this.#end(reason);
     this.#rejectNext?.(reason);

@@ -1,4 +1,4 @@
-// Nearly every name is in lower case already: seeing that is cheaper than making it so.
+// Nearly every name is in lower case already: checking that is cheaper than converting.
 function toLower(name: string): string {
   for (let index = 0; index < name.length; index++) {
     const code = name.charCodeAt(index);
@@ -7,22 +7,22 @@ function toLower(name: string): string {
   return name;
 }
 
-/** What {@link Metadata} can be made from: pairs, or an object whose values are a string or several. */
+/** Values that {@link Metadata} can be created from: pairs, or an object whose values are a string or several. */
 export type MetadataInit = Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[]>>;
 
-// An object without inherited names that keeps V8's fast properties, which Object.create(null) does not.
+// An object without inherited names that keeps V8's fast properties; Object.create(null) would lose them.
 class Values {
   [name: string]: string | string[] | undefined;
 }
 Object.setPrototypeOf(Values.prototype, null);
 
 /**
- * The headers of a call or of its reply. Names are kept in lower case; a name may have several values.
- * Binary values (`-bin` names in gRPC) are base64 text here, as they are on the wire.
+ * The headers of a call or of its reply. Names are kept in lower case; a name may have several values. Binary values
+ * (names that end in `-bin` in gRPC) are base64 text here, as on the wire.
  */
 export class Metadata implements Iterable<[string, string]> {
   #record: Record<string, string | string[] | undefined> | undefined;
-  /** Headers as they came, until somebody asks for more than one of them. */
+  /** The headers as they were received, until a second one of them is read. */
   #raw: RawHeaders | undefined;
 
   constructor(init?: MetadataInit) {
@@ -37,7 +37,7 @@ export class Metadata implements Iterable<[string, string]> {
     }
   }
 
-  /** Takes over an object that already has lower-case names, such as `IncomingMessage.headers`, without copying it. */
+  /** Takes over an object whose names are in lower case, such as `IncomingMessage.headers`, without copying it. */
   static adopt(headers: Record<string, string | string[] | undefined>): Metadata {
     const metadata = new Metadata();
     metadata.#record = headers;
@@ -45,8 +45,8 @@ export class Metadata implements Iterable<[string, string]> {
   }
 
   /**
-   * Takes headers as they came, and makes an object of them only for who wants them all or changes one: of most requests somebody
-   * looks at two or three by name, and making the object costs more than that (0.7 us).
+   * Takes headers as they were received, and converts them to an object only when all of them are wanted or one is changed. Most
+   * requests have two or three headers read by name, and the conversion costs more than that (0.7 us).
    */
   static lazily(raw: RawHeaders): Metadata {
     const metadata = new Metadata();
@@ -54,7 +54,7 @@ export class Metadata implements Iterable<[string, string]> {
     return metadata;
   }
 
-  /** Name to value or values: the live object behind this one, for a transport that writes it out. */
+  /** Values by name: the live object behind this one, for a transport that writes it. */
   get record(): Record<string, string | string[] | undefined> {
     if (this.#record === undefined) {
       this.#record = this.#raw === undefined ? new Values() : this.#raw.toRecord();
@@ -63,22 +63,22 @@ export class Metadata implements Iterable<[string, string]> {
     return this.#record;
   }
 
-  /** The first value of a name. */
+  /** Returns the first value of a name. */
   get(name: string): string | undefined {
     const key = toLower(name);
     if (this.#raw !== undefined) {
       const at = indexOfHeader(this.#raw.pairs, key);
       if (at === -1) return undefined;
-      // Several of a name are for those to join who know how.
+      // If a name occurs several times, how its values are joined depends on the header: toRecord() knows that.
       if (indexOfHeader(this.#raw.pairs, key, at + 2) === -1) return this.#raw.pairs[at + 1];
     }
     const value = this.record[key];
     if (typeof value === "string") return value;
-    // An adopted object has a prototype: what is neither text nor a list is no header.
+    // An adopted object has a prototype: an inherited value that is neither text nor a list is not a header.
     return Array.isArray(value) ? value[0] : undefined;
   }
 
-  /** All values of a name, in order; empty when there is none. */
+  /** Returns all values of a name, in order; empty when there is none. */
   getAll(name: string): string[] {
     const key = toLower(name);
     if (this.#raw !== undefined && indexOfHeader(this.#raw.pairs, key) === -1) return [];
@@ -96,7 +96,7 @@ export class Metadata implements Iterable<[string, string]> {
     this.record[name.toLowerCase()] = typeof value === "string" ? value : [...value];
   }
 
-  /** Adds a value to those the name has. */
+  /** Adds a value to the values of a name. */
   append(name: string, value: string): void {
     const key = name.toLowerCase();
     const old = this.record[key];
@@ -108,7 +108,7 @@ export class Metadata implements Iterable<[string, string]> {
     delete this.record[name.toLowerCase()];
   }
 
-  /** Whether a name begins with `prefix`, which is in lower case. */
+  /** Whether any name begins with `prefix`, which must be in lower case. */
   hasPrefix(prefix: string): boolean {
     if (this.#raw === undefined) {
       for (const name in this.record) if (name.startsWith(prefix)) return true;
@@ -118,18 +118,18 @@ export class Metadata implements Iterable<[string, string]> {
     const first = prefix.charCodeAt(0);
     for (let at = 0; at < pairs.length; at += 2) {
       const name = pairs[at]!;
-      // Letters differ by one bit from their capitals.
+      // Small and capital letters differ in one bit.
       if ((name.charCodeAt(0) | 0x20) === (first | 0x20) && name.toLowerCase().startsWith(prefix)) return true;
     }
     return false;
   }
 
-  /** The names that have a value. */
+  /** Returns the names that have a value. */
   keys(): string[] {
     return Object.keys(this.record).filter((name) => this.record[name] !== undefined);
   }
 
-  /** Every name with every value, one pair for each value. */
+  /** Iterates over pairs of a name and a value, one pair for each value. */
   *[Symbol.iterator](): Iterator<[string, string]> {
     for (const name in this.record) {
       const value = this.record[name];
@@ -139,15 +139,18 @@ export class Metadata implements Iterable<[string, string]> {
   }
 }
 
-/** Headers as they came over the wire. */
+/** Headers as they were received over the wire. */
 export interface RawHeaders {
-  /** Names and values in turn. */
+  /** Names and values alternately. */
   readonly pairs: readonly string[];
-  /** All of them by their lower-case names. */
+  /** Returns all headers by their lower-case names. */
   toRecord(): Record<string, string | string[] | undefined>;
 }
 
-/** Where the first header of this lower-case name is among names and values in turn, from `from` on; -1 when there is none. */
+/**
+ * Returns the index of the first header with this lower-case name in an alternating list of names and values, searching from
+ * `from`; -1 when there is none.
+ */
 export function indexOfHeader(pairs: readonly string[], name: string, from = 0): number {
   const { length } = name;
   for (let at = from; at < pairs.length; at += 2) {

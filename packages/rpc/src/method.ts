@@ -1,10 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 
-/** One operation of a service, as its contract has it. */
+/** One operation of a service, as the .proto declares it. */
 export interface Method {
-  /** `/package.Service/Method`: the name on servers, clients, spans and metrics alike. */
+  /** `/package.Service/Method`: the same name on servers, clients, spans and metrics. */
   readonly operation: string;
-  /** The name in an implementation and on a client: `sayHello`. */
+  /** The name of its function in an implementation and on a client: `sayHello`. */
   readonly localName: string;
   readonly kind: "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
   readonly desc: DescMethod;

@@ -55,21 +55,20 @@ test("what is no middleware, and what makes no handler, is told when the chain i
   const pass: Middleware = (next) => next;
   assert.throws(() => chain(pass, undefined as never), {
     code: "CLEW_RPC_MIDDLEWARE",
-    message: "middleware 1 of a chain is undefined; it must be a function around a handler, as recovery() makes one",
+    message: "middleware 1 of a chain is undefined; it must be a function around a handler, such as recovery() returns",
   });
   // As Koa and Express have them.
   const other = ((_call: unknown, next: () => unknown) => next()) as never;
   assert.throws(() => chain(pass, other), {
     code: "CLEW_RPC_MIDDLEWARE",
     message:
-      "middleware 1 of a chain takes 2 arguments; it takes the next handler alone, as `(next) => (call) => next(call)`",
+      "middleware 1 of a chain takes 2 arguments; it must take one, the next handler: `(next) => (call) => next(call)`",
   });
   const watch = watcher(() => () => undefined);
   const forgets = (() => undefined) as never;
   assert.throws(() => chain(watch, watch, forgets, pass)(handler), {
     code: "CLEW_RPC_MIDDLEWARE",
-    message:
-      "middleware 2 of a chain returned undefined for the next handler; it must return one, as `(call) => next(call)`",
+    message: "middleware 2 of a chain returned undefined; it must return a handler, such as `(call) => next(call)`",
   });
 });
 

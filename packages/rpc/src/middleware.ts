@@ -4,19 +4,20 @@ import { clock } from "./clock.ts";
 import { handlerMissing, middlewareInvalid, middlewareOfAnother } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 
-/** What a handler answers: one message, or a stream of them, as the method has it. */
+/** The result of a handler: one message, or a stream of messages, depending on the method. */
 export type Reply = Message | AsyncIterable<Message>;
 
-/** Answers a call. On a server the innermost one is the user's code, on a client the one that sends. */
+/** Answers a call. The innermost handler on a server is the user's code; on a client it sends the call. */
 export type Handler = (call: Call) => Promise<Reply>;
 
-/** A function around a handler. The same type serves servers and clients, and all four kinds of call. */
+/** A function that wraps a handler. The same type serves servers and clients, and all four kinds of call. */
 export type Middleware = (next: Handler) => Handler;
 
 /**
- * Several middlewares as one; the first is the outermost.
+ * Combines several middlewares into one; the first is the outermost.
  *
- * @throws CLEW_RPC_MIDDLEWARE for what is no function or one of another framework, and where the chain is put around a handler, for what makes no handler of it
+ * @throws CLEW_RPC_MIDDLEWARE for a value that is not a function or is a middleware of another framework. The same error is thrown,
+ * when the chain is applied to a handler, for a middleware that does not return a handler.
  */
 export function chain(...middleware: readonly Middleware[]): Middleware {
   const parts: Middleware[] = [];
@@ -49,22 +50,25 @@ function makeHandler(middleware: Middleware, index: number, next: Handler): Hand
 }
 
 /**
- * Looks on at calls: called when one begins, it returns what to call once when that is over, with what was thrown if it failed;
- * for a stream that is at its end. What it throws itself refuses the call.
+ * Observes calls. It is called when a call begins, and returns a function that is called once when the call is over, with the
+ * error if the call failed. A stream is over at its end. If the watch itself throws, the call is refused with that error.
  */
 export type Watch = (call: Call) => WatchEnd | undefined;
 
-/** `endMs` is this moment by `performance.now()`: read once for all who watch, at 45 ns. */
+/**
+ * `endMs` is the moment of the end by `performance.now()`: reading the clock costs 45 ns, so it is read once for all
+ * watches.
+ */
 export type WatchEnd = (thrown: unknown, endMs: number) => void;
 
-/** What makes the watch of a middleware that only watches. */
+/** The function that makes the watch, for each middleware that only watches. */
 const watches: WeakMap<Middleware, () => Watch> = new WeakMap();
 
 /**
- * A middleware that only looks on: it changes neither request nor reply. Neighbours of that kind in a chain wait for the end of a
- * call together, which costs 45 ns and not so much for each; an async function with try, await and catch costs 80.
+ * Makes a middleware that only observes: it changes neither request nor reply. Neighbours of this kind in a chain wait for the
+ * end of a call together, which costs 45 ns for all of them; an async function with try, await and catch costs 80 ns for each.
  *
- * @param makeWatch called once for each chain, which most often is one for each method
+ * @param makeWatch called once for each chain, of which there is usually one for each method
  */
 export function watcher(makeWatch: () => Watch): Middleware {
   const middleware: Middleware = (next) => watchCalls([makeWatch], next);
@@ -72,13 +76,16 @@ export function watcher(makeWatch: () => Watch): Middleware {
   return middleware;
 }
 
-/** The operations that a middleware names; true for those that a server or client has. A middleware within others has its own. */
+/**
+ * The operations that a middleware names, each with true if a server or client has it. A middleware inside another has its own
+ * entry.
+ */
 const named: WeakMap<Middleware, readonly Map<string, boolean>[]> = new WeakMap();
 
 /**
- * A middleware says which operations it is for, so that a name that is wrong can be told.
+ * Declares the operations that a middleware is for, so that a wrong name can be reported.
  *
- * @param inner the middlewares it is made of, with the names of their own
+ * @param inner the middlewares that it is composed of, which may have declared names of their own
  */
 export function nameOperations(
   middleware: Middleware,
@@ -90,7 +97,10 @@ export function nameOperations(
   if (names.length > 0) named.set(middleware, names);
 }
 
-/** A server or client has these operations. Returns those that its middleware names and nobody has had so far. */
+/**
+ * Records that a server or client has these operations. Returns the operations that its middleware names and that no
+ * server or client has had so far.
+ */
 export function meetOperations(middleware: readonly Middleware[], operations: ReadonlySet<string>): string[] {
   const unmet: string[] = [];
   for (const names of middleware.flatMap((one) => named.get(one) ?? [])) {
@@ -105,10 +115,10 @@ export function meetOperations(middleware: readonly Middleware[], operations: Re
 function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {
   const watching = makers.map((makeWatch) => makeWatch());
   return (call) => {
-    // As long as it will be: an array that grows has room for 17.
+    // Allocated with its final length: an array that grows would have room for 17.
     const ends = new Array<WatchEnd | undefined>(watching.length);
     let count = 0;
-    // As nested middlewares would: the first to begin is the last to end.
+    // In the order of nested middlewares: the first to begin is the last to end.
     const end = (thrown?: unknown): void => {
       const endMs = clock.now();
       for (let i = count - 1; i >= 0; i--) ends[i]!(thrown, endMs);
@@ -126,13 +136,16 @@ function watchCalls(makers: readonly (() => Watch)[], next: Handler): Handler {
   };
 }
 
-/** Passes the call on, and calls `onEnd` once when it is over: with a reply, at the end of a stream, or with what was thrown. */
+/**
+ * Passes the call on, and calls `onEnd` once when it is over: after a reply, at the end of a stream, or with the error that was
+ * thrown.
+ */
 export function watchCall(call: Call, next: Handler, onEnd: (thrown?: unknown) => void): Promise<Reply> {
   let reply: Promise<Reply>;
   try {
     reply = next(call);
   } catch (thrown) {
-    // A middleware that is no async function throws right here.
+    // A middleware that is not an async function throws right here.
     onEnd(thrown);
     return Promise.reject(thrown);
   }
@@ -151,8 +164,8 @@ export function isStream(reply: Reply): reply is AsyncIterable<Message> {
 }
 
 /**
- * Calls `onEnd` once when a reply is over: at once for a message, after the last one for a stream, with the error if it failed.
- * Returns the reply to pass on. A stream that its reader gives up ends without an error.
+ * Calls `onEnd` once when a reply is over: at once for a message, after the last message of a stream, with the error if it
+ * failed. Returns the reply to pass on. A stream whose reader stops early ends without an error.
  */
 export function watchReply(reply: Reply, onEnd: (error?: unknown) => void): Reply {
   if (!isStream(reply)) {

@@ -1,12 +1,12 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 
-// Numbers of fields in descriptor.proto, of which a location's path is made.
+// Field numbers in descriptor.proto, which the path of a location consists of.
 const fileService = 6;
 const serviceMethod = 2;
 
 /**
- * Where a service or method stands in its .proto: `shop/v1/shop.proto:12`. Where its generator left the lines out, as
- * protoc-gen-es does, what a search finds there: `rpc Find in shop/v1/shop.proto`.
+ * The place of a service or method in its .proto: `shop/v1/shop.proto:12`. If its generator omitted the line numbers,
+ * as protoc-gen-es does, a text to search for: `rpc Find in shop/v1/shop.proto`.
  */
 export function placeInProto(desc: DescService | DescMethod): string {
   const { name, sourceCodeInfo } = (desc.kind === "service" ? desc : desc.parent).file.proto;

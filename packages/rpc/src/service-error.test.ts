@@ -241,7 +241,7 @@ test("a code that is no number is an error at once", () => {
   for (const code of ["ORDER_NOT_FOUND", undefined, "404"]) {
     assert.throws(() => new ServiceError(code as unknown as number, "no order", ""), {
       code: "CLEW_RPC_SERVICE_ERROR",
-      message: `the code of a ServiceError is ${JSON.stringify(code)}; new ServiceError(404, "ORDER_NOT_FOUND", "no order 7") would work`,
+      message: `the code of a ServiceError is ${JSON.stringify(code)}; it must be a number, as in new ServiceError(404, "ORDER_NOT_FOUND", "no order 7")`,
     });
   }
 });

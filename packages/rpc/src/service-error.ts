@@ -2,35 +2,35 @@ import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
 import { ErrorDetail } from "./error-detail.ts";
 import { errorCodeInvalid } from "./errors.ts";
 
-/** The part of a {@link ServiceError} that goes over the wire. Shape and names are those of Kratos. */
+/** The part of a {@link ServiceError} that is sent to the caller. Its shape and names are those of Kratos. */
 export interface ErrorStatus {
-  /** Like an HTTP status: 404. */
+  /** The code, in the manner of an HTTP status: 404. */
   readonly code: number;
-  /** Stable and for programs, in upper case: USER_NOT_FOUND. Empty when there is none. */
+  /** A stable identifier for programs, in upper case: USER_NOT_FOUND. Empty when there is none. */
   readonly reason: string;
-  /** For people. */
+  /** The text for people. */
   readonly message: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** {@link ErrorStatus} as JSON, with the details of those errors that have some: Kratos passes over them. */
+/** {@link ErrorStatus} as JSON, plus the details if the error has any; Kratos ignores them. */
 export interface ErrorJson extends ErrorStatus {
   readonly details?: readonly JsonObject[];
 }
 
 export interface ServiceErrorOptions {
-  /** Facts for the caller, as text. Default: none. */
+  /** Additional facts for the caller, as text. Default: none. */
   metadata?: Readonly<Record<string, string>>;
-  /** Messages for the caller, such as `badRequest({ name: "is taken" })`. Default: none. */
+  /** Additional messages for the caller, such as `badRequest({ name: "is taken" })`. Default: none. */
   details?: readonly ErrorDetail[];
-  /** What led to this error. It is logged here and never sent. Default: none. */
+  /** The error that led to this one. It is logged on this side and never sent. Default: none. */
   cause?: unknown;
 }
 
 const noMetadata: Readonly<Record<string, string>> = Object.freeze({});
 const noDetails: readonly ErrorDetail[] = Object.freeze([]);
 
-/** An error that the caller may see: {@link ErrorJson} is what it sees. */
+/** An error that the caller may see. The caller gets it as {@link ErrorJson}. */
 export class ServiceError extends Error implements ErrorStatus {
   override readonly name: string = "ServiceError";
   readonly code: number;
@@ -39,7 +39,7 @@ export class ServiceError extends Error implements ErrorStatus {
   /** Messages of any type for the caller; {@link detail} finds one by its type. Empty when there are none. */
   readonly details: readonly ErrorDetail[];
 
-  /** @throws CLEW_RPC_SERVICE_ERROR for a code that is no number */
+  /** @throws CLEW_RPC_SERVICE_ERROR when `code` is not a number */
   constructor(code: number, reason: string, message: string, options?: ServiceErrorOptions) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     if (typeof code !== "number") throw errorCodeInvalid(code);
@@ -50,8 +50,8 @@ export class ServiceError extends Error implements ErrorStatus {
   }
 
   /**
-   * Turns whatever was thrown into a ServiceError. One that already is stays itself; anything else becomes 500 UNKNOWN with a
-   * message that gives nothing away, and is kept as the cause.
+   * Turns anything that was thrown into a ServiceError. A ServiceError is returned unchanged. Anything else becomes 500
+   * UNKNOWN with a message that reveals nothing; the original is kept as the cause.
    */
   static from(thrown: unknown): ServiceError {
     if (thrown instanceof ServiceError) return thrown;
@@ -59,8 +59,8 @@ export class ServiceError extends Error implements ErrorStatus {
   }
 
   /**
-   * The error that JSON tells, undefined when it tells none. What of it has the wrong type is passed over; `code` overrules the
-   * one it tells.
+   * Reads an error from JSON; undefined when the JSON is not one. Fields of a wrong type are ignored. If `code` is given, it
+   * replaces the code in the JSON.
    */
   static fromJson(json: unknown, code?: number): ServiceError | undefined {
     if (typeof json !== "object" || json === null || !("reason" in json || "message" in json)) return undefined;
@@ -78,7 +78,7 @@ export class ServiceError extends Error implements ErrorStatus {
     );
   }
 
-  /** The first of the details that is such a message: `error.detail(BadRequestSchema)?.fieldViolations`. */
+  /** Returns the first of the details that is such a message: `error.detail(BadRequestSchema)?.fieldViolations`. */
   detail<T extends DescMessage>(desc: T): MessageShape<T> | undefined {
     for (const detail of this.details) {
       const message = detail.as(desc);
@@ -87,17 +87,17 @@ export class ServiceError extends Error implements ErrorStatus {
     return undefined;
   }
 
-  /** The same error with other facts: those of before that the new ones do not name are kept. */
+  /** Returns a copy of the error with these facts added; a fact of the same name is replaced. */
   withMetadata(metadata: Readonly<Record<string, string>>): ServiceError {
     return this.#clone({ metadata: { ...this.metadata, ...metadata } });
   }
 
-  /** The same error with more details. */
+  /** Returns a copy of the error with more details. */
   withDetails(...details: readonly ErrorDetail[]): ServiceError {
     return this.#clone({ details: [...this.details, ...details] });
   }
 
-  /** The same error with what led to it. */
+  /** Returns a copy of the error with its cause. */
   withCause(cause: unknown): ServiceError {
     return this.#clone({ cause });
   }
@@ -105,17 +105,17 @@ export class ServiceError extends Error implements ErrorStatus {
   #clone(changed: ServiceErrorOptions): ServiceError {
     const { code, reason, message, metadata, details, cause } = this;
     const clone = new ServiceError(code, reason, message, { metadata, details, cause, ...changed });
-    // It failed where it was made first.
+    // The stack shows where the error was first created.
     if (this.stack !== undefined) clone.stack = this.stack;
     return clone;
   }
 
-  /** Whether `thrown` is a ServiceError of this code and this reason; message and metadata do not count. */
+  /** Whether `thrown` is a ServiceError with this code and reason. Message and metadata are not compared. */
   matches(thrown: unknown): boolean {
     return thrown instanceof ServiceError && thrown.code === this.code && thrown.reason === this.reason;
   }
 
-  /** What a caller sees. */
+  /** Returns what a caller sees. */
   toJSON(): ErrorJson {
     const { code, reason, message, metadata, details } = this;
     if (details.length === 0) return { code, reason, message, metadata };
@@ -123,7 +123,7 @@ export class ServiceError extends Error implements ErrorStatus {
   }
 }
 
-/** Whether `thrown` is an error of this code, whatever its reason. */
+/** Whether `thrown` is an error with this code, whatever its reason. */
 function hasCode(thrown: unknown, code: number): thrown is ServiceError {
   return thrown instanceof ServiceError && thrown.code === code;
 }
@@ -158,7 +158,7 @@ export function isTooManyRequests(thrown: unknown): thrown is ServiceError {
   return hasCode(thrown, 429);
 }
 
-/** 499: the caller went away or gave up. */
+/** 499: the caller disconnected or gave up. */
 export function isClientClosed(thrown: unknown): thrown is ServiceError {
   return hasCode(thrown, 499);
 }
@@ -183,7 +183,7 @@ export function deadlineExceeded(operation: string): ServiceError {
   return new ServiceError(504, "GATEWAY_TIMEOUT", `${operation}: deadline exceeded`);
 }
 
-/** The caller went away or gave up: 499. */
+/** The caller disconnected or gave up: 499. */
 export function callCancelled(operation: string, cause?: unknown): ServiceError {
   return new ServiceError(499, "CLIENT_CLOSED", `${operation}: cancelled`, { cause });
 }

@@ -1,10 +1,10 @@
 import { createKey, type Key } from "@clew/context";
 
 /**
- * Where a context holds the name of the service that the running work belongs to. An App puts its own there; it is what servers
- * that are called hear in {@link serviceNameHeader}, so it is of printable ASCII.
+ * The context key for the name of the service that the running code belongs to. An App puts its own name there. Servers that
+ * are called receive it in {@link serviceNameHeader}, so it must consist of printable ASCII.
  */
 export const serviceNameKey: Key<string> = createKey<string>("clew.serviceName");
 
-/** The header by which a caller says who it is, as in Kratos. */
+/** The header in which a caller sends its service name, as in Kratos. */
 export const serviceNameHeader = "x-md-service-name";

@@ -30,7 +30,7 @@ test("an implementation that is a class, or no object, is told as what it is", (
   const cases: [unknown, RegExp][] = [
     [
       GreeterImpl,
-      /^the implementation of rpc\.test\.Greeter is the class GreeterImpl; .*, as `new GreeterImpl\(\)` makes one$/,
+      /^the implementation of rpc\.test\.Greeter is the class GreeterImpl; .*: pass `new GreeterImpl\(\)`$/,
     ],
     [
       () => greeter,
@@ -48,7 +48,8 @@ test("a method that is no function is an error at once, which tells what it is",
   const wrong = { ...greeter, sayAll: 3 } as unknown as typeof greeter;
   assert.throws(() => service(Greeter, wrong), {
     code: "CLEW_RPC_METHOD_MISSING",
-    message: /"sayAll" is 3; it must be the function that answers what rpc SayAll in \S+\.proto declares/,
+    message:
+      /"sayAll" of the implementation is 3; it must be the function for the method that rpc SayAll in \S+\.proto declares/,
   });
 });
 
@@ -59,7 +60,7 @@ test("a handler that returns no message fails, and names what it should return",
     await assert.rejects(method!.handler(call), {
       code: "CLEW_RPC_REPLY",
       message:
-        /^\/rpc\.test\.Greeter\/SayHello: the implementation answered (undefined|null|"x"); it must return a rpc\.test\./,
+        /^\/rpc\.test\.Greeter\/SayHello: the implementation returned (undefined|null|"x"); it must return a rpc\.test\./,
     });
   }
 });
@@ -71,7 +72,8 @@ test("a handler that returns an error and does not throw it fails, and says so",
     const [method] = service(Greeter, { ...greeter, sayHello } as unknown as typeof greeter).methods;
     await assert.rejects(method!.handler(call), {
       code: "CLEW_RPC_REPLY",
-      message: /^\/rpc\.test\.Greeter\/SayHello: the implementation returned the error "no ann" and did not throw it; /,
+      message:
+        /^\/rpc\.test\.Greeter\/SayHello: the implementation returned the error "no ann" instead of throwing it; /,
     });
   }
 });
@@ -89,9 +91,9 @@ test("a handler of a stream that returns none fails, and names what it should re
         assert.equal(code, "CLEW_RPC_REPLY");
         assert.match(
           message,
-          /: the implementation answered (undefined|a list|an object); it must return an async iter/,
+          /: the implementation returned (undefined|a list|an object); it must return an async iter/,
         );
-        assert.ok(message.endsWith(`of rpc.test.Hello, as \`async *${name}() { ... }\` makes one`), message);
+        assert.ok(message.endsWith(`of rpc.test.Hello: write it as \`async *${name}() { ... }\``), message);
         return true;
       });
     }

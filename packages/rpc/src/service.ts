@@ -28,12 +28,14 @@ import { createMethod, type Method } from "./method.ts";
 import type { Handler } from "./middleware.ts";
 import { placeInProto } from "./proto-place.ts";
 
-/** The functions that answer the methods of a service: one object, any object, with one function for each method. */
+/** The functions that answer the methods of a service: any object with one function for each method. */
 export type Implementation<S extends DescService> = {
   [M in keyof S["method"]]: MethodImplementation<S["method"][M]>;
 };
 
-/** The function that answers one method. What it returns may be a message or the plain object that makes one. */
+/**
+ * The function that answers one method. It may return a message, or the plain object that a message is created from.
+ */
 export type MethodImplementation<M extends DescMethod> =
   M extends DescMethodUnary<infer I, infer O>
     ? (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>> | MessageInitShape<O>
@@ -45,23 +47,23 @@ export type MethodImplementation<M extends DescMethod> =
           ? (requests: AsyncIterable<MessageShape<I>>, call: Call) => AsyncIterable<MessageInitShape<O>>
           : never;
 
-/** A method and the handler that answers it, without middleware. */
+/** A method and its handler, without middleware. */
 export interface ServiceMethod {
   readonly method: Method;
   readonly handler: Handler;
 }
 
-/** A service with its implementation, ready to be given to a server. */
+/** A service with its implementation, ready for a server's option `services`. */
 export interface Service {
   readonly desc: DescService;
   readonly methods: readonly ServiceMethod[];
 }
 
 /**
- * Joins a service of a .proto and the object that implements it.
+ * Combines a service of a .proto with the object that implements it.
  *
- * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not fit, CLEW_RPC_DESC for what is no service,
- *   CLEW_RPC_IMPLEMENTATION for what is no object
+ * @throws CLEW_RPC_METHOD_MISSING, CLEW_RPC_METHOD_UNKNOWN when the two do not match, CLEW_RPC_DESC when `desc` is not a
+ * service, CLEW_RPC_IMPLEMENTATION when the implementation is not an object
  */
 export function service<S extends DescService>(desc: S, implementation: Implementation<S>): Service {
   if (desc?.kind !== "service") throw descInvalid("the first argument of service()", desc, "Orders");
@@ -93,9 +95,9 @@ export function service<S extends DescService>(desc: S, implementation: Implemen
 }
 
 /**
- * What a server was given as its services, as it is.
+ * Checks the services given to a server, and returns them unchanged.
  *
- * @throws CLEW_RPC_SERVICE for one that `service()` did not make, CLEW_RPC_LIST
+ * @throws CLEW_RPC_SERVICE for a value that `service()` did not make, CLEW_RPC_LIST
  */
 export function checkServices(services: readonly Service[]): readonly Service[] {
   if (!Array.isArray(services)) throw listInvalid("services", services);
@@ -105,7 +107,7 @@ export function checkServices(services: readonly Service[]): readonly Service[] 
   return services;
 }
 
-// Which kind a method is was checked against the type of the implementation; here only its name remains.
+// The kind of each method was checked against the type of the implementation; at run time only its name matters.
 type AnyFunction = (request: unknown, call: Call) => unknown;
 
 function createHandler(method: Method, functions: Record<string, AnyFunction>): Handler {
@@ -113,7 +115,7 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
   const output = method.desc.output;
   const replies = messageMaker(output);
   const toReply = (init: object): Message => {
-    // Otherwise a handler that forgot to return, or returns a text, would answer an empty message.
+    // Otherwise a handler that forgot to return, or returned a string, would answer with an empty message.
     if (typeof init !== "object" || init === null) throw replyMissing(method.operation, output.typeName, init);
     if (init instanceof Error) throw replyIsError(method.operation, init);
     return replies.from(init);

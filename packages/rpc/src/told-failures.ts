@@ -1,14 +1,14 @@
 const told = new WeakSet<object>();
 
 /**
- * For who has written to a log what was thrown, though its caller is not told of it: nobody behind needs to write the same again. Of
- * what is no object nobody remembers anything.
+ * Marks an error as written to a log, when its caller will not see it: code further out need not log it again. A value that is not
+ * an object cannot be marked.
  */
 export function markTold(thrown: unknown): void {
   if (typeof thrown === "object" && thrown !== null) told.add(thrown);
 }
 
-/** Whether somebody has written to a log what was thrown. */
+/** Whether the error was written to a log already. */
 export function wasTold(thrown: unknown): boolean {
   return typeof thrown === "object" && thrown !== null && told.has(thrown);
 }

@@ -22,7 +22,10 @@ test("an option that there is not, or that holds no such thing, is told when the
     [{ emitZeroValue: true }, /^JSON has no option emitZeroValue; its options are .*; did you mean emitZeroValues\?$/],
     [{ enumAsNumber: 1 }, /^option enumAsNumber is 1; it must be true or false$/],
     [{ int64AsNumber: "yes" }, /^option int64AsNumber is "yes"; it must be true, false or "safe"$/],
-    [{ types: [DurationSchema] }, /^option types is a list; it must be a registry of types, as createRegistry\(\) /],
+    [
+      { types: [DurationSchema] },
+      /^option types is a list; it must be a registry of types, made by createRegistry\(\) /,
+    ],
   ];
   for (const [options, message] of cases) {
     assert.throws(() => createJsonCodec(options), { code: "CLEW_RPC_JSON_OPTION", message });

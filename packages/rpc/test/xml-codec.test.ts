@@ -84,7 +84,7 @@ describe("xml", () => {
       ["<mapInt32Int32><key>1</key><value>x</value></mapInt32Int32>", /map_int32_int32/],
       [
         "<mapStringString><key>a</key><value>1</value></mapStringString>".repeat(2),
-        /map_string_string.*"a" is there twice/,
+        /map_string_string.*"a" occurs twice/,
       ],
       ["<optionalStruct>{</optionalStruct>", /optional_struct.*JSON/],
       ["<optionalTimestamp>now</optionalTimestamp>", /Timestamp/],

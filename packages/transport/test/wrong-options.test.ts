@@ -31,12 +31,12 @@ test("services that are none", () => {
     assert.throws(() => new Kind(wrong({ address, services: [echo(), Shop] })), {
       code: "CLEW_RPC_SERVICE",
       message:
-        /^option services has the descriptor of test\.v1\.Shop at 1; service\(Shop, \{ \.\.\. \}\) makes a service/,
+        /^option services has the descriptor of test\.v1\.Shop at index 1; it must be a service, made by service\(Shop, \{ \.\.\. \}\)/,
     });
     assert.throws(() => new Kind(wrong({ address, services: echo() })), {
       message: /^option services is an object; .*list/,
     });
-    assert.throws(() => new Kind(wrong({ address, services: [undefined] })), { message: /has undefined at 0/ });
+    assert.throws(() => new Kind(wrong({ address, services: [undefined] })), { message: /has undefined at index 0/ });
   }
   assert.throws(() => new MemoryServer(wrong({ services: [Shop] })), { code: "CLEW_RPC_SERVICE" });
   assert.throws(() => service(wrong<typeof Shop>(shop()), wrong({})), {
@@ -62,7 +62,7 @@ test("middleware, filters, codecs and routes that are none", () => {
     [
       { middleware: ["recovery"] },
       "CLEW_RPC_MIDDLEWARE",
-      /^middleware 0 of a chain is "recovery"; .*as recovery\(\) makes one/,
+      /^middleware 0 of a chain is "recovery"; .*such as recovery\(\) returns/,
     ],
     [{ filters: [{}] }, "CLEW_TRANSPORT_OPTION", /^option filters\[0\] is an object; it must be a function/],
     [{ codecs: ["xml"] }, "CLEW_TRANSPORT_OPTION", /^option codecs\[0\] is "xml"; it must be a codec, as `import/],
@@ -249,9 +249,12 @@ test("a chain that answers no promise fails its call, and says how that may come
   const lines: string[] = [];
   const logger = createLogger({ level: "error", pretty: false, destination: { write: (line) => lines.push(line) } });
   const cases: [unknown, RegExp][] = [
-    [() => (next: unknown) => () => next, /answered a function .*called first, as in `recovery\(\)`\?/],
-    [() => () => undefined, /answered undefined .*lack `return next\(call\)`\?/],
-    [() => async () => undefined, /answered undefined .*lack `return next\(call\)`\?/],
+    [
+      () => (next: unknown) => () => next,
+      /returned a function .*without calling it, `recovery` instead of `recovery\(\)`\?/,
+    ],
+    [() => () => undefined, /returned undefined .*forget `return next\(call\)`\?/],
+    [() => async () => undefined, /returned undefined .*forget `return next\(call\)`\?/],
   ];
   for (const [middleware, message] of cases) {
     lines.length = 0;

@@ -2,15 +2,15 @@ import { create, type DescField, type DescMessage, ScalarType } from "@bufbuild/
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { quote, type Source } from "./source.ts";
 
-/** A field that is no list and no map. */
+/** A field that is neither a list nor a map. */
 export type SingularField = DescField & { fieldKind: "scalar" | "enum" | "message" };
 
-/** The name by which errors know a field. */
+/** The name of a field in errors. */
 export function fieldName(field: DescField): string {
   return `${field.parent.typeName}.${field.name}`;
 }
 
-/** The condition that a value of this type, as `value`, is the one that implicit presence leaves out. */
+/** The condition that `value`, of this scalar type, is the zero value that a field without presence omits. */
 export function isZero(scalar: ScalarType, value: string): string {
   switch (scalar) {
     case ScalarType.STRING:
@@ -33,13 +33,14 @@ export function isZero(scalar: ScalarType, value: string): string {
   }
 }
 
-/** The condition that `v`, read from the field's property of `m`, is to be written. */
+/** The condition that `v`, read from the field's property of `m`, must be written. */
 export function isSet(desc: DescMessage, field: SingularField, source: Source): string {
   if (field.fieldKind === "message") return "v !== undefined";
   if (field.presence === FeatureSet_FieldPresence.IMPLICIT) {
     return field.fieldKind === "scalar" ? `!(${isZero(field.scalar, "v")})` : `v !== ${field.enum.values[0]!.number}`;
   }
-  // Fields with explicit presence have their defaults on the prototype. A value that is no default is the message's own.
+  // The defaults of fields with explicit presence are on the prototype: a value that differs from the prototype's is the
+  // message's own.
   const prototype = Object.getPrototypeOf(create(desc)) as Record<string, unknown>;
   if (prototype === Object.prototype) return "v !== undefined";
   const owns = `${source.constant(Object.prototype.hasOwnProperty)}.call(m, ${quote(field.localName)})`;

@@ -6,20 +6,24 @@ export interface JsonCodecOptions {
   /** Write fields that hold their zero value, as Kratos does. Default: true. */
   emitZeroValues?: boolean;
   /**
-   * Refuse a field that the message does not have and a name that an object has twice, instead of passing over the one and
-   * taking the last of the other. Default: false.
+   * Refuse a field that the message does not have, and a name that occurs twice in an object. Otherwise an unknown field
+   * is ignored, and the last value of a repeated name is used. Default: false.
    */
   rejectUnknownFields?: boolean;
-  /** Write fields by their names in the .proto instead of in lowerCamelCase. Both are read. Default: false. */
+  /** Write fields by their names in the .proto instead of in lowerCamelCase. Both forms are read. Default: false. */
   useProtoFieldNames?: boolean;
-  /** Write enums by number instead of by name. Both are read. Default: false. */
+  /** Write enums by number instead of by name. Both forms are read. Default: false. */
   enumAsNumber?: boolean;
   /**
-   * Write int64, uint64 and their relatives as numbers instead of as strings. Readers whose numbers are doubles, such as
-   * JavaScript's, get wrong ones from 2^53; with "safe" those stay strings. Both are read. Default: false.
+   * Write int64, uint64 and the other 64-bit types as numbers instead of as strings. Readers whose numbers are doubles,
+   * such as JavaScript, get wrong values from 2^53; with "safe" such values remain strings. Both forms are read.
+   * Default: false.
    */
   int64AsNumber?: boolean | "safe";
-  /** The messages that a google.protobuf.Any may hold, and extensions. Default: none; an Any that is not empty is refused. */
+  /**
+   * The message types that a google.protobuf.Any may hold, and extensions. Default: none; an Any that is not empty is
+   * refused.
+   */
   types?: Registry;
 }
 
@@ -39,7 +43,7 @@ const optionChecks: OptionChecks<JsonCodecOptions> = {
   useProtoFieldNames: aBoolean,
   enumAsNumber: aBoolean,
   int64AsNumber: kind('true, false or "safe"', (given) => typeof given === "boolean" || given === "safe"),
-  types: having("a registry of types, as createRegistry() of protobuf-es makes one", "getMessage", "getExtension"),
+  types: having("a registry of types, made by createRegistry() of protobuf-es", "getMessage", "getExtension"),
 };
 
 /** @throws CLEW_RPC_JSON_OPTION */

@@ -39,11 +39,11 @@ export function unknownField(message: string, name: string): Error {
 }
 
 export function fieldTwice(message: string, name: string): Error {
-  return problem(message, `the field "${name}" is there twice`);
+  return problem(message, `the field "${name}" occurs twice`);
 }
 
 export function oneofTwice(message: string, oneof: string, name: string): Error {
-  return problem(message, `of the oneof "${oneof}" another field is there beside "${name}"`);
+  return problem(message, `another field of the oneof "${oneof}" is set beside "${name}"`);
 }
 
 export function tooDeep(message: string): Error {
@@ -181,7 +181,7 @@ export function readBoolKey(key: string, name: string): string {
 
 /** Puts a value into a map, unless its key, in another form, was there already. */
 export function setEntry(record: object, key: string, value: unknown, name: string): void {
-  if (Object.hasOwn(record, key)) throw problem(name, `the key "${key}" is there twice`);
+  if (Object.hasOwn(record, key)) throw problem(name, `the key "${key}" occurs twice`);
   setOwn(record, key, value);
 }
 
@@ -220,7 +220,7 @@ export function refuseDuplicates(text: string): void {
         if (!isName || names === undefined) break;
         isName = false;
         const name = JSON.parse(text.slice(start, at + 1)) as string;
-        if (names.has(name)) throw new Error(`cannot decode from JSON: the name "${name}" is there twice`);
+        if (names.has(name)) throw new Error(`cannot decode from JSON: the name "${name}" occurs twice`);
         names.add(name);
       }
     }

@@ -12,7 +12,10 @@ import type { ReadJson } from "./json-well-known.ts";
 import { type WriteJson, writeJsonBytes, writeJsonText } from "./json-writer.ts";
 import { canGenerate } from "./source.ts";
 
-/** The JSON mapping of protobuf (https://protobuf.dev/programming-guides/json/). Empty input is the empty message. */
+/**
+ * Creates a codec for the JSON mapping of protobuf (https://protobuf.dev/programming-guides/json/). Empty input is the
+ * empty message.
+ */
 export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
   return {
@@ -29,7 +32,7 @@ function compiler(policy: JsonPolicy): Codec["compile"] {
   const writers = new JsonWriters(policy);
   const decoder = decoders(policy);
   return (desc) => {
-    // Made at the first message, as in the proto codec.
+    // Created at the first message, as in the proto codec.
     let writer: WriteJson | undefined;
     return {
       encode: (message) => {
@@ -79,7 +82,7 @@ function decoders(policy: JsonPolicy): <T extends DescMessage>(desc: T) => (byte
 function parse(text: string, policy: JsonPolicy): unknown {
   const json = JSON.parse(text) as unknown;
   if (policy.rejectUnknownFields) refuseDuplicates(text);
-  // Looking for the escape in the text costs little, looking at each string much.
+  // Searching the text for the escape costs little; checking each string costs much.
   if (text.includes("\\u") && /\\u[dD][89a-fA-F]/.test(text)) refuseSurrogates(json);
   return json;
 }

@@ -138,7 +138,7 @@ class MsgpackReader {
     const map = new Map<MsgpackValue, MsgpackValue>();
     for (let i = 0; i < size; i++) {
       const key = this.read(depth + 1);
-      if (map.has(key)) throw problem(`the key ${String(key).slice(0, 30)} is there twice`);
+      if (map.has(key)) throw problem(`the key ${String(key).slice(0, 30)} occurs twice`);
       map.set(key, this.read(depth + 1));
     }
     return map;

@@ -8,10 +8,10 @@ import { type MsgpackValue, readMsgpack } from "./msgpack-reader.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 /**
- * Messages as MessagePack, in the form of the codec in Kratos's contrib: the struct that protoc-gen-go makes of the message, as a
- * map. Fields go by their Go names (`optional_int32` is `OptionalInt32`); those for JSON and in the .proto are read as well. Enums
- * are numbers, bytes are binary, and every message is its fields, a Timestamp too. A oneof is a map under its own name with the
- * member in it. Fields that are not set are left out. Empty input is the empty message.
+ * Encodes messages as MessagePack in the form of the codec in Kratos's contrib: as a map of the struct that protoc-gen-go
+ * generates. Fields have their Go names (`optional_int32` is `OptionalInt32`); JSON names and .proto names are also read. Enums
+ * are numbers, bytes are binary, and every message is the map of its fields, also a Timestamp. A oneof is a map under its own name
+ * that contains the member. Unset fields are omitted. Empty input is the empty message.
  */
 export const msgpackCodec: Codec = {
   name: "msgpack",
@@ -36,7 +36,7 @@ type Member = DescField | DescOneof;
 
 interface Layout {
   readonly goNames: ReadonlyMap<Member, string>;
-  /** By any of their names. */
+  /** The members by any of their names. */
   readonly members: ReadonlyMap<string, Member>;
 }
 
@@ -51,7 +51,7 @@ function layoutOf(desc: DescMessage): Layout {
       members.set(member.name, member);
       if (member.kind === "field") members.set(member.jsonName, member);
     }
-    // What Kratos writes wins over a name that another field has elsewhere.
+    // The name that Kratos writes wins over another field's JSON or .proto name.
     for (const [member, name] of goNames) members.set(name, member);
     layout = { goNames, members };
     layouts.set(desc, layout);
@@ -144,7 +144,7 @@ function readMessage(message: ReflectMessage, value: MsgpackValue, name: string,
   const { members } = layoutOf(message.desc);
   for (const [key, item] of value as ReadonlyMap<MsgpackValue, MsgpackValue>) {
     const member = members.get(key as string);
-    // nil is a pointer, a list or a map that is not there.
+    // nil stands for a missing pointer, list or map.
     if (member === undefined || item === null) continue;
     if (member.kind === "field") readField(message, member, item, depth);
     else readOneof(message, member, item, depth);
@@ -164,7 +164,7 @@ function readOneof(message: ReflectMessage, oneof: DescOneof, value: MsgpackValu
 function readField(message: ReflectMessage, field: DescField, value: MsgpackValue, depth: number): void {
   try {
     if (field.oneof !== undefined && message.oneofCase(field.oneof) !== undefined) {
-      throw new Error(`of the oneof "${field.oneof.name}" another field is there as well`);
+      throw new Error(`another field of the oneof "${field.oneof.name}" is set as well`);
     }
     switch (field.fieldKind) {
       case "list": {
@@ -189,7 +189,9 @@ function readField(message: ReflectMessage, field: DescField, value: MsgpackValu
   }
 }
 
-/** What reflection takes for the field; it looks at ranges and types itself. */
+/**
+ * Converts to the value that protobuf-es's reflection accepts for the field; reflection itself checks ranges and types.
+ */
 function toFieldValue(
   field: DescField,
   kind: "scalar" | "enum" | "message",
@@ -199,7 +201,7 @@ function toFieldValue(
   if (kind === "scalar") return toScalar(field.scalar!, value);
   if (kind === "enum") return value;
   const message = reflect(field.message!, create(field.message!));
-  // A pointer of Go's in a list or a map may be nil, and means the empty message.
+  // In Go a pointer in a list or a map may be nil; it means the empty message.
   if (value !== null) readMessage(message, value, fieldName(field), depth + 1);
   return message;
 }
@@ -216,7 +218,7 @@ function toScalar(scalar: ScalarType, value: MsgpackValue): unknown {
     case ScalarType.FLOAT:
       return typeof value === "bigint" ? Number(value) : value;
     case ScalarType.BYTES:
-      // Go's nil, in a list.
+      // Go's nil, as an item of a list.
       return value === null ? new Uint8Array(0) : value;
     default:
       return value;
@@ -228,7 +230,7 @@ function expected(type: string, value: unknown): Error {
   return new Error(`expected ${type}, got ${given}`);
 }
 
-/** Only the innermost field is told of. */
+/** The message names only the innermost field. */
 class FieldError extends Error {}
 
 function named(where: string, cause: unknown): Error {

@@ -12,15 +12,16 @@ export const protoCodec: Codec = {
   contentType: "application/proto",
   compile: (desc) => {
     type Shape = MessageShape<typeof desc>;
-    // protobuf-es walks tables of closures: the same bytes, and the same messages, without code from strings.
+    // protobuf-es interprets tables of closures instead: the same bytes and messages, without generating code from
+    // strings.
     if (!canGenerate) {
       return {
         encode: (message) => toBinary(desc, message),
         decode: (bytes) => fromBinary(desc, new Uint8Array(bytes)),
       };
     }
-    // Made at the first message: a service of fifty methods need not wait for two hundred functions before it listens, half
-    // of which it never calls.
+    // Created at the first message: a service of fifty methods would otherwise generate two hundred functions before it
+    // listens, half of which it never calls.
     let writer: WriteMessage | undefined;
     let reading: MessageReading | undefined;
     const read = (reader: ProtoReader): Shape => {

@@ -11,16 +11,16 @@ import {
 import { depthLimit } from "./depth-limit.ts";
 import { setOwn } from "./set-own.ts";
 
-/** Whether a field's message is a google.protobuf.Struct that protobuf-es holds as a plain object. */
+/** Whether a field's message is a google.protobuf.Struct, which protobuf-es holds as a plain object. */
 export function isJsonStruct(field: DescField): boolean {
   return field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
 }
 
-/** The plain object, or list, as protobuf-es holds it: its numbers are doubles. */
+/** Makes the plain object or list as protobuf-es holds it: all numbers are doubles. */
 export function settleJson<T extends object>(json: T, depth: number): T {
   const values = json as Record<string, unknown>;
   for (const name in values) {
-    // As a message, every value is a level of its own.
+    // In a message, every value is a level of nesting of its own.
     requireDepth(depth + 1);
     const value = values[name];
     if (typeof value === "bigint") values[name] = Number(value);
@@ -33,7 +33,7 @@ function requireDepth(depth: number): void {
   if (depth > depthLimit) throw new Error(`google.protobuf.Value: values are nested more than ${depthLimit} deep`);
 }
 
-/** The message for a plain object. */
+/** Converts a plain object to the message. */
 export function structFromJson(json: JsonObject, depth: number): Struct {
   const struct = create(StructSchema);
   for (const key of Object.keys(json)) setOwn(struct.fields, key, valueFromJson(json[key]!, depth + 1));
@@ -68,7 +68,10 @@ export function listFromJson(json: readonly JsonValue[], depth: number): ListVal
   return list;
 }
 
-/** The plain object for a message. When `isStrict`, what JSON cannot say is refused: no kind, and numbers that are none. */
+/**
+ * Converts a message to the plain object. If `isStrict`, values that JSON cannot express are refused: a missing kind, NaN
+ * and infinities.
+ */
 export function structToJson(struct: Struct, isStrict: boolean): JsonObject {
   const json: JsonObject = {};
   for (const key of Object.keys(struct.fields)) setOwn(json, key, valueToJson(struct.fields[key]!, isStrict));

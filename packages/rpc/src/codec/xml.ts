@@ -17,11 +17,12 @@ import { toJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
 import { parseXml, type XmlElement } from "./xml-element.ts";
 
-/** What of the JSON mapping there is to choose in XML, where a number and its digits as text are the same. */
+/** The JSON options that apply to XML. int64AsNumber does not: in XML a number and its digits as text are the same. */
 export type XmlCodecOptions = Omit<JsonCodecOptions, "int64AsNumber">;
 
 /**
- * Messages as XML, which protobuf has no mapping for. This one is that of JSON, and what is written is read as the same message:
+ * Creates a codec for messages as XML. protobuf defines no XML mapping; this one follows the JSON mapping, and reading what was
+ * written gives the same message:
  *
  *     <Order>
  *       <id>7</id>
@@ -31,8 +32,8 @@ export type XmlCodecOptions = Omit<JsonCodecOptions, "int64AsNumber">;
  *       <extra>{"a":[1,null]}</extra>                            Struct, Value, ListValue, Any: their JSON
  *     </Order>
  *
- * The root is named after the message; any name is read. Attributes mean nothing, and extensions are left out. Text that XML
- * cannot hold, such as U+0000, is refused. Empty input is the empty message.
+ * The root is named after the message; when reading, any name is accepted. Attributes are ignored, and extensions are not
+ * written. Text that XML cannot hold, such as U+0000, is refused. Empty input is the empty message.
  */
 export function createXmlCodec(options: XmlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
@@ -61,7 +62,7 @@ export function createXmlCodec(options: XmlCodecOptions = {}): Codec {
 /** {@link createXmlCodec} with its defaults. */
 export const xmlCodec: Codec = createXmlCodec();
 
-/** How a message is written: as elements for its fields, as text, or as the text of a JSON value. */
+/** How a message is written: as an element for each field, as text, or as the text of a JSON value. */
 type Form = "fields" | "text" | "json";
 
 function formOf(desc: DescMessage): Form {
@@ -119,7 +120,7 @@ function fieldToXml(field: DescField, json: JsonValue, hasProtoNames: boolean): 
   }
 }
 
-/** A name for JSON may be any text; that of the .proto never needs escaping. */
+/** A JSON name may be any text, but a .proto name never needs escaping. */
 function tagOf(field: DescField, hasProtoNames: boolean): string {
   return hasProtoNames || !/^[A-Za-z_][\w.-]*$/.test(field.jsonName) ? field.name : field.jsonName;
 }
@@ -131,11 +132,12 @@ function scalarToXml(json: JsonValue, name: string): string {
 const references: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;" };
 
 function escapeText(text: string, name: string): string {
-  // The characters of XML 1.0 (section 2.2). A carriage return would be read as a line feed.
+  // The characters of XML 1.0 (section 2.2). A carriage return is refused as well, because it would be read as a line
+  // feed.
   const refused = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u.exec(text);
   if (refused !== null) {
     const code = refused[0].codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
-    throw new Error(`cannot encode field ${name} to XML: it has no character U+${code}`);
+    throw new Error(`cannot encode field ${name} to XML: XML cannot contain the character U+${code}`);
   }
   return text.replace(/[&<>\r]/g, (character) => references[character]!);
 }
@@ -144,7 +146,7 @@ function problem(name: string, text: string): Error {
   return new Error(`cannot decode ${name} from XML: ${text}`);
 }
 
-/** The JSON that an element stands for. */
+/** Returns the JSON that an element stands for. */
 function messageFromXml(desc: DescMessage, element: XmlElement, isStrict: boolean, name: string): JsonValue {
   switch (formOf(desc)) {
     case "text":
@@ -181,13 +183,13 @@ function fieldsFromXml(desc: DescMessage, element: XmlElement, isStrict: boolean
       case "map": {
         const [key, value] = entryOf(field, child);
         const entries = (old ?? {}) as JsonObject;
-        if (Object.hasOwn(entries, key)) throw problem(fieldName(field), `the key "${key}" is there twice`);
+        if (Object.hasOwn(entries, key)) throw problem(fieldName(field), `the key "${key}" occurs twice`);
         setOwn(entries, key, valueFromXml(field, field.mapKind, value, isStrict));
         if (old === undefined) setOwn(json, field.name, entries);
         break;
       }
       default:
-        if (old !== undefined) throw problem(fieldName(field), "the element is there twice");
+        if (old !== undefined) throw problem(fieldName(field), "the element occurs twice");
         setOwn(json, field.name, valueFromXml(field, field.fieldKind, child, isStrict));
     }
   }
@@ -196,7 +198,7 @@ function fieldsFromXml(desc: DescMessage, element: XmlElement, isStrict: boolean
 
 const fieldTables = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 
-/** The fields by their names for JSON and in the .proto, which wins. */
+/** The fields by their JSON names and .proto names; a .proto name wins. */
 function fieldsOf(desc: DescMessage): ReadonlyMap<string, DescField> {
   let fields = fieldTables.get(desc);
   if (fields === undefined) {

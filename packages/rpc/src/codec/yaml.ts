@@ -8,12 +8,12 @@ import { type JsonCodecOptions, resolveJsonCodecOptions } from "./json-options.t
 import { toJsonTree } from "./json-tree.ts";
 import { setOwn } from "./set-own.ts";
 
-/** The choices are those of JSON. */
+/** The same options as those of JSON. */
 export type YamlCodecOptions = JsonCodecOptions;
 
 /**
- * Messages as YAML 1.2: the JSON mapping of protobuf, in YAML's clothes. Aliases and names that come twice are refused, tags mean
- * nothing. Empty input is the empty message.
+ * Creates a codec for messages as YAML 1.2: the JSON mapping of protobuf, written as YAML. Aliases and duplicate names are
+ * refused; tags are ignored. Empty input is the empty message.
  */
 export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
   const policy = resolveJsonCodecOptions(options);
@@ -25,7 +25,7 @@ export function createYamlCodec(options: YamlCodecOptions = {}): Codec {
       const encodeText = (message: MessageShape<typeof desc>): string => {
         const tree = toJsonTree(desc, message, policy, BigInt);
         const yaml = stringify(tree, keepSign, { lineWidth: 0, aliasDuplicateObjects: false });
-        // At the very beginning it would be a byte order mark.
+        // At the very beginning of the text, the character would be taken for a byte order mark.
         return yaml.startsWith("\uFEFF") ? `---\n${yaml}` : yaml;
       };
       return {
@@ -54,7 +54,8 @@ const parseOptions = {
   intAsBigInt: true,
   stringKeys: true,
   logLevel: "error",
-  // The library compares each key with each before it (20,000 of them took 1.5 s), and says of each error where it is.
+  // The library compares each key with all keys before it (20,000 keys took 1.5 s), and adds the position to each
+  // error.
   uniqueKeys: false,
   prettyErrors: false,
 } as const;
@@ -96,7 +97,10 @@ function parse(text: string): unknown {
 
 const tooDeep = `values are nested more than ${levelLimit} deep`;
 
-/** What YAML has and JSON has not, as the JSON mapping says it: NaN and infinity are text. Only large integers are bigints. */
+/**
+ * Converts values that YAML has and JSON does not to those of the JSON mapping: NaN and infinity become text. Only large
+ * integers are bigints.
+ */
 function toJsonValue(value: unknown, depth: number): unknown {
   if (depth > levelLimit) throw new Error(`cannot decode YAML: ${tooDeep}`);
   switch (typeof value) {
@@ -104,7 +108,7 @@ function toJsonValue(value: unknown, depth: number): unknown {
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     case "number":
       if (!Number.isFinite(value)) return String(value);
-      // As 1e18: no digit of it is lost.
+      // For example 1e18: no digit of it is lost.
       return Number.isInteger(value) && !Number.isSafeInteger(value) ? BigInt(value) : value;
     case "object": {
       if (value === null) return null;

@@ -268,7 +268,7 @@ test("an error names the line in the .proto, where the descriptor knows it", () 
   assert.equal(readRules(methodWith({}, { lines }))[0]?.owner, "/bad.v1.Bad/Do (bad.proto:7)");
   assert.throws(() => service(method.desc.parent, {}), { message: /no method "do", which bad\.proto:7 declares/ });
   assert.throws(() => service(method.desc.parent, { do: () => ({}), undo: () => ({}) } as never), {
-    message: /has "undo", which the service does not, see bad\.proto:5/,
+    message: /has "undo", but the service does not declare it, see bad\.proto:5/,
   });
 });
 
