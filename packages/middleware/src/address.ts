@@ -1,12 +1,15 @@
 import type { Span } from "@opentelemetry/api";
 
-/** `10.0.0.5:9000` and `[::1]:9000` in their parts; anything else, such as the path of a socket, is a host alone. */
+/**
+ * The host and port of `10.0.0.5:9000` or `[::1]:9000`. Any other text, such as the path of a socket, is a host without
+ * a port.
+ */
 export interface Address {
   readonly host: string;
   readonly port: number | undefined;
 }
 
-// Connections are few where calls are many: to look an address up costs a third of taking it apart (0.1 us).
+// There are few connections and many calls: a look-up costs a third of parsing the address (0.1 us).
 const known = new Map<string, Address>();
 const maxKnown = 1024;
 const maxKnownChars = 128;

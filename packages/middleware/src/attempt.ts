@@ -2,15 +2,15 @@ import type { Message } from "@bufbuild/protobuf";
 import { type BodySizes, Call, type Deadline, earliest, Metadata } from "@clew/rpc";
 
 export interface AttemptInit {
-  /** How many tries came before. */
+  /** The number of attempts before this one. */
   readonly resends: number;
-  /** By when it has to be over, beside the call's own deadline. */
+  /** The deadline of this attempt, in addition to the deadline of the call. */
   readonly deadline?: Deadline | undefined;
 }
 
 /**
- * One try of a call that goes out: the same request with headers, a deadline and an end of its own. What happens to the call
- * happens to it; what it brings back is the call's once it {@link settle}s.
+ * One attempt of an outgoing call: the same request with its own headers, deadline and end. It is cancelled when the call is
+ * cancelled; the call gets the attempt's peer, headers and trailers when the attempt is {@link settle}d.
  */
 export class Attempt extends Call {
   override readonly side = "client";
@@ -22,7 +22,7 @@ export class Attempt extends Call {
   constructor(call: Call, { resends, deadline }: AttemptInit) {
     super({
       method: call.method,
-      // Its own, because middleware further in adds to it: a second try must not send the first one's traceparent.
+      // A copy, because inner middleware adds to it: a second attempt must not send the traceparent of the first.
       metadata: new Metadata(call.metadata),
       peer: call.peer,
       deadline: earliest(call.deadline, deadline),
@@ -32,7 +32,7 @@ export class Attempt extends Call {
     this.waitsForReady = call.waitsForReady;
     this.#call = call;
     this.#resends = call.resends + resends;
-    // As gRPC's clients tell their servers (gRFC A6).
+    // As gRPC clients tell their servers (gRFC A6).
     if (this.#resends > 0 && call.transport === "grpc") {
       this.metadata.set("grpc-previous-rpc-attempts", String(this.#resends));
     }
@@ -40,7 +40,7 @@ export class Attempt extends Call {
     this.onPeer((sent) => call.passPeer(sent));
   }
 
-  // A balancer sends the next try to another node.
+  // Tells a balancer to send the next attempt to another node.
   override get tryOf(): Call {
     return this.#call;
   }
@@ -71,7 +71,7 @@ export class Attempt extends Call {
     this.#call.passMessage(direction, message);
   }
 
-  /** The try is over: its timer ends, and the call has its peer, headers and trailers. */
+  /** Ends the attempt's timer, and gives the call the attempt's peer, headers and trailers. */
   settle(): void {
     this.abandon();
     this.#call.peer = this.peer;
@@ -79,7 +79,7 @@ export class Attempt extends Call {
     if (this.givenReplyTrailers !== undefined) this.#call.replyTrailers = this.givenReplyTrailers;
   }
 
-  /** The try is over, and the call has nothing of it. */
+  /** Ends the attempt; the call gets nothing of it. */
   abandon(): void {
     this.finish();
     this.#release();

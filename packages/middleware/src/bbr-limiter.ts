@@ -5,35 +5,38 @@ import type { Limiter } from "./limiter.ts";
 import { RollingWindow, windowChecks } from "./rolling-window.ts";
 
 export interface BbrLimiterOptions {
-  /** What is looked back at, in milliseconds. Default: 10_000. */
+  /** The length of the window over which calls are measured, in milliseconds. Default: 10_000. */
   windowMs?: number;
-  /** Into how many buckets the window is cut. Default: 100. */
+  /** The number of buckets in the window. Default: 100. */
   buckets?: number;
-  /** From which load on calls may be refused, from 0 to 1000. Default: 800. */
+  /** The CPU load from which calls may be refused, from 0 to 1000. Default: 800. */
   cpuThreshold?: number;
-  /** How busy this process is at this moment of the clock, from 0 to 1000. Default: {@link CpuLoad}. */
+  /** Returns the CPU load of this process at this moment of the clock, from 0 to 1000. Default: {@link CpuLoad}. */
   cpu?: (now: number) => number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
 }
 
-/** After the first refusal the limit holds this long, even when the load falls below the threshold. */
+/**
+ * How long the limit stays in force after the first refusal, in milliseconds, even when the load falls below the
+ * threshold.
+ */
 const coolDownMs = 1000;
 
 /**
- * Limits calls as BBR limits packets (Cardwell et al., ACM Queue 2016): what a server can hold at once is its best
- * throughput times its best latency (Little's law). Over the complete buckets of the window
+ * Limits calls as BBR limits packets (Cardwell et al., ACM Queue 2016). The number of calls that a server can handle at
+ * once is its best throughput times its best latency (Little's law). Over the complete buckets of the window
  *
  *     maxInFlight = floor(maxPass * minRtMs * bucketsPerSecond / 1000)
  *
- * where maxPass is the most calls that ended in one bucket and minRtMs the least average latency of one, both at least 1.
- * While the CPU is at the threshold or above, a call beyond that is refused.
+ * where maxPass is the largest number of calls that ended in one bucket, and minRtMs is the smallest average latency of a
+ * bucket; both are at least 1. While the CPU load is at or above the threshold, calls beyond maxInFlight are refused.
  */
 export class BbrLimiter implements Limiter {
   readonly #cpu: (now: number) => number;
   readonly #cpuThreshold: number;
   readonly #now: () => number;
-  // The clock of `performance.now()`, by which callers say when it is.
+  // Whether the clock is `performance.now()`, on which callers report their times.
   readonly #isCallersClock: boolean;
   /** One number for each call that ended: its latency in milliseconds. */
   readonly #ended: RollingWindow;
@@ -52,12 +55,12 @@ export class BbrLimiter implements Limiter {
     this.#ended = new RollingWindow({ windowMs, buckets, now });
   }
 
-  /** The calls that are taken and not over. */
+  /** The number of accepted calls that are not over. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** How many may be in flight under load. It changes when a bucket is complete. */
+  /** The number of calls that may be in flight under load. It changes when a bucket is complete. */
   get maxInFlight(): number {
     const { tick } = this.#ended;
     if (tick !== this.#computedAt) {
@@ -104,8 +107,8 @@ export class BbrLimiter implements Limiter {
       maxPass = Math.max(maxPass, count);
       minRtMs = Math.min(minRtMs, sum / count);
     });
-    // Whole milliseconds, as Kratos has it: calls come in batches of one turn of the event loop, and a latency of 50 us would
-    // make a second one in the batch too many.
+    // Rounded to whole milliseconds, as in Kratos: calls arrive in batches, one batch per turn of the event loop. With a
+    // latency of 50 us, the limit would refuse the second call of a batch.
     minRtMs = minRtMs === Number.POSITIVE_INFINITY ? 1 : Math.max(1, Math.ceil(minRtMs));
     return Math.floor((maxPass * minRtMs * (1000 / this.#ended.bucketMs)) / 1000);
   }

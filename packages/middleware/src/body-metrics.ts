@@ -4,12 +4,15 @@ import { parseAddress } from "./address.ts";
 import { sizeBoundaries } from "./message-metrics.ts";
 import { HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT } from "./semantic-conventions.ts";
 
-/** Watches the bodies of a call over HTTP; returns what to call at its end, with the attributes of its measurement. */
+/**
+ * Observes the bodies of a call over HTTP. Returns a function to call at the end, with the attributes of the
+ * measurement.
+ */
 export type BodyRecorder = (call: Call) => (attributes: Attributes) => void;
 
 /**
- * How large bodies were on the wire, compressed as they were: `http.{server,client}.{request,response}.body.size`. (The names are not stable
- * yet in the conventions.)
+ * Measures the sizes of bodies on the wire, after compression: `http.{server,client}.{request,response}.body.size`. (The names are not
+ * stable yet in the conventions.)
  */
 export function createBodyRecorder(meter: Meter): BodyRecorder {
   const create = (side: Call["side"]): { readonly request: Histogram; readonly response: Histogram } => {
@@ -26,7 +29,7 @@ export function createBodyRecorder(meter: Meter): BodyRecorder {
     const { request, response } = instruments[call.side];
     let sizes: BodySizes | undefined;
     let attributes: Attributes | undefined;
-    // A server's are known after the call's end, a client's before it: of its last try.
+    // On a server the sizes are known after the end of the call, on a client before it: those of the last attempt.
     const record = (): void => {
       if (sizes === undefined || attributes === undefined) return;
       if (sizes.request !== undefined) request.record(sizes.request, attributes, call.context);
@@ -43,7 +46,7 @@ export function createBodyRecorder(meter: Meter): BodyRecorder {
   };
 }
 
-/** A client's call is measured as an RPC otherwise, which has other attributes. */
+/** In the other metrics a client's call is an RPC, which has other attributes. */
 function clientAttributes({ sentHttp, peer }: Call, { "error.type": errorType }: Attributes): Attributes {
   const { host, port } = parseAddress(peer.address);
   const attributes: Attributes = {};

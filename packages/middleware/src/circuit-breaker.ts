@@ -4,33 +4,36 @@ import { optionError } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 import { RollingWindow, windowChecks } from "./rolling-window.ts";
 
-/** Decides whether calls may go out, from how those before them ended. */
+/** Decides whether calls may be sent, based on the results of earlier calls. */
 export interface Breaker {
-  /** Whether the next call may go out. Each answer is followed by one mark, also when it is false. */
+  /** Whether the next call may be sent. Each answer must be followed by one mark, also when it is false. */
   allow(): boolean;
   markSuccess(): void;
   markFailed(): void;
 }
 
 export interface SreBreakerOptions {
-  /** The share of calls that may succeed without any being rejected; K is its inverse. Above 0, at most 1. Default: 0.6. */
+  /**
+   * The share of calls that may succeed without any call being rejected; the factor K is 1 divided by it. Above 0, at most
+   * 1. Default: 0.6.
+   */
   successRatio?: number;
-  /** How many calls the window must hold before any is rejected. Default: 100. */
+  /** The number of calls that the window must contain before any call is rejected. Default: 100. */
   minRequests?: number;
-  /** What is looked back at, in milliseconds. Default: 3000. */
+  /** The length of the window over which calls are counted, in milliseconds. Default: 3000. */
   windowMs?: number;
-  /** Into how many buckets the window is cut. Default: 10. */
+  /** The number of buckets in the window. Default: 10. */
   buckets?: number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
-  /** A number from 0 up to 1, for the dice. Default: `Math.random`. */
+  /** Returns a random number from 0 up to 1. Default: `Math.random`. */
   random?: () => number;
 }
 
 export interface CircuitBreakerOptions extends SreBreakerOptions {
-  /** Which errors count as failures of the other end. Default: those with code 500, 503 or 504. */
+  /** Returns whether an error counts as a failure of the other end. Default: errors with code 500, 503 or 504. */
   isFailure?: (error: ServiceError) => boolean;
-  /** Makes the breaker of one operation. Default: an {@link SreBreaker} with these options. */
+  /** Creates the breaker of one operation. Default: an {@link SreBreaker} with these options. */
   createBreaker?: (operation: string) => Breaker;
 }
 
@@ -48,9 +51,9 @@ const optionChecks: OptionChecks<CircuitBreakerOptions> = {
 };
 
 /**
- * For clients: stops most calls to an operation that mostly fails, before they are sent, and lets enough through to see it
- * recover. Every operation has a breaker of its own. A call that is stopped fails with 503 CIRCUITBREAKER. A stream counts
- * by its end.
+ * For clients: if an operation mostly fails, rejects most of its calls before they are sent, and sends enough of them to
+ * see when it recovers. Each operation has its own breaker. A rejected call fails with 503 CIRCUITBREAKER. The result of a
+ * stream is known at its end.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -61,7 +64,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware 
   return watcher(() => (call) => {
     const breaker = breakerOf(call);
     if (!breaker.allow()) {
-      // A rejected call is one that was wanted and not accepted: without it, fewer and fewer would be rejected.
+      // A rejected call counts as requested and not accepted: otherwise fewer and fewer calls would be rejected.
       breaker.markFailed();
       throw new ServiceError(503, "CIRCUITBREAKER", "request failed due to circuit breaker triggered");
     }
@@ -77,8 +80,8 @@ function isServerFailure({ code }: ServiceError): boolean {
 }
 
 /**
- * Client-side throttling (Google, Site Reliability Engineering, chapter 21, "Handling Overload"). Of the window's calls,
- * `requests` in all and `accepts` of them successful, the next one is rejected with the probability
+ * Client-side throttling (Google, Site Reliability Engineering, chapter 21, "Handling Overload"). If the window contains
+ * `requests` calls, `accepts` of them successful, the next call is rejected with the probability
  *
  *     max(0, (requests - K * accepts) / (requests + 1))        K = 1 / successRatio
  */

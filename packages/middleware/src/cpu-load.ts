@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
 export interface CpuLoadOptions {
-  /** The CPU time that was used so far, in milliseconds. Default: what this process used. */
+  /** Returns the CPU time used so far, in milliseconds. Default: that of this process. */
   usedMs?: () => number;
-  /** How much CPU there is, in cores. Default: one, or the container's quota where that is less. */
+  /** The number of cores available. Default: one, or the container's quota if that is less. */
   cores?: number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
@@ -13,12 +13,13 @@ const sampleMs = 500;
 const decay = 0.95;
 
 /**
- * How busy this process is, from 0 to 1000: a moving average of samples of half a second,
+ * The CPU load of this process, from 0 to 1000: a moving average of samples of half a second,
  *
  *     load = load * 0.95 + sample * 0.05
  *
- * One core is all that JavaScript can use of a process, so one busy core is 1000 on a machine of any size. There is no timer:
- * who asks brings it up to date, and a pause of many samples is that many samples of its average.
+ * JavaScript can use only one core of a process, so one busy core is 1000 on a machine of any size. There is no timer:
+ * reading the load brings it up to date, and a pause as long as several samples counts as that many samples of its average
+ * load.
  */
 export class CpuLoad {
   readonly #usedMs: () => number;
@@ -36,7 +37,7 @@ export class CpuLoad {
     this.#sampledUsedMs = this.#usedMs();
   }
 
-  /** The load at this moment, which is the clock's. */
+  /** Returns the load at this moment of the clock. */
   read(at: number = this.#now()): number {
     const passedMs = at - this.#sampledAt;
     if (passedMs < sampleMs) return this.#load;
@@ -55,10 +56,10 @@ function processUsedMs(): number {
   return (user + system) / 1000;
 }
 
-/** How many cores the container may use, by cgroup v2's `cpu.max`; undefined without a limit, or where there is no such file. */
+/** Returns how many cores the container may use, from `cpu.max` of cgroup v2; undefined if there is no limit or no such file. */
 export function readCgroupQuota(root = "/sys/fs/cgroup"): number | undefined {
   try {
-    // Inside a container the namespace shows its own group at the root.
+    // Inside a container the cgroup namespace shows the container's own group as the root.
     const [quota, period] = readFileSync(`${root}/cpu.max`, "utf8").trim().split(" ");
     const cores = Number(quota) / Number(period);
     return cores > 0 ? cores : undefined;

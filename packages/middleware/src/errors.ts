@@ -1,13 +1,16 @@
 import { type OptionError, tell } from "@clew/options";
 
-/** What a developer did wrong, found when a middleware is made or put around a handler. `code` is stable; the message says what would work. */
+/**
+ * A mistake of a developer, found when a middleware is created or put around a handler. `code` is stable; the message says what would
+ * work.
+ */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }
 
 export const optionError: OptionError = (message) => usageError("CLEW_MIDDLEWARE_OPTION", message);
 
-/** For what a table of checks does not see. */
+/** For values that the table of option checks does not cover. */
 export function optionInvalid(option: string, given: unknown, works: string): Error {
   return optionError(`option ${option} is ${tell(given)}; it must be ${works}`);
 }
@@ -15,7 +18,7 @@ export function optionInvalid(option: string, given: unknown, works: string): Er
 export function selectorInvalid(condition: string, given: unknown, works: string): Error {
   return usageError(
     "CLEW_MIDDLEWARE_SELECTOR",
-    `.${condition}() of a selector is given ${tell(given)}; it takes ${works}`,
+    `.${condition}() of a selector was called with ${tell(given)}; it needs ${works}`,
   );
 }
 

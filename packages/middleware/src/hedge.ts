@@ -18,18 +18,26 @@ import { pushbackMs } from "./pushback.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
 export interface HedgeOptions {
-  /** How often a call is sent at most, the first time included. Default: 2. */
+  /** How often a call is sent at most, including the first time. Default: 2. */
   attempts?: number;
   /**
-   * How long the tries so far are waited for before the next is sent, in milliseconds: what 95 of 100 calls take is a good value.
-   * 0 sends all at once. Default: 100.
+   * How long to wait for the attempts sent so far before the next one is sent, in milliseconds. A good value is the time in which
+   * 95 of 100 calls are answered. 0 sends all attempts at once. Default: 100.
    */
   delayMs?: number;
-  /** The codes of errors after which the next try is sent at once, and the others go on; any other error ends the call. Default: 429, 502, 503 and 504. */
+  /**
+   * The error codes after which the next attempt is sent at once while the others continue. Any other error ends the call. Default:
+   * 429, 502, 503 and 504.
+   */
   nonFatalCodes?: readonly number[];
-  /** Whether doing a method twice is as good as once; others are sent once. Default: `idempotency_level` in the .proto is IDEMPOTENT or NO_SIDE_EFFECTS. */
+  /**
+   * Returns whether a method may be executed twice with the same effect as once. Other methods are sent once. Default:
+   * `idempotency_level` in the .proto is IDEMPOTENT or NO_SIDE_EFFECTS.
+   */
   isIdempotent?: (method: Method) => boolean;
-  /** How many tries there may be beyond the first of each call; it may be shared with `retry`. Default: a new RetryBudget. */
+  /**
+   * Limits the number of attempts beyond the first of each call. It may be shared with `retry`. Default: a new RetryBudget.
+   */
   budget?: RetryBudget;
 }
 
@@ -38,9 +46,10 @@ type ResolvedHedgeOptions = Required<Omit<HedgeOptions, "nonFatalCodes">> & {
 };
 
 /**
- * For clients: sends a unary call of an idempotent method to another node as well when the first takes long, and takes the first
- * answer; the other tries are cancelled (gRFC A6, "hedging"). For calls whose slowest few matter, and servers that have room: it costs as
- * many calls more as take longer than the delay. In the chain of a client it stands where `retry` would.
+ * For clients: if a unary call of an idempotent method takes long, sends it to another node as well, uses the first answer and cancels
+ * the other attempts (gRFC A6, "hedging"). Use it where the slowest few calls matter and the servers have capacity: the number of
+ * additional calls is the number of calls that take longer than the delay. In the chain of a client, it stands in the place of
+ * `retry`.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -62,10 +71,10 @@ class Hedge {
   readonly #reply: PromiseWithResolvers<Reply> = Promise.withResolvers<Reply>();
   readonly #running: Set<Attempt> = new Set();
   #sent = 0;
-  /** Whether no further try is to be sent. */
+  /** Whether no further attempt will be sent. */
   #isEnough = false;
   #isOver = false;
-  /** Ends the call with the last failure that ended nothing yet. */
+  /** Ends the call with the last failure that did not end it. */
   #giveUp: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
 
@@ -95,12 +104,12 @@ class Hedge {
     );
   }
 
-  // What throws before it returns a promise fails its try as well.
+  // A handler that throws before it returns a promise fails its attempt as well.
   async #ask(attempt: Attempt): Promise<Reply> {
     return this.#next(attempt);
   }
 
-  /** Sends the next try after a while, if there is to be one. */
+  /** Sends the next attempt after a while, if one is left. */
   #wait(ms: number): void {
     clearTimeout(this.#timer);
     if (this.#isEnough) return;
@@ -135,7 +144,7 @@ class Hedge {
       const { deadline } = this.#call;
       const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : remainingMs(deadline);
       if (askedMs !== undefined && askedMs >= leftMs) this.#isEnough = true;
-      // A server that asks for time gets it; otherwise there is nothing to wait for.
+      // If the server asks for a delay, the delay is kept; otherwise there is no reason to wait.
       if (askedMs === undefined && !this.#isEnough) this.#sendNext();
       else this.#wait(askedMs ?? 0);
     }
@@ -153,7 +162,7 @@ class Hedge {
     this.#isOver = true;
     clearTimeout(this.#timer);
     for (const attempt of this.#running) {
-      attempt.cancel(callCancelled(attempt.operation, new Error("another try was answered first")));
+      attempt.cancel(callCancelled(attempt.operation, new Error("another attempt was answered first")));
       attempt.abandon();
     }
     this.#running.clear();

@@ -1,7 +1,7 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Method } from "@clew/rpc";
 
-/** Whether the .proto says by `idempotency_level` that doing a method twice is as good as once. */
+/** Whether `idempotency_level` in the .proto says that a method may be executed twice with the same effect as once. */
 export function isDeclaredIdempotent({ desc }: Method): boolean {
   return desc.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
 }

@@ -18,42 +18,45 @@ import { type Call, type Middleware, ServiceError } from "@clew/rpc";
 import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload, KeyObject } from "jose";
 import { optionError } from "./errors.ts";
 
-/** What a token says: `sub`, `iss`, `aud`, `exp` and whatever its issuer put there. */
+/** The claims of a token: `sub`, `iss`, `aud`, `exp` and whatever its issuer added. */
 export type Claims = JWTPayload;
 
-/** A secret as text or bytes, or a key of `node:crypto`, of WebCrypto or as JWK. */
+/** A secret as text or bytes, or a key of `node:crypto`, of WebCrypto, or as a JWK. */
 export type JwtKey = string | Uint8Array | KeyObject | CryptoKey | JWK;
 
 export interface JwtOptions {
-  /** What tokens are verified with, or a function that finds it by the token's header: `alg`, `kid`. Default: none; this or `jwksUrl` must be given. */
+  /**
+   * The key that tokens are verified with, or a function that finds it by the token's header: `alg`, `kid`. Default: none; either this
+   * or `jwksUrl` must be given.
+   */
   key?: JwtKey | ((header: JWTHeaderParameters) => JwtKey | Promise<JwtKey>);
   /**
-   * In place of `key`: where the issuer publishes its keys as a JWK Set. They are fetched when first needed and kept for ten
-   * minutes; an issuer that fails is asked again after a second. Default: none.
+   * An alternative to `key`: the URL at which the issuer publishes its keys as a JWK Set. The keys are fetched when they are
+   * first needed, and kept for ten minutes. After a failure the issuer is asked again after one second. Default: none.
    */
   jwksUrl?: string | URL;
-  /** The signing methods that are accepted. Default: HS256; with `jwksUrl` RS256, PS256, ES256 and EdDSA. */
+  /** The accepted signing methods. Default: HS256; with `jwksUrl` RS256, PS256, ES256 and EdDSA. */
   algorithms?: readonly string[];
-  /** Who must have issued the token. Default: anybody. */
+  /** The accepted issuers of a token. Default: any. */
   issuer?: string | readonly string[];
-  /** For whom it must be, one of these at least. Default: anybody. */
+  /** The accepted audiences; a token must be for at least one of them. Default: any. */
   audience?: string | readonly string[];
-  /** How far the clocks of issuer and server may be apart, in seconds. Default: 0. */
+  /** The accepted difference between the clocks of issuer and server, in seconds. Default: 0. */
   clockToleranceSeconds?: number;
-  /** The time, in milliseconds since 1970. Default: `Date.now`. */
+  /** Returns the time, in milliseconds since 1970. Default: `Date.now`. */
   now?: () => number;
 }
 
-/** Those of JWS (RFC 7518 section 3.1, RFC 8037, RFC 9864); "none" signs nothing. */
+/** The methods of JWS (RFC 7518 section 3.1, RFC 8037, RFC 9864). "none" is not accepted: it signs nothing. */
 const knownAlgorithms = /^(?:(?:HS|RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519|ML-DSA-(?:44|65|87))$/;
 
 const aKey = kind(
-  "a secret or a key of node:crypto, of WebCrypto or as JWK, or a function that gives one",
+  "a secret, a key of node:crypto, of WebCrypto or as a JWK, or a function that returns one",
   (given) =>
     typeof given === "function" ||
     (typeof given === "string" && given !== "") ||
     given instanceof Uint8Array ||
-    // A JWK says its kind as `kty`, the others as `type`.
+    // A JWK has its kind in `kty`, the other keys in `type`.
     (isObject(given) && ["type", "kty"].some((name) => typeof (given as Record<string, unknown>)[name] === "string")),
 );
 const aMethod = kind("a method such as HS256, RS256, PS256, ES256 or EdDSA", (given) =>
@@ -78,14 +81,17 @@ const optionChecks: OptionChecks<JwtOptions> = {
 
 const claimsKey: Key<Claims> = createKey<Claims>("clew.claims");
 
-/** The claims of the caller that the running work serves, as {@link jwt} found them; undefined outside of it. */
+/**
+ * The claims of the caller whose call the running code serves, as {@link jwt} verified them; undefined outside of such
+ * a call.
+ */
 export function currentClaims(): Claims | undefined {
   return current().getValue(claimsKey);
 }
 
 /**
- * For servers: takes the token of `authorization: Bearer <token>`, verifies it, and keeps its claims for the work below. Whatever
- * is wrong is 401 UNAUTHORIZED with the message Kratos has for it. To leave operations open, put it into a selector.
+ * For servers: verifies the token in `authorization: Bearer <token>`, and makes its claims available to the inner handlers. Any
+ * failure is 401 UNAUTHORIZED with the message that Kratos uses. To leave some operations open, put it into a selector.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -99,7 +105,10 @@ export function jwt(options: JwtOptions): Middleware {
   };
 }
 
-/** The token of the header; undefined when there is none. The scheme's case does not matter (RFC 9110 section 11.1). */
+/**
+ * Returns the token of the header; undefined when there is none. The case of the scheme does not matter (RFC 9110
+ * section 11.1).
+ */
 function readToken(call: Call): string | undefined {
   const header = call.metadata.get("authorization");
   return header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1];
@@ -109,12 +118,12 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
   checkOptions("jwt", options, optionChecks, optionError);
   const { key, jwksUrl, issuer, audience, clockToleranceSeconds = 0, now = Date.now } = options;
   if ((key === undefined) === (jwksUrl === undefined)) {
-    const given = key === undefined ? "missing, and so is jwksUrl" : "given beside jwksUrl";
-    throw optionError(`option key is ${given}; one of the two is needed`);
+    const given = key === undefined ? "missing, and so is jwksUrl" : "given together with jwksUrl";
+    throw optionError(`option key is ${given}; exactly one of the two is needed`);
   }
   const algorithms = options.algorithms ?? (jwksUrl === undefined ? ["HS256"] : ["RS256", "PS256", "ES256", "EdDSA"]);
   const loaded = loadJose().then((jose) => ({ jose, getKey: createGetKey(jose, key, jwksUrl) }));
-  // Told to the first call; a promise that nobody looks at until then would end the process.
+  // The first call reports the failure. Until then nobody handles the promise, and its rejection would end the process.
   loaded.catch(() => {});
   return async (token) => {
     const { jose, getKey } = await loaded;
@@ -136,7 +145,7 @@ function createVerify(options: JwtOptions): (token: string) => Promise<Claims> {
 type Jose = typeof import("jose");
 type GetKey = (header: JWTHeaderParameters) => Promise<Exclude<JwtKey, string>>;
 
-/** Only who checks or signs tokens pays for the library: 20 ms. */
+/** Only a process that verifies or signs tokens pays for loading the library: 20 ms. */
 function loadJose(): Promise<Jose> {
   return import("jose");
 }
@@ -148,7 +157,8 @@ function createGetKey(jose: Jose, key: JwtOptions["key"], jwksUrl: string | URL 
   return async () => bytes;
 }
 
-// How long an issuer that failed is left alone; without it every call would ask anew, those with made-up tokens as well.
+// How long an issuer that failed is not asked again, in milliseconds. Otherwise every call would ask it, also calls with
+// forged tokens.
 const issuerRestMs = 1000;
 
 function createRemoteGetKey(jose: Jose, url: URL): GetKey {
@@ -176,7 +186,10 @@ function toBytes(key: JwtKey): Exclude<JwtKey, string> {
   return typeof key === "string" ? new TextEncoder().encode(key) : key;
 }
 
-/** What Kratos says to each. A key that cannot be had is the same to the caller as a token that cannot be read. */
+/**
+ * The message that Kratos uses for each failure. For the caller, a key that is not available is the same as a token
+ * that cannot be read.
+ */
 function messageOf({ errors }: Jose, thrown: unknown): string {
   if (thrown instanceof errors.JWTExpired) return "JWT token has expired";
   if (thrown instanceof errors.JWTClaimValidationFailed) {
@@ -192,36 +205,39 @@ function unauthorized(message: string, cause?: unknown): ServiceError {
 }
 
 export interface JwtClientOptions {
-  /** What tokens are signed with, or a function that gives it. */
+  /** The key that tokens are signed with, or a function that returns it. */
   key: JwtKey | (() => JwtKey | Promise<JwtKey>);
   /** The signing method. Default: HS256. */
   algorithm?: string;
-  /** What the token says, or a function that gives it for each new token. Default: when it was issued and when it expires. */
+  /**
+   * The claims of the token, or a function that returns them for each new token. Default: the times when it was issued and
+   * when it expires.
+   */
   claims?: Claims | (() => Claims | Promise<Claims>);
-  /** More for the token's header: `kid`. Default: none. */
+  /** Additional fields of the token's header, such as `kid`. Default: none. */
   header?: Readonly<Record<string, unknown>>;
-  /** How long a token is valid whose claims have no `exp`, in milliseconds. Default: 3_600_000. */
+  /** How long a token without the claim `exp` is valid, in milliseconds. Default: 3_600_000. */
   lifetimeMs?: number;
-  /** The time, in milliseconds since 1970. Default: `Date.now`. */
+  /** Returns the time, in milliseconds since 1970. Default: `Date.now`. */
   now?: () => number;
 }
 
 const clientOptionChecks: OptionChecks<JwtClientOptions> = {
   key: aKey,
   algorithm: aMethod,
-  claims: kind("an object, or a function that gives one", (given) => isObject(given) || typeof given === "function"),
+  claims: kind("an object, or a function that returns one", (given) => isObject(given) || typeof given === "function"),
   header: recordOf('an object, such as { kid: "1" }', anything),
   lifetimeMs: numberAbove(0),
   now: aFunction,
 };
 
-/** A token is replaced when less than this share of its life is left, or less than half a minute of it, whichever is sooner. */
+/** A token is replaced when this share of its lifetime, or half a minute, is left, whichever is shorter. */
 const lastShare = 0.1;
 const lastMs = 30_000;
 
 /**
  * For clients: sends `authorization: Bearer <token>` with every call that has no such header. One token serves all calls until
- * shortly before it expires. What goes wrong while signing is 401 UNAUTHORIZED, as in Kratos.
+ * shortly before it expires. A failure to sign is 401 UNAUTHORIZED, as in Kratos.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -240,7 +256,7 @@ export function jwtClient(options: JwtClientOptions): Middleware {
     if (!call.metadata.has("authorization")) {
       if (token === undefined || now() >= renewAt) {
         renewAt = Number.POSITIVE_INFINITY;
-        // All calls that come while it is signed wait for the same one; a failure is forgotten, the next call tries again.
+        // Calls that arrive while a token is being signed wait for it. After a failure the next call tries again.
         token = renew();
         token.catch(() => {
           token = undefined;

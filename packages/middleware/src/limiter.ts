@@ -1,15 +1,15 @@
 import { ServiceError } from "@clew/rpc";
 
-/** Decides whether a server takes another call. */
+/** Decides whether a server accepts another call. */
 export interface Limiter {
   /**
-   * Takes the call, and returns what to call when it is over; undefined when the call must be refused. Both are told when that is,
-   * by `performance.now()`, where the caller knows.
+   * Accepts the call and returns a function to call when it is over, or returns undefined to refuse the call. Callers that know
+   * the time pass it, on the clock of `performance.now()`.
    */
   allow(startMs?: number): ((endMs?: number) => void) | undefined;
 }
 
-/** What the caller of a refused call sees. */
+/** The error that the caller of a refused call gets. */
 export function rateLimitExceeded(metadata: Readonly<Record<string, string>> = {}): ServiceError {
   return new ServiceError(429, "RATELIMIT", "service unavailable due to rate limit exceeded", { metadata });
 }

@@ -4,11 +4,13 @@ import { optionError, optionInvalid } from "./errors.ts";
 
 export interface LocalizeOptions {
   /**
-   * What to tell people, by language (BCP 47: `de`, `de-CH`) and an error's reason. `{name}` in it is the value of the error's
-   * metadata of that name: `{ de: { USER_NOT_FOUND: "Niemand heißt {user}." } }`.
+   * The texts for people, by language (BCP 47: `de`, `de-CH`) and by the reason of the error. `{name}` in a text is replaced
+   * by the error's metadata of that name: `{ de: { USER_NOT_FOUND: "Niemand heißt {user}." } }`.
    */
   messages: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** The language for callers who name none of these. Default: none, they get no message beside the error's own. */
+  /**
+   * The language for callers that accept none of these. Default: none, such callers get only the error's own message.
+   */
   fallback?: string;
 }
 
@@ -20,10 +22,10 @@ const optionChecks: OptionChecks<LocalizeOptions> = {
 };
 
 /**
- * Gives errors on a server a google.rpc.LocalizedMessage, in the language that the caller's `accept-language` likes best. An error
- * that has one already keeps it, and one whose reason has no text stays as it is; so does the error of a stream that began.
+ * For servers: adds a google.rpc.LocalizedMessage to errors, in the language that the caller's `accept-language` prefers. An error
+ * that already has one keeps it. An error whose reason has no text is not changed, nor is the error of a stream that has begun.
  *
- * @throws CLEW_MIDDLEWARE_OPTION, also for a fallback that has no messages
+ * @throws CLEW_MIDDLEWARE_OPTION, also when the fallback language has no messages
  */
 export function localize(options: LocalizeOptions): Middleware {
   checkOptions("localize", options, optionChecks, optionError);
@@ -51,10 +53,10 @@ export function localize(options: LocalizeOptions): Middleware {
     };
 }
 
-// What is longer names no language, and each of its parts would be looked at.
+// A longer text is not a language, and each of its parts would be looked up.
 const longestRange = 100;
 
-/** The language ranges of a header, the most wanted first (RFC 9110 section 12.5.4). */
+/** The language ranges of a header, the preferred ones first (RFC 9110 section 12.5.4). */
 function readRanges(header: string): string[] {
   return header
     .split(",")
@@ -68,7 +70,9 @@ function readRanges(header: string): string[] {
     .map(({ range }) => range);
 }
 
-/** The language for the first range that has one: its own, or that of a shorter range (RFC 4647 section 3.4). */
+/**
+ * The language of the first range that has one: its own, or that of a shorter form of the range (RFC 4647 section 3.4).
+ */
 function pickLanguage(ranges: readonly string[], languages: ReadonlyMap<string, string>): string | undefined {
   for (const wanted of ranges) {
     for (let range = wanted; range !== ""; range = range.slice(0, Math.max(range.lastIndexOf("-"), 0))) {

@@ -8,25 +8,25 @@ import { formatMessage } from "./message-text.ts";
 import { codeOf, failureOf } from "./outcome.ts";
 
 export interface LoggingOptions {
-  /** Where the lines go. Default: a logger of its own, to standard output. */
+  /** The logger that lines are written to. Default: a new logger that writes to standard output. */
   logger?: Logger;
   /**
-   * Whether a line has the request as `args`. Fields with the option `debug_redact` are "***" in it. A request that nobody read
-   * is not read for the log, and streams have no args. Default: false.
+   * Whether a line contains the request as `args`. Fields with the option `debug_redact` appear as "***". If the handler did
+   * not read the request, it is not read for the log; streams have no args. Default: false.
    */
   args?: boolean;
-  /** How long `args` may be, in characters; the rest is cut. Default: 1024. */
+  /** The maximum length of `args`, in characters; longer text is cut. Default: 1024. */
   maxArgsChars?: number;
-  /** Of the calls that succeed, the share that is logged, from 0 to 1. Errors always are. Default: 1. */
+  /** The share of successful calls that is logged, from 0 to 1. Failed calls are always logged. Default: 1. */
   successRatio?: number;
-  /** A number from 0 up to 1, to choose that share. Default: `Math.random`. */
+  /** Returns a random number from 0 up to 1, which selects that share. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * One line for each call when it is over: kind (server or client), component (the transport), operation, code, reason and
- * latency in seconds, as Kratos names them, and args when asked for. An error from 500 up is logged at level error, any other
- * error at warn.
+ * Logs one line for each call when it is over: kind (server or client), component (the transport), operation, code, reason
+ * and latency in seconds, with the names that Kratos uses, and args if enabled. An error with a code from 500 up is logged at
+ * level error, any other error at level warn.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -47,7 +47,7 @@ export function logging(options: LoggingOptions = {}): Middleware {
 
 const noRequest = (): undefined => undefined;
 
-/** Keeps the request as it passes; returns what gives it, once there is one. */
+/** Keeps the request when it passes. Returns a function that returns it, once there is one. */
 async function watchRequest(call: Call): Promise<() => Message | undefined> {
   if (hasRequestStream(call.method)) return noRequest;
   let request: Message | undefined;
@@ -56,7 +56,7 @@ async function watchRequest(call: Call): Promise<() => Message | undefined> {
       if (direction === "received") request ??= message;
     });
   } else {
-    // A client has its request from the start. What is wrong with it is told when it is sent.
+    // A client has its request from the start. If it is invalid, the error comes when it is sent.
     request = await call.receive().catch(noRequest);
   }
   return () => request;
@@ -79,7 +79,7 @@ function writeLine(logger: Logger, call: Call, thrown: unknown, args: string | u
     return;
   }
   const failed = { ...fields, reason: error.reason, error };
-  // With its cause and stack: the server need not tell of it as well.
+  // It is logged with its cause and stack here, so the server need not log it again.
   if (error !== thrown) markTold(thrown);
   if (error.code >= 500) logger.error(message, failed);
   else logger.warn(message, failed);

@@ -4,7 +4,10 @@ import { sizeOf } from "./message-size.ts";
 import { rpcSystemOf } from "./rpc-system.ts";
 import { RPC_METHOD, RPC_SYSTEM_NAME } from "./semantic-conventions.ts";
 
-/** Watches the messages of a call; returns what to call at its end. Undefined when there is nothing to watch. */
+/**
+ * Observes the messages of a call. Returns a function to call at the end, or undefined when there is nothing to
+ * observe.
+ */
 export type MessageRecorder = (call: Call) => (() => void) | undefined;
 
 interface SideInstruments {
@@ -15,13 +18,13 @@ interface SideInstruments {
 }
 
 const countBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000];
-/** Of messages and bodies, in bytes. */
+/** The bucket boundaries for messages and bodies, in bytes. */
 export const sizeBoundaries: number[] = [0, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
 /**
- * How many messages a stream had each way, `rpc.{server,client}.{requests,responses}_per_rpc`; and with `hasSizes` how large each
- * message was, `rpc.{server,client}.{request,response}.size`: as protobuf, whatever carried it. (The names are not stable yet in the
- * conventions.)
+ * Measures the number of messages of a stream in each direction, `rpc.{server,client}.{requests,responses}_per_rpc`. With `hasSizes`
+ * it also measures the size of each message, `rpc.{server,client}.{request,response}.size`: its size as protobuf, whatever the
+ * transport. (The names are not stable yet in the conventions.)
  */
 export function createMessageRecorder(meter: Meter, hasSizes: boolean): MessageRecorder {
   const create = (side: Call["side"]): SideInstruments => {
@@ -50,7 +53,7 @@ export function createMessageRecorder(meter: Meter, hasSizes: boolean): MessageR
     const { method, side, context } = call;
     const isRequestStream = hasRequestStream(method);
     const isReplyStream = hasReplyStream(method);
-    // A raw route has no messages of its own.
+    // A raw route has no messages.
     if (!call.operation.startsWith("/") || !(hasSizes || isRequestStream || isReplyStream)) return undefined;
     const { requests, responses, requestSize, responseSize } = instruments[side];
     const attributes = attributesOf(call);
@@ -72,7 +75,7 @@ export function createMessageRecorder(meter: Meter, hasSizes: boolean): MessageR
   };
 }
 
-/** One object for each operation and transport: frozen, so that a provider knows it again. */
+/** One object for each operation and transport. It is frozen, so that a provider can recognize it. */
 function keepMessageAttributes(): (call: Call) => Attributes {
   const known = new Map<string, Attributes>();
   return ({ operation, transport }) => {

@@ -1,12 +1,15 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { protoCodec } from "@clew/rpc";
 
-/** How many bytes a message is as protobuf, whatever carries it; it is encoded for that. Undefined for one that cannot be written. */
+/**
+ * Returns the size of a message as protobuf in bytes, whatever the transport. The message is encoded to find out. Undefined for a
+ * message that cannot be encoded.
+ */
 export function sizeOf(desc: DescMessage, message: Message): number | undefined {
   try {
     return protoCodec.compile(desc).encode(message).length;
   } catch {
-    // Whoever sends it learns that.
+    // The code that sends the message reports the error.
     return undefined;
   }
 }

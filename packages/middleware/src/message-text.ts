@@ -1,13 +1,13 @@
 import type { DescField } from "@bufbuild/protobuf";
 import { isReflectMessage, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 
-/** What stands in place of a field that must not be shown. */
+/** Stands in place of a field that must not be shown. */
 const redacted = '"***"';
 
 /**
- * A message for people to read, close to its JSON form: fields with the option `debug_redact` are `"***"`, bytes and the content
- * of an Any only their length. At most `maxChars` are written, and no more of the message is looked at than those take; what was
- * cut ends with "...".
+ * Formats a message for people, similar to its JSON form. Fields with the option `debug_redact` become `"***"`; bytes and the
+ * content of an Any become their length. At most `maxChars` characters are written, and no more of the message is read than they
+ * need. A text that was cut ends with "...".
  */
 export function formatMessage(message: ReflectMessage, maxChars: number): string {
   const text = new Text(maxChars);
@@ -15,7 +15,7 @@ export function formatMessage(message: ReflectMessage, maxChars: number): string
   return text.toString();
 }
 
-/** Text up to a length, and a little beyond. */
+/** Collects text up to a length, and a little beyond. */
 class Text {
   #text = "";
   readonly #maxChars: number;
@@ -32,7 +32,7 @@ class Text {
     this.#text += part;
   }
 
-  /** Of a text of megabytes, what fits. */
+  /** Of a text of megabytes, only the part that fits is written. */
   writeQuoted(value: string): void {
     this.#text += JSON.stringify(value.slice(0, this.#maxChars + 1));
   }

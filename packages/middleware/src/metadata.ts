@@ -12,9 +12,9 @@ import {
 import { optionError } from "./errors.ts";
 
 export interface MetadataOptions {
-  /** Headers that every call has beside its own. Default: none. */
+  /** Headers that every call gets in addition to its own. Default: none. */
   constants?: MetadataInit;
-  /** On a server: which headers are kept, by the beginning of their name in lower case. Default: `x-md-`. */
+  /** On a server: headers whose name begins with one of these, in lower case, are kept. Default: `x-md-`. */
   prefixes?: readonly string[];
 }
 
@@ -25,15 +25,15 @@ const aHeader = orListOf(
 );
 const headerRecord = recordOf(headers, aHeader);
 const optionChecks: OptionChecks<MetadataOptions> = {
-  // Another Metadata, or entries, look after themselves.
+  // A Metadata or a list of entries needs no check here.
   constants: (name, given) => {
     const isIterable = Array.isArray(given) || (isObject(given) && Symbol.iterator in given);
     return isIterable ? undefined : headerRecord(name, given);
   },
   prefixes: listOf(
-    'a list of beginnings of names, such as ["x-md-"]',
+    'a list of prefixes of names, such as ["x-md-"]',
     kind(
-      'the beginning of names in lower case, such as "x-md-"',
+      'a prefix of names in lower case, such as "x-md-"',
       (given) => typeof given === "string" && given === given.toLowerCase(),
     ),
   ),
@@ -41,18 +41,21 @@ const optionChecks: OptionChecks<MetadataOptions> = {
 
 const serverMetadataKey: Key<Metadata> = createKey<Metadata>("clew.metadata");
 
-/** Headers whose name begins with this travel on through every service that has the middleware on both sides. */
+/** Headers whose name begins with this are passed on by every service that has the middleware on both sides. */
 const globalPrefix = "x-md-global-";
 
-/** The metadata that the running work was called with, as {@link metadata} on the server kept it; undefined outside of it. */
+/**
+ * The metadata of the call that the running code serves, as far as {@link metadata} on the server kept it; undefined outside
+ * of such a call.
+ */
 export function currentMetadata(): Metadata | undefined {
   return current().getValue(serverMetadataKey);
 }
 
 /**
- * Carries metadata through a chain of services (names and prefixes are those of Kratos). On a server it keeps the caller's
- * `x-md-` headers for the work below; on a client it sends the constants, every kept header that begins with `x-md-global-`, with
- * all its values, and the App's name as `x-md-service-name`. A header the call already has is left as it is.
+ * Passes metadata through a chain of services (names and prefixes are those of Kratos). On a server, it keeps the caller's
+ * `x-md-` headers for the inner handlers. On a client, it sends the constants, every kept header that begins with `x-md-global-`,
+ * with all its values, and the App's name as `x-md-service-name`. A header that the call already has is not changed.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -101,7 +104,7 @@ function send(call: Call, constants: readonly [string, string][]): void {
   tellServiceName(call);
 }
 
-/** Says in a client's call who makes it, unless it says so already. */
+/** Adds the name of the calling service to a client's call, unless the call already has one. */
 export function tellServiceName(call: Call): void {
   const name = call.context.getValue(serviceNameKey);
   if (name === undefined || call.metadata.has(serviceNameHeader)) return;

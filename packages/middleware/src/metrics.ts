@@ -22,18 +22,24 @@ import {
 } from "./semantic-conventions.ts";
 
 export interface MetricsOptions {
-  /** Where instruments come from: any provider of OpenTelemetry's API. Default: the global one. */
+  /** The provider of the instruments: any provider of OpenTelemetry's API. Default: the global one. */
   meterProvider?: MeterProvider;
-  /** The instrumentation scope of the instruments. Default: "clew". */
+  /** The name of the instruments' scope. Default: "clew". */
   meterName?: string;
   /**
-   * "semconv" for OpenTelemetry's stable semantic conventions, "legacy" for the names of its instrumentations before those, "kratos" for
-   * the names and labels of Kratos v3. Default: "semconv".
+   * The names of the instruments: "semconv" for OpenTelemetry's stable semantic conventions, "legacy" for the names that its
+   * instrumentations used before, "kratos" for the names and labels of Kratos v3. Default: "semconv".
    */
   names?: "semconv" | "legacy" | "kratos";
-  /** Whether the size of each message is measured, as protobuf: it is encoded once more for that. Default: false. */
+  /**
+   * Whether the size of each message is measured, as protobuf. Each message is encoded once more for that. Default:
+   * false.
+   */
   messageSizes?: boolean;
-  /** Whether bodies are measured as they cross the wire, of calls over HTTP/JSON that are no streams and of raw routes. Default: false. */
+  /**
+   * Whether the sizes of bodies on the wire are measured, for calls over HTTP/JSON that are not streams and for raw routes. Default:
+   * false.
+   */
   bodySizes?: boolean;
 }
 
@@ -64,7 +70,7 @@ export function metrics(options: MetricsOptions = {}): Middleware {
   const { meterName = "clew", names = "semconv", messageSizes = false, bodySizes = false } = options;
   const createRecorder = recorderMakers[names];
   let recorders: Recorders | undefined;
-  // Asked for at the first call: the global provider may be registered after the middleware was made.
+  // Called at the first call: the global provider may be registered after the middleware was created.
   const getRecorders = (): Recorders => {
     if (recorders === undefined) {
       const meter = (options.meterProvider ?? metricsApi).getMeter(meterName);
@@ -94,14 +100,14 @@ export function metrics(options: MetricsOptions = {}): Middleware {
 interface Recorders {
   readonly calls: Recorder;
   readonly messages: MessageRecorder;
-  /** Undefined when nobody asked for it. */
+  /** Undefined if bodySizes is off. */
   readonly bodies: BodyRecorder | undefined;
 }
 
-/** The instruments of one set of names: called when a call begins, returns what to call at its end. */
+/** The instruments of one set of names. Called when a call begins; returns a function to call at its end. */
 type Recorder = (call: Call) => (seconds: number, code: number, error: ServiceError | undefined) => void;
 
-/** The buckets that the conventions ask for, in seconds. */
+/** The bucket boundaries of the conventions, in seconds. */
 const semconvBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 const grpcNames: readonly string[] = Object.keys(GrpcCode);
@@ -117,7 +123,8 @@ function createSemconvRecorder(meter: Meter): Recorder {
     meter.createUpDownCounter(name, { description: "Calls that are in flight.", unit });
   const http = {
     duration: createDuration(METRIC_HTTP_SERVER_REQUEST_DURATION, "Duration of HTTP server requests."),
-    // Not stable yet in the conventions, which have none at all for RPC; the other two follow it.
+    // Not stable yet in the conventions. For RPC they have no such instrument at all; the other two names follow this
+    // one.
     active: createActive("http.server.active_requests", "{request}"),
   };
   const server = {
@@ -139,7 +146,7 @@ function createSemconvRecorder(meter: Meter): Recorder {
         error === undefined && code === 200
           ? attributes.succeeded
           : endAttributes(attributes.active, call, code, error);
-      // The call's context has its span: a histogram that keeps exemplars finds the trace there.
+      // The call's context contains its span: a histogram that keeps exemplars finds the trace there.
       duration.record(seconds, ended, call.context);
     };
   };
@@ -155,8 +162,9 @@ interface KnownAttributes {
 }
 
 /**
- * The attributes of an operation's last call serve the next one when it came the same way, as nearly all do: two objects and a
- * string less for each call (0.1 us). They are frozen, so that a provider may know them again by what they are.
+ * The attributes of an operation's last call are used again for the next call if it came in the same way, as nearly all calls
+ * do: this saves two objects and a string per call (0.1 us). They are frozen, so that a provider can recognize them by
+ * identity.
  */
 function keepAttributes(): (call: Call) => KnownAttributes {
   const known = new Map<string, KnownAttributes>();
@@ -197,7 +205,7 @@ function endAttributes(active: Attributes, call: Call, code: number, error: Serv
   return attributes;
 }
 
-/** The buckets of OpenTelemetry's SDKs, of which the legacy conventions asked for no others, in milliseconds. */
+/** The default bucket boundaries of OpenTelemetry's SDKs, in milliseconds; the legacy conventions define no others. */
 const legacyBoundaries = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
 
 function createLegacyRecorder(meter: Meter): Recorder {
@@ -235,7 +243,7 @@ function createLegacyRecorder(meter: Meter): Recorder {
   };
 }
 
-/** The buckets of Kratos, in seconds. */
+/** The bucket boundaries of Kratos, in seconds. */
 const kratosBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
 function createKratosRecorder(meter: Meter): Recorder {

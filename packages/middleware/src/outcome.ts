@@ -3,8 +3,8 @@ import { type Call, GrpcCode, ServiceError, toGrpcCode } from "@clew/rpc";
 // How a call ended, for the middlewares that tell of it.
 
 /**
- * The error that a call ended with; undefined when it went well. Over HTTP a code below 400 that was thrown is a reply like any other: a
- * Redirect sends its caller elsewhere.
+ * Returns the error that a call ended with; undefined when it succeeded. Over HTTP, a thrown error with a code below 400 is a reply
+ * like any other: a Redirect sends its caller elsewhere.
  */
 export function failureOf({ http }: Call, thrown: unknown): ServiceError | undefined {
   if (thrown === undefined) return undefined;
@@ -12,15 +12,16 @@ export function failureOf({ http }: Call, thrown: unknown): ServiceError | undef
   return http !== undefined && error.code < 400 ? undefined : error;
 }
 
-/** The code that a call ended with: that of what was thrown, or the status of its reply. */
+/** Returns the code that a call ended with: that of the thrown error, or the status of its reply. */
 export function codeOf({ http }: Call, thrown: unknown): number {
   return thrown === undefined ? (http?.status ?? 200) : ServiceError.from(thrown).code;
 }
 
 /**
- * The `error.type` of a call, for spans and metrics alike; undefined for one that is no error of this side. By the stable conventions
- * of OpenTelemetry every failure is one of the client, but of the server only what is none of its caller's: in HTTP a status from 500,
- * in gRPC and its kin UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, which are the same but for UNKNOWN.
+ * Returns the `error.type` of a call, for spans and metrics; undefined when the call is not an error of this side. In OpenTelemetry's
+ * stable conventions every failure is an error of the client, but only failures that the caller did not cause are errors of the
+ * server: in HTTP a status from 500; in gRPC and similar protocols UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE
+ * and DATA_LOSS. Both lists cover the same codes, except for UNKNOWN.
  */
 export function errorTypeOf({ side, http }: Call, code: number, error: ServiceError | undefined): string | undefined {
   const isError =

@@ -1,12 +1,12 @@
 import type { Call, Method } from "@clew/rpc";
 
 /**
- * What is decided once for each method and kept: at the first call of an operation `decide` is asked, from then on it is one
- * look-up (10 ns) at most. There are as many entries as the served and called contracts have methods.
+ * Caches a decision for each method. `decide` is called at the first call of an operation; after that the result is a
+ * look-up (10 ns at most). There are as many entries as methods in the served and called contracts.
  */
 export function perMethod<T>(decide: (method: Method) => T): (call: Call) => T {
   const decided = new Map<string, { readonly value: T }>();
-  // The method of the last call is most often that of the next.
+  // The next call is most often of the same method as the last one.
   let lastMethod: Method | undefined;
   let lastValue: T | undefined;
   return ({ method }) => {

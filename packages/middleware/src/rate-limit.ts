@@ -5,7 +5,7 @@ import { optionError } from "./errors.ts";
 import { type Limiter, rateLimitExceeded } from "./limiter.ts";
 
 export interface RateLimitOptions {
-  /** What decides. Default: a {@link BbrLimiter}, which watches the CPU of this process. */
+  /** Decides which calls are refused. Default: a {@link BbrLimiter}, which watches the CPU of this process. */
   limiter?: Limiter;
 }
 
@@ -14,7 +14,7 @@ const optionChecks: OptionChecks<RateLimitOptions> = {
 };
 
 /**
- * For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until its end.
+ * For servers: refuses calls with 429 RATELIMIT when there are more than the process can serve. A stream counts until it ends.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */

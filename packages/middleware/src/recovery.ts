@@ -4,17 +4,20 @@ import { type Call, type Middleware, markTold, type Reply, ServiceError, watchRe
 import { optionError } from "./errors.ts";
 
 export interface RecoveryOptions {
-  /** Where a recovered error is written, with its stack. Default: a logger of its own, to standard output. */
+  /**
+   * The logger that a recovered error is written to, with its stack. Default: a new logger that writes to standard
+   * output.
+   */
   logger?: Logger;
-  /** Makes the error that the caller sees. Default: 500 UNKNOWN "unknown request error". */
+  /** Creates the error that the caller sees. Default: 500 UNKNOWN "unknown request error". */
   toServiceError?: (thrown: unknown, call: Call) => ServiceError;
 }
 
 const optionChecks: OptionChecks<RecoveryOptions> = { logger: aLogger, toServiceError: aFunction };
 
 /**
- * Turns what a handler throws by mistake into a ServiceError that gives nothing away, and logs it with its stack. A
- * ServiceError is an answer, not a mistake: it passes untouched.
+ * Turns an unexpected error of a handler into a ServiceError that reveals nothing, and logs the original with its
+ * stack. A ServiceError is an answer and not a mistake: it is passed on unchanged.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -27,7 +30,8 @@ export function recovery(options: RecoveryOptions = {}): Middleware {
     markTold(thrown);
     return toServiceError(thrown, call);
   };
-  // Not watchCall: this one changes what is thrown. Promises by hand for the same reason as there.
+  // It does not use watchCall, because it replaces the error. It chains promises by hand for the same reason as
+  // watchCall.
   return (next) => (call) => {
     let reply: Promise<Reply>;
     try {
@@ -36,7 +40,7 @@ export function recovery(options: RecoveryOptions = {}): Middleware {
       return Promise.reject(recover(thrown, call));
     }
     return reply.then(
-      // A stream fails after its handler returned; the transport converts that error, here it is logged.
+      // A stream fails after its handler has returned. The transport converts that error; here it is only logged.
       (answer) =>
         watchReply(answer, (thrown) => {
           if (thrown !== undefined) recover(thrown, call);

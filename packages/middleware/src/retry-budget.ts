@@ -4,9 +4,11 @@ import { optionError } from "./errors.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
 export interface RetryBudgetOptions {
-  /** Of the calls of the last ten seconds, the share that may be sent again. Default: 0.2. */
+  /** The share of the calls of the last ten seconds that may be sent again. Default: 0.2. */
   ratio?: number;
-  /** How many more a second are allowed beyond that, for clients that call seldom. Default: 10. */
+  /**
+   * The number of additional attempts per second that are always allowed, for clients that make few calls. Default: 10.
+   */
   perSecond?: number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
@@ -21,14 +23,15 @@ const optionChecks: OptionChecks<RetryBudgetOptions> = {
 const budgetSeconds = 10;
 
 /**
- * How many tries there may be beyond the first of each call: of the last ten seconds, tries <= calls * ratio + seconds * perSecond
- * (Finagle's RetryBudget). Several middlewares and clients may share one. It counts calls and not failures, as gRPC's
- * retryThrottling does: when a node dies under a thousand calls at once, a bucket that each failure empties is empty just then.
+ * Limits the number of attempts beyond the first of each call. In the last ten seconds: attempts <= calls * ratio + seconds *
+ * perSecond (Finagle's RetryBudget). Several middlewares and clients may share one budget. It counts calls instead of failures,
+ * unlike gRPC's retryThrottling: when a node dies under a thousand calls at once, a bucket that each failure empties would be
+ * empty at the moment it is needed.
  */
 export class RetryBudget {
   readonly #ratio: number;
   readonly #reserve: number;
-  /** A number for each: 0 for a call, 1 for a try beyond its first. */
+  /** A number for each attempt: 0 for the first of a call, 1 for any further one. */
   readonly #window: RollingWindow;
 
   /** @throws CLEW_MIDDLEWARE_OPTION */
@@ -40,12 +43,12 @@ export class RetryBudget {
     this.#window = new RollingWindow({ windowMs: budgetSeconds * 1000, buckets: 10, now });
   }
 
-  /** Counts a call that is sent; what is a try of another call does not count once more. */
+  /** Counts a call that is sent. An attempt of a call that was counted already is not counted again. */
   countCall(call: Call): void {
     if (call.tryOf === undefined) this.#window.add(0);
   }
 
-  /** Takes a try; false when there is none left. */
+  /** Takes one attempt out of the budget; returns false when none is left. */
   take(): boolean {
     const { count, sum: tries } = this.#window.total();
     if (tries + 1 > (count - tries) * this.#ratio + this.#reserve) return false;

@@ -17,29 +17,35 @@ import { pushbackMs } from "./pushback.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
-  /** How often a call is tried, the first time included. Default: 3. */
+  /** How often a call is sent at most, including the first time. Default: 3. */
   attempts?: number;
-  /** The codes of errors after which a call is tried again. Default: 429, 502, 503 and 504. */
+  /** The error codes after which a call is sent again. Default: 429, 502, 503 and 504. */
   codes?: readonly number[];
-  /** Whether doing a method twice is as good as once. Default: `idempotency_level` in the .proto is IDEMPOTENT or NO_SIDE_EFFECTS. */
+  /**
+   * Returns whether a method may be executed twice with the same effect as once. Default: `idempotency_level` in the .proto is
+   * IDEMPOTENT or NO_SIDE_EFFECTS.
+   */
   isIdempotent?: (method: Method) => boolean;
-  /** How long one try may take, in milliseconds; after that the next begins. Default: as long as the call. */
+  /** How long one attempt may take, in milliseconds; then the next attempt begins. Default: as long as the call. */
   perTryTimeoutMs?: number;
-  /** The longest wait before the second try, in milliseconds; it doubles with each further one. Default: 50. */
+  /** The longest wait before the second attempt, in milliseconds. It doubles with each further attempt. Default: 50. */
   backoffMs?: number;
-  /** What the wait never exceeds, in milliseconds. Default: 2000. */
+  /** The upper limit of these waits, in milliseconds; a server may ask for a longer one. Default: 2000. */
   maxBackoffMs?: number;
-  /** How many tries there may be beyond the first of each call; it may be shared with `hedge`. Default: a new RetryBudget. */
+  /**
+   * Limits the number of attempts beyond the first of each call. It may be shared with `hedge`. Default: a new RetryBudget.
+   */
   budget?: RetryBudget;
-  /** A number from 0 up to 1, for the length of waits. Default: `Math.random`. */
+  /** Returns a random number from 0 up to 1, which determines the length of a wait. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * For clients: tries a unary call again when it failed in a way that passes. A method that is not idempotent is tried again only
- * when the server has certainly not begun it: it was not reached, or refused the call at its rate limit. The waits grow and are
- * random, and as long as the server asks for (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`). The deadline of the call holds
- * for all tries together, and a budget keeps retries from doubling the load of a server that is down. Streams are sent once.
+ * For clients: sends a unary call again after a failure that is likely to pass. A method that is not idempotent is sent again
+ * only if the server has certainly not begun it: the server was not reached, or its rate limit refused the call. Waits grow and
+ * are random; if the server asks for a longer wait (`retry-after`, RetryInfo, `grpc-retry-pushback-ms`), its wish counts. The
+ * deadline of the call applies to all attempts together. A budget keeps retries from doubling the load of a server that is down.
+ * Streams are sent once.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -79,7 +85,9 @@ async function settled(attempt: Attempt, reply: Promise<Reply>): Promise<Reply> 
   }
 }
 
-/** What a connection that was never made leaves as the cause, from Node and from undici; and a stream of HTTP/2 that was refused. */
+/**
+ * The codes in the cause of a failure when no connection was made, from Node and from undici, or when an HTTP/2 stream was refused.
+ */
 const untouchedCodes: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "EHOSTUNREACH",
@@ -90,13 +98,16 @@ const untouchedCodes: ReadonlySet<unknown> = new Set([
   "CLEW_HTTP2_REFUSED",
 ]);
 
-/** Reasons that are given before a handler sees the call: the server's limiter, or a selector that found nobody to send to. */
+/**
+ * Reasons of errors that come before a handler sees the call: from the server's limiter, or from a selector that found no
+ * node.
+ */
 const refusals: ReadonlySet<string> = new Set(["RATELIMIT", "NODE_NOT_FOUND", "no_available_node"]);
 
-/** Whether the server has certainly not begun with the call. */
+/** Whether the server has certainly not begun the call. */
 function wasNotBegun(error: ServiceError): boolean {
   if (refusals.has(error.reason)) return true;
-  // A chain of causes that leads in a circle is cut.
+  // The loop is limited, because a chain of causes may form a circle.
   let cause: unknown = error.cause;
   for (let depth = 0; cause instanceof Error && depth < 8; depth++) {
     if (untouchedCodes.has((cause as NodeJS.ErrnoException).code)) return true;
@@ -105,12 +116,14 @@ function wasNotBegun(error: ServiceError): boolean {
   return false;
 }
 
-/** Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): anything up to `backoffMs * 2^(tries - 1)`. */
+/** Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): a random time up to `backoffMs * 2^(tries - 1)`. */
 function backoffMs(tries: number, { backoffMs, maxBackoffMs, random }: ResolvedRetryOptions): number {
   return random() * Math.min(maxBackoffMs, backoffMs * 2 ** (tries - 1));
 }
 
-/** Rejects when the call is cancelled. The timer holds the process, as a socket that waits for the reply would. */
+/**
+ * Rejects when the call is cancelled. The timer keeps the process alive, as a socket that waits for the reply would.
+ */
 function wait(ms: number, call: Call): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

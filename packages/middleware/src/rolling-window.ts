@@ -1,35 +1,36 @@
 import { numberAbove, type OptionChecks, wholeNumberFrom } from "@clew/options";
 
 export interface RollingWindowOptions {
-  /** How long the window is, in milliseconds. */
+  /** The length of the window, in milliseconds. */
   windowMs: number;
-  /** Into how many buckets it is cut; it moves on by one bucket at a time. */
+  /** The number of buckets in the window; it moves forward one bucket at a time. */
   buckets: number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
 }
 
-/** For those whose options say how long it is: the window itself checks nothing. */
+/** Checks for options that are passed on to the window, which itself checks nothing. */
 export const windowChecks: OptionChecks<Pick<RollingWindowOptions, "windowMs" | "buckets">> = {
   windowMs: numberAbove(0),
   buckets: wholeNumberFrom(1),
 };
 
-/** One bucket, or several added up. */
+/** The content of one bucket, or of several added up. */
 export interface WindowSum {
-  /** How many numbers were added. */
+  /** The number of values added. */
   count: number;
-  /** What they make together. */
+  /** The sum of the values. */
   sum: number;
 }
 
 /**
- * Numbers of the last while, kept as count and sum per bucket in a ring:
+ * The values of the last period, kept as count and sum per bucket in a ring:
  *
  *     |  b3  |  b4  |  b0  |  b1  |  b2 ...     the bucket of a moment: floor(ms / bucketMs) mod buckets
  *     └─ oldest                   └─ current, not complete
  *
- * Without a timer: a bucket is emptied when the clock comes to it again. All calls cost O(1) for each bucket passed.
+ * There is no timer: a bucket is emptied when the clock reaches it again. Each call costs O(1) for each bucket that has
+ * passed.
  */
 export class RollingWindow {
   readonly bucketMs: number;
@@ -48,13 +49,16 @@ export class RollingWindow {
     this.#start = now();
   }
 
-  /** How many buckets have begun since the window was made: what was computed from complete buckets holds until it changes. */
+  /**
+   * The number of buckets begun since the window was created. A result computed from complete buckets is valid until it
+   * changes.
+   */
   get tick(): number {
     this.#advance();
     return this.#tick;
   }
 
-  /** Adds a number to the current bucket. Who has just looked at the clock gives what it showed. */
+  /** Adds a value to the current bucket. A caller that has just read the clock passes the time. */
   add(value: number, at: number = this.#now()): void {
     const i = this.#advance(at);
     this.#counts[i]! += 1;
@@ -63,19 +67,22 @@ export class RollingWindow {
     this.#total.sum += value;
   }
 
-  /** The whole window, the current bucket included. The object is the window's own: it changes with the next call. */
+  /**
+   * The sum of the whole window, including the current bucket. The object belongs to the window: the next call changes
+   * it.
+   */
   total(): Readonly<WindowSum> {
     this.#advance();
     return this.#total;
   }
 
-  /** Calls `visit` with each complete bucket, empty ones included: all but the current. */
+  /** Calls `visit` with each complete bucket, also with empty ones: all but the current bucket. */
   forEachComplete(visit: (count: number, sum: number) => void): void {
     const current = this.#advance();
     for (let i = 0; i < this.#counts.length; i++) if (i !== current) visit(this.#counts[i]!, this.#sums[i]!);
   }
 
-  /** Empties the buckets that the clock has come to since the last look; returns the index of the current one. */
+  /** Empties the buckets that the clock has reached since the last call; returns the index of the current one. */
   #advance(at: number = this.#now()): number {
     const { length } = this.#counts;
     const tick = Math.floor((at - this.#start) / this.bucketMs);

@@ -4,26 +4,27 @@ import { perMethod } from "./per-method.ts";
 
 type Condition = (operation: string, method: Method) => boolean;
 
-/** A middleware for some operations. Each of its functions gives a new one that runs for those as well. */
+/** A middleware for some operations. Each of its functions returns a new selector with an additional condition. */
 export interface Selector extends Middleware {
-  /** Operations that begin with one of these: `/admin.`, `/shop.v1.Orders/`. */
+  /** Selects operations that begin with one of these: `/admin.`, `/shop.v1.Orders/`. */
   prefix(...prefixes: string[]): Selector;
-  /** Operations that one of these matches from beginning to end. */
+  /** Selects operations that one of these expressions matches completely. */
   regex(...expressions: (string | RegExp)[]): Selector;
-  /** These operations. A server tells of those that there are not. */
+  /** Selects these operations. A server reports those that do not exist. */
   path(...operations: string[]): Selector;
-  /** Operations for which `condition` is true. It is asked once for each. */
+  /** Selects operations for which `condition` returns true. It is called once for each operation. */
   match(condition: (operation: string, method: Method) => boolean): Selector;
 }
 
 /**
- * Runs `middleware` for the operations that one of its conditions selects, and leaves it out for all others:
+ * Runs `middleware` for the operations that at least one of its conditions selects, and skips it for all others:
  *
  *     selector(jwt({ key })).prefix("/shop.v1.").match((operation) => !open.has(operation))
  *
- * Which operations those are is decided once for each. A selector may hold another, which then selects among what is selected.
+ * The decision is made once for each operation. A selector may contain another selector, which then selects among the
+ * operations of the outer one.
  *
- * @throws CLEW_MIDDLEWARE_SELECTOR at once for a condition that selects nothing, at registration when there is none
+ * @throws CLEW_MIDDLEWARE_SELECTOR at once for an invalid condition; at registration when there is no condition
  */
 export function selector(...middleware: Middleware[]): Selector {
   return createSelector(chain(...middleware), [], []);
@@ -45,7 +46,7 @@ function createSelector(
     createSelector(middleware, [...conditions, condition], [...operations, ...named]);
   return Object.assign(select, {
     prefix: (...prefixes: string[]) => {
-      checkAll("prefix", prefixes, isText, 'texts, such as "/shop.v1."');
+      checkAll("prefix", prefixes, isText, 'strings, such as "/shop.v1."');
       return or((operation) => prefixes.some((prefix) => operation.startsWith(prefix)));
     },
     regex: (...expressions: (string | RegExp)[]) => {
@@ -54,7 +55,7 @@ function createSelector(
       return or((operation) => whole.some((expression) => expression.test(operation)));
     },
     path: (...wanted: string[]) => {
-      checkAll("path", wanted, isText, 'names of operations, such as "/shop.v1.Orders/Get"');
+      checkAll("path", wanted, isText, 'operation names, such as "/shop.v1.Orders/Get"');
       return or((operation) => wanted.includes(operation), wanted);
     },
     match: (condition: Condition) => {
@@ -82,6 +83,6 @@ function isExpression(given: unknown): boolean {
 
 function matchWhole(expression: string | RegExp): RegExp {
   const { source, flags } = new RegExp(expression);
-  // With g and y an expression remembers where it was.
+  // With the flags g and y, an expression remembers its last position.
   return new RegExp(`^(?:${source})$`, flags.replace(/[gy]/g, ""));
 }

@@ -3,7 +3,7 @@ import type { Attributes, Span } from "@opentelemetry/api";
 import { sizeOf } from "./message-size.ts";
 import type { MessageNames } from "./span-writer.ts";
 
-/** What of a call's messages its span tells. */
+/** What a call's span reports about its messages. */
 export interface SpanMessagesOptions {
   readonly hasEvents: boolean;
   readonly hasSizes: boolean;
@@ -12,7 +12,7 @@ export interface SpanMessagesOptions {
 
 /** The messages of one call, for its span. */
 export class SpanMessages {
-  /** How many bytes they were together; undefined while there was none. */
+  /** Their total size in bytes; undefined until there is one. */
   readonly sizes: { received: number | undefined; sent: number | undefined } = { received: undefined, sent: undefined };
   readonly #span: Span;
   readonly #call: Call;
@@ -24,20 +24,23 @@ export class SpanMessages {
   constructor(span: Span, call: Call, { hasEvents, hasSizes, names }: SpanMessagesOptions) {
     this.#span = span;
     this.#call = call;
-    // The events are for streams: of a single message the span itself says all there is.
+    // The events are for streams: for a single message the span itself has all information.
     this.#hasEvents = hasEvents && call.method.kind !== "unary";
     this.#hasSizes = hasSizes;
     this.#names = names;
     call.onMessage(this.#pass);
   }
 
-  /** A server sends a single message after the chain has answered: the span takes it as it leaves the handler. */
+  /**
+   * A server sends a single message after the chain has answered: the span takes the message when it leaves the
+   * handler.
+   */
   passReply(reply: Reply): void {
     if (this.#call.side === "server" && !isStream(reply)) this.#pass("sent", reply);
   }
 
   readonly #pass: MessageListener = (direction, message) => {
-    // What a transport tells after the end was told by the reply.
+    // The transport may report it after the reply has ended the span.
     if (!this.#span.isRecording()) return;
     const names = this.#names;
     const attributes: Attributes = {};

@@ -4,19 +4,19 @@ import { optionError } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
 export interface TimeoutOptions {
-  /** How long a unary call may take, in milliseconds. Streams have no default. Default: no limit of its own. */
+  /** How long a unary call may take, in milliseconds. Default: no limit. It does not apply to streams. */
   timeoutMs?: number;
   /**
-   * How long the calls of an operation may take, in milliseconds, by its name: `/package.Service/Method`. Streams as well.
-   * Default: none.
+   * How long the calls of an operation may take, in milliseconds, by the operation's name: `/package.Service/Method`. It
+   * applies to streams too. Default: none.
    */
   operations?: Readonly<Record<string, number>>;
 }
 
 /**
- * Brings a call's deadline forward; one that is nearer already stays. When it passes, the call fails with 504
- * GATEWAY_TIMEOUT whatever the handler waits for, its signal aborts, and the calls made while serving it end too. They
- * inherit the deadline from the start, so the other end knows it.
+ * Moves a call's deadline forward; an earlier deadline is kept. When the deadline passes, the call fails with 504
+ * GATEWAY_TIMEOUT even if the handler still waits, its signal aborts, and the calls made while serving it end too.
+ * Those calls inherit the deadline from the start, so the servers that they call know it.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */

@@ -4,13 +4,19 @@ import { optionError } from "./errors.ts";
 import { rateLimitExceeded } from "./limiter.ts";
 
 export interface TokenBucketOptions {
-  /** Whose calls are counted together: a tenant, a user, an address. Calls without a key are not limited. Default: the peer's host. */
+  /**
+   * Returns the key by which calls are counted: a tenant, a user, an address. Calls for which it returns undefined are not limited.
+   * Default: the peer's host.
+   */
   key?: (call: Call) => string | undefined;
-  /** How many calls a second each key may make in the long run. */
+  /** The number of calls per second that each key may make on average. */
   rate: number;
-  /** How many it may make at once. Default: `rate`, at least 1. */
+  /** The number of calls that each key may make at once. Default: `rate`, at least 1. */
   burst?: number;
-  /** How many keys are remembered; beyond that the one not seen for the longest time is forgotten. Default: 100_000. */
+  /**
+   * The number of keys that are remembered; beyond it, the key that was not used for the longest time is forgotten.
+   * Default: 100_000.
+   */
   maxKeys?: number;
   /** The clock, in milliseconds. Default: `performance.now()`. */
   now?: () => number;
@@ -22,9 +28,9 @@ interface Bucket {
 }
 
 /**
- * For servers: each key has a bucket of `burst` tokens that fills with `rate` a second, and each call takes one. A call that
- * finds none is refused with 429 RATELIMIT; the reply's `retry-after` header and the error's metadata tell in how many
- * seconds there is one. A bucket that has had time to be full is forgotten.
+ * For servers: each key has a bucket of `burst` tokens, which is refilled with `rate` tokens per second; each call takes one
+ * token. If none is left, the call is refused with 429 RATELIMIT, and the reply's `retry-after` header and the error's
+ * metadata say in how many seconds there will be one. A bucket is forgotten when enough time has passed to fill it.
  *
  * @throws CLEW_MIDDLEWARE_OPTION
  */
@@ -47,7 +53,7 @@ class TokenBuckets {
   readonly #burst: number;
   readonly #maxKeys: number;
   readonly #now: () => number;
-  // In the order of their last use: what a map gives when an entry is taken out and put in again.
+  // In the order of last use: an entry that is used is removed and added again.
   readonly #buckets = new Map<string, Bucket>();
 
   constructor({ rate, burst, maxKeys, now }: Required<Omit<TokenBucketOptions, "key">>) {
@@ -57,7 +63,7 @@ class TokenBuckets {
     this.#now = now;
   }
 
-  /** Takes a token: 0, or when there is none the milliseconds until there will be. */
+  /** Takes a token. Returns 0, or the milliseconds until there is one. */
   take(key: string): number {
     const now = this.#now();
     const bucket = this.#buckets.get(key) ?? { tokens: this.#burst, filledAt: now };
@@ -71,7 +77,7 @@ class TokenBuckets {
     return 0;
   }
 
-  /** Two old buckets at most for each new call: the map shrinks faster than it grows, and no call pays for a sweep. */
+  /** At most two old buckets for each new call: the map shrinks faster than it grows, and no call pays for a sweep. */
   #forget(now: number): void {
     const fullAfterMs = this.#burst / this.#ratePerMs;
     let looked = 0;
@@ -100,7 +106,7 @@ function resolveTokenBucketOptions(options: TokenBucketOptions): Required<TokenB
   return { rate, key, burst: options.burst ?? Math.max(1, rate), maxKeys, now };
 }
 
-/** `10.0.0.5` of `10.0.0.5:9000`: a port is of one connection. */
+/** `10.0.0.5` of `10.0.0.5:9000`: without the port, which differs for each connection. */
 function peerHost({ peer: { address } }: Call): string {
   const colon = address.lastIndexOf(":");
   return colon < 1 ? address : address.slice(0, colon);

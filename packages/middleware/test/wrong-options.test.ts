@@ -98,8 +98,8 @@ test("a value of the wrong kind", () => {
     ["metrics", { bodySizes: 1 }, /^option bodySizes is 1; it must be true or false$/],
     ["validate", { services: {} }, /^option services is an object; it must be descriptors/],
     ["validate", { services: ["Orders"] }, /^option services\[0\] is "Orders"; it must be descriptors/],
-    ["jwt", { key: 5 }, /^option key is 5; it must be a secret or a key/],
-    ["jwt", {}, /^option key is missing, and so is jwksUrl; one of the two is needed$/],
+    ["jwt", { key: 5 }, /^option key is 5; it must be a secret, a key/],
+    ["jwt", {}, /^option key is missing, and so is jwksUrl; exactly one of the two is needed$/],
     ["jwt", { key: "" }, /^option key is ""; it must be a secret or a key/],
     ["jwtClient", {}, /^option key is undefined; it must be a secret or a key/],
     ["jwt", { key: { keys: [] } }, /^option key is an object; it must be a secret or a key/],
@@ -134,9 +134,9 @@ test("a value of the wrong kind", () => {
     ["tokenBucket", { rate: "5" }, /^option rate is "5"; it must be a number above 0$/],
     ["tokenBucket", {}, /^option rate is undefined; it must be a number above 0$/],
     ["tokenBucket", { rate: 5, key: "x-user" }, /^option key is "x-user"; it must be a function$/],
-    ["retry", { codes: 503 }, /^option codes is 503; it must be a list of the codes of errors, such as \[503\]$/],
+    ["retry", { codes: 503 }, /^option codes is 503; it must be a list of error codes, such as \[503\]$/],
     ["retry", { codes: [503, "UNAVAILABLE"] }, /^option codes\[1\] is "UNAVAILABLE"; .* such as 503$/],
-    ["retry", { codes: [14] }, /^option codes\[0\] is 14; it must be the code of an error, from 400 up/],
+    ["retry", { codes: [14] }, /^option codes\[0\] is 14; it must be an error code from 400 up/],
     ["retry", { isIdempotent: true }, /^option isIdempotent is true; it must be a function$/],
     ["retry", { backoffMs: "50" }, /^option backoffMs is "50"; it must be a number from 0$/],
     [
@@ -152,7 +152,11 @@ test("a value of the wrong kind", () => {
       /^option operations\["\/a\.B\/C"\] is "1s"; it must be a number above 0$/,
     ],
     ["localize", {}, /^option messages is undefined; it must be an object of texts by language and reason/],
-    ["localize", { messages: { de: "Nein" } }, /^option messages\["de"\] is "Nein"; it must be an object of texts by language/],
+    [
+      "localize",
+      { messages: { de: "Nein" } },
+      /^option messages\["de"\] is "Nein"; it must be an object of texts by language/,
+    ],
     ["localize", { messages: { de: { NO: 5 } } }, /^option messages\["de"\]\["NO"\] is 5; it must be a string$/],
     ["hedge", { delayMs: "100" }, /^option delayMs is "100"; it must be a number of milliseconds from 0/],
     ["hedge", { nonFatalCodes: ["503"] }, /^option nonFatalCodes\[0\] is "503"; it must be the code/],
@@ -164,10 +168,13 @@ test("a value of the wrong kind", () => {
 test("conditions of a selector that would select nothing, or fail at a call", () => {
   const given = selector(recovery());
   const cases: [() => unknown, RegExp][] = [
-    [() => given.prefix(["/a."] as never), /^\.prefix\(\) of a selector is given a list; it takes texts, such as/],
-    [() => given.path({} as never), /^\.path\(\) of a selector is given an object; it takes names of operations/],
-    [() => given.regex("["), /^\.regex\(\) of a selector is given "\["; it takes regular expressions/],
-    [() => given.match("/a." as never), /^\.match\(\) of a selector is given "\/a\."; it takes a function/],
+    [
+      () => given.prefix(["/a."] as never),
+      /^\.prefix\(\) of a selector was called with a list; it needs strings, such as/,
+    ],
+    [() => given.path({} as never), /^\.path\(\) of a selector was called with an object; it needs operation names/],
+    [() => given.regex("["), /^\.regex\(\) of a selector was called with "\["; it needs regular expressions/],
+    [() => given.match("/a." as never), /^\.match\(\) of a selector was called with "\/a\."; it needs a function/],
   ];
   for (const [make, message] of cases) assert.throws(make, { code: "CLEW_MIDDLEWARE_SELECTOR", message });
   assert.throws(() => selector("recovery" as never), { code: "CLEW_RPC_MIDDLEWARE" });
