@@ -17,7 +17,7 @@ import { type Part, requestsPerBlock } from "../parts.ts";
 import { serveWebGreeter } from "./serve-web-greeter.ts";
 import { startSink } from "./sink.ts";
 
-const { endpoint } = await startSink();
+const { endpoint } = await startSink(false);
 const { createBatch } = new OtlpExporter({ endpoint });
 
 const nowhere: SpanProcessor = { onStart() {}, onEnd() {}, async forceFlush() {}, async shutdown() {} };

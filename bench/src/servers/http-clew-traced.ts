@@ -7,5 +7,5 @@ import { serveWebGreeter } from "./serve-web-greeter.ts";
 import { startSink } from "./sink.ts";
 
 const sampler = process.argv[2] === "off" ? alwaysOff : alwaysOn;
-startTracing({ service: "bench", endpoint: (await startSink()).endpoint, sampler });
+startTracing({ service: "bench", endpoint: (await startSink(false)).endpoint, sampler });
 await serveWebGreeter(tracing());

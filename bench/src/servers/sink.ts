@@ -46,10 +46,14 @@ export interface Sink {
 /**
  * Starts a sink that takes everything, on the core of the load: on the server's own it would take its caches away. It ends with this
  * process.
+ *
+ * @param counts whether it looks into the requests and counts their spans. While it does, the load has to wait for it, and the server
+ * for the load: where the server's CPU time is measured, nobody should.
  */
-export async function startSink(): Promise<Sink> {
+export async function startSink(counts = true): Promise<Sink> {
   const program = new URL("sink-process.ts", import.meta.url).pathname;
-  const server: ServerProcess = await startServerProcess("sink", [process.execPath, program], 1);
+  const command = [process.execPath, program, ...(counts ? [] : ["blind"])];
+  const server: ServerProcess = await startServerProcess("sink", command, 1);
   return {
     endpoint: `http://127.0.0.1:${server.port}`,
     become: (mode) => server.ask<SinkStats>(mode),

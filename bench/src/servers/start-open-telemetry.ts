@@ -9,7 +9,7 @@ import { startSink } from "./sink.ts";
 
 /** Traces this process with OpenTelemetry's SDK and its HTTP instrumentation; spans go by OTLP to a sink in another process. */
 export async function startOpenTelemetry(isSampled = true): Promise<void> {
-  const exporter = new OTLPTraceExporter({ url: `${(await startSink()).endpoint}/v1/traces` });
+  const exporter = new OTLPTraceExporter({ url: `${(await startSink(false)).endpoint}/v1/traces` });
   const tracerProvider = new TracerProvider({
     sampler: isSampled ? new AlwaysOnSampler() : new AlwaysOffSampler(),
     spanProcessors: [new BatchSpanProcessor({ exporter })],

@@ -160,9 +160,10 @@ export class Delivery {
       if (signal.aborted) return this.#fail(count, new Error("the exporter is shut down"));
       this.#requests++;
       const attempt = await sender.send(body, signal);
-      const { outcome, reply, retryAfterMs, error = new Error("refused"), sentBytes = lengthOf(body) } = attempt;
+      const { outcome, reply, retryAfterMs, sentBytes = lengthOf(body) } = attempt;
       this.#sentBytes += sentBytes;
       if (outcome === "taken") return this.#succeed(count, reply);
+      const { error = new Error("refused") } = attempt;
       if (signal.aborted || outcome === "refused") return this.#fail(count, error);
       this.#tellAway(error);
       const waitMs = retryAfterMs ?? backOffMs(attempts, retry);

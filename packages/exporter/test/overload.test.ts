@@ -67,7 +67,7 @@ test("a slow sink: most is dropped, and all is counted", async () => {
   checkSum(told!);
   assert.ok(told!.dropped > told!.made / 2, `${told!.dropped} of ${told!.made}`);
   // What was under way at the end may have come and not been answered.
-  assert.ok(received >= told!.exported && received <= told!.exported + 4 * 512, `${received} ${told!.exported}`);
+  assert.ok(received >= told!.exported && received <= told!.exported + 4 * 1024, `${received} ${told!.exported}`);
 });
 
 test("no sink at all: everything is counted as dropped, and memory does not grow", async () => {

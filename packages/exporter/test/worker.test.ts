@@ -169,7 +169,7 @@ test("a thread that dies under way costs no span: they are sent again, and each 
     else response.end();
   });
   const exporter = exporterTo(collector.endpoint);
-  const processor = new BatchProcessor(exporter, { env: {}, delayMs: 5 });
+  const processor = new BatchProcessor(exporter, { env: {}, batchSize: 512, delayMs: 5 });
   const provider = new TracerProvider({ resource: createResource({ service: "user", env: {} }), processor });
   const tracer = provider.getTracer("test");
   const make = (count: number): void => {

@@ -67,6 +67,21 @@ test("recovery makes the error that the user wants", async () => {
   });
 });
 
+test("recovery takes undefined for a mistake, and where making the error fails, the call still fails", async () => {
+  const { lines, logger } = createLines();
+  const reject = fail(undefined);
+  await assert.rejects(invoke(recovery({ logger }), reject, new TestCall("server")), { code: 500, reason: "UNKNOWN" });
+  assert.equal(lines.length, 1);
+  const broken = new Error("broken");
+  const toServiceError = () => {
+    throw broken;
+  };
+  await assert.rejects(
+    invoke(recovery({ logger, toServiceError }), reject, new TestCall("server")),
+    (thrown) => thrown === broken,
+  );
+});
+
 test("recovery logs a stream that breaks after its handler returned", async () => {
   const { lines, logger } = createLines();
   const reply = await invoke(

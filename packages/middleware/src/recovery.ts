@@ -1,6 +1,6 @@
 import { createLogger, type Logger } from "@clew/log";
 import { aFunction, aLogger, checkOptions, type OptionChecks } from "@clew/options";
-import { type Call, type Middleware, markTold, type Reply, ServiceError, watchReply } from "@clew/rpc";
+import { type Call, type Middleware, markTold, ServiceError, type WatchEnd, watcher } from "@clew/rpc";
 import { optionError } from "./errors.ts";
 
 export interface RecoveryOptions {
@@ -24,30 +24,12 @@ const optionChecks: OptionChecks<RecoveryOptions> = { logger: aLogger, toService
 export function recovery(options: RecoveryOptions = {}): Middleware {
   checkOptions("recovery", options, optionChecks, optionError);
   const { logger = createLogger(), toServiceError = ServiceError.from } = options;
-  const recover = (thrown: unknown, call: Call): ServiceError => {
-    if (thrown instanceof ServiceError) return thrown;
+  // A stream fails after its handler has returned. The transport converts that error; here it is only logged.
+  const recover: WatchEnd = (thrown, _endMs, call) => {
+    if (thrown === undefined || thrown instanceof ServiceError) return undefined;
     logger.error("handler failed", { operation: call.operation, error: thrown });
     markTold(thrown);
     return toServiceError(thrown, call);
   };
-  // It does not use watchCall, because it replaces the error. It chains promises by hand for the same reason as
-  // watchCall.
-  return (next) => (call) => {
-    let reply: Promise<Reply>;
-    try {
-      reply = next(call);
-    } catch (thrown) {
-      return Promise.reject(recover(thrown, call));
-    }
-    return reply.then(
-      // A stream fails after its handler has returned. The transport converts that error; here it is only logged.
-      (answer) =>
-        watchReply(answer, (thrown) => {
-          if (thrown !== undefined) recover(thrown, call);
-        }),
-      (thrown: unknown) => {
-        throw recover(thrown, call);
-      },
-    );
-  };
+  return watcher(() => () => recover);
 }

@@ -2,12 +2,12 @@ import type { Context } from "@clew/context";
 import { aBoolean, anything, aText, checkOptions, having, kind, type OptionChecks } from "@clew/options";
 import { type Call, type Handler, type Metadata, type Method, type Middleware, watchCall, watcher } from "@clew/rpc";
 import {
-  type Attributes,
   isValidTraceId,
   type Context as OtelContext,
   propagation,
   type Span,
   SpanKind,
+  type SpanOptions,
   type TextMapGetter,
   type TextMapPropagator,
   type TextMapSetter,
@@ -96,7 +96,7 @@ export function tracing(options: TracingOptions = {}): Middleware {
       const start = makeStart();
       return (call) => {
         const span = start(call);
-        return span && ((thrown, endMs) => endSpan(span, call, writer, thrown, endMs));
+        return span && ((thrown, endMs, ended) => endSpan(span, ended, writer, thrown, endMs));
       };
     });
   }
@@ -170,8 +170,8 @@ interface CallWay {
   readonly verb: string | undefined;
   readonly route: string | undefined;
   readonly name: string;
-  readonly kind: SpanKind;
-  readonly attributes: Attributes;
+  /** One object for all: the start is put in before each, and read at once. */
+  readonly options: SpanOptions & { startTime: number };
 }
 
 function isSameWay(way: CallWay, { method, transport, http }: Call): boolean {
@@ -182,12 +182,15 @@ function createWay(call: Call, nameOf: (call: Call) => string, writer: SpanWrite
   const { method, transport, http } = call;
   const kind = call.side === "server" ? SpanKind.SERVER : SpanKind.CLIENT;
   const attributes = Object.freeze(writer.describe(call));
-  return { method, transport, verb: http?.verb, route: http?.route, name: nameOf(call), kind, attributes };
+  const options = { kind, attributes, startTime: 0 };
+  return { method, transport, verb: http?.verb, route: http?.route, name: nameOf(call), options };
 }
 
 // What passes a trace through a call's metadata. A header sent twice counts as one list (RFC 9110 section 5.3).
 const getter: TextMapGetter<Metadata> = {
   get: (metadata, name) => {
+    // Most calls have neither of the headers that are looked for.
+    if (!metadata.has(name)) return undefined;
     const values = metadata.getAll(name);
     return values.length > 1 ? values.join(",") : values[0];
   },
@@ -196,13 +199,9 @@ const getter: TextMapGetter<Metadata> = {
 const setter: TextMapSetter<Metadata> = { set: (metadata, name, value) => metadata.set(name, value) };
 
 // The call has looked at the clock already.
-function startSpan(
-  tracer: Tracer,
-  { startMs: startTime }: Call,
-  { name, kind, attributes }: CallWay,
-  parent: OtelContext,
-): Span {
-  return tracer.startSpan(name, { kind, attributes, startTime }, parent);
+function startSpan(tracer: Tracer, { startMs }: Call, { name, options }: CallWay, parent: OtelContext): Span {
+  options.startTime = startMs;
+  return tracer.startSpan(name, options, parent);
 }
 
 function startServerSpan(

@@ -65,14 +65,14 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** Returns the first value of a name. */
   get(name: string): string | undefined {
-    const key = toLower(name);
     if (this.#raw !== undefined) {
-      const at = indexOfHeader(this.#raw.pairs, key);
+      const { pairs } = this.#raw;
+      const at = indexOfHeader(pairs, name);
       if (at === -1) return undefined;
       // If a name occurs several times, how its values are joined depends on the header: toRecord() knows that.
-      if (indexOfHeader(this.#raw.pairs, key, at + 2) === -1) return this.#raw.pairs[at + 1];
+      if (indexOfHeader(pairs, name, at + 2) === -1) return pairs[at + 1];
     }
-    const value = this.record[key];
+    const value = this.record[toLower(name)];
     if (typeof value === "string") return value;
     // An adopted object has a prototype: an inherited value that is neither text nor a list is not a header.
     return Array.isArray(value) ? value[0] : undefined;
@@ -80,9 +80,8 @@ export class Metadata implements Iterable<[string, string]> {
 
   /** Returns all values of a name, in order; empty when there is none. */
   getAll(name: string): string[] {
-    const key = toLower(name);
-    if (this.#raw !== undefined && indexOfHeader(this.#raw.pairs, key) === -1) return [];
-    const value = this.record[key];
+    if (this.#raw !== undefined && indexOfHeader(this.#raw.pairs, name) === -1) return [];
+    const value = this.record[toLower(name)];
     if (typeof value === "string") return [value];
     return Array.isArray(value) ? [...value] : [];
   }
@@ -148,14 +147,24 @@ export interface RawHeaders {
 }
 
 /**
- * Returns the index of the first header with this lower-case name in an alternating list of names and values, searching from
- * `from`; -1 when there is none.
+ * Returns the index of the first header with this name, in capitals or not, in an alternating list of names and values, searching
+ * from `from`; -1 when there is none.
  */
 export function indexOfHeader(pairs: readonly string[], name: string, from = 0): number {
-  const { length } = name;
-  for (let at = from; at < pairs.length; at += 2) {
-    const other = pairs[at]!;
-    if (other.length === length && (other === name || other.toLowerCase() === name)) return at;
-  }
+  for (let at = from; at < pairs.length; at += 2) if (isSameName(pairs[at]!, name)) return at;
   return -1;
+}
+
+/** Whether two names are the same but for ASCII capitals. It makes no string, as `toLowerCase()` would for each header. */
+function isSameName(one: string, other: string): boolean {
+  const { length } = one;
+  if (other.length !== length) return false;
+  for (let index = 0; index < length; index++) {
+    const code = one.charCodeAt(index);
+    const difference = code ^ other.charCodeAt(index);
+    if (difference === 0) continue;
+    const letter = code | 0x20;
+    if (difference !== 0x20 || letter < 0x61 || letter > 0x7a) return false;
+  }
+  return true;
 }

@@ -112,6 +112,54 @@ test("a stream is over at its end, or with what ends it; a watcher without an en
   }
 });
 
+test("an error that a watcher returns takes the place of what was thrown; anything else it returns changes nothing", async () => {
+  const told: unknown[] = [];
+  const tell = watcher(() => () => (thrown) => told.push(thrown));
+  const returning = (returned: unknown) => watcher(() => () => () => returned);
+  const [first, second] = [new Error("first"), new Error("second")];
+  const good: Handler = async () => reply;
+  assert.equal(await chain(tell, returning(first))(good)(call), reply);
+  assert.deepEqual(told.splice(0), [undefined]);
+  const failing: readonly Handler[] = [
+    () => {
+      throw "no";
+    },
+    () => Promise.reject("no"),
+  ];
+  for (const fail of failing) {
+    for (const [around, seen] of [
+      [[returning(first)], first],
+      [[returning(second), returning(first)], second],
+      [[returning(7), returning(undefined)], "no"],
+      [[returning(7), returning(first)], first],
+    ] as const) {
+      for (const middleware of [chain(tell, ...around), chain(tell, (next) => next, ...around)]) {
+        await assert.rejects(middleware(fail)(call), (thrown) => thrown === seen);
+        assert.deepEqual(told.splice(0), [seen]);
+      }
+    }
+  }
+});
+
+test("a watcher whose end throws fails the call, and those outside of it are told", async () => {
+  const told: string[] = [];
+  const { watch } = tellers(told);
+  const broken = watcher(() => () => () => {
+    throw "broken";
+  });
+  for (const handler of [async () => reply, async () => Promise.reject("no")] satisfies Handler[]) {
+    await assert.rejects(chain(watch("a"), broken)(handler)(call), (thrown) => thrown === "broken");
+    assert.deepEqual(told.splice(0), ["a begins", "a ends with broken"]);
+  }
+});
+
+test("who throws undefined has thrown", async () => {
+  const told: string[] = [];
+  const { watch } = tellers(told);
+  await assert.rejects(watch("a")(() => Promise.reject(undefined))(call), { message: "undefined was thrown" });
+  assert.deepEqual(told, ["a begins", "a ends with Error: undefined was thrown"]);
+});
+
 test("each chain has watches of its own", async () => {
   let made = 0;
   const counted = watcher(() => {

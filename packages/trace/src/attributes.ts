@@ -177,8 +177,9 @@ export interface SharedAttributes {
   readonly limits: AttributeLimits;
   /** What OTLP's encoder keeps of them. */
   otlp: unknown;
-  /** What it was last joined to, and what came of it. */
+  /** What it was last joined to, what came of it, and the same of others before: a connection carries calls of several methods. */
   joined: { readonly to: SharedAttributes; readonly result: SharedAttributes | undefined } | undefined;
+  earlier: Map<SharedAttributes, SharedAttributes["joined"]> | undefined;
 }
 
 const shared = new WeakMap<object, SharedAttributes>();
@@ -190,16 +191,29 @@ export function shareAttributes(attributes: object, limits: AttributeLimits): Sh
   if (!isFrozen(attributes)) return undefined;
   const flat: AttributeValue[] = [];
   if (putAttributes(flat, attributes, limits) > 0) return undefined;
-  const made: SharedAttributes = { flat, limits, otlp: undefined, joined: undefined };
+  const made: SharedAttributes = { flat, limits, otlp: undefined, joined: undefined, earlier: undefined };
   shared.set(attributes, made);
   return made;
 }
 
 /** Two as one, `second` behind `first`; undefined where they are too many, or say something twice. */
 export function joinAttributes(first: SharedAttributes, second: SharedAttributes): SharedAttributes | undefined {
-  // A connection's, as a rule, go with those of the same method again and again.
-  if (second.joined?.to !== first) second.joined = { to: first, result: join(first, second) };
-  return second.joined.result;
+  if (second.joined?.to !== first) second.joined = findJoined(first, second);
+  return second.joined!.result;
+}
+
+/** Beyond so many, what comes of joining is forgotten. */
+const maxJoined = 64;
+
+function findJoined(first: SharedAttributes, second: SharedAttributes): SharedAttributes["joined"] {
+  second.earlier ??= new Map();
+  let joined = second.earlier.get(first);
+  if (joined === undefined) {
+    joined = { to: first, result: join(first, second) };
+    if (second.earlier.size >= maxJoined) second.earlier.clear();
+    second.earlier.set(first, joined);
+  }
+  return joined;
 }
 
 function join(
@@ -210,7 +224,7 @@ function join(
   for (let index = 0; index < second.length; index += 2) {
     if (findAttribute(first, second[index] as string) !== undefined) return undefined;
   }
-  return { flat: [...first, ...second], limits, otlp: undefined, joined: undefined };
+  return { flat: [...first, ...second], limits, otlp: undefined, joined: undefined, earlier: undefined };
 }
 
 function isFrozen(value: object): boolean {

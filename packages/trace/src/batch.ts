@@ -21,7 +21,7 @@ import type { SpanProcessor } from "./span-processor.ts";
 export interface BatchOptions {
   /** Spans kept while they wait; 1 KB each, more or less. Default: OTEL_BSP_MAX_QUEUE_SIZE, or 8_192. */
   capacity?: number;
-  /** Spans exported at once; as soon as so many wait, they go. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 512. */
+  /** Spans exported at once; as soon as so many wait, they go. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 1_024. */
   batchSize?: number;
   /**
    * Bytes exported at once, where spans are written when they end, as for OTLP's protobuf; a span alone may be larger. A gRPC server
@@ -71,7 +71,10 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
   const capacity = options.capacity ?? readCount(env, "OTEL_BSP_MAX_QUEUE_SIZE", 1, 8192) ?? 8192;
   return {
     capacity,
-    batchSize: Math.min(capacity, options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512) ?? 512),
+    batchSize: Math.min(
+      capacity,
+      options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 1024) ?? 1024,
+    ),
     batchBytes: options.batchBytes ?? 1_048_576,
     delayMs: options.delayMs ?? readCount(env, "OTEL_BSP_SCHEDULE_DELAY", 1, 1000) ?? 1000,
     exportTimeoutMs: options.exportTimeoutMs ?? readCount(env, "OTEL_BSP_EXPORT_TIMEOUT", 1, 60000) ?? 60_000,
@@ -110,6 +113,7 @@ export interface ExporterStats {
  * last of it is for spans with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
+  readonly onlyEncodes: boolean;
   readonly #queue: SpanQueue;
   readonly #capacity: number;
   // The last eighth is for errors and slow spans: the ones somebody will look for.
@@ -123,6 +127,7 @@ export class BatchProcessor implements SpanProcessor {
     checkValue("exporter", exporter, anExporter, optionError);
     const settings = resolveBatchOptions(options);
     this.#queue = createQueue(exporter, settings);
+    this.onlyEncodes = (exporter as Partial<EncodingExporter>).createBatch !== undefined;
     this.#capacity = settings.capacity;
     this.#ordinaryCapacity = Math.ceil((settings.capacity * 7) / 8);
     this.#slowUs = settings.slowMs * 1000;

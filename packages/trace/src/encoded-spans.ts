@@ -6,7 +6,7 @@ import type { EncodedBatch } from "./span-exporter.ts";
  * Spans that wait as bytes. Each is written when it comes in, while it is in the processor's caches, and its record dies with its
  * request: nothing is left of it that the garbage collector would have to move.
  *
- *     [ 512 spans ][ 512 spans ][ 37 spans, and those to come ]
+ *     [ 1024 spans ][ 1024 spans ][ 37 spans, and those to come ]
  *         oldest                         #open
  */
 export class EncodedSpans implements Waiting<SpanData, EncodedBatch> {

@@ -57,7 +57,7 @@ export { createSpanId, createTraceId } from "./ids.ts";
 export { aResource, emptyResource, sdkVersion, serviceNameOf } from "./resource.ts";
 export { RingBuffer } from "./ring-buffer.ts";
 export type { Segment } from "./segment.ts";
-export { Span } from "./span.ts";
+export { attributesOf, Span } from "./span.ts";
 export type { EventData, LinkData, Scope, SpanData } from "./span-data.ts";
 export { type SpanLimits, spanLimitsChecks } from "./span-limits.ts";
 export type { SpanProcessor } from "./span-processor.ts";

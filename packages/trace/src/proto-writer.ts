@@ -70,7 +70,7 @@ function grow(at: number, size: number): void {
 }
 
 /** Bytes of a varint below 2^32. */
-function varintSize(value: number): number {
+export function varintSize(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;

@@ -41,7 +41,7 @@ export interface EncodedBatch {
   /** Spans in it. */
   readonly length: number;
   readonly byteLength: number;
-  /** Writes one more, which has just ended. */
+  /** Writes one more, which has just ended. Its `attributes` need not be all: ask `attributesOf`. */
   add(span: SpanData): void;
   /** Takes the span that came last into a batch of its own. */
   splitLast(): EncodedBatch;

@@ -8,6 +8,11 @@ export interface SpanProcessor {
    * `traceFlags` say so. Asked once, when a provider is made. Default: false.
    */
   readonly recordsUnsampled?: boolean;
+  /**
+   * Whether it writes each span when it ends, and nobody else sees it: what spans have in common is not put into their `attributes`
+   * then, and `attributesOf` tells all. Default: false.
+   */
+  readonly onlyEncodes?: boolean;
   /** A span has started, under what `context` holds. */
   onStart(span: Span, context?: Context): void;
   /** The same span has ended; nothing changes its record any more. */

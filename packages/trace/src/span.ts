@@ -12,6 +12,7 @@ import {
 import {
   type AttributeValue,
   type FlatAttributes,
+  findAttribute,
   joinAttributes,
   noAttributes,
   putAttribute,
@@ -69,8 +70,10 @@ class SpanRecord implements SpanData {
   readonly scope: Scope;
   readonly resource: Resource;
   readonly segment: Segment;
-  // What `attributes` began with. Private: a changed copy of the record must not have it.
+  // What it says in common with others. Not in `attributes` until somebody asks for all of them: no key is in both, and what
+  // many spans say alike is neither copied for each nor written anew.
   #shared: SharedAttributes | undefined;
+  #isJoined = false;
 
   constructor(
     context: SpanContext,
@@ -97,36 +100,64 @@ class SpanRecord implements SpanData {
     this.segment = segment;
   }
 
+  put(key: string, value: unknown, limits: SpanLimits): void {
+    const shared = this.#shared;
+    if (shared !== undefined && !this.#isJoined) {
+      const isFull = shared.flat.length + this.attributes.length >= 2 * limits.attributes;
+      if (isFull || findAttribute(shared.flat, key) !== undefined) this.join();
+    }
+    this.droppedAttributes += putAttribute(this.attributes, key, value, limits);
+  }
+
   /** Takes a frozen object as it is, where what a span has of its own is not there yet; or else what is in it. */
   putAll(attributes: object, limits: SpanLimits): void {
     const given = shareAttributes(attributes, limits);
-    if (given === undefined || !this.#share(given)) {
-      this.droppedAttributes += putAttributes(this.attributes, attributes, limits);
-    }
+    if (given !== undefined && this.#share(given)) return;
+    this.join();
+    this.droppedAttributes += putAttributes(this.attributes, attributes, limits);
   }
 
   #share(given: SharedAttributes): boolean {
-    const { length } = this.attributes;
-    const before = this.#shared;
-    if (length !== (before === undefined ? 0 : before.flat.length)) return false;
-    const shared = before === undefined ? given : joinAttributes(before, given);
+    if (this.#isJoined || this.attributes.length > 0) return false;
+    const shared = this.#shared === undefined ? given : joinAttributes(this.#shared, given);
     if (shared === undefined) return false;
-    this.attributes = shared.flat.slice();
     this.#shared = shared;
     return true;
   }
 
+  /** Makes `attributes` whole. */
+  join(): this {
+    if (!this.#isJoined) {
+      this.#isJoined = true;
+      if (this.#shared !== undefined) this.attributes = this.#shared.flat.concat(this.attributes);
+    }
+    return this;
+  }
+
   static sharedOf(span: SpanData): SharedAttributes | undefined {
     if (!(#shared in span) || span.#shared === undefined) return undefined;
+    if (!span.#isJoined) return span.#shared;
     const { flat } = span.#shared;
     const { attributes } = span;
     for (let index = 0; index < flat.length; index++) if (attributes[index] !== flat[index]) return undefined;
     return span.#shared;
   }
+
+  static hasAll(span: SpanData): boolean {
+    return !(#shared in span) || span.#isJoined || span.#shared === undefined;
+  }
 }
 
-/** What a span's attributes begin with and shares with others. Undefined where somebody changed that, or copied the record. */
+/** What a span says in common with others. Undefined where that is nothing, where somebody changed it, or copied the record. */
 export const sharedOf: (span: SpanData) => SharedAttributes | undefined = SpanRecord.sharedOf;
+
+/** Whether `attributes` has what {@link sharedOf} has, too: it begins with that. */
+export const hasAllAttributes: (span: SpanData) => boolean = SpanRecord.hasAll;
+
+/** The attributes of a span that came by way of {@link SpanProcessor.onlyEncodes}. */
+export function attributesOf(span: SpanData): FlatAttributes {
+  return span instanceof SpanRecord ? span.join().attributes : span.attributes;
+}
 
 /**
  * A live, recorded span, made by a tracer. It writes its record until it ends; then it hands the record on and forgets it, so
@@ -164,7 +195,7 @@ export class Span implements OtelSpan {
 
   /** The record while it is written: for processors that look at a span when it starts. Undefined once it has ended. */
   get record(): SpanData | undefined {
-    return this.#record;
+    return this.#record?.join();
   }
 
   spanContext(): SpanContext {
@@ -177,8 +208,7 @@ export class Span implements OtelSpan {
 
   setAttribute(key: string, value: unknown): this {
     const record = this.#record;
-    if (record !== undefined)
-      record.droppedAttributes += putAttribute(record.attributes, key, value, this.#maker.limits);
+    if (record !== undefined) record.put(key, value, this.#maker.limits);
     return this;
   }
 
@@ -273,8 +303,9 @@ export class Span implements OtelSpan {
     const endUs = this.#timeUs(endTime);
     record.endUs = Math.max(record.startUs, endUs);
     this.#account(record);
+    const { processor } = this.#maker;
     try {
-      this.#maker.processor.onEnd(record);
+      processor.onEnd(processor.onlyEncodes === true ? record : record.join());
     } catch {
       // A processor's own trouble is not the app's.
     }

@@ -4,6 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import {
   type AttributeValue,
   alwaysOn,
+  attributesOf,
   emptyResource,
   noAttributes,
   type SpanData,
@@ -404,15 +405,31 @@ test("a span that begins as others do, but for its name, its kind, its parent or
 test("frozen attributes are written once, and what is in the request is what the span has", () => {
   const { spans, ...processor } = keepSpans();
   const tracer = new TracerProvider({ processor, sampler: alwaysOn }).getTracer("test");
+  /** The last span as it is written when its attributes were never put together. */
+  let written = "";
+  const onEnd = (span: SpanData): void => {
+    written = hex(encodeRequest([span]));
+    spans.push({ ...span, attributes: attributesOf(span) });
+  };
+  const writing = { ...processor, onlyEncodes: true, onEnd };
+  const writingTracer = new TracerProvider({ processor: writing, sampler: alwaysOn }).getTracer("test");
   const route = Object.freeze({ route: "/v1/books/{id}", none: [] });
   const caller = Object.freeze({ peer: "10.0.0.5", port: 9000, secure: true });
   const attributesAfter = (use: (span: OtelSpan) => void): readonly AttributeValue[] => {
-    const span = tracer.startSpan("work", { attributes: route });
-    use(span);
-    span.end();
-    const record = spans.at(-1)!;
-    assert.ok(encodeRequest([record]).equals(encodeRequest([{ ...record }])), "as of a copy, which shares nothing");
-    return record.attributes;
+    const [joined, apart] = [tracer, writingTracer].map((one) => {
+      const span = one.startSpan("work", { attributes: route });
+      use(span);
+      span.end();
+      return spans.at(-1)!;
+    });
+    assert.equal(
+      hex(encodeRequest([joined!])),
+      hex(encodeRequest([{ ...joined! }])),
+      "as of a copy, which shares nothing",
+    );
+    assert.equal(written, hex(encodeRequest([apart!])));
+    assert.deepEqual(apart!.attributes, joined!.attributes);
+    return joined!.attributes;
   };
   const all = ["route", "/v1/books/{id}", "none", [], "peer", "10.0.0.5", "port", 9000, "secure", true];
   for (const _ of ["the first time", "and when the bytes are there"]) {
@@ -448,6 +465,24 @@ test("frozen attributes are written once, and what is in the request is what the
   );
 });
 
+test("what a connection says goes with many methods, and is written right with each", () => {
+  const { spans, ...processor } = keepSpans();
+  const tracer = new TracerProvider({ processor, sampler: alwaysOn }).getTracer("test");
+  const callers = ["10.0.0.5", "10.0.0.6"].map((peer) => Object.freeze({ peer }));
+  // More than are kept.
+  const routes = Array.from({ length: 70 }, (_, index) => Object.freeze({ route: `/v1/${index}` }));
+  for (const _ of ["the first time", "and again"]) {
+    for (const [index, attributes] of routes.entries()) {
+      for (const caller of callers) {
+        tracer.startSpan("work", { attributes }).setAttributes(caller).setAttribute("own", 1).end();
+        const span = spans.at(-1)!;
+        assert.deepEqual(span.attributes, ["route", `/v1/${index}`, "peer", caller.peer, "own", 1]);
+        assert.equal(hex(encodeRequest([span])), hex(encodeRequest([{ ...span }])));
+      }
+    }
+  }
+});
+
 test("frozen attributes are held to the limits of each provider", () => {
   const attributes = Object.freeze({ a: "12345", b: "12345", c: "12345" });
   for (const [limit, length, expected] of [
@@ -463,6 +498,20 @@ test("frozen attributes are held to the limits of each provider", () => {
       .end();
     assert.deepEqual([spans[0]!.attributes, spans[0]!.droppedAttributes], [expected, 3 - expected.length / 2]);
   }
+});
+
+test("a span that only is written counts what it shares to its limit", () => {
+  const told: unknown[] = [];
+  const { spans: _, ...nowhere } = keepSpans();
+  const processor = {
+    ...nowhere,
+    onlyEncodes: true,
+    onEnd: (span: SpanData) => void told.push(attributesOf(span), span.droppedAttributes),
+  };
+  const tracer = new TracerProvider({ processor, sampler: alwaysOn, limits: { attributes: 3 } }).getTracer("test");
+  const attributes = Object.freeze({ a: 1, b: 2 });
+  tracer.startSpan("work", { attributes }).setAttribute("c", 3).setAttribute("d", 4).setAttribute("b", 5).end();
+  assert.deepEqual(told, [["a", 1, "b", 5, "c", 3], 1]);
 });
 
 test("a changed copy of a record is written as it is", () => {

@@ -168,7 +168,11 @@ test("values of SkyWalking's options that will not do", () => {
       /^option autoTagKeys is "user"; .* a list/,
     ],
     [(given) => new SegmentProcessor(sends, given), { service: 5 }, /^option service is 5; it must be a string$/],
-    [(given) => new SkyWalkingPropagator(given), { maxKeys: 5 }, /^SkyWalkingPropagator has no option maxKeys; its options/],
+    [
+      (given) => new SkyWalkingPropagator(given),
+      { maxKeys: 5 },
+      /^SkyWalkingPropagator has no option maxKeys; its options/,
+    ],
     [
       (given) => new SkyWalkingPropagator(given),
       { maxCorrelationKeys: -1 },

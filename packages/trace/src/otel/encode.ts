@@ -1,4 +1,13 @@
-import { bytes, ensureRoom, Target, takeBytes, writeBytes, writeInto, writeVarint } from "../proto-writer.ts";
+import {
+  bytes,
+  ensureRoom,
+  Target,
+  takeBytes,
+  varintSize,
+  writeBytes,
+  writeInto,
+  writeVarint,
+} from "../proto-writer.ts";
 import type { Resource } from "../resource.ts";
 import type { Scope, SpanData } from "../span-data.ts";
 import type { EncodedBatch } from "../span-exporter.ts";
@@ -134,11 +143,12 @@ function frame(
   content: readonly Uint8Array<ArrayBuffer>[],
   schemaUrl: string,
 ): Uint8Array<ArrayBuffer>[] {
-  const tail = takeBytes(writeText(0, 0x1a, schemaUrl));
-  const ownField = takeBytes(writeBytes(0, 0x0a, owner));
-  const size = content.reduce((sum, { length }) => sum + length, ownField.length + tail.length);
+  const tail = schemaUrl === "" ? [] : [takeBytes(writeText(0, 0x1a, schemaUrl))];
+  let size = 1 + varintSize(owner.length) + owner.length;
+  for (const { length } of content) size += length;
+  for (const { length } of tail) size += length;
   ensureRoom(0, 16);
   bytes[0] = tag;
-  const head = takeBytes(writeVarint(1, size));
-  return [Buffer.concat([head, ownField]), ...content, ...(tail.length > 0 ? [tail] : [])];
+  const head = takeBytes(writeBytes(writeVarint(1, size), 0x0a, owner));
+  return [head, ...content, ...tail];
 }

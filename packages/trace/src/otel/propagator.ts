@@ -228,14 +228,14 @@ export function createPropagator(): TextMapPropagator {
 
 /** A header that must be there once. */
 function onlyValue(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
+  if (typeof value === "string" || value === undefined) return value;
   const texts = textsOf(value);
   return texts.length === 1 ? texts[0] : undefined;
 }
 
 /** A header that may be there several times, as if it were one. */
 function joinValues(value: unknown, separator: string): string | undefined {
-  if (typeof value === "string") return value;
+  if (typeof value === "string" || value === undefined) return value;
   const texts = textsOf(value);
   return texts.length === 0 ? undefined : texts.join(separator);
 }

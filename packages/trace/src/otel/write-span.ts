@@ -8,7 +8,7 @@ import {
   writeHex,
   writeNanos,
 } from "../proto-writer.ts";
-import { sharedOf } from "../span.ts";
+import { hasAllAttributes, sharedOf } from "../span.ts";
 import type { EventData, LinkData, SpanData } from "../span-data.ts";
 import { writeAttributes, writeCount, writeText } from "./otlp-writer.ts";
 import { SpanHead, writeBeginning } from "./span-head.ts";
@@ -22,7 +22,7 @@ export function writeSpan(at: number, span: SpanData): number {
   } else {
     shared.otlp ??= new SpanHead(at, span, shared.flat);
     place = (shared.otlp as SpanHead).write(at, span);
-    place = writeAttributes(place, 0x4a, span.attributes, shared.flat.length);
+    place = writeAttributes(place, 0x4a, span.attributes, hasAllAttributes(span) ? shared.flat.length : 0);
   }
   place = writeCount(place, 0x50, span.droppedAttributes);
   for (const event of span.events) place = writeEvent(place, event);
