@@ -7,28 +7,28 @@ import { isNodeFailure } from "./outcome.ts";
 import { Resolver, type ResolverOptions, resolverChecks } from "./resolver.ts";
 import { type PickedNode, Selector, type SelectorOptions, selectorChecks } from "./selector.ts";
 
-/** How a client finds its nodes and chooses among them. */
+/** How a client finds its nodes and chooses one of them. */
 export interface BalancingOptions extends Omit<ResolverOptions, "target">, SelectorOptions {
   /**
-   * How long the first calls wait for the first node, in milliseconds from the first of them. Later ones, without a node, fail at
-   * once, and those with `waitForReady` wait until their deadline. Default: 1_000.
+   * How long the first calls wait for the first node, in milliseconds from the first call. Without a node, later calls fail at
+   * once; calls with `waitForReady` wait until their deadline. Default: 1_000.
    */
   readyTimeoutMs?: number;
 }
 
 export interface BalancedClientOptions extends BalancingOptions {
-  /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
+  /** The target: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
   target: string;
   /**
-   * Makes the client of one node, whose endpoint has the scheme that was asked for. It must not open anything before its first
-   * call. `node.name` is the name to ask for over TLS.
+   * Creates the client of one node; the endpoint has one of the target's schemes. The client must not connect before its first
+   * call. `node.name` is the server name for TLS.
    */
   connect: (endpoint: URL, node: Node) => Client;
 }
 
 const { target, ...ofResolver } = resolverChecks;
 
-/** The one rule for the options of balancing, which belong to those of a client too. */
+/** The checks of these options, also for clients whose options include them. */
 export const balancingChecks: OptionChecks<BalancingOptions> = {
   ...ofResolver,
   ...selectorChecks,
@@ -42,8 +42,8 @@ const balancedClientChecks: OptionChecks<BalancedClientOptions> = {
 };
 
 /**
- * A client of all nodes behind a target: it picks one for each call, keeps one client for each node, and closes that of a node
- * that left once its calls are over. It resolves from the first call on.
+ * A client of all nodes behind a target. It picks a node for each call and keeps one client for each node. When a node leaves,
+ * its client is closed once its calls are over. The target is resolved from the first call on.
  *
  *     call ─▶ resolver (first nodes) ─▶ selector.pick ─▶ client of the node ─▶ reply ─▶ done(outcome)
  */
@@ -56,7 +56,7 @@ export class BalancedClient implements Client {
   readonly #selector: Selector;
   readonly #channels: Map<string, Channel> = new Map();
   readonly #closing: Set<Promise<void>> = new Set();
-  // The nodes that a call's tries went to, and those that failed the call itself, for when it is sent again.
+  // The nodes to which the attempts of a call were sent, and those where the call itself failed: another attempt avoids them.
   readonly #tried: WeakMap<Call, Node[]> = new WeakMap();
   readonly #closed: AbortController = new AbortController();
   #specimen: Client | undefined;
@@ -76,14 +76,14 @@ export class BalancedClient implements Client {
     this.transport = this.#resolver.transport;
   }
 
-  /** The nodes there are now; empty until the first call, or {@link whenReady}. */
+  /** The current nodes; empty until the first call or {@link whenReady}. */
   get nodes(): readonly Node[] {
     return this.#resolver.nodes;
   }
 
   /**
-   * Resolves when there is a node to call, for who would rather not start without. When the signal aborts before, it rejects with 503
-   * NODE_NOT_FOUND, which says why there is none.
+   * Resolves when there is a node to call, for programs that should not start without one. When the signal aborts first, it rejects
+   * with 503 NODE_NOT_FOUND, whose message says why there is none.
    */
   async whenReady(signal?: AbortSignal): Promise<void> {
     const closed = this.#closed.signal;
@@ -97,9 +97,10 @@ export class BalancedClient implements Client {
     }
   }
 
-  /** @throws what the client of a node would throw for this method. */
+  /** @throws the error that the client of a node would throw for this method. */
   createHandler(method: Method): Handler {
-    // What a transport finds wrong with a method it finds here, before there is a node, and not at the first call.
+    // Creates a handler for an invented node: an error in a method is found here, before there is a node, and not at the first
+    // call.
     const somewhere = createNode(`${this.#resolver.schemes[0]}://127.0.0.1:1`);
     this.#specimen ??= this.#connect(somewhere.endpoint, somewhere);
     this.#specimen.createHandler(method);
@@ -108,7 +109,7 @@ export class BalancedClient implements Client {
       if (this.#resolver.nodes.length === 0 || this.#closed.signal.aborted) await this.#whenNodes(call);
       const origin = originOf(call);
       const pick = this.#pick(call, this.#tried.get(origin));
-      // A try may be sent while others are under way.
+      // An attempt may be sent while other attempts are still open.
       const isTry = origin !== call;
       if (isTry) this.#remember(origin, pick.node);
       let channel: Channel | undefined;
@@ -136,7 +137,7 @@ export class BalancedClient implements Client {
     };
   }
 
-  /** Takes no more calls; resolves when the open ones are over and every connection is closed. */
+  /** Takes no more calls. Resolves when the open calls are over and every connection is closed. */
   async close(): Promise<void> {
     this.#closed.abort(clientClosed(this.#resolver.target));
     await this.#resolver.close();
@@ -161,7 +162,7 @@ export class BalancedClient implements Client {
     } catch (error) {
       if (call.cancelled !== undefined) throw call.cancelled;
       if (signal.aborted) throw error;
-      // The time is up: the pick tells why there is none.
+      // The time is over: the pick below reports why there is no node.
     } finally {
       clearTimeout(timer);
       release();
@@ -172,12 +173,12 @@ export class BalancedClient implements Client {
     try {
       return this.#selector.pick(call, tried);
     } catch (error) {
-      // A balancer or a filter of the user's that does not work.
+      // A balancer or a filter of the user failed.
       if (!(error instanceof ServiceError)) throw error;
       const { message, cause } =
         this.#resolver.nodes.length === 0
           ? this.#resolver.problem
-          : { message: `the filters take none of its ${this.#resolver.nodes.length}`, cause: error };
+          : { message: `the filters accept none of its ${this.#resolver.nodes.length} nodes`, cause: error };
       throw nodeNotFound(this.#resolver.target, message, cause);
     }
   }
@@ -213,7 +214,7 @@ export class BalancedClient implements Client {
 
   #leave(channel: Channel): void {
     const closing = channel.leave().catch((error: unknown) => {
-      this.#logger.warn("closing the client of a node failed", { target: this.#resolver.target, error });
+      this.#logger.warn("cannot close the client of a node", { target: this.#resolver.target, error });
     });
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));
@@ -226,7 +227,7 @@ function originOf(call: Call): Call {
   return origin;
 }
 
-/** The client of one node, and how many calls it has open. */
+/** The client of one node, with the number of its open calls. */
 class Channel {
   readonly client: Client;
   readonly #idle: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -260,7 +261,7 @@ function toEjection(
 ): (SelectorOptions["ejection"] & object) | false {
   if (ejection === false) return false;
   const onEject = (node: Node, why: string, forMs: number): void => {
-    logger.warn("no calls to a node for a while", { target, node: node.key, why, forMs });
+    logger.warn("a node is ejected: it gets no calls for a while", { target, node: node.key, why, forMs });
   };
   return { onEject, ...ejection };
 }

@@ -3,10 +3,10 @@ import { createNode, type Node } from "./node.ts";
 import type { Sleep } from "./sleep.ts";
 import type { Scheme } from "./target.ts";
 
-/** Finds the addresses of a host. */
+/** Looks up the addresses of a host. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** As the system does it, with its hosts file; every address it has. */
+/** Asks the system, including its hosts file, for all addresses. */
 export const systemLookup: Lookup = async (host) => {
   const found = await lookUp(host, { all: true, order: "verbatim" });
   return found.map(({ address }) => address);
@@ -21,12 +21,15 @@ export interface DnsWatchOptions {
   readonly sleep: Sleep;
 }
 
-/** The nodes behind a name, one for each address, looked up again and again until `signal` aborts. Fails when a look does. */
+/**
+ * Yields the nodes behind a name, one for each address. The name is looked up repeatedly until `signal` aborts. Fails when a
+ * look-up fails.
+ */
 export async function* watchDns(options: DnsWatchOptions, signal: AbortSignal): AsyncGenerator<readonly Node[], void> {
   const { host, port, scheme, refreshMs, lookup, sleep } = options;
   while (!signal.aborted) {
     const addresses = [...new Set(await lookup(host))].sort();
-    // A certificate is for the host, not for its addresses: the node keeps the name.
+    // A certificate is for the host, not for its addresses, so the node keeps the host's name.
     const instance = { id: "", name: host, version: "", metadata: {}, endpoints: [] };
     yield addresses.map((one) => createNode(`${scheme}://${one.includes(":") ? `[${one}]` : one}:${port}`, instance));
     await sleep(refreshMs, signal);

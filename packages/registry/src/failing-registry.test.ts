@@ -22,8 +22,8 @@ test("each operation fails on cue, so many times or until it is healed", async (
   await registry.register(user);
   registry.fail("list");
   registry.fail("deregister");
-  await assert.rejects(registry.list("user"), { message: "list fails on cue" });
-  await assert.rejects(registry.deregister(user), { message: "deregister fails on cue" });
+  await assert.rejects(registry.list("user"), { message: "list fails on command" });
+  await assert.rejects(registry.deregister(user), { message: "deregister fails on command" });
   registry.heal();
   assert.deepEqual(await registry.list("user"), [user]);
   await registry.deregister(user);

@@ -4,18 +4,18 @@ import { ListWatch } from "./list-watch.ts";
 import { MemoryRegistry } from "./memory-registry.ts";
 import type { Registrar } from "./registrar.ts";
 
-/** What a registry can be asked for. */
+/** The operations of a registry. */
 export type RegistryOperation = "register" | "deregister" | "list" | "watch";
 
-/** An open watch: what it was last given, and what pushes that on. */
+/** An open watch: the last list it was given, and the function that gives it the next one. */
 interface OpenWatch {
   readonly watch: ListWatch;
   last: readonly Instance[] | undefined;
 }
 
 /**
- * A registry that fails on cue, for tests of what a service does when its registry is ill. Without a cue it does what the
- * registry inside it does.
+ * A registry that fails on command, to test what a service does when its registry is unavailable. Otherwise it passes
+ * everything to the registry inside.
  */
 export class FailingRegistry implements Registrar, Discovery {
   readonly #inner: Registrar & Discovery;
@@ -30,15 +30,15 @@ export class FailingRegistry implements Registrar, Discovery {
     this.#inner = inner;
   }
 
-  /** What it was asked for so far, in order, with the name of the service. */
+  /** The operations called so far, in order, with the name of the service. */
   get calls(): readonly { readonly operation: RegistryOperation; readonly name: string }[] {
     return this.#calls;
   }
 
-  /** The operation fails, so many times or until {@link heal}. Watches that are open fail too, and count as one. */
+  /** Makes the operation fail, `times` times or until {@link heal}. Open watches fail too, which counts as one time. */
   fail(
     operation: RegistryOperation,
-    error: Error = new Error(`${operation} fails on cue`),
+    error: Error = new Error(`${operation} fails on command`),
     times: number = Number.POSITIVE_INFINITY,
   ): void {
     this.#failures.set(operation, { error, times });
@@ -47,18 +47,18 @@ export class FailingRegistry implements Registrar, Discovery {
     for (const { watch } of this.#open) watch.fail(error);
   }
 
-  /** The operation takes until {@link heal}, or until its signal aborts. A watch tells nothing new until then. */
+  /** Makes the operation wait until {@link heal}, or until its signal aborts. A watch yields nothing new until then. */
   hold(operation: RegistryOperation): void {
     if (!this.#holds.has(operation)) this.#holds.set(operation, Promise.withResolvers());
   }
 
-  /** Lists and watches tell of nobody, as after a registry that lost its memory, until {@link heal}. */
+  /** Lists and watches return no instances until {@link heal}, like a registry that lost its memory. */
   empty(): void {
     this.#isEmpty = true;
     this.#tellAll();
   }
 
-  /** All is well again: what was held goes on, and watches tell what there is. */
+  /** Ends every failure: waiting operations continue, and watches yield the current list. */
   heal(): void {
     this.#failures.clear();
     this.#isEmpty = false;
@@ -102,7 +102,7 @@ export class FailingRegistry implements Registrar, Discovery {
     });
   }
 
-  /** Hands on what the registry inside tells. */
+  /** Passes on the lists of the registry inside. */
   async #pass(name: string, open: OpenWatch, signal: AbortSignal): Promise<void> {
     try {
       for await (const list of this.#inner.watch(name, signal)) {

@@ -11,15 +11,18 @@ import { ListWatch } from "./list-watch.ts";
 import type { Registrar } from "./registrar.ts";
 
 export interface FileRegistryOptions {
-  /** The folder that all processes share; it is made when it is missing. Default: ".clew/registry" in the user's home. */
+  /** The folder that all processes share. It is created if it is missing. Default: ".clew/registry" in the user's home. */
   folder?: string;
-  /** How often a registered process says that it is alive, in milliseconds. Default: 2_000. */
+  /** How often a registered process renews its registration, in milliseconds. Default: 2_000. */
   heartbeatMs?: number;
-  /** How long after its last sign of life an instance counts as gone, in milliseconds. Default: 3 heartbeats. */
+  /** How long after its last heartbeat an instance counts as gone, in milliseconds. Default: 3 heartbeats. */
   ttlMs?: number;
-  /** How often a watch looks for those that are gone, and where the system tells of no changes, in milliseconds. Default: 500. */
+  /**
+   * How often a watch checks for instances that are gone, and for all changes where the system does not report them, in
+   * milliseconds. Default: 500.
+   */
   checkMs?: number;
-  /** Told of files that hold no instance. Default: a logger named "registry". */
+  /** Gets a warning for files that contain no instance. Default: a logger named "registry". */
   logger?: Logger;
 }
 
@@ -38,27 +41,30 @@ function resolveFileRegistryOptions(options: FileRegistryOptions): ResolvedFileR
   const { folder = join(homedir(), ".clew", "registry"), heartbeatMs = 2_000, checkMs = 500 } = options;
   const ttlMs = options.ttlMs ?? 3 * heartbeatMs;
   if (!(ttlMs > heartbeatMs)) {
-    throw optionError(`option ttlMs is ${ttlMs}; it must be more milliseconds than heartbeatMs (${heartbeatMs})`);
+    throw optionError(`option ttlMs is ${ttlMs}; it must be greater than heartbeatMs (${heartbeatMs})`);
   }
   const logger = options.logger ?? createLogger({ name: "registry" });
   return { folder: resolve(folder), heartbeatMs, ttlMs, checkMs, logger };
 }
 
-/** Who keeps an instance's file alive; beside the instance's own keys, which a reader that does not know it leaves alone. */
+/**
+ * The process that keeps an instance's file alive. It is stored beside the instance's own keys; readers that do not know it
+ * ignore it.
+ */
 interface Lease {
   readonly pid: number;
   readonly host: string;
   readonly ttlMs: number;
 }
 
-/** What a file of the folder holds, and whether its instance counts. */
+/** The content of a file, and whether its instance counts. */
 interface StoredInstance {
   readonly path: string;
   readonly instance: Instance;
   readonly isAlive: boolean;
 }
 
-/** What this process keeps in the folder. */
+/** A registration of this process. */
 interface Registration {
   readonly path: string;
   readonly text: string;
@@ -66,18 +72,18 @@ interface Registration {
 }
 
 /**
- * A registry in a folder, for several processes on one machine that find each other with nothing to install:
+ * A registry in a folder. With it, several processes on one machine find each other, with nothing to install:
  *
  *     ~/.clew/registry/helloworld/5f0c….json    one file for each instance: its JSON, and the lease of its process
  *
- * A file is written beside and renamed, so a reader never sees half of one. Its time is its owner's heartbeat: it counts until
- * `ttlMs` after it, and no longer than the process that owns it lives where that can be looked up, which is on the same host. A
- * file without a lease, written by hand, counts as long as it is there.
+ * A file is written under another name and then renamed, so a reader never sees half of it. Its modification time is its
+ * owner's heartbeat. The instance counts until `ttlMs` after it; on the same host, where the owner process can be looked up, it
+ * counts no longer than that process lives. A file without a lease, written by hand, counts as long as it exists.
  */
 export class FileRegistry implements Registrar, Discovery {
   readonly #options: ResolvedFileRegistryOptions;
   readonly #registrations: Map<string, Registration> = new Map();
-  // Told once: a broken file would otherwise be told at each look.
+  // A broken file is reported once, not at every check.
   readonly #warned: Set<string> = new Set();
 
   /** @throws CLEW_REGISTRY_OPTION */
@@ -123,7 +129,7 @@ export class FileRegistry implements Registrar, Discovery {
     let isOver = false;
     let isReading = false;
     let isStale = false;
-    // One look at a time, and one more when something changed meanwhile.
+    // One check at a time, and one more if something changed meanwhile.
     const look = async (): Promise<void> => {
       isStale = true;
       if (isReading) return;
@@ -145,11 +151,12 @@ export class FileRegistry implements Registrar, Discovery {
         await mkdir(folder, { recursive: true });
         if (!isOver) {
           watcher = watchFolder(folder, { persistent: false }, () => void look());
-          // The timer goes on looking.
+          // The timer continues to check.
           watcher.on("error", () => watcher?.close());
         }
       } catch {
-        // Where the system cannot tell (inotify used up, a network mount, a folder that may only be read) the timer looks.
+        // Where the system cannot report changes (inotify exhausted, a network mount, a folder without permission to watch),
+        // the timer checks.
       }
       await look();
     };
@@ -162,7 +169,7 @@ export class FileRegistry implements Registrar, Discovery {
     };
   }
 
-  /** A sign of life; the whole file again when somebody took it away. */
+  /** Renews the heartbeat; writes the file again if somebody removed it. */
   async #beat(path: string): Promise<void> {
     const registration = this.#registrations.get(path);
     if (registration === undefined) return;
@@ -173,16 +180,16 @@ export class FileRegistry implements Registrar, Discovery {
       if (this.#registrations.get(path) !== registration) return;
       try {
         await write(path, registration.text);
-        // Deregistered while it was written.
+        // It was deregistered while the file was written.
         if (this.#registrations.get(path) !== registration) await rm(path, { force: true });
       } catch (error) {
-        // The next beat tries again.
-        this.#options.logger.warn("cannot keep an instance registered", { path, error });
+        // The next heartbeat tries again.
+        this.#options.logger.warn("cannot renew the registration of an instance", { path, error });
       }
     }
   }
 
-  /** Takes away what dead processes left behind. */
+  /** Removes the files of dead processes. */
   async #sweep(name: string): Promise<void> {
     const dead = (await this.#read(name)).filter(({ isAlive }) => !isAlive);
     await Promise.all(dead.map(({ path }) => rm(path, { force: true })));
@@ -209,7 +216,7 @@ export class FileRegistry implements Registrar, Discovery {
         if (instance.name === name) stored.push({ path, instance, isAlive });
         this.#warned.delete(path);
       } catch (error) {
-        // It went between the two looks, or it is none of ours: one bad file must not hide the others.
+        // The file disappeared meanwhile, or it is not a file of the registry: one bad file must not hide the others.
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#warn(path, error);
       }
     }
@@ -220,7 +227,7 @@ export class FileRegistry implements Registrar, Discovery {
     if (this.#warned.has(path)) return;
     this.#warned.add(path);
     const problem = error instanceof Error ? error.message : String(error);
-    this.#options.logger.warn("a file in the registry holds no instance", { path, problem });
+    this.#options.logger.warn("a file in the registry folder contains no instance", { path, problem });
   }
 
   #folderOf(name: string): string {
@@ -233,7 +240,7 @@ export class FileRegistry implements Registrar, Discovery {
   }
 }
 
-/** Text as the name of one file: nothing in it leads elsewhere, and it is not hidden. */
+/** Converts text to the name of one file: it cannot lead to another folder, and is not hidden. */
 function toFileName(text: string): string {
   return encodeURIComponent(text).replace(/^\./, "%2E").replaceAll("*", "%2A");
 }
@@ -248,7 +255,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: there is such a process, of another user.
+    // EPERM: the process exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

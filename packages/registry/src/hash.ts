@@ -1,6 +1,6 @@
 /**
- * FNV-1a, 32 bits, of bytes, or of a text as UTF-8 (http://www.isthe.com/chongo/tech/comp/fnv/). With the hash of what comes
- * before as `hash` it goes on from there.
+ * FNV-1a with 32 bits, of bytes or of text as UTF-8 (http://www.isthe.com/chongo/tech/comp/fnv/). If `hash` is the hash of
+ * preceding bytes, the result is the hash of both together.
  */
 export function fnv1a32(bytes: Uint8Array | string, hash = 0x811c9dc5): number {
   let state = hash;
@@ -9,7 +9,9 @@ export function fnv1a32(bytes: Uint8Array | string, hash = 0x811c9dc5): number {
   return state >>> 0;
 }
 
-/** Spreads a hash over all 32 bits (the finalizer of MurmurHash3): FNV-1a leaves texts that differ at their end close together. */
+/**
+ * Spreads a hash over all 32 bits (the finalizer of MurmurHash3): texts that differ only at their end have similar FNV-1a hashes.
+ */
 export function mix32(hash: number): number {
   let mixed = hash;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);

@@ -1,23 +1,22 @@
 import { instanceInvalid } from "./errors.ts";
 
 /**
- * A running process of a service, as it is registered. As JSON it is what Kratos keeps in its registries: these five keys, and
- * no other.
+ * A running process of a service, as it is registered. Its JSON has exactly the five keys that Kratos stores in its registries.
  */
 export interface Instance {
-  /** Tells this process from all others. */
+  /** Identifies this process among all others. */
   readonly id: string;
   /** The name of the service. */
   readonly name: string;
   /** Empty when there is none. */
   readonly version: string;
-  /** Labels: `weight`, `zone`, whatever the service's callers choose by. */
+  /** Labels such as `weight` and `zone`, by which callers may choose. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where it is reached, one URL for each protocol: `grpc://10.0.0.5:9000`. */
+  /** The URLs at which it is reached, one for each protocol: `grpc://10.0.0.5:9000`. */
   readonly endpoints: readonly string[];
 }
 
-/** What an instance is made from. */
+/** The values that an instance is created from. */
 export interface InstanceInit {
   id: string;
   name: string;
@@ -29,13 +28,13 @@ export interface InstanceInit {
 }
 
 /**
- * Makes an instance, frozen.
+ * Creates a frozen instance.
  *
- * @throws CLEW_REGISTRY_INSTANCE when it would be none.
+ * @throws CLEW_REGISTRY_INSTANCE when a value is invalid.
  */
 export function createInstance(init: InstanceInit): Instance {
   const endpoints = init.endpoints.map((endpoint) =>
-    // A URL object has a "/" at its end where its text was "http://host:port"; registries hold it without.
+    // A URL object ends in "/" where its text was "http://host:port"; registries store it without.
     typeof endpoint === "string" ? endpoint : endpoint.href.replace(/\/$/, ""),
   );
   const instance = parseInstance({ version: "", metadata: {}, ...init, endpoints });
@@ -50,10 +49,10 @@ export function createInstance(init: InstanceInit): Instance {
 const endpointPattern = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]+(?:[/?#]\S*)?$/i;
 
 /**
- * Reads what a registry holds: JSON as a text, or what it was parsed to. Keys that are unknown do not matter, and of those that
- * are known only `id` and `name` must be there: others write into registries too.
+ * Reads an entry of a registry: JSON text, or its parsed value. Unknown keys are ignored, and only `id` and `name` are
+ * required, because other programs write to registries too.
  *
- * @throws CLEW_REGISTRY_INSTANCE that names the field when it is no instance.
+ * @throws CLEW_REGISTRY_INSTANCE, which names the invalid field.
  */
 export function parseInstance(value: unknown): Instance {
   const record = toRecord(value);
@@ -66,15 +65,15 @@ export function parseInstance(value: unknown): Instance {
   });
 }
 
-/** The JSON that goes into a registry: five keys in this order and no spaces, as Kratos writes it. */
+/** Writes the JSON for a registry: five keys in this order and no spaces, as Kratos writes it. */
 export function formatInstance(instance: Instance): string {
   const { id, name, version, metadata, endpoints } = instance;
-  // Go writes the keys of a map sorted.
+  // Go writes the keys of a map in sorted order.
   const sorted = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
   return JSON.stringify({ id, name, version, metadata: sorted, endpoints });
 }
 
-/** Whether two lists hold the same instances, in whatever order they, their endpoints and their metadata stand. */
+/** Whether two lists contain the same instances. The order of instances, endpoints and metadata does not matter. */
 export function areSameInstances(a: readonly Instance[], b: readonly Instance[]): boolean {
   if (a.length !== b.length) return false;
   const left = a.map(signature).sort();
@@ -105,7 +104,7 @@ function toText(record: Record<string, unknown>, field: string, isNeeded: boolea
   const value = record[field];
   if (!isNeeded && (value === undefined || value === null)) return "";
   if (typeof value !== "string" || (isNeeded && value === "")) {
-    throw instanceInvalid(field, value, isNeeded ? "text that is not empty" : "text");
+    throw instanceInvalid(field, value, isNeeded ? "a non-empty string" : "a string");
   }
   return value;
 }
@@ -113,12 +112,12 @@ function toText(record: Record<string, unknown>, field: string, isNeeded: boolea
 function toMetadata(value: unknown): Readonly<Record<string, string>> {
   if (value === undefined || value === null) return noMetadata;
   if (typeof value !== "object" || Array.isArray(value)) {
-    throw instanceInvalid("metadata", value, "an object of texts, or null");
+    throw instanceInvalid("metadata", value, "an object of strings, or null");
   }
   const metadata: Record<string, string> = {};
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw instanceInvalid(`metadata.${key}`, text, "text");
-    // A key such as "__proto__" would not become one by assignment.
+    if (typeof text !== "string") throw instanceInvalid(`metadata.${key}`, text, "a string");
+    // An assignment would not create a key such as "__proto__".
     Object.defineProperty(metadata, key, { value: text, enumerable: true });
   }
   return Object.freeze(metadata);

@@ -71,6 +71,6 @@ test("a watch has one reader", async () => {
   await watch[Symbol.asyncIterator]().next();
   await assert.rejects(watch[Symbol.asyncIterator]().next(), {
     code: "CLEW_REGISTRY_WATCH",
-    message: 'a watch of "user" has one reader; start a watch for each',
+    message: 'a watch of "user" can be read only once; start another watch for another reader',
   });
 });

@@ -1,12 +1,12 @@
 import { watchReadTwice } from "./errors.ts";
 import { areSameInstances, type Instance } from "./instance.ts";
 
-/** What feeds a watch: called when it is read first; returns what ends the feed. */
+/** Feeds a watch. Called when the watch is first read; returns a function that ends the feed. */
 export type Feed = (watch: ListWatch) => () => void;
 
 /**
- * A watch for one reader, as {@link Discovery.watch} promises it, for a registry that pushes lists as they come. Between two
- * looks of the reader only the newest is kept, and a list that is the same as the one before is none.
+ * A watch for one reader, as {@link Discovery.watch} promises it, for a registry that pushes lists. Between two reads only the
+ * newest list is kept, and a list equal to the previous one is dropped.
  */
 export class ListWatch implements AsyncIterable<readonly Instance[]> {
   readonly #name: string;
@@ -25,14 +25,14 @@ export class ListWatch implements AsyncIterable<readonly Instance[]> {
     this.#feed = feed;
   }
 
-  /** The instances there are now. */
+  /** Gives the watch the current instances. */
   push(instances: readonly Instance[]): void {
     if (this.#isOver) return;
     this.#next = instances;
     this.#wake?.();
   }
 
-  /** Watching has failed: the reader gets what is left, and then the error. */
+  /** Ends the watch with an error: the reader gets the pending list, and then the error. */
   fail(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -3,7 +3,7 @@ import { type Instance, parseInstance } from "./instance.ts";
 import { ListWatch } from "./list-watch.ts";
 import type { Registrar } from "./registrar.ts";
 
-/** A registry inside one process: for tests, and for programs whose services live together. */
+/** A registry inside one process: for tests, and for programs that run several services in one process. */
 export class MemoryRegistry implements Registrar, Discovery {
   // Name to id to instance. A service that lost its last instance has no entry.
   readonly #services: Map<string, Map<string, Instance>> = new Map();

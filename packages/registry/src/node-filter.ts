@@ -3,26 +3,29 @@ import type { Call } from "@clew/rpc";
 import { optionError } from "./errors.ts";
 import type { Node } from "./node.ts";
 
-/** Says which of the nodes a call may go to; none is an answer too. It must not change the list. */
+/** Returns the nodes that a call may be sent to; the result may be empty. It must not change the list. */
 export type NodeFilter = (nodes: readonly Node[], call: Call) => readonly Node[];
 
-/** Only nodes of this version. */
+/** Selects nodes of this version. */
 export function byVersion(version: string): NodeFilter {
   return (nodes) => nodes.filter((node) => node.version === version);
 }
 
-/** Only nodes whose metadata has all of these. */
+/** Selects nodes whose metadata has all of these labels. */
 export function byLabels(labels: Readonly<Record<string, string>>): NodeFilter {
   const wanted = Object.entries(labels);
   return (nodes) => nodes.filter(({ metadata }) => wanted.every(([key, value]) => metadata[key] === value));
 }
 
 export interface ZoneOptions {
-  /** The metadata that names a node's zone. Default: "zone". */
+  /** The metadata key that contains a node's zone. Default: "zone". */
   label?: string;
-  /** With fewer nodes than this in the zone, and in all, calls go everywhere. Default: 1. */
+  /** If the zone has fewer nodes than this, calls go to all zones. Default: 1. */
   minNodes?: number;
-  /** With a smaller part of all nodes in the zone, in percent, calls go everywhere: few nodes would take a whole zone's calls. Default: 0. */
+  /**
+   * If the zone has a smaller part of all nodes than this, in percent, calls go to all zones: otherwise a few nodes would get the
+   * calls of a whole zone. Default: 0.
+   */
   minPercent?: number;
 }
 
@@ -33,7 +36,7 @@ const zoneChecks: OptionChecks<ZoneOptions> = {
 };
 
 /**
- * Nodes of the own zone while there are enough of them that are well, all nodes otherwise.
+ * Selects the nodes of the given zone while enough of them are healthy, otherwise all nodes.
  *
  * @throws CLEW_REGISTRY_OPTION
  */

@@ -1,31 +1,31 @@
 import type { Instance } from "./instance.ts";
 
-/** An instance as callers see it: one endpoint of it, and what a choice may depend on. */
+/** An instance as callers see it: one of its endpoints, and the facts that a choice may depend on. */
 export interface Node {
-  /** Tells it from all other nodes, over every update: its endpoint, `grpc://10.0.0.5:9000`. */
+  /** Identifies the node among all others, and stays the same over updates: its endpoint, `grpc://10.0.0.5:9000`. */
   readonly key: string;
-  /** Where it is reached. */
+  /** The URL at which it is reached. */
   readonly endpoint: URL;
   /** `10.0.0.5:9000` */
   readonly address: string;
-  /** The id of its instance; empty when it comes from no registry. */
+  /** The id of its instance; empty when it does not come from a registry. */
   readonly id: string;
-  /** The name of its service; empty when it comes from no registry. */
+  /** The name of its service; empty when it does not come from a registry. */
   readonly name: string;
-  /** Empty when it is not known. */
+  /** Empty when it is unknown. */
   readonly version: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** How much it takes compared with the others: `metadata.weight`, 100 when there is none. */
+  /** Its capacity relative to the other nodes: `metadata.weight`, or 100. */
   readonly weight: number;
 }
 
-/** The weight of a node that names none, as Kratos has it. */
+/** The weight of a node without one, as in Kratos. */
 export const defaultWeight = 100;
 
-/** A node of an instance, reached at `endpoint`. Without an instance it is known by its endpoint alone. */
+/** Creates the node of an instance that is reached at `endpoint`. Without an instance only its endpoint is known. */
 export function createNode(endpoint: string | URL, instance?: Instance): Node {
   const url = new URL(endpoint);
-  // Old instances of Kratos have "?isSecure=false" behind their endpoints.
+  // Old instances of Kratos have "?isSecure=false" at the end of their endpoints.
   url.search = "";
   url.hash = "";
   if (!url.protocol.startsWith("http")) url.pathname = "";
@@ -44,13 +44,14 @@ export function createNode(endpoint: string | URL, instance?: Instance): Node {
 
 const noMetadata: Readonly<Record<string, string>> = Object.freeze({});
 
-// Others write weights too; one that is none must not hide the node. 0 is one: it takes calls when nobody else can.
+// Other programs write weights too: an invalid one must not hide the node. 0 is valid: such a node gets calls only when no
+// other node can take them.
 function toWeight(text: string | undefined): number {
   const weight = text === undefined || text.trim() === "" ? Number.NaN : Number(text);
   return weight >= 0 && Number.isFinite(weight) ? weight : defaultWeight;
 }
 
-/** Whether a node is still what it was, so that the old one may stay in its place. */
+/** Whether a node is unchanged, so that the old object can stay in its place. */
 export function isSameNode(a: Node, b: Node): boolean {
   if (a.key !== b.key || a.id !== b.id || a.name !== b.name || a.version !== b.version) return false;
   const keys = Object.keys(a.metadata);

@@ -114,7 +114,7 @@ test("a success rate far below the others ejects at the end of the interval", ()
   assert.equal(accepted(), "n0 n1 n2 n3 n4 n5");
   clock.now = 10_000;
   assert.equal(accepted(), "n0 n1 n2 n3 n4");
-  assert.deepEqual(told, ["n5: 66 of 100 calls succeeded, far fewer than elsewhere, 30000"]);
+  assert.deepEqual(told, ["n5: 66 of 100 calls succeeded, far fewer than on other nodes, 30000"]);
 });
 
 test("the threshold is the mean less 1.9 standard deviations", () => {

@@ -3,29 +3,32 @@ import type { Node } from "./node.ts";
 import { isNodeFailure, type Outcome } from "./outcome.ts";
 
 export interface OutlierEjectionOptions {
-  /** So many failures in a row eject a node; 0 for never. Default: 5. */
+  /** The number of failures in a row after which a node is ejected; 0 for never. Default: 5. */
   consecutiveFailures?: number;
   /** How often success rates are compared, in milliseconds. Default: 10_000. */
   intervalMs?: number;
   /** How long the first ejection lasts, in milliseconds; the n-th in a row lasts n times as long. Default: 30_000. */
   baseEjectionMs?: number;
-  /** How long an ejection lasts at most, in milliseconds. Default: 300_000. */
+  /** The maximum length of an ejection, in milliseconds. Default: 300_000. */
   maxEjectionMs?: number;
-  /** How many of the nodes may be ejected at once, in percent; one may always be, the last one never. Default: 50. */
+  /**
+   * The maximum share of nodes that may be ejected at once, in percent. One node may always be ejected, but never the last one.
+   * Default: 50.
+   */
   maxEjectionPercent?: number;
-  /** Nodes whose success rate is so many standard deviations below the mean are ejected; 0 for none. Default: 1.9. */
+  /** Nodes whose success rate is this many standard deviations below the mean are ejected; 0 for none. Default: 1.9. */
   successRateDeviations?: number;
-  /** Success rates are compared when so many nodes have enough calls in an interval. Default: 5. */
+  /** The number of nodes with enough calls in an interval that is needed to compare success rates. Default: 5. */
   successRateMinNodes?: number;
-  /** How many calls in an interval are enough. Default: 100. */
+  /** The number of calls in an interval that are enough. Default: 100. */
   successRateMinCalls?: number;
-  /** Told of every node that is ejected. Default: nobody. */
+  /** Called for every node that is ejected. Default: none. */
   onEject?: (node: Node, why: string, forMs: number) => void;
 }
 
 type ResolvedOutlierEjectionOptions = Required<OutlierEjectionOptions>;
 
-/** The one rule for its options, which belong to those of a selector. */
+/** The checks of these options, also for the selector, whose options include them. */
 export const ejectionChecks: OptionChecks<OutlierEjectionOptions> = {
   consecutiveFailures: numberFrom(0),
   intervalMs: numberFrom(1),
@@ -53,29 +56,29 @@ function resolveOutlierEjectionOptions(options: OutlierEjectionOptions): Resolve
 }
 
 interface Health {
-  /** The node as it was told last. */
+  /** The node as it was last reported. */
   node: Node;
   failuresInRow: number;
-  /** Calls of this interval. */
+  /** The calls of this interval. */
   calls: number;
   successes: number;
-  /** How many ejections in a row; one less for each interval that the node is well. */
+  /** The number of ejections in a row; reduced by one for each interval in which the node is healthy. */
   ejections: number;
-  /** Until when it is ejected; undefined while it is not. */
+  /** The end of the ejection; undefined while the node is not ejected. */
   until: number | undefined;
 }
 
 /**
- * Keeps calls from nodes that fail, for a while: one that fails several times in a row at once, one whose success rate lies far
- * below that of the others at the end of an interval. The rules are Envoy's outlier detection. It has no timer: it looks at the
- * clock when it is asked.
+ * Ejects nodes that fail: they get no calls for a while. A node that fails several times in a row is ejected at once; a node
+ * whose success rate is far below that of the others is ejected at the end of an interval. The rules are those of Envoy's
+ * outlier detection. It has no timer: it checks the clock when it is used.
  */
 export class OutlierEjection {
   readonly #options: ResolvedOutlierEjectionOptions;
   readonly #now: () => number;
   readonly #health: Map<string, Health> = new Map();
   #nodes: readonly Node[] = [];
-  // The same list until something changes: balancers keep what they know beside it.
+  // The same list until something changes: balancers keep their knowledge by it.
   #accepted: readonly Node[] | undefined;
   #ejected = 0;
   #nextReturn = Number.POSITIVE_INFINITY;
@@ -87,7 +90,7 @@ export class OutlierEjection {
     this.#intervalEnd = now() + this.#options.intervalMs;
   }
 
-  /** The nodes there are now; what is known of those that stay is kept. */
+  /** Sets the current nodes. What is known about nodes that stay is kept. */
   update(nodes: readonly Node[]): void {
     this.#nodes = nodes;
     this.#accepted = undefined;
@@ -106,7 +109,7 @@ export class OutlierEjection {
     }
   }
 
-  /** The nodes that are not ejected. */
+  /** Returns the nodes that are not ejected. */
   accepted(): readonly Node[] {
     const now = this.#now();
     if (now >= this.#intervalEnd) this.#compare(now);
@@ -116,10 +119,10 @@ export class OutlierEjection {
     return this.#accepted;
   }
 
-  /** A call to this node has ended. */
+  /** Reports that a call to this node has ended. */
   report({ key }: Node, outcome: Outcome): void {
     const health = this.#health.get(key);
-    // It left, or it is ejected for what the calls before this one told.
+    // The node left, or it is ejected already because of earlier calls.
     if (health === undefined || health.until !== undefined) return;
     health.calls++;
     if (!isNodeFailure(outcome)) {
@@ -182,7 +185,11 @@ export class OutlierEjection {
     }
     for (const health of there) {
       if (outliers.has(health)) {
-        this.#eject(health, `${health.successes} of ${health.calls} calls succeeded, far fewer than elsewhere`, now);
+        this.#eject(
+          health,
+          `${health.successes} of ${health.calls} calls succeeded, far fewer than on other nodes`,
+          now,
+        );
       } else if (health.ejections > 0) {
         health.ejections--;
       }

@@ -3,11 +3,14 @@ import type { Instance } from "./instance.ts";
 /** The side of a registry that a running service uses. */
 export interface Registrar {
   /**
-   * Resolves when callers can find the instance, and keeps it there (a lease renewed, a health check answered) until
-   * {@link deregister}. Registering one again replaces what was there. Rejects when `signal` aborts; the registry may have
-   * taken the instance by then, so whoever gives up deregisters.
+   * Resolves when callers can find the instance. The registrar keeps it registered (renews a lease, answers a health check)
+   * until {@link deregister}. Registering an id again replaces the earlier instance. Rejects when `signal` aborts; the registry
+   * may have accepted the instance by then, so a caller that gives up must deregister.
    */
   register(instance: Instance, signal?: AbortSignal): Promise<void>;
-  /** Takes the instance out, and stops keeping it there also when that fails. One that is not registered is no failure. */
+  /**
+   * Removes the instance, and stops keeping it registered even if the removal fails. Removing an instance that is not
+   * registered is not a failure.
+   */
   deregister(instance: Instance, signal?: AbortSignal): Promise<void>;
 }

@@ -4,20 +4,20 @@ import type { Discovery } from "./discovery.ts";
 import { createInstance, type Instance } from "./instance.ts";
 import type { Registrar } from "./registrar.ts";
 
-/** A registry under test, and what ends it. */
+/** A registry under test, and the function that ends it. */
 export interface RegistryHarness {
   readonly registry: Registrar & Discovery;
-  /** Another way into the same registry, as another process has it. Default: the same object. */
+  /** Another connection to the same registry, as another process would have it. Default: the same object. */
   readonly other?: Registrar & Discovery;
   close?(): Promise<void> | void;
 }
 
 export interface RegistryContractOptions {
-  /** How long a change may take until a watch tells it, in milliseconds. Default: 10_000. */
+  /** How long it may take until a watch reports a change, in milliseconds. Default: 10_000. */
   timeoutMs?: number;
 }
 
-/** What every registry promises, as tests of `node:test`. Each test has a registry of its own, empty. */
+/** The promises of every registry, as tests of `node:test`. Each test has its own empty registry. */
 export function testRegistry(
   name: string,
   open: () => Promise<RegistryHarness> | RegistryHarness,
@@ -25,7 +25,7 @@ export function testRegistry(
 ): void {
   const { timeoutMs = 10_000 } = options;
 
-  /** A test with a registry; the signal ends its watches, and aborts when it takes too long. */
+  /** A test with a registry. The signal ends its watches, and aborts when the test takes too long. */
   const behaves = (
     what: string,
     body: (registry: Registrar & Discovery, other: Registrar & Discovery, signal: AbortSignal) => Promise<void>,
@@ -158,9 +158,9 @@ function idsOf(instances: readonly Instance[]): string[] {
 }
 
 interface ListReader {
-  /** The ids of the next list. */
+  /** Returns the ids of the next list. */
   next(): Promise<string[]>;
-  /** Reads on until a list has these ids. */
+  /** Reads until a list has these ids. */
   until(ids: string): Promise<void>;
 }
 
@@ -175,7 +175,7 @@ function readLists(discovery: Discovery, name: string, signal: AbortSignal): Lis
     next,
     async until(ids) {
       while ((await next()).join() !== ids) {
-        // Lists in between may be told or not.
+        // Lists in between may be reported or not.
       }
     },
   };

@@ -90,8 +90,8 @@ test("instances without an endpoint to call are told and left out; when all are,
   await discovery.register(instanceOf("web", "http://web:80", "https://web:443"));
   await resolving({ target, discovery, logger }, async (resolver, lists) => {
     await until(() => lines.length === 1, "a line");
-    assert.equal(lines[0]!.msg, "instances without an endpoint to call");
-    assert.equal(resolver.problem.message, "its instances have no endpoint for grpcs or grpc (they have: http, https)");
+    assert.equal(lines[0]!.msg, "some instances have no endpoint that this client can call");
+    assert.equal(resolver.problem.message, "its instances have no grpcs or grpc endpoint (they have: http, https)");
     // A registry may hold what createInstance would refuse.
     await discovery.register({ ...instanceOf("odd"), endpoints: ["grpc://", "grpc://no-port", "nothing"] });
     await discovery.register(instanceOf("good", "grpc://good:1"));
@@ -139,7 +139,7 @@ test("an empty list keeps the nodes of before, and is told", async () => {
     await resolver.whenReady();
     discovery.empty();
     await until(() => lines.length === 1, "a line");
-    assert.equal(lines[0]!.msg, "an empty list, the nodes of before stay");
+    assert.equal(lines[0]!.msg, "the registry returned an empty list; the previous nodes are kept");
     assert.equal(resolver.nodes.length, 1);
     discovery.heal();
     await discovery.register(instanceOf("b", "grpc://b:1"));

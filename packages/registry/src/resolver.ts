@@ -23,23 +23,23 @@ import { pickSubset } from "./subset.ts";
 import { isEndpoint, parseTarget, type Scheme, type Target } from "./target.ts";
 
 export interface ResolverOptions {
-  /** Whom to call: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
+  /** The target: `discovery:///name`, `direct:///host:port,host:port`, `dns:///host:port`, or one endpoint. */
   target: string;
-  /** The registry that knows where services are. Needed for `discovery:///`. Default: none. */
+  /** The registry in which services are registered. Required for `discovery:///`. Default: none. */
   discovery?: Discovery;
-  /** How many instances of a registry's list to use, always the same ones for one client; 0 for all. Default: 25. */
+  /** How many instances of a registry's list are used, always the same ones for one client; 0 for all. Default: 25. */
   subset?: number;
-  /** Decides which instances are in the subset. Default: a random UUID, so that clients spread over all instances. */
+  /** Determines which instances are in the subset. Default: a random UUID, so that clients spread over all instances. */
   clientId?: string;
-  /** How often a name of the DNS is looked up, in milliseconds. Default: 10_000. */
+  /** How often a DNS name is looked up, in milliseconds. Default: 10_000. */
   dnsRefreshMs?: number;
-  /** Told of empty lists, of failures and of instances that cannot be called. Default: a logger named "registry". */
+  /** Gets warnings about empty lists, failures and instances that cannot be called. Default: a logger named "registry". */
   logger?: Logger;
-  /** How names of the DNS are looked up. Default: as the system does. */
+  /** Looks up DNS names. Default: the system's resolver. */
   lookup?: Lookup;
-  /** From 0 to below 1, spreads retries. Default: Math.random. */
+  /** Returns a random number from 0 to below 1, to spread retries. Default: Math.random. */
   random?: () => number;
-  /** Waits between retries. Default: by the system's clock. */
+  /** Waits between retries. Default: with the system's clock. */
   sleep?: Sleep;
 }
 
@@ -80,9 +80,9 @@ function resolveResolverOptions(options: ResolverOptions): ResolvedResolverOptio
 }
 
 /**
- * Turns a target into nodes and follows their changes. It begins when it is started, retries what fails for ever, and holds on
- * to the nodes it has: neither a failure nor an empty list takes them away, for a registry that lost its memory is likelier
- * than a service that lost all its instances at once.
+ * Turns a target into nodes and follows their changes. It retries failures for ever. It keeps its nodes after a failure and
+ * after an empty list, because a registry that lost its memory is more likely than a service that lost all its instances at
+ * once.
  */
 export class Resolver {
   readonly #options: ResolvedResolverOptions;
@@ -95,53 +95,54 @@ export class Resolver {
   #cause: unknown;
 
   /**
-   * `onNodes` is called with every list of nodes that is not the one before. A node that stays is the same object.
+   * `onNodes` is called with every list of nodes that differs from the previous one. A node that stays is the same object.
    *
    * @throws CLEW_REGISTRY_TARGET, CLEW_REGISTRY_DISCOVERY, CLEW_REGISTRY_OPTION
    */
   constructor(options: ResolverOptions, onNodes: (nodes: readonly Node[]) => void = () => {}) {
     this.#options = resolveResolverOptions(options);
     this.#onNodes = onNodes;
-    this.#problem = "it was not resolved yet";
+    this.#problem = "it has not been resolved yet";
   }
 
-  /** What is resolved. */
+  /** The target that is resolved. */
   get target(): string {
     return this.#options.target;
   }
 
-  /** The protocol that all its nodes speak. */
+  /** The protocol of all its nodes. */
   get transport(): "grpc" | "http" {
     return this.#options.parsed.transport;
   }
 
-  /** The schemes its nodes may have. */
+  /** The schemes that its nodes may have. */
   get schemes(): readonly Scheme[] {
     return this.#options.parsed.schemes;
   }
 
-  /** The nodes there are now; empty until the first list that is not. */
+  /** The current nodes; empty until the first list that is not empty. */
   get nodes(): readonly Node[] {
     return this.#nodes;
   }
 
-  /** Why there are no nodes, for people; and what was thrown, where something was. */
+  /** Why there are no nodes, in a text for people, and the error if there was one. */
   get problem(): { readonly message: string; readonly cause: unknown } {
     return { message: this.#problem, cause: this.#cause };
   }
 
-  /** Begins to resolve. Again does nothing. */
+  /** Begins to resolve. A second call does nothing. */
   start(): void {
-    // It goes on long after the call that started it: in no context of its own, so that it neither keeps that call nor its span.
+    // Resolving continues long after the call that started it. It runs in the root context, so that it keeps neither that call
+    // nor its span.
     this.#following ??= run(Context.root, () => this.#follow());
   }
 
-  /** Starts, and resolves when there are nodes. Rejects with the signal's reason when it aborts before. */
+  /** Starts, and resolves when there are nodes. Rejects with the signal's reason when it aborts first. */
   async whenReady(signal?: AbortSignal): Promise<void> {
     this.start();
     if (this.#nodes.length > 0) return;
     signal?.throwIfAborted();
-    // Watches do not keep the process alive, but here somebody waits.
+    // Watches do not keep the process alive, but here a caller waits.
     const alive = setInterval(() => {}, longestTimerMs);
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
@@ -157,7 +158,7 @@ export class Resolver {
     }).finally(() => clearInterval(alive));
   }
 
-  /** Ends the watching; the nodes stay. */
+  /** Ends the watching; the nodes remain. */
   async close(): Promise<void> {
     this.#end.abort();
     await this.#following;
@@ -212,7 +213,7 @@ export class Resolver {
     }
   }
 
-  /** The endpoint of each instance that has one of the schemes. */
+  /** Returns the endpoint of each instance that has one of the schemes. */
   #toNodes(instances: readonly Instance[]): readonly Node[] {
     const { target, parsed, logger } = this.#options;
     const nodes: Node[] = [];
@@ -228,18 +229,18 @@ export class Resolver {
     if (nodes.length < instances.length) {
       const wanted = parsed.schemes.join(" or ");
       const found = [...others].join(", ") || "none";
-      logger.warn("instances without an endpoint to call", {
+      logger.warn("some instances have no endpoint that this client can call", {
         target,
         count: instances.length - nodes.length,
         wanted,
         found,
       });
       if (nodes.length === 0) {
-        this.#problem = `its instances have no endpoint for ${wanted} (they have: ${found})`;
+        this.#problem = `its instances have no ${wanted} endpoint (they have: ${found})`;
         this.#cause = undefined;
       }
     } else if (instances.length === 0) {
-      this.#problem = "it has no instance";
+      this.#problem = "it has no instances";
       this.#cause = undefined;
     }
     return nodes;
@@ -249,12 +250,16 @@ export class Resolver {
     if (nodes.length === 0) {
       if (this.#nodes.length > 0) {
         const { target, logger } = this.#options;
-        logger.warn("an empty list, the nodes of before stay", { target, count: this.#nodes.length });
+        logger.warn("the registry returned an empty list; the previous nodes are kept", {
+          target,
+          count: this.#nodes.length,
+        });
       }
       return;
     }
     const before = new Map(this.#nodes.map((node) => [node.key, node]));
-    // The first of those that share an endpoint, as a restarted instance does with the one whose lease is not over yet.
+    // Keeps the first of the instances that share an endpoint: a restarted instance shares it with the one whose lease is not
+    // over yet.
     const byKey = new Map<string, Node>();
     for (const node of nodes) {
       if (byKey.has(node.key)) continue;

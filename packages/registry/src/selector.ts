@@ -9,26 +9,26 @@ import type { Outcome } from "./outcome.ts";
 import { ejectionChecks, OutlierEjection, type OutlierEjectionOptions } from "./outlier-ejection.ts";
 
 export interface SelectorOptions {
-  /** The strategy. It belongs to this selector alone. Default: wrr(). */
+  /** The strategy. It must not be shared with another selector. Default: wrr(). */
   balancer?: Balancer;
-  /** Which nodes a call may go to, one after the other. Default: all. */
+  /** Filters that select the nodes that a call may be sent to, applied in order. Default: none, all nodes. */
   filters?: readonly NodeFilter[];
-  /** When to keep calls from a node that fails; false for never. Default: see OutlierEjectionOptions. */
+  /** When a failing node gets no calls for a while; false for never. Default: see OutlierEjectionOptions. */
   ejection?: OutlierEjectionOptions | false;
-  /** Milliseconds on a clock that only goes forward. Default: performance.now. */
+  /** Returns milliseconds of a clock that never goes back. Default: performance.now. */
   now?: () => number;
 }
 
 const ejection = optionsWith(ejectionChecks);
 
 export const selectorChecks: OptionChecks<SelectorOptions> = {
-  balancer: having("a balancer, as wrr() makes one", "pick"),
+  balancer: having("a balancer, made by wrr() for example", "pick"),
   filters: listOf("a list of filters", aFunction),
   ejection: (name, given) => (given === false ? undefined : ejection(name, given)),
   now: aFunction,
 };
 
-/** The node for a call, and what to tell when the call is over; once. */
+/** The node for a call, and a function to call once when the call is over. */
 export interface PickedNode {
   readonly node: Node;
   done(outcome?: Outcome): void;
@@ -54,7 +54,7 @@ export class Selector {
     this.#ejection = options.ejection === false ? undefined : new OutlierEjection(options.ejection, options.now);
   }
 
-  /** The nodes to pick from. What is known of those that stay is kept. */
+  /** Sets the nodes to pick from. What is known about nodes that stay is kept. */
   update(nodes: readonly Node[]): void {
     this.#nodes = nodes;
     this.#ejection?.update(nodes);
@@ -62,7 +62,7 @@ export class Selector {
   }
 
   /**
-   * A node for a call, none of `tried` where there are others: a call that is repeated goes elsewhere.
+   * Picks a node for a call, and avoids those in `tried` if there are others: a call that is repeated goes elsewhere.
    *
    * @throws ServiceError 503 no_available_node
    */

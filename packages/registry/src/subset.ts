@@ -1,13 +1,13 @@
 import { fnv1a32 } from "./hash.ts";
 
-/** Places on the ring for each member, and how the hash of each begins. */
+/** The 160 places of each member on the ring: the hash of each place's number, from which the hash of the place continues. */
 const places: readonly number[] = Array.from({ length: 160 }, (_, place) => fnv1a32(String(place)));
 
 /**
- * `count` of the members, always the same for one key, and nearly the same when members come and go: those that follow the key
- * on a consistent hash ring. All of them when there are no more than `count`.
+ * Picks `count` of the members: those that follow the key on a consistent hash ring. The result is always the same for one key,
+ * and changes little when members join or leave. All members are picked if there are no more than `count`.
  *
- * It is the ring of Kratos: 160 places for each member, FNV-1a 32 over its number and its name.
+ * It is the ring of Kratos: 160 places for each member, FNV-1a 32 over the place's number and the member's name.
  */
 export function pickSubset<T>(
   key: string,
@@ -27,7 +27,7 @@ export function pickSubset<T>(
   const start = fnv1a32(key);
   const first = hashes.findIndex((hash) => hash > start);
   const chosen = new Set<string>();
-  // The first place behind the key; behind the last one the ring begins again.
+  // The first place after the key; after the last place the ring begins again.
   for (let step = 0; step < hashes.length && chosen.size < count; step++) {
     chosen.add(ring.get(hashes[(Math.max(0, first) + step) % hashes.length]!)!);
   }

@@ -3,13 +3,13 @@ import { targetInvalid } from "./errors.ts";
 /** The scheme of an endpoint that a client can call. */
 export type Scheme = "grpc" | "grpcs" | "http" | "https";
 
-/** Whom to call, as it was read. */
+/** A target that was read. */
 export type Target = (
   | { readonly kind: "discovery"; readonly name: string }
   | { readonly kind: "dns"; readonly host: string; readonly port: number }
   | { readonly kind: "direct"; readonly endpoints: readonly string[] }
 ) & {
-  /** Which endpoints of an instance are meant, the first it has. */
+  /** The accepted schemes of an instance's endpoints, in order of preference. */
   readonly schemes: readonly Scheme[];
   /** The protocol of all these schemes. */
   readonly transport: "grpc" | "http";
@@ -20,17 +20,17 @@ const works = [
   '"direct:///10.0.0.5:9000,10.0.0.6:9000"',
   '"dns:///helloworld.default.svc:9000"',
   '"grpc://10.0.0.5:9000"',
-  'each of the first three with "?scheme=http" behind it',
+  'or one of the first three followed by "?scheme=http"',
 ] as const;
 
-/** Whether a text is a target that is resolved to nodes, and not one endpoint. */
+/** Whether a text is a target that is resolved to nodes, not a single endpoint. */
 export function isResolvable(target: string): boolean {
   return /^(?:discovery|direct|dns):/i.test(target);
 }
 
 /**
- * Reads a target. `?scheme=` behind it says which endpoints are meant: grpc, grpcs, http or https. Without it they are those of
- * gRPC: over TLS where an instance has both, in plain for a `host:port`.
+ * Reads a target. A suffix `?scheme=` selects the endpoints: grpc, grpcs, http or https. Without it gRPC endpoints are used:
+ * with TLS if an instance offers both, without TLS for a `host:port`.
  *
  * @throws CLEW_REGISTRY_TARGET
  */
@@ -71,7 +71,7 @@ function meaning(schemes: readonly Scheme[]): Pick<Target, "schemes" | "transpor
 
 const hostPortPattern = /^(\[[\da-f:.]+\]|[^:/[\]\s]+):(\d{1,5})$/i;
 
-/** The endpoint that `text` is, with `scheme` where it is `host:port`; undefined when it is none. */
+/** Returns the endpoint that `text` is, with `scheme` added to a `host:port`; undefined when it is not an endpoint. */
 function toEndpoint(text: string, scheme: Scheme | undefined): string | undefined {
   const isWhole = /^(grpcs?|https?):\/\/[^/?#\s]+(?:\/[^?#\s]*)?$/i.test(text);
   if (!isWhole && (scheme === undefined || !hostPortPattern.test(text))) return undefined;
@@ -79,7 +79,7 @@ function toEndpoint(text: string, scheme: Scheme | undefined): string | undefine
   return isEndpoint(endpoint) ? endpoint : undefined;
 }
 
-/** Whether a URL says where to connect to: a host, and a port where the scheme has none of its own, as gRPC's have not. */
+/** Whether a URL says where to connect: it needs a host, and a port if the scheme has no default port, as those of gRPC. */
 export function isEndpoint(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.hostname !== "" && (url.port !== "" || url.protocol.startsWith("http"));

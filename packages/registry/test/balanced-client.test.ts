@@ -210,7 +210,7 @@ test("without a node a call fails with 503 NODE_NOT_FOUND, and says why", async 
     await assert.rejects(client.unary({}), {
       code: 503,
       reason: "NODE_NOT_FOUND",
-      message: "no node for discovery:///echo: it has no instance",
+      message: "no node for discovery:///echo: it has no instances",
     });
     registry.fail("watch", new Error("no leader"));
     const failing = echoOf(open({ readyTimeoutMs: 20 }));
@@ -224,7 +224,7 @@ test("without a node a call fails with 503 NODE_NOT_FOUND, and says why", async 
     await assert.rejects(filtered.unary({}), {
       code: 503,
       reason: "NODE_NOT_FOUND",
-      message: "no node for discovery:///echo: the filters take none of its 1",
+      message: "no node for discovery:///echo: the filters accept none of its 1 nodes",
     });
   });
 });
@@ -251,7 +251,7 @@ test("whenReady waits until there is a node", async () => {
     await assert.rejects(open({ target: "discovery:///nobody" }).whenReady(AbortSignal.timeout(20)), {
       code: 503,
       reason: "NODE_NOT_FOUND",
-      message: "no node for discovery:///nobody: it has no instance",
+      message: "no node for discovery:///nobody: it has no instances",
     });
   });
 });

@@ -148,6 +148,6 @@ test("names and ids lead nowhere else", async () => {
 test("options that cannot work are refused at once", () => {
   assert.throws(() => new FileRegistry({ heartbeatMs: 0 }), { code: "CLEW_REGISTRY_OPTION" });
   assert.throws(() => new FileRegistry({ heartbeatMs: 100, ttlMs: 100 }), {
-    message: "option ttlMs is 100; it must be more milliseconds than heartbeatMs (100)",
+    message: "option ttlMs is 100; it must be greater than heartbeatMs (100)",
   });
 });

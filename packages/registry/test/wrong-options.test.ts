@@ -46,7 +46,7 @@ test("an option that there is not, or of another kind, is refused by its name", 
     ],
     [
       () => new Selector({ balancer: wrr } as never),
-      /^option balancer is a function; it must be a balancer, as wrr\(\) /,
+      /^option balancer is a function; it must be a balancer, made by wrr\(\) /,
     ],
     [() => new Selector({ filters: ["v2"] } as never), /^option filters\[0\] is "v2"; it must be a function$/],
     [

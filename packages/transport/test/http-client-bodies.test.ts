@@ -238,7 +238,7 @@ test("finds its nodes over HTTP with base paths, filters and a subset, and waits
   await assert.rejects(createReadyClient(Echo, base, AbortSignal.timeout(20)), {
     code: 503,
     reason: "NODE_NOT_FOUND",
-    message: "no node for discovery:///echo?scheme=http: it has no instance",
+    message: "no node for discovery:///echo?scheme=http: it has no instances",
   });
   await assert.rejects(createReadyClient(Echo, { ...base, timeoutMs: -1 }, AbortSignal.timeout(20)));
   const waiting = createReadyClient(Echo, base, AbortSignal.timeout(30_000));

@@ -2,11 +2,14 @@ import type { Call } from "@clew/rpc";
 import type { Node } from "../node.ts";
 import type { Outcome } from "../outcome.ts";
 
-/** The strategy that chooses one of several nodes. One balancer serves one client. */
+/** A strategy that chooses one of several nodes. One balancer serves one client. */
 export interface Balancer {
-  /** One of the candidates, of which there is at least one; the list must not be changed. */
+  /** Chooses one of the candidates. There is at least one; the list must not be changed. */
   pick(candidates: readonly Node[], call: Call): Choice;
-  /** Told all nodes whenever they change: what is known of those that stay is kept, the rest may go. */
+  /**
+   * Called with all nodes whenever they change. The balancer keeps what it knows about the nodes that stay, and may forget the
+   * rest.
+   */
   update?(nodes: readonly Node[]): void;
 }
 

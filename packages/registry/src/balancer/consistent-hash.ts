@@ -6,9 +6,12 @@ import type { Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 
 export interface ConsistentHashOptions {
-  /** What calls must share to go to the same node, such as `call.metadata.get("x-user-id")`. A call without goes anywhere. */
+  /**
+   * Returns the key of a call, such as `call.metadata.get("x-user-id")`. Calls with the same key go to the same node. A call
+   * without a key goes to any node.
+   */
   key: (call: Call) => string | undefined;
-  /** From 0 to below 1: decides for calls without a key. Default: Math.random. */
+  /** Returns a random number from 0 to below 1, for calls without a key. Default: Math.random. */
   random?: () => number;
 }
 
@@ -17,11 +20,11 @@ const aKey = kind("a function of the call", (given) => typeof given === "functio
 const optionChecks: OptionChecks<ConsistentHashOptions> = { key: aKey, random: aFunction };
 
 /**
- * Calls with the same key go to the same node, for caches and state that a node keeps. When nodes come and go, only the keys of
- * those move; a node of twice the weight has twice the keys.
+ * Calls with the same key go to the same node, for nodes with caches or state. When nodes join or leave, only the keys of those
+ * nodes move. A node with twice the weight gets twice the keys.
  *
- * It is rendezvous hashing: every node gets a score of its own for the key, -weight / ln(hash of node and key), and the highest
- * has it. No ring to keep, so any selection of the nodes will do.
+ * It is rendezvous hashing: for the key, every node gets the score -weight / ln(hash of node and key), and the highest score
+ * wins. There is no ring to keep, so it works with any selection of the nodes.
  *
  * @throws CLEW_REGISTRY_OPTION
  */
@@ -54,7 +57,7 @@ class ConsistentHash implements Balancer {
     let highest = -1;
     for (const node of candidates) {
       const nodeHash = this.#hashes.get(node.key) ?? fnv1a32(node.key);
-      // In (0, 1), evenly: neither end may be reached, where the logarithm is infinite or nothing.
+      // Evenly distributed in (0, 1): at the ends the logarithm would be infinite or zero.
       const even = (mix32(hash ^ nodeHash) + 0.5) / 2 ** 32;
       const score = -node.weight / Math.log(even);
       if (score > highest) {

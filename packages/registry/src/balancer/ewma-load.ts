@@ -1,19 +1,20 @@
 import { isNodeFailure, type Outcome } from "../outcome.ts";
 
-/** How long a sample matters: its part is down to 1/e after this, in milliseconds. */
+/** The time in which the weight of a sample falls to 1/e, in milliseconds. */
 const tauMs = 600;
-/** What is added to every latency, so that the few milliseconds to another zone do not decide, in nanoseconds. */
+/** Added to every latency, in nanoseconds, so that the few milliseconds to another zone do not decide. */
 const zoneBiasNs = 5e6;
-/** What the success of a node without failures is. */
+/** The success value of a node without failures. */
 const fullSuccess = 1000;
-/** How long a weight that was worked out is good for, in milliseconds. */
+/** How long a computed weight is used, in milliseconds. */
 const cacheMs = 5;
-/** How many calls on their way are looked at. */
+/** How many open calls are tracked. */
 const maxTracked = 200;
 const nsPerMs = 1e6;
 
 /**
- * What is known of one node by the calls it was picked for, as moving averages whose old part fades with time:
+ * What is known about one node from the calls that were sent to it: moving averages, in which old samples lose weight with
+ * time:
  *
  *     w       = exp(-(time since the last call ended) / 600 ms); 0 for the first call
  *     lag     = lag * w + latency * (1 - w)
@@ -21,8 +22,8 @@ const nsPerMs = 1e6;
  *     load    = sqrt(max(lag, age of the calls on their way) + 5 ms in ns) * (calls on their way + 1)
  *     weight  = success * 10_000 / load
  *
- * These are the formulas and constants of Kratos. The age of the calls on their way counts when more than half of them are
- * older than the lag: a node that hangs shows before the first of its calls has ended.
+ * These are the formulas and constants of Kratos. The age of the open calls counts when more than half of them are older than
+ * the lag: a node that hangs is recognized before its first call has ended.
  */
 export class EwmaLoad {
   #lagNs: number | undefined;
@@ -42,12 +43,12 @@ export class EwmaLoad {
     return this.#lagNs;
   }
 
-  /** When the node was picked last, or came. */
+  /** When the node was last picked, or when it was added. */
   get pickedAt(): number {
     return this.#pickedAt;
   }
 
-  /** How well the node does; the higher the better. `assumedLagNs` stands in for the latency of a node that has none yet. */
+  /** Returns the weight of the node; higher is better. `assumedLagNs` is used as the latency of a node that has none yet. */
   weight(now: number, assumedLagNs: number): number {
     if (now - this.#weighedAt > cacheMs) {
       this.#weight = (this.#success * 10_000) / this.#load(now, this.#lagNs ?? assumedLagNs);
@@ -56,7 +57,7 @@ export class EwmaLoad {
     return this.#weight;
   }
 
-  /** The node is picked for a call. Returns what to tell of its end. */
+  /** Records that the node was picked for a call. Returns a function to call at its end. */
   begin(now: number): (now: number, outcome: Outcome) => void {
     this.#pickedAt = now;
     const call = { startedAt: now };

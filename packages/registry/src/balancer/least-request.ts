@@ -4,13 +4,13 @@ import { defaultWeight, type Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 
 export interface LeastRequestOptions {
-  /** From 0 to below 1: decides between nodes that are equal. Default: Math.random. */
+  /** Returns a random number from 0 to below 1, which decides between equal nodes. Default: Math.random. */
   random?: () => number;
 }
 
 /**
- * The node with the fewest of this client's calls on their way, for its weight: a node of weight 200 may have twice as many as
- * one of 100. Good where calls differ much in how long they take.
+ * Picks the node with the fewest open calls of this client, relative to its weight: a node of weight 200 may have twice as many
+ * as a node of weight 100. Good where the durations of calls differ much.
  *
  * @throws CLEW_REGISTRY_OPTION
  */
@@ -21,7 +21,7 @@ export function leastRequest(options: LeastRequestOptions = {}): Balancer {
 
 class LeastRequest implements Balancer {
   readonly #random: () => number;
-  // Only nodes with a call on its way have an entry, so those that left go by themselves.
+  // Only nodes with an open call have an entry, so nodes that left disappear by themselves.
   readonly #underway: Map<string, number> = new Map();
 
   constructor(random: () => number) {
@@ -40,7 +40,7 @@ class LeastRequest implements Balancer {
         least = load;
         equals = 1;
       } else if (load === least && Math.floor(this.#random() * ++equals) === 0) {
-        // Each of the equals ends up chosen as often as any other (reservoir sampling).
+        // Each of the equal nodes is chosen with the same probability (reservoir sampling).
         best = node;
       }
     }
@@ -49,7 +49,7 @@ class LeastRequest implements Balancer {
     return { node: best, done: () => this.#end(key) };
   }
 
-  /** What the node would have for its weight with this call as well. */
+  /** The load that the node would have with this call, relative to its weight. */
   #loadWith({ key, weight }: Node): number {
     return ((this.#underway.get(key) ?? 0) + 1) / (weight / defaultWeight);
   }

@@ -6,26 +6,26 @@ import { EwmaLoad } from "./ewma-load.ts";
 
 export interface P2cOptions {
   /**
-   * How long a node that joins others takes to get its full share, in milliseconds; 0 for at once. It begins with a tenth: a
-   * process that has just started is slow. Default: 10_000.
+   * How long it takes until a node that joins others gets its full share of calls, in milliseconds; 0 for no delay. It begins
+   * with a tenth, because a process that has just started is slow. Default: 10_000.
    */
   slowStartMs?: number;
-  /** From 0 to below 1. Default: Math.random. */
+  /** Returns a random number from 0 to below 1. Default: Math.random. */
   random?: () => number;
-  /** Milliseconds on a clock that only goes forward. Default: performance.now. */
+  /** Returns milliseconds of a clock that never goes back. Default: performance.now. */
   now?: () => number;
 }
 
 const optionChecks: OptionChecks<P2cOptions> = { slowStartMs: numberFrom(0), random: aFunction, now: aFunction };
 
-/** A node that lost every comparison for this long, in milliseconds, is picked all the same: it may be well again. */
+/** A node that lost every comparison for this time, in milliseconds, is picked nevertheless: it may have recovered. */
 const forcePickMs = 3_000;
-/** The share that a slow start begins with. */
+/** The share with which a slow start begins. */
 const leastShare = 0.1;
 
 /**
- * The power of two choices: of two nodes taken at random, the one that does better, by latency, success and calls on their way
- * (see {@link EwmaLoad}), times its own weight. What is known of a node lasts as long as the node does.
+ * The power of two choices: takes two nodes at random and picks the better one, by latency, success and open calls (see {@link
+ * EwmaLoad}), times the node's weight. What is known about a node is forgotten when the node leaves.
  *
  * @throws CLEW_REGISTRY_OPTION
  */
@@ -37,7 +37,7 @@ export function p2c(options: P2cOptions = {}): Balancer {
 
 interface Known {
   readonly load: EwmaLoad;
-  /** When it joined others that were there before. */
+  /** When it joined nodes that were there before it. */
   readonly joinedAt: number;
 }
 
@@ -56,7 +56,7 @@ class PowerOfTwoChoices implements Balancer {
   update(nodes: readonly Node[]): void {
     const keys = new Set(nodes.map(({ key }) => key));
     for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key);
-    // When all are new, holding each of them back helps nobody.
+    // If all nodes are new, a slow start helps nobody.
     const now = this.#now();
     const joinedAt = this.#known.size === 0 ? Number.NEGATIVE_INFINITY : now;
     for (const key of keys) {
@@ -79,7 +79,7 @@ class PowerOfTwoChoices implements Balancer {
     const b = candidates[second]!;
     const [better, worse] = this.#weigh(b, now) > this.#weigh(a, now) ? [b, a] : [a, b];
     if (now - this.#knownOf(worse, now).load.pickedAt > forcePickMs) return worse;
-    // By chance and not by a smaller weight: that would lose every comparison until it wins them all.
+    // Decided by chance and not by a smaller weight: with that, a node would lose every comparison until it wins them all.
     const share = this.#shareOf(better, now);
     return share < 1 && this.#random() >= share && this.#shareOf(worse, now) > share ? worse : better;
   }
@@ -89,15 +89,15 @@ class PowerOfTwoChoices implements Balancer {
     return load.weight(now, load.lagNs ?? this.#usualLagNs()) * (node.weight / defaultWeight);
   }
 
-  /** What a node gets of its share: less than 1 while it starts. */
+  /** The part of its share that a node gets: less than 1 while it starts. */
   #shareOf(node: Node, now: number): number {
     const ageMs = now - this.#knownOf(node, now).joinedAt;
     return ageMs >= this.#slowStartMs ? 1 : Math.max(leastShare, ageMs / this.#slowStartMs);
   }
 
   /**
-   * The mean latency of the nodes that have one: what a new node is taken to have. Kratos gives it a penalty instead, with which
-   * it gets nothing but a call every three seconds.
+   * The mean latency of the nodes that have one; it is assumed for a new node. Kratos assumes a penalty instead, with which a
+   * new node gets only one call every three seconds.
    */
   #usualLagNs(): number {
     let count = 0;
@@ -113,7 +113,7 @@ class PowerOfTwoChoices implements Balancer {
   #knownOf(node: Node, now: number): Known {
     let known = this.#known.get(node.key);
     if (known === undefined) {
-      // Used without a selector, which tells every node.
+      // Only when used without a selector, which reports every node before.
       known = { load: new EwmaLoad(now), joinedAt: Number.NEGATIVE_INFINITY };
       this.#known.set(node.key, known);
     }

@@ -3,12 +3,12 @@ import { optionError } from "../errors.ts";
 import type { Balancer } from "./balancer.ts";
 
 export interface RandomOptions {
-  /** From 0 to below 1. Default: Math.random. */
+  /** Returns a random number from 0 to below 1. Default: Math.random. */
   random?: () => number;
 }
 
 /**
- * Each node as likely as any other, whatever its weight.
+ * Picks every node with the same probability, whatever its weight.
  *
  * @throws CLEW_REGISTRY_OPTION
  */

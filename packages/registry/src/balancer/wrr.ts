@@ -4,7 +4,10 @@ import type { Node } from "../node.ts";
 import type { Balancer, Choice } from "./balancer.ts";
 
 export interface WrrOptions {
-  /** From 0 to below 1: where a node starts, so that not every new client begins with the same one. Default: Math.random. */
+  /**
+   * Returns a random number from 0 to below 1: the position at which a node starts, so that new clients do not all begin with
+   * the same node. Default: Math.random.
+   */
   random?: () => number;
 }
 
@@ -13,10 +16,11 @@ interface Turn {
 }
 
 /**
- * Smooth weighted round robin, the default: each node gets calls as its weight has it, spread evenly. Weights of 5, 1 and 1
- * give a a b a c a a.
+ * Smooth weighted round robin, the default: each node gets calls in proportion to its weight, spread evenly. Weights of 5, 1
+ * and 1 give a a b a c a a.
  *
- * At each pick every candidate's turn grows by its weight; the one furthest ahead is taken and goes back by the sum of all.
+ * At each pick the turn of every candidate grows by its weight. The candidate with the highest turn is picked, and its turn is
+ * reduced by the sum of all weights.
  *
  * @throws CLEW_REGISTRY_OPTION
  */
@@ -28,7 +32,8 @@ export function wrr(options: WrrOptions = {}): Balancer {
 class WeightedRoundRobin implements Balancer {
   readonly #random: () => number;
   readonly #turns: Map<string, Turn> = new Map();
-  // The turns of the candidates of the last pick: mostly they are the same list again, and a lookup for each costs more than the rest.
+  // The candidates of the last pick and their turns: usually the list is the same again, and looking up each node costs more than the
+  // rest.
   #candidates: readonly Node[] = [];
   #lined: readonly Turn[] = [];
 
@@ -50,7 +55,7 @@ class WeightedRoundRobin implements Balancer {
     let best = -1;
     for (let index = 0; index < candidates.length; index++) {
       const { weight } = candidates[index]!;
-      // A node of weight 0 is there for when all are.
+      // A node of weight 0 is picked only when all nodes have weight 0.
       if (weight === 0) continue;
       const turn = this.#lined[index]!;
       turn.current += weight;
