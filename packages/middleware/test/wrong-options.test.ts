@@ -100,9 +100,9 @@ test("a value of the wrong kind", () => {
     ["validate", { services: ["Orders"] }, /^option services\[0\] is "Orders"; it must be descriptors/],
     ["jwt", { key: 5 }, /^option key is 5; it must be a secret, a key/],
     ["jwt", {}, /^option key is missing, and so is jwksUrl; exactly one of the two is needed$/],
-    ["jwt", { key: "" }, /^option key is ""; it must be a secret or a key/],
-    ["jwtClient", {}, /^option key is undefined; it must be a secret or a key/],
-    ["jwt", { key: { keys: [] } }, /^option key is an object; it must be a secret or a key/],
+    ["jwt", { key: "" }, /^option key is ""; it must be a secret, a key/],
+    ["jwtClient", {}, /^option key is undefined; it must be a secret, a key/],
+    ["jwt", { key: { keys: [] } }, /^option key is an object; it must be a secret, a key/],
     ["jwt", { jwksUrl: "issuer/jwks" }, /^option jwksUrl is "issuer\/jwks"; it must be the URL of a JWK Set, such as/],
     [
       "jwt",
@@ -159,7 +159,7 @@ test("a value of the wrong kind", () => {
     ],
     ["localize", { messages: { de: { NO: 5 } } }, /^option messages\["de"\]\["NO"\] is 5; it must be a string$/],
     ["hedge", { delayMs: "100" }, /^option delayMs is "100"; it must be a number of milliseconds from 0/],
-    ["hedge", { nonFatalCodes: ["503"] }, /^option nonFatalCodes\[0\] is "503"; it must be the code/],
+    ["hedge", { nonFatalCodes: ["503"] }, /^option nonFatalCodes\[0\] is "503"; it must be an error code/],
     ["hedge", { budget: 0.2 }, /^option budget is 0\.2; it must be a RetryBudget/],
   ];
   for (const [name, options, message] of cases) refuses(name, options, message);
