@@ -41,12 +41,13 @@ test("an operation that a served service does not have is an error that names th
       for (const middleware of [wrong, chain(recovery(), wrong), selector(wrong).prefix("/")]) {
         assert.throws(() => new Kind(optionsWith([recovery(), middleware])), {
           code: "CLEW_TRANSPORT_OPERATION",
-          message: `a selector's path() names "${given}", which no service here has; did you mean "${nearest}"?`,
+          message: `a selector's path() names "${given}", which no service of this server has; did you mean "${nearest}"?`,
         });
       }
     }
     assert.throws(() => new Kind(optionsWith([selector().path("/rpc.test.Greeter/Shout")])), {
-      message: /"\/rpc\.test\.Greeter\/Shout", which no service here has; there are "\/rpc\.test\.Greeter\/SayHello", /,
+      message:
+        /"\/rpc\.test\.Greeter\/Shout", which no service of this server has; they have "\/rpc\.test\.Greeter\/SayHello", /,
     });
   }
 });
@@ -71,7 +72,7 @@ test("what is an operation of a service or a route is right, and so is what cann
 test("an operation that nobody in the process has is warned of when the server starts", async () => {
   const misspelt = "/rpc.test.Greter/SayHello";
   const warning =
-    /^a selector's path\(\) names "\/rpc\.test\.Greter\/SayHello", which no server or client here has; did you mean "\/rpc/;
+    /^a selector's path\(\) names "\/rpc\.test\.Greter\/SayHello", which no server or client of this process has; did you mean "\/rpc/;
   const warnings = await warningsOf(optionsWith([selector(recovery()).path(misspelt)]));
   assert.equal(warnings.length, 1);
   assert.match(warnings[0]!, warning);

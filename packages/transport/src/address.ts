@@ -4,20 +4,20 @@ import { networkInterfaces } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import { addressInUse, addressInvalid, addressRefused } from "./errors.ts";
 
-/** Where a server listens. Without a host it listens on all interfaces. */
+/** The address on which a server listens. Without a host it listens on all interfaces. */
 export interface Address {
   readonly host: string | undefined;
   readonly port: number;
-  /** The unix socket to listen on instead of a port. */
+  /** The unix socket to listen on, instead of a port. */
   readonly path?: string;
-  /** As it was given, for messages. */
+  /** The address as it was given, for messages. */
   readonly text: string;
 }
 
 /**
- * Reads `":8000"`, `"127.0.0.1:8000"`, `"localhost:8000"`, `"[::1]:8000"`, `"unix:/run/shop.sock"`. Port 0 is any free port.
+ * Reads `":8000"`, `"127.0.0.1:8000"`, `"localhost:8000"`, `"[::1]:8000"`, `"unix:/run/shop.sock"`. Port 0 means any free port.
  *
- * @throws CLEW_TRANSPORT_ADDRESS when it is none of these.
+ * @throws CLEW_TRANSPORT_ADDRESS when the text has none of these forms.
  */
 export function parseAddress(text: string): Address {
   const path = /^unix:(?:\/\/(?=\/))?([^\0]+)$/.exec(text)?.[1];
@@ -31,8 +31,8 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Opens the server's socket; resolves when it accepts connections. A unix socket that nobody listens on any more, left by a
- * process that died, gives way; its file goes when the server closes.
+ * Opens the server's socket; resolves when it accepts connections. The file of a unix socket on which nobody listens any more,
+ * left by a process that died, is replaced. The file is removed when the server closes.
  *
  * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED with the system's error as the cause.
  */
@@ -47,7 +47,7 @@ export async function listen(server: NetServer, { host, port, path, text }: Addr
   }
 }
 
-/** Takes over a socket that the process was started with, by its number. */
+/** Takes over a socket that was opened before the process started, by its file descriptor. */
 export async function listenOnDescriptor(server: NetServer, fd: number): Promise<void> {
   try {
     await open(server, { fd });
@@ -76,7 +76,7 @@ function open(server: NetServer, options: ListenOptions & { fd?: number }): Prom
   });
 }
 
-/** Whether a file is a socket that nobody listens on. Any other file stays where it is. */
+/** Whether a file is a socket on which nobody listens. Any other file is left alone. */
 function isStale(path: string): Promise<boolean> {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -90,9 +90,9 @@ function isStale(path: string): Promise<boolean> {
 }
 
 /**
- * The URL others reach a listening server at. A server on all interfaces goes by the first address of this machine that
- * others can see (IPv4 before IPv6), as Kratos has it, and by the loopback when there is none. One on a
- * unix socket is `http+unix:///run/shop.sock`.
+ * Returns the URL at which other processes reach a listening server. For a server on all interfaces it has the first address of
+ * this machine that others can reach (IPv4 before IPv6), as in Kratos, or the loopback address if there is none. For a unix
+ * socket it is `http+unix:///run/shop.sock`.
  */
 export function endpointOf(scheme: string, bound: AddressInfo | string, address?: Address): URL {
   if (typeof bound === "string") {
@@ -117,8 +117,9 @@ function findOwnHost(): string {
 }
 
 /**
- * The number of a network interface: the machine's own came up before those of its containers. Node tells interfaces in the order of the
- * system, which on Linux is that of their numbers only up to 256; other systems have no such file, and their order stays.
+ * The number of a network interface. The machine's own interfaces come before those of its containers. Node lists interfaces in the
+ * order of the system, which on Linux is the order of their numbers only up to 256. Other systems have no such file; their order is
+ * kept.
  */
 function indexOf(name: string): number {
   try {

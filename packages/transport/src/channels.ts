@@ -1,11 +1,11 @@
 import { type Channel, channel as openChannel } from "node:diagnostics_channel";
 import type { Call, ServiceError } from "@clew/rpc";
 
-/** What the channels `clew.server.call` and `clew.client.call` carry: once when a call begins, once when it is over. */
+/** The message of the channels `clew.server.call` and `clew.client.call`, published when a call begins and when it is over. */
 export interface CallAnnouncement {
   readonly stage: "begin" | "end";
   readonly call: Call;
-  /** Why it failed; only at the end. */
+  /** The error if the call failed; only at the end. */
   readonly error: ServiceError | undefined;
 }
 
@@ -14,13 +14,16 @@ const channels: Readonly<Record<Call["side"], Channel>> = {
   client: openChannel("clew.client.call"),
 };
 
-/** Tells who listens that a call begins: on a server before any middleware sees it, on a client when it is sent. Without a listener it costs one look. */
+/**
+ * Announces to subscribers that a call begins: on a server before any middleware sees it, on a client when it is sent. Without a
+ * subscriber this costs a single check.
+ */
 export function announceBegin(call: Call): void {
   const channel = channels[call.side];
   if (channel.hasSubscribers) channel.publish({ stage: "begin", call, error: undefined } satisfies CallAnnouncement);
 }
 
-/** Tells who listens that a call is over. */
+/** Announces to subscribers that a call is over. */
 export function announceEnd(call: Call, error?: ServiceError): void {
   const channel = channels[call.side];
   if (channel.hasSubscribers) channel.publish({ stage: "end", call, error } satisfies CallAnnouncement);

@@ -2,7 +2,7 @@ import { checkValue, kind, listOf } from "@clew/options";
 import type { Codec } from "@clew/rpc";
 import { optionError } from "./errors.ts";
 
-/** Not the name of one. */
+/** A codec itself is needed, not its name. */
 const aCodec = kind(
   'a codec, as `import { xmlCodec } from "clew/codec/xml"` has one',
   (given) =>

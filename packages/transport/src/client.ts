@@ -18,33 +18,34 @@ import { MemoryClient, type MemoryServer } from "./memory/index.ts";
 
 export interface ClientOptions extends ServiceClientOptions, BalancingOptions {
   /**
-   * Whom to call, and how: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`,
-   * `"http+unix:/run/greeter.sock"`, `"grpc+unix:…"` (or only `"unix:…"`); or where to find
-   * those that answer: `"discovery:///helloworld"`, `"direct:///10.0.0.5:9000,10.0.0.6:9000"`, `"dns:///helloworld:9000"`.
+   * The server to call, by its URL: `"http://127.0.0.1:8000"`, `"https://…"`, `"grpc://127.0.0.1:9000"`, `"grpcs://…"`,
+   * `"http+unix:/run/greeter.sock"`, `"grpc+unix:…"` (or only `"unix:…"`); or a target that is resolved to servers:
+   * `"discovery:///helloworld"`, `"direct:///10.0.0.5:9000,10.0.0.6:9000"`, `"dns:///helloworld:9000"`.
    */
   endpoint: string | URL;
   /**
-   * What to speak to an `http://` or `https://` endpoint: "http" is HTTP/JSON. With another, whoever answers to a name is looked for
-   * at its http endpoint. Default: "http".
+   * The protocol for an `http://` or `https://` endpoint; "http" is HTTP/JSON. With another protocol, the http endpoints of a
+   * discovered service are called. Default: "http".
    */
   protocol?: "http" | "connect" | "grpc-web";
-  /** What only HTTP knows. Default: see HttpClientOptions. */
+  /** Options for HTTP/JSON only. Default: see HttpClientOptions. */
   http?: Omit<HttpClientOptions, "endpoint">;
-  /** What only gRPC knows. Default: see GrpcClientOptions. */
+  /** Options for gRPC only. Default: see GrpcClientOptions. */
   grpc?: Omit<GrpcClientOptions, "endpoint">;
-  /** What only Connect knows. Default: see ConnectClientOptions. */
+  /** Options for Connect only. Default: see ConnectClientOptions. */
   connect?: Omit<ConnectClientOptions, "endpoint">;
-  /** What only gRPC-Web knows. Default: see GrpcWebClientOptions. */
+  /** Options for gRPC-Web only. Default: see GrpcWebClientOptions. */
   grpcWeb?: Omit<GrpcWebClientOptions, "endpoint">;
 }
 
 export interface MemoryClientOptions extends ServiceClientOptions {
-  /** Whom to call, with no socket in between: a server in the same process, in a test. */
+  /** The server to call without a socket: a server in the same process, for tests. */
   server: MemoryServer;
 }
 
 /**
- * A client of a service, over the protocol that the endpoint's scheme names, or in memory. It connects at the first call.
+ * Creates a client of a service. The scheme of the endpoint selects the protocol; with `server` the call stays in memory. The
+ * client connects at the first call.
  *
  * @throws CLEW_RPC_DESC, CLEW_TRANSPORT_SCHEME, CLEW_TRANSPORT_ENDPOINT, CLEW_TRANSPORT_OPTION
  */
@@ -58,11 +59,12 @@ export function createClient<S extends DescService>(
 }
 
 /**
- * {@link createClient}, once there is a node to call, for who would rather not start without. It resolves at once where nobody has
- * to be found: for one endpoint, which is connected to at the first call.
+ * Creates a client as {@link createClient} does and waits until there is a node to call, for programs that should not start
+ * without one. With a single endpoint it resolves at once: there is nothing to discover, and the client connects at the first
+ * call.
  *
- * @param signal how long to wait; ten seconds when it is not given
- * @throws ServiceError 503 NODE_NOT_FOUND when the signal aborts before; it says why there is none
+ * @param signal ends the wait; without it the wait ends after ten seconds
+ * @throws ServiceError 503 NODE_NOT_FOUND when the signal aborts first; its message says why there is no node
  */
 export async function createReadyClient<S extends DescService>(
   desc: S,
@@ -146,7 +148,7 @@ const protocolNames: { readonly [P in "http" | "grpc" | "connect" | "grpcWeb"]: 
     grpcWeb: grpcWebNames,
   };
 
-/** Options that belong to one protocol, and are looked for beside the endpoint. */
+/** Options that belong to one protocol, and that a user may have put beside the endpoint. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {
   codec: ["http", "grpc", "connect", "grpcWeb"],
   tls: ["http", "grpc", "connect", "grpcWeb"],
@@ -195,7 +197,7 @@ function openClient(options: ClientOptions): Client {
     case "grpcs+unix":
     case "unix":
       if (protocol !== undefined) {
-        throw optionInvalid("protocol", tell(protocol), `left out for the endpoint "${text}", which is gRPC's`);
+        throw optionInvalid("protocol", tell(protocol), `omitted, because the endpoint "${text}" selects gRPC`);
       }
       return new GrpcClient({ ...grpc, endpoint });
     default:
@@ -215,7 +217,7 @@ function openHttpClient({ endpoint, protocol = "http", http, connect, grpcWeb }:
       throw optionInvalid(
         "protocol",
         tell(protocol),
-        '"http", "connect" or "grpc-web"; gRPC is an endpoint with grpc://',
+        '"http", "connect" or "grpc-web"; for gRPC use an endpoint with grpc://',
       );
   }
 }

@@ -1,6 +1,8 @@
 import { type OptionError, tell } from "@clew/options";
 
-/** What a developer did wrong, found when a server or client is put together or started. `code` is stable; the message says what would work. */
+/**
+ * A mistake of a developer, found when a server or client is created or started. `code` is stable; the message says what would work.
+ */
 export interface TransportError extends Error {
   readonly code: string;
 }
@@ -13,14 +15,14 @@ function usageError(code: string, message: string, cause?: unknown): TransportEr
 export function addressInvalid(given: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ADDRESS",
-    `address "${given}" is not one to listen on; ":8000", "127.0.0.1:8000", "[::1]:8000", "unix:/run/shop.sock" or ":0" for any free port would work`,
+    `a server cannot listen on address "${given}"; it must be like ":8000", "127.0.0.1:8000", "[::1]:8000", "unix:/run/shop.sock", or ":0" for any free port`,
   );
 }
 
 export function addressInUse(address: string, cause: unknown): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ADDRESS_IN_USE",
-    `address ${address} is in use, by another process or by another server of this one; stop that one, choose another port, or ":0" for any free one`,
+    `address ${address} is in use by another process, or by another server of this process; stop the other one, choose another port, or ":0" for any free port`,
     cause,
   );
 }
@@ -29,7 +31,7 @@ export function addressRefused(address: string, cause: unknown): TransportError 
   const why = cause instanceof Error ? cause.message : String(cause);
   return usageError(
     "CLEW_TRANSPORT_ADDRESS_REFUSED",
-    `cannot listen on ${address}: ${why}; the host must be one of this machine's, and the port one this user may open`,
+    `cannot listen on ${address}: ${why}; the host must be an address of this machine, and this user must be allowed to open the port`,
     cause,
   );
 }
@@ -37,18 +39,21 @@ export function addressRefused(address: string, cause: unknown): TransportError 
 export function serverNotStarted(server: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_NOT_STARTED",
-    `${server} has no endpoint before it was started: await start() first`,
+    `${server} has no endpoint before it is started: await start() first`,
   );
 }
 
 export function serverAlreadyStarted(server: string): TransportError {
-  return usageError("CLEW_TRANSPORT_STARTED", `${server} was started before; make a new one to start again`);
+  return usageError(
+    "CLEW_TRANSPORT_STARTED",
+    `${server} was started before and cannot be started again; create a new one`,
+  );
 }
 
 export function stopSignalInvalid(given: unknown): TransportError {
   return usageError(
     "CLEW_TRANSPORT_STOP_SIGNAL",
-    `what stop() was given is ${tell(given)}; AbortSignal.timeout(10_000) would work, or nothing to wait for all`,
+    `stop() was called with ${tell(given)}; it needs a signal such as AbortSignal.timeout(10_000), or no argument to wait without a limit`,
   );
 }
 
@@ -62,19 +67,19 @@ export const optionError: OptionError = (message) => usageError("CLEW_TRANSPORT_
 export function optionInAddress(option: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_OPTION",
-    `a server has no option ${option}; it is in the address: ":8000" or "127.0.0.1:8000"`,
+    `a server has no option ${option}; use the option address: ":8000" or "127.0.0.1:8000"`,
   );
 }
 
 export function optionElsewhere(option: string, places: readonly string[]): TransportError {
   const works = places.map((place) => `${place}: { ${option} }`).join(" or ");
-  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} is of one protocol; ${works} would work`);
+  return usageError("CLEW_TRANSPORT_OPTION", `option ${option} belongs to one protocol; write it as ${works}`);
 }
 
 export function tlsInvalid(problem: string, cause?: unknown): TransportError {
   return usageError(
     "CLEW_TRANSPORT_TLS",
-    `option tls ${problem}; { key, cert } with the PEM text of a private key and its certificate would work`,
+    `option tls ${problem}; it must be { key, cert } with the PEM text of a private key and its certificate`,
     cause,
   );
 }
@@ -83,7 +88,7 @@ export function endpointInvalid(given: string, schemes: readonly string[]): Tran
   const examples = schemes.map((scheme) => `${scheme}://127.0.0.1:8000`);
   return usageError(
     "CLEW_TRANSPORT_ENDPOINT",
-    `endpoint "${given}" is not one to call; ${examples.join(" or ")} would work`,
+    `endpoint "${given}" cannot be called; it must be like ${examples.join(" or ")}`,
   );
 }
 
@@ -92,14 +97,14 @@ export function schemeUnknown(given: unknown): TransportError {
   const works = [...schemes, "discovery:///name", "direct:///host:port,host:port", "dns:///host:port"].join(", ");
   return usageError(
     "CLEW_TRANSPORT_SCHEME",
-    `endpoint ${tell(given)} has no scheme that a client speaks; ${works} would work`,
+    `endpoint ${tell(given)} has no scheme that a client supports; it must be like one of ${works}`,
   );
 }
 
 export function templateInvalid(owner: string, template: string, problem: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_TEMPLATE",
-    `${owner}: path "${template}" ${problem}; "/v1/shelves/{shelf}/books/{book.id}" or "/v1/{path=files/**}:copy" would work`,
+    `${owner}: path "${template}" ${problem}; it must be like "/v1/shelves/{shelf}/books/{book.id}" or "/v1/{path=files/**}:copy"`,
   );
 }
 
@@ -123,102 +128,102 @@ export function fieldUnusable(owner: string, use: string, field: string, problem
 export function ruleWithoutPath(owner: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
-    `${owner}: its google.api.http rule has no path; get, put, post, delete, patch or custom would give it one`,
+    `${owner}: its google.api.http rule has no path; add one with get, put, post, delete, patch or custom`,
   );
 }
 
 export function ruleNested(owner: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
-    `${owner}: its google.api.http rule has additional_bindings in additional_bindings; put them all beside each other`,
+    `${owner}: its google.api.http rule has additional_bindings inside additional_bindings; put them all at the same level`,
   );
 }
 
 export function ruleVerbInvalid(owner: string, kind: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
-    `${owner}: its google.api.http rule has the kind "${kind}"; a verb like "PURGE", or "*" for any would work`,
+    `${owner}: its google.api.http rule has the kind "${kind}"; it must be a verb such as "PURGE", or "*" for any`,
   );
 }
 
 export function ruleBodyUnsent(owner: string, body: string, verb: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RULE",
-    `${owner}: its google.api.http rule has body "${body}", but a ${verb} is sent without one; leave it out and the fields are in the query, or use post or put`,
+    `${owner}: its google.api.http rule has body "${body}", but a ${verb} request has no body; remove it, so that the fields go into the query, or use post or put`,
   );
 }
 
 export function fieldsClash(owner: string, one: string, other: string, relation: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_FIELD",
-    `${owner}: its google.api.http rule has ${one} and ${other}, ${relation}: what one of them says would be lost; take one of them out`,
+    `${owner}: its google.api.http rule has ${one} and ${other}, ${relation}: the value of one of them would be lost; remove one of them`,
   );
 }
 
 export function routeConflict(verb: string, template: string, owner: string, other: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_ROUTE_CONFLICT",
-    `${verb} ${template} is wanted by ${owner} and by ${other}; each needs a path that the other does not match`,
+    `${verb} ${template} is used by both ${owner} and ${other}; give each a path that the other does not match`,
   );
 }
 
 export function serviceConflict(operation: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_SERVICE_CONFLICT",
-    `${operation} is implemented twice; give a server each service once`,
+    `${operation} is implemented twice; give each service to a server only once`,
   );
 }
 
 export function statusInvalid(given: unknown, works: string): TransportError {
-  return usageError("CLEW_TRANSPORT_STATUS", `the status ${String(given)} is none for this; ${works} would work`);
+  return usageError("CLEW_TRANSPORT_STATUS", `the status ${String(given)} is not valid here; it must be ${works}`);
 }
 
 export function rawBodyUnread(operation: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RAW_BODY",
-    `${operation} is a raw route: its body is its handler's to read from the request, not a middleware's from the call`,
+    `${operation} is a raw route: its handler reads the body from the request; a middleware cannot read it from the call`,
   );
 }
 
 export function rawReplyReturned(operation: string, given: unknown): TransportError {
   return usageError(
     "CLEW_TRANSPORT_RAW_REPLY",
-    `${operation}: the handler returned ${tell(given)} and wrote no reply; response.end(JSON.stringify(...)) would write one`,
+    `${operation}: the handler returned ${tell(given)} but wrote no reply; write one, as with response.end(JSON.stringify(...))`,
   );
 }
 
 export function eventIdInvalid(given: string): TransportError {
   return usageError(
     "CLEW_TRANSPORT_EVENT_ID",
-    `the event id ${JSON.stringify(given)} has a line break or a NUL in it, which no event can have`,
+    `the event id ${JSON.stringify(given)} contains a line break or a NUL, which the id of an event cannot contain`,
   );
 }
 
 export function methodOptionUnknown(key: string, option: string, known: readonly string[]): TransportError {
   return usageError(
     "CLEW_TRANSPORT_METHOD_OPTION",
-    `option methods["${key}"] has "${option}", which is no option of a method (there are: ${known.join(", ")})`,
+    `option methods["${key}"] has "${option}", which is not an option of a method (its options are: ${known.join(", ")})`,
   );
 }
 
 export function methodOptionUnused(key: string, known: readonly string[]): TransportError {
   return usageError(
     "CLEW_TRANSPORT_METHOD_OPTION",
-    `option methods names "${key}", which no service here has (there are: ${known.join(", ") || "none"})`,
+    `option methods names "${key}", which no service of this server has (they have: ${known.join(", ") || "none"})`,
   );
 }
 
-/** @param works the nearest operation, or all there are */
+/** @param works the nearest operation, or all operations */
 export function operationMissing(name: string, works: readonly string[]): TransportError {
   const quoted = works.map((one) => JSON.stringify(one)).join(", ");
   return usageError(
     "CLEW_TRANSPORT_OPERATION",
-    `a selector's path() names ${JSON.stringify(name)}, which no service here has; ${works.length === 1 ? `did you mean ${quoted}?` : `there are ${quoted}`}`,
+    `a selector's path() names ${JSON.stringify(name)}, which no service of this server has; ${works.length === 1 ? `did you mean ${quoted}?` : `they have ${quoted}`}`,
   );
 }
 
-/** No error: a client of that service may be made later. */
+/** Not an error: a client of that service may be created later. */
 export function operationUnmet(name: string, nearest: string | undefined): string {
   const hint = nearest === undefined ? "" : `; did you mean ${JSON.stringify(nearest)}?`;
-  return `a selector's path() names ${JSON.stringify(name)}, which no server or client here has${hint}`;
+  return `a selector's path() names ${JSON.stringify(name)}, which no server or client of this process has${hint}`;
 }

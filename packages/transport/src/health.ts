@@ -1,9 +1,9 @@
-/** How a service is. */
+/** The status of a service. */
 export type ServingStatus = "SERVING" | "NOT_SERVING" | "UNKNOWN";
 
 /**
- * How a server and its services are: what `grpc.health.v1.Health` and the readiness endpoint tell. Every service serves from the
- * start; while the server drains nothing does, whatever is set.
+ * The health of a server and its services, which `grpc.health.v1.Health` and the readiness endpoint report. Every service is
+ * SERVING from the start. While the server drains, nothing is SERVING, whatever was set.
  */
 export class Health {
   readonly #statuses: Map<string, ServingStatus> = new Map([["", "SERVING"]]);
@@ -29,31 +29,31 @@ export class Health {
     return this.#isDraining;
   }
 
-  /** How a service is by its full name, or with "" the server; undefined for one that nobody knows. */
+  /** Returns the status of a service by its full name, or of the server for ""; undefined for an unknown name. */
   status(serviceName: string): ServingStatus | undefined {
     const status = this.#statuses.get(serviceName);
     return status !== undefined && this.#isDraining ? "NOT_SERVING" : status;
   }
 
-  /** Says how a service is; a name that was not known is from now on. */
+  /** Sets the status of a service. An unknown name is added. */
   setStatus(serviceName: string, status: ServingStatus): void {
     this.#statuses.set(serviceName, status);
     this.#tell();
   }
 
-  /** The server accepts requests from now on. */
+  /** Called when the server accepts requests. */
   start(): void {
     this.#isStarted = true;
     this.#tell();
   }
 
-  /** Nothing serves any more; who watches is told, and sent away. */
+  /** From now on nothing is SERVING. Watchers are notified, and their watches end. */
   drain(): void {
     this.#isDraining = true;
     this.#tell();
   }
 
-  /** Calls `listener` at every change. Returns a function that takes it back. */
+  /** Calls `listener` at every change. Returns a function that removes it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

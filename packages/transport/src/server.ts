@@ -108,7 +108,7 @@ export class Server {
     this.#grpc.drain();
     this.#http.drain();
     await this.#listener.stop(cutOff, () => {
-      this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
+      this.#grpc.cancel(new ServiceError(503, "SERVER_STOPPED", "the server is stopping"));
       this.#http.cancel();
     });
   }

@@ -16,7 +16,7 @@ describe("starting", () => {
     const other = new GrpcServer({ address: server.endpoint().host });
     await assert.rejects(other.start(), {
       code: "CLEW_TRANSPORT_ADDRESS_IN_USE",
-      message: /^address \S+ is in use, by another process or by another server of this one; /,
+      message: /^address \S+ is in use by another process, or by another server of this process; /,
     });
     await server.stop(AbortSignal.timeout(patientMs));
   });

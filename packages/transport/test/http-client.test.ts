@@ -219,7 +219,7 @@ test("the scheme picks the protocol; one that no client speaks is an error that 
     [undefined, "undefined"],
   ]) {
     const message = RegExp(
-      `^endpoint ${told} has no scheme that a client speaks; http://host:port, .*grpc://host:port`,
+      `^endpoint ${told} has no scheme that a client supports; it must be like one of http://host:port, .*grpc://host:port`,
     );
     assert.throws(() => make(endpoint as string), { code: "CLEW_TRANSPORT_SCHEME", message });
   }

@@ -118,8 +118,11 @@ test("what is wrong with a form is told with the part's name", async () => {
     [[file("owner", "a file")], /field "owner"/],
     [[file("cover", "1"), file("cover", "2")], /field "cover": it is given more than once/],
     [[field("owner", "text")], /field "owner": it is a test.v1.Owner/],
-    [[{ ...field("title", ""), content: Buffer.from([0xff]) }], /part "title" is no text in utf-8/],
-    [[{ ...field("title", "x"), contentType: "text/plain; charset=klingon" }], /part "title" is no text in klingon/],
+    [[{ ...field("title", ""), content: Buffer.from([0xff]) }], /part "title" is not valid text in utf-8/],
+    [
+      [{ ...field("title", "x"), contentType: "text/plain; charset=klingon" }],
+      /part "title" is not valid text in klingon/,
+    ],
     [[field("url", "u"), file("content", "c")], /source is given as url already/],
     [[{ disposition: "nameless", content: "" }], /part 1 of the multipart body has no content-disposition/],
     [[field("title", "x")], /the multipart body ends within part "title"/, ""],

@@ -165,7 +165,7 @@ test("a raw handler that returns its reply and does not write it is 500 at once,
     assert.equal(code, "CLEW_TRANSPORT_RAW_REPLY");
     assert.match(
       message,
-      new RegExp(`^GET /\\w+: the handler returned ${given} and wrote no reply; response\\.end\\(`),
+      new RegExp(`^GET /\\w+: the handler returned ${given} but wrote no reply; write one, as with response\\.end\\(`),
     );
   }
 });
@@ -404,7 +404,7 @@ test("refuses routes and groups that cannot work", () => {
   assert.throws(make({ routes: [{ prefix: "/a", routes: [route("b")] }] }), { code: "CLEW_TRANSPORT_TEMPLATE" });
   assert.throws(make({ routes: [{ prefix: "/a", routes: [route("/b")] }, route("/a/b")] }), {
     code: "CLEW_TRANSPORT_ROUTE_CONFLICT",
-    message: /GET \/a\/b is wanted by/,
+    message: /GET \/a\/b is used by both/,
   });
   assert.throws(make({ prefix: "shop" }), { code: "CLEW_TRANSPORT_TEMPLATE" });
   for (const prefix of ["/shop/", "/{tenant}"]) {

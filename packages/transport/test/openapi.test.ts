@@ -476,8 +476,16 @@ test("a name that there is not in info, servers and methods is refused; a tool's
     [{ servers: [{ url: "{a}", variables: { a: {} } }] }, "OPTION", /variables\["a"\]\.default is undefined/],
     [{ methods: { "/test.v1.Shop/get": {} } }, "METHOD_OPTION", /names "\/test\.v1\.Shop\/get", which no service/],
     [{ methods: { "test.v1.Shop/Get": {} } }, "METHOD_OPTION", /names "test\.v1\.Shop\/Get", which no service/],
-    [{ methods: { "/test.v1.Shop/Get": { jsn: {} } } }, "METHOD_OPTION", /has "jsn", which is no option of a method/],
-    [{ methods: { "/test.v1.Other/Get": { jsn: {} } } }, "METHOD_OPTION", /has "jsn", which is no option of a method/],
+    [
+      { methods: { "/test.v1.Shop/Get": { jsn: {} } } },
+      "METHOD_OPTION",
+      /has "jsn", which is not an option of a method/,
+    ],
+    [
+      { methods: { "/test.v1.Other/Get": { jsn: {} } } },
+      "METHOD_OPTION",
+      /has "jsn", which is not an option of a method/,
+    ],
   ];
   for (const [options, code, message] of cases) {
     assert.throws(() => describeShop(options), { code: `CLEW_TRANSPORT_${code}`, message }, String(message));

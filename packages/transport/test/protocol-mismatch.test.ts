@@ -61,7 +61,7 @@ test("clients of HTTP/2 at a gRPC server", async (t) => {
   const at = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo] }));
   const endpoint = `http://${at}`;
   const hint =
-    /(HTTP status 415|application\/grpc would work).*; it speaks gRPC: an endpoint with grpc:\/\/, or over TLS grpcs:\/\/, would work$/;
+    /(HTTP status 415|application\/grpc would work).*; the server speaks gRPC: use an endpoint with grpc:\/\/, or with grpcs:\/\/ for TLS$/;
   const http = await failuresOf(t, { endpoint, http: { http2: true } });
   // A stream of requests is a WebSocket, and that is HTTP/1.1.
   for (const { message } of [http[0]!, http[2]!]) assert.match(message, hint);
@@ -78,7 +78,7 @@ test("a client of gRPC whose messages the server cannot read", async (t) => {
   const at = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo] }));
   const codec = { ...jsonCodec, name: "msgpack" };
   for (const { message } of await failuresOf(t, { endpoint: `grpc://${at}`, grpc: { codec } })) {
-    assert.match(message, /HTTP status 415, .*; it takes application\/grpc\+proto, application\/grpc\+json$/);
+    assert.match(message, /HTTP status 415, .*; the server accepts application\/grpc\+proto, application\/grpc\+json$/);
   }
 });
 
@@ -88,7 +88,7 @@ test("clients of Connect and gRPC-Web at a server of HTTP/JSON alone", async (t)
     for (const { message } of await failuresOf(t, { endpoint: `http://${at}`, protocol: "connect", ...options })) {
       assert.match(
         message,
-        /^the reply is no.* Connect: HTTP status \d+, content type application\/json; if it speaks HTTP\/JSON alone, an endpoint with http:\/\//,
+        /^the reply is no.* Connect: HTTP status \d+, content type application\/json; if the server speaks only HTTP\/JSON, use an endpoint with http:\/\//,
       );
     }
   }
@@ -104,7 +104,7 @@ test("clients of gRPC and gRPC-Web at a server of HTTP/JSON alone", async (t) =>
     for (const { message } of await failuresOf(t, options)) {
       assert.match(
         message,
-        /^the reply is not gRPC: HTTP status \d+, content type application\/json; if it speaks HTTP\/JSON alone, an endpoint with http:\/\//,
+        /^the reply is not gRPC: HTTP status \d+, content type application\/json; if the server speaks only HTTP\/JSON, use an endpoint with http:\/\//,
       );
     }
   }
@@ -118,7 +118,7 @@ test("a client of HTTP/JSON at a server of Connect alone", async (t) => {
   await assert.rejects(client.serverStream({})[Symbol.asyncIterator]().next(), {
     code: 415,
     message:
-      /^the content type is "application\/protojson"; .* would work; it speaks Connect: protocol: "connect" would work$/,
+      /^the content type is "application\/protojson"; .* would work; the server speaks Connect: use protocol: "connect"$/,
   });
 });
 

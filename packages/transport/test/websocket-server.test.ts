@@ -390,7 +390,8 @@ test("that stops ends streams of replies after a while, and the rest when it mus
   await until(() => chat.readyState === 1 && upload.readyState === 1, "both are open");
   const cut = new AbortController();
   const stopped = server.stop(cut.signal);
-  const stoppedFrame = '\x1estatus:{"code":503,"reason":"SERVER_STOPPED","message":"the server stops","metadata":{}}';
+  const stoppedFrame =
+    '\x1estatus:{"code":503,"reason":"SERVER_STOPPED","message":"the server is stopping","metadata":{}}';
   assert.equal((await ended[0]!).messages[1], stoppedFrame);
   assert.equal(upload.readyState, upload.OPEN);
   cut.abort();

@@ -81,7 +81,7 @@ test("middleware, filters, codecs and routes that are none", () => {
     [
       { methods: { "/test.v1.Echo/*": { timeout: 5 } } },
       "CLEW_TRANSPORT_METHOD_OPTION",
-      /^option methods\["\/test\.v1\.Echo\/\*"\] has "timeout", .*there are: timeoutMs, bodyLimitBytes, codecs, json/,
+      /^option methods\["\/test\.v1\.Echo\/\*"\] has "timeout", .*its options are: timeoutMs, bodyLimitBytes, codecs, json/,
     ],
     [{ methods: { "/test.v1.Echo/*": { timeoutMs: "5" } } }, "CLEW_TRANSPORT_OPTION", /timeoutMs is 5/],
     [
@@ -117,8 +117,8 @@ test("middleware, filters, codecs and routes that are none", () => {
     [{ health: { checkTimeoutMs: -1 } }, /^option health\.checkTimeoutMs is -1; it must be a number of milliseconds/],
     [{ health: "yes" }, /^option health is "yes"; it must be true or false/],
     [{ address: 8000 }, /^option address is 8000; it must be a string such as ":8000"/],
-    [{ port: 8000 }, /^a server has no option port; it is in the address: ":8000" or "127\.0\.0\.1:8000"$/],
-    [{ host: "::1", port: 80 }, /^a server has no option host; it is in the address: ":8000" or/],
+    [{ port: 8000 }, /^a server has no option port; use the option address: ":8000" or "127\.0\.0\.1:8000"$/],
+    [{ host: "::1", port: 80 }, /^a server has no option host; use the option address: ":8000" or/],
     [{ addr: ":8000" }, /^a server has no option addr; its options are address, .*; did you mean address\?$/],
     [{ listener: { fd: -1 } }, /^option listener is an object; it must be a server of node:net, or \{ fd \}/],
     [{ tls: true }, /^option tls is true; it must be an object/],
@@ -217,13 +217,13 @@ test("a client's options are looked at when it is made", async () => {
   const cases: [object, RegExp][] = [
     [
       { endpoint: "http://127.0.0.1:1", codec: {} },
-      /^option codec is of one protocol; http: \{ codec \} or grpc: \{ codec \}/,
+      /^option codec belongs to one protocol; write it as http: \{ codec \} or grpc: \{ codec \}/,
     ],
     [
       { endpoint: "http://127.0.0.1:1", protocol: "grpc" },
-      /^option protocol is "grpc"; it must be "http", "connect" or "grpc-web"; gRPC is an endpoint with grpc:\/\/$/,
+      /^option protocol is "grpc"; it must be "http", "connect" or "grpc-web"; for gRPC use an endpoint with grpc:\/\/$/,
     ],
-    [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls is of one protocol; http: \{ tls \}/],
+    [{ endpoint: "https://127.0.0.1:1", tls: {} }, /^option tls belongs to one protocol; write it as http: \{ tls \}/],
     [{ endpoint: "http://127.0.0.1:1", timeout: 5 }, /^a client has no option timeout; its options are endpoint, /],
     [
       { endpoint: "http://127.0.0.1:1", http: { useragent: "x" } },
@@ -296,7 +296,7 @@ test("what is no signal to stop by", async () => {
       await assert.rejects(server.stop(given as unknown as AbortSignal), {
         code: "CLEW_TRANSPORT_STOP_SIGNAL",
         message:
-          /^what stop\(\) was given is .*; AbortSignal\.timeout\(10_000\) would work, or nothing to wait for all$/,
+          /^stop\(\) was called with .*; it needs a signal such as AbortSignal\.timeout\(10_000\), or no argument to wait without a limit$/,
       });
     }
     await server.stop();

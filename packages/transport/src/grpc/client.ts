@@ -12,25 +12,30 @@ import { Request } from "./request.ts";
 
 export interface GrpcClientOptions extends ClientKeepAliveOptions {
   /**
-   * Whom to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`; `"unix:/run/greeter.sock"` or
-   * `"grpc+unix:/run/greeter.sock"` for a socket of this machine.
+   * The server to call: `"grpc://127.0.0.1:9000"`, `"grpcs://…"` for TLS, or `"127.0.0.1:9000"`; `"unix:/run/greeter.sock"` or
+   * `"grpc+unix:/run/greeter.sock"` for a unix socket.
    */
   endpoint: string | URL;
-  /** How to write messages. Default: protoCodec. */
+  /** The encoding of messages. Default: protoCodec. */
   codec?: Codec;
-  /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
+  /**
+   * How larger request messages are compressed. Compressed replies are always accepted. Default: "identity", no compression.
+   */
   compression?: "gzip" | "br" | "identity";
-  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  /** The largest message that is accepted, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
-  /** The largest header list to accept, in bytes. Default: 16 KiB. */
+  /** The largest header list that is accepted, in bytes. Default: 16 KiB. */
   headerLimitBytes?: number;
   /** How long connecting may take, in milliseconds. Default: 20_000. */
   connectTimeoutMs?: number;
-  /** What TLS trusts, and the key and certificate it shows, as `node:tls` takes them. Default: trust what the system does. */
+  /**
+   * The trusted authorities and the client's key and certificate, as in `node:tls`. Default: the authorities that the system
+   * trusts.
+   */
   tls?: ConnectionOptions;
-  /** What to call the server, in `:authority`. Default: the endpoint's host and port, "localhost" for a unix socket. */
+  /** The server's name, sent in `:authority`. Default: the endpoint's host and port, "localhost" for a unix socket. */
   authority?: string;
-  /** Who calls, before "grpc-clew" in the user-agent: `"shop/1.2"`. Default: nobody. */
+  /** The name of the calling program, sent before "grpc-clew" in the user-agent: `"shop/1.2"`. Default: none. */
   userAgent?: string;
 }
 
@@ -97,7 +102,7 @@ function parseEndpoint(text: string): Endpoint {
   };
 }
 
-/** Calls one endpoint over gRPC. It connects at the first call, and again after the connection was lost. */
+/** Calls one endpoint over gRPC. It connects at the first call, and again after the connection is lost. */
 export class GrpcClient implements Client {
   readonly transport = "grpc";
   readonly #options: ResolvedOptions;

@@ -14,15 +14,15 @@ import { type MessageCodec, ServiceError } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 import { encodeFrame, encodeMessageFrame, messageTooLarge } from "./frame.ts";
 
-/** A way to make messages smaller, under its name in `grpc-encoding`. */
+/** A compression, by its name in `grpc-encoding`. */
 export interface Compression {
   readonly name: string;
   compress(bytes: Uint8Array): Uint8Array;
-  /** The same on one of zlib's threads, while others have their turn. */
+  /** Like {@link compress}, but on a thread of zlib, without blocking the event loop. */
   compressLater(bytes: Uint8Array): Promise<Uint8Array>;
-  /** @throws ServiceError 429 once more than `maxBytes` come out, 400 when the bytes were not compressed this way. */
+  /** @throws ServiceError 429 when the result is larger than `maxBytes`, 400 when the bytes were not compressed this way. */
   decompress(bytes: Uint8Array, maxBytes: number): Uint8Array;
-  /** The same on one of zlib's threads. */
+  /** Like {@link decompress}, but on a thread of zlib. */
   decompressLater(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
 }
 
@@ -59,7 +59,9 @@ function createCompression({ name, compress, compressLater, decompress, decompre
   const toError = (error: unknown, maxBytes: number): ServiceError =>
     (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
       ? messageTooLarge(undefined, maxBytes)
-      : new ServiceError(400, "CODEC", `a message is not the ${name} it says it is`, { cause: error });
+      : new ServiceError(400, "CODEC", `a message is declared as ${name}, but cannot be decompressed as ${name}`, {
+          cause: error,
+        });
   return {
     name,
     compress,

@@ -5,12 +5,12 @@ import {
 } from "../gen/grpc/health/v1/health_pb.ts";
 import type { Health } from "../health.ts";
 
-/** `grpc.health.v1.Health` for a server. */
+/** Creates the service `grpc.health.v1.Health` for a server. */
 export function createHealthService(health: Health): Service {
   return service(HealthDesc, {
     check: ({ service: name }) => {
       const status = health.status(name);
-      if (status === undefined) throw new ServiceError(404, "", `there is no service "${name}" here`);
+      if (status === undefined) throw new ServiceError(404, "", `this server has no service "${name}"`);
       return { status: WireStatus[status] };
     },
     list: () => {
@@ -30,8 +30,8 @@ async function* watch(health: Health, name: string, call: Call): AsyncIterable<{
       told = status;
       yield { status };
     } else if (health.isDraining) {
-      // It would keep the server from ever being done; who still wants to know asks the next one.
-      throw new ServiceError(503, "SERVER_STOPPED", "the server stops");
+      // An open watch would keep the server from stopping; a client that still wants to know asks another server.
+      throw new ServiceError(503, "SERVER_STOPPED", "the server is stopping");
     } else await changed(health, call);
   }
 }

@@ -15,7 +15,7 @@ export interface GrpcServerOptions
     GrpcHandlerOptions,
     ServerConnectionOptions {}
 
-/** Serves gRPC over HTTP/2: a listener, its connections, and the handler that answers their streams. */
+/** Serves gRPC over HTTP/2. It has a listener, the connections, and the handler that answers their streams. */
 export class GrpcServer {
   readonly #handler: GrpcHandler;
   readonly #listener: Listener;
@@ -42,13 +42,13 @@ export class GrpcServer {
     });
   }
 
-  /** How the server and its services are, as `grpc.health.v1` tells it. */
+  /** The health of the server and its services, as `grpc.health.v1` reports it. */
   get health(): Health {
     return this.#handler.health;
   }
 
   /**
-   * Listens; resolves when calls are accepted.
+   * Starts to listen; resolves when calls are accepted.
    *
    * @throws CLEW_TRANSPORT_ADDRESS_IN_USE, CLEW_TRANSPORT_ADDRESS_REFUSED, CLEW_TRANSPORT_STARTED.
    */
@@ -56,13 +56,14 @@ export class GrpcServer {
     await this.#listener.start();
   }
 
-  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  /** Reports from now on, by `grpc.health.v1`, that the server is not ready; it continues to answer calls until it stops. */
   drain(): void {
     this.health.drain();
   }
 
   /**
-   * Accepts no more calls and waits for the open ones; those still open when the signal aborts are cancelled, without a signal none.
+   * Accepts no more calls and waits for the open ones. Calls that are still open when the signal aborts are cancelled; without a
+   * signal, none are.
    *
    * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
@@ -70,12 +71,12 @@ export class GrpcServer {
     const cutOff = resolveStopSignal(signal);
     this.#handler.drain();
     await this.#listener.stop(cutOff, () =>
-      this.#handler.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops")),
+      this.#handler.cancel(new ServiceError(503, "SERVER_STOPPED", "the server is stopping")),
     );
   }
 
   /**
-   * Where it is reached: `grpc://127.0.0.1:9000`, `grpcs://` with TLS.
+   * Returns the URL of the server: `grpc://127.0.0.1:9000`, `grpcs://` with TLS.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED before {@link start}.
    */

@@ -10,41 +10,45 @@ import { type RequestCoding, requestCodings } from "./request-coding.ts";
 
 export interface HttpClientOptions extends ClientKeepAliveOptions {
   /**
-   * Whom to call: `"http://127.0.0.1:8000"`, `"https://api.example.com/base"`; `"unix:/run/greeter.sock"` or
-   * `"http+unix:/run/greeter.sock"` for a socket of this machine. A path in it comes before that of every call.
+   * The server to call: `"http://127.0.0.1:8000"`, `"https://api.example.com/base"`; `"unix:/run/greeter.sock"` or
+   * `"http+unix:/run/greeter.sock"` for a unix socket. A path in it is put before the path of every call.
    */
   endpoint: string | URL;
-  /** How to write bodies that no call option says otherwise of. Replies may come in it or in JSON. Default: JSON. */
+  /** The codec for bodies, unless an option of the call selects another. Replies may come in it or in JSON. Default: JSON. */
   codec?: Codec;
   /**
-   * Speak HTTP/2: true for nothing else (over http with prior knowledge), false for HTTP/1.1 only. Default: over https what the
-   * server chooses by ALPN, over http HTTP/1.1.
+   * The version of HTTP: true for HTTP/2 only (over http with prior knowledge), false for HTTP/1.1 only. Default: with https
+   * the version that the server chooses by ALPN, with http HTTP/1.1.
    */
   http2?: boolean;
-  /** What to call the server, as `host` or `:authority`. Default: the endpoint's host and port, "localhost" for a unix socket. */
+  /** The server's name, sent as `host` or `:authority`. Default: the endpoint's host and port, "localhost" for a unix socket. */
   authority?: string;
-  /** Who calls, in `user-agent`. Default: "clew". */
+  /** The name of the calling program, sent in `user-agent`. Default: "clew". */
   userAgent?: string;
-  /** Compress the larger bodies of requests, for servers that are known to take them. Default: "identity", not at all. */
+  /** How larger request bodies are compressed, for servers that are known to accept it. Default: "identity", no compression. */
   compression?: RequestCoding | "identity";
-  /** The compressions that replies may come in, of gzip, deflate, br and zstd. Default: all of these; "identity" for none. */
+  /** The compressions in which replies may come, of gzip, deflate, br and zstd; "identity" for none. Default: all of these. */
   acceptEncoding?: string;
   /**
-   * Go on where a stream of replies broke off, as browsers do: ask again with `Last-Event-ID`, which the server must know how to
-   * take up, as long as its messages have ids. It is given up after five tries in a row that brought nothing. Default: false.
+   * Resume a stream of replies that broke off, as browsers do. As long as its messages have ids, the request is sent again with
+   * `Last-Event-ID`, which the server must support. The client gives up after five attempts in a row that brought no message.
+   * Default: false.
    */
   resumeStreams?: boolean;
-  /** The longest reply to accept, and the longest message of a stream, in bytes, before and after decompression. Default: 4 MiB. */
+  /**
+   * The largest reply, and the largest message of a stream, that is accepted, in bytes, before and after decompression. Default: 4
+   * MiB.
+   */
   bodyLimitBytes?: number;
-  /** The largest headers of a reply over HTTP/2, in bytes. Default: 16 KiB. */
+  /** The largest headers of a reply over HTTP/2 that are accepted, in bytes. Default: 16 KiB. */
   headerLimitBytes?: number;
-  /** How many connections of HTTP/1.1 to hold at most; calls beyond them wait for one. Default: as many as there are calls. */
+  /** The maximum number of HTTP/1.1 connections; further calls wait for one. Default: no limit, one for each open call. */
   connections?: number;
   /** How long connecting may take, in milliseconds. Default: 10_000. */
   connectTimeoutMs?: number;
   /**
-   * What https trusts, and the key and certificate it shows, as `node:tls` takes them: `{ ca, cert, key, servername }`. It is this
-   * client's alone. Default: trust what the system does.
+   * The trusted authorities and the client's key and certificate, as in `node:tls`: `{ ca, cert, key, servername }`. They apply to
+   * this client only. Default: the authorities that the system trusts.
    */
   tls?: ConnectionOptions;
 }
@@ -54,11 +58,11 @@ export interface ResolvedHttpClientOptions {
   readonly host: string;
   readonly port: number;
   readonly socketPath: string | undefined;
-  /** As it was asked for; undefined for that of the endpoint. */
+  /** The option's value; undefined means that of the endpoint. */
   readonly authority: string | undefined;
   /** Without a slash at its end. */
   readonly basePath: string;
-  /** Undefined for what ALPN says. */
+  /** Undefined: ALPN decides. */
   readonly http2: boolean | undefined;
   readonly codec: Codec;
   readonly userAgent: string;
@@ -129,12 +133,12 @@ function parseEndpoint(text: string): Endpoint {
   };
 }
 
-/** What the URL of a request begins with, before its path. */
+/** The beginning of the URL of a request, before its path. */
 export function originOf(options: ResolvedHttpClientOptions): string {
   return `${options.scheme}://${authorityOf(options)}`;
 }
 
-/** `host:port` as others write it: without a port that the scheme implies. */
+/** `host:port` in its usual form: without a port that the scheme implies. */
 export function authorityOf({ scheme, host, port, socketPath, authority }: ResolvedHttpClientOptions): string {
   if (authority !== undefined) return authority;
   if (socketPath !== undefined) return host;

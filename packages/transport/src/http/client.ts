@@ -33,7 +33,7 @@ import type { StreamClientInit } from "./stream-client.ts";
 import { compileTarget } from "./target.ts";
 import { createWebSocketHandler } from "./websocket/client.ts";
 
-/** Names that frame a request, or belong to its body, its connection or its program: not for a caller's metadata to set. */
+/** Headers that frame a request, or that its body, its connection or the client sets: a caller's metadata cannot set them. */
 const ownHeaders: ReadonlySet<string> = new Set([
   "accept",
   "accept-encoding",
@@ -52,7 +52,7 @@ const ownHeaders: ReadonlySet<string> = new Set([
   "user-agent",
 ]);
 
-/** Calls one endpoint over HTTP/JSON, by the main google.api.http rule of each method. It connects at the first call. */
+/** Calls one endpoint over HTTP/JSON, by the first google.api.http rule of each method. It connects at the first call. */
 export class HttpClient implements Client {
   readonly transport = "http";
   readonly #options: ResolvedHttpClientOptions;
@@ -67,7 +67,7 @@ export class HttpClient implements Client {
     this.#peer = { address: addressOf(this.#options) };
   }
 
-  /** @throws a coded error (CLEW_TRANSPORT_...) for a rule that does not work */
+  /** @throws a coded error (CLEW_TRANSPORT_...) for an invalid rule */
   createHandler(method: Method): Handler {
     if (hasRequestStream(method) || hasReplyStream(method)) return this.#createStreamHandler(method);
     const { basePath, codec, bodyLimitBytes, compression } = this.#options;
@@ -131,7 +131,7 @@ export class HttpClient implements Client {
       options: this.#options,
       sender: this.#sender,
       peer: this.#peer,
-      // A stream that is compressed arrives when the compressor likes, and not when an event is sent.
+      // No compression: a compressor could hold events back after they were sent.
       createHeaders: (call, accept) => ({ ...this.#createHeaders(call, accept), "accept-encoding": "identity" }),
     };
     return hasRequestStream(method) ? createWebSocketHandler(init) : createEventHandler(init);
@@ -157,7 +157,7 @@ export class HttpClient implements Client {
 function createSender(options: ResolvedHttpClientOptions): HttpSender {
   const { scheme, http2, socketPath, connections, connectTimeoutMs, tls } = options;
   const authority = authorityOf(options);
-  // The host that is asked for is a header of each request.
+  // The host name that is asked for is a header of each request.
   const origin = `${scheme}://${authorityOf({ ...options, authority: undefined })}`;
   const http1 =
     http2 === true ? undefined : new Http1Sender({ origin, socketPath, connections, connectTimeoutMs, tls });

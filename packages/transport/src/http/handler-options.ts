@@ -17,67 +17,80 @@ import { parseTemplate } from "./template.ts";
 import { type ResolvedWebSocketOptions, resolveWebSocketOptions, type WebSocketOptions } from "./websocket/options.ts";
 
 export interface HttpHandlerOptions {
-  /** The services to serve. Streams of replies go as server-sent events, streams of requests as WebSocket. Default: none. */
+  /**
+   * The services to serve. Streams of replies are sent as server-sent events; streams of requests come over a WebSocket.
+   * Default: none.
+   */
   services?: readonly Service[];
-  /** Wrapped around every call of a service and every raw route, the first outermost. Default: none. */
+  /** Middleware around every call of a service and every raw route; the first is the outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** Wrapped around every request, the first outermost. Default: none. */
+  /** Filters around every request; the first is the outermost. Default: none. */
   filters?: readonly Filter[];
-  /** Paths outside of any service, and groups of them. Default: none. */
+  /** Raw routes, outside of any service, and groups of them. Default: none. */
   routes?: readonly (Route | RouteGroup)[];
-  /** What comes before every path, those of services and routes alike: `/shop`. Default: nothing. */
+  /** A prefix of every path, of services and routes alike: `/shop`. Default: none. */
   prefix?: string;
   /**
-   * Options of single methods, by operation (`"/shop.Orders/Place"`) or for all of a service
-   * (`"/shop.Orders/*"`). Default: none.
+   * Options of single methods, by operation (`"/shop.Orders/Place"`) or for all methods of a service (`"/shop.Orders/*"`).
+   * Default: none.
    */
   methods?: MethodEntries<HttpMethodOptions>;
   /**
-   * Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as
-   * its body. Default: true.
+   * Serve a method without a google.api.http rule as `POST /package.Service/Method`, with the request as its body. Default:
+   * true.
    */
   defaultRoutes?: boolean;
   /**
-   * What becomes of a path that no route knows, and one does with a slash more or less at its end: `"redirect"` sends the caller
-   * there with 308, which keeps verb and body; `"strict"` is 404. Default: `"redirect"`.
+   * The answer to a path that matches a route only when a slash at its end is added or removed. `"redirect"` redirects the
+   * caller with 308, which keeps verb and body; `"strict"` answers 404. Default: `"redirect"`.
    */
   trailingSlash?: "redirect" | "strict";
-  /** Answers what no route knows. Default: 404 NOT_FOUND in the error shape. */
+  /** Answers requests that match no route. Default: 404 NOT_FOUND in the error shape. */
   notFound?: RawHandler;
   /**
-   * Answers a path that a route knows with another verb; `Allow` is set already. Default: 405
-   * METHOD_NOT_ALLOWED in the error shape.
+   * Answers requests whose path matches a route with another verb; `Allow` is set already. Default: 405 METHOD_NOT_ALLOWED in
+   * the error shape.
    */
   methodNotAllowed?: RawHandler;
   /**
-   * Tell at paths of their own whether the process is alive (`/healthz`) and the server ready (`/readyz`). They are outside of
-   * `prefix` and have no middleware; filters see them. Default: false.
+   * Serve paths that report whether the process is alive (`/healthz`) and whether the server is ready (`/readyz`). They are
+   * outside of `prefix` and have no middleware; filters see them. Default: false.
    */
   health?: boolean | HealthRouteOptions;
-  /** How long a unary call of a service may take, in milliseconds; 0 for no end. Raw routes have their own. Default: 1000. */
+  /**
+   * How long a unary call of a service may take, in milliseconds; 0 for no limit. Raw routes have their own option. Default:
+   * 1000.
+   */
   timeoutMs?: number;
-  /** The longest body a call may send, or message over a WebSocket, in bytes, also after decompression. Default: 4 MiB. */
+  /** The largest request body or WebSocket message, in bytes, also after decompression. Default: 4 MiB. */
   bodyLimitBytes?: number;
-  /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
+  /** How long a whole request may take to arrive, in milliseconds; 0 for no limit. Default: 300_000. */
   requestTimeoutMs?: number;
-  /** How bodies are written, the first where the caller does not care. Default: JSON, protobuf, HTML form. */
+  /** The codecs for bodies; the first one if the caller has no preference. Default: JSON, protobuf, HTML form. */
   codecs?: readonly Codec[];
-  /** How JSON is written, in the place of the codec `json`. Default: as that has it. */
+  /** Options for JSON, which replace those of the codec `json`. Default: those of that codec. */
   json?: JsonCodecOptions;
-  /** What a `multipart/form-data` body may have; all of it together is a body like any other. Default: see MultipartLimits. */
+  /**
+   * Limits for the parts of a `multipart/form-data` body. As a whole it is limited like any other body. Default: see
+   * MultipartLimits.
+   */
   multipart?: MultipartLimits;
-  /** How long all headers of a request may be together, in bytes; told to who goes over it. Default: 16 KiB. */
+  /** The maximum size of all headers of a request together, in bytes; the error names it. Default: 16 KiB. */
   headerLimitBytes?: number;
-  /** How streams of replies go. Default: see EventStreamOptions. */
+  /** Options for streams of replies. Default: see EventStreamOptions. */
   events?: EventStreamOptions;
-  /** How streams of requests come in. Default: see WebSocketOptions. */
+  /** Options for streams of requests. Default: see WebSocketOptions. */
   webSocket?: WebSocketOptions;
   /**
-   * How long an open stream of replies may go on once the server stops, in milliseconds; then it fails with 503 SERVER_STOPPED,
-   * so that its reader goes elsewhere. Calls that answer with one message end with the drain. Default: 5000.
+   * How long an open stream of replies may continue after the server begins to stop, in milliseconds. Then it fails with 503
+   * SERVER_STOPPED, so that its reader connects to another server. Calls that answer with one message end with the drain.
+   * Default: 5000.
    */
   streamDrainMs?: number;
-  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ListenerOptions. */
+  /**
+   * Logs errors of handlers that are not a ServiceError, unless a middleware logged them. Default: a logger named `clew.server`, see
+   * ListenerOptions.
+   */
   logger?: Logger;
 }
 

@@ -106,7 +106,7 @@ export class HttpHandler implements StreamHandler {
   }
 
   #endStreams(isMeant: (call: Call) => boolean): void {
-    const reason = new ServiceError(503, "SERVER_STOPPED", "the server stops");
+    const reason = new ServiceError(503, "SERVER_STOPPED", "the server is stopping");
     for (const call of this.#streamHost.streams) if (isMeant(call)) call.cancel(reason);
   }
 

@@ -4,18 +4,18 @@ import { ServiceError } from "@clew/rpc";
 import type { Health } from "../health.ts";
 import type { Route } from "./route.ts";
 
-/** What else has to be well for a server to be ready. It throws, rejects or answers `false` when it is not. */
+/** A further condition for a server to be ready. It is not met when the function throws, rejects or returns `false`. */
 export type HealthCheck = () => unknown;
 
 export interface HealthRouteOptions {
-  /** The path that tells whether the process is alive: it always answers 200. Default: "/healthz". */
+  /** The path that reports whether the process is alive: it always answers 200. Default: "/healthz". */
   live?: string;
   /**
-   * The path that tells whether the server is ready: 200 while it is started, does not drain, and all services and checks are well,
-   * else 503 naming what is not. Default: "/readyz".
+   * The path that reports whether the server is ready. It answers 200 while the server is started, does not drain, and all services
+   * and checks are well; otherwise 503, with the names of those that are not. Default: "/readyz".
    */
   ready?: string;
-  /** What is asked each time, by the name it is told by: `{ database: () => pool.query("select 1") }`. Default: none. */
+  /** The checks that run for each request, by name: `{ database: () => pool.query("select 1") }`. Default: none. */
   checks?: Readonly<Record<string, HealthCheck>>;
   /** How long a check may take, in milliseconds. Default: 1000. */
   checkTimeoutMs?: number;
@@ -35,7 +35,7 @@ export function resolveHealthRouteOptions(given: boolean | HealthRouteOptions): 
   };
 }
 
-/** The endpoints that an orchestrator asks. They are outside of any prefix and have no middleware. */
+/** Creates the endpoints that an orchestrator calls. They are outside of any prefix and have no middleware. */
 export function createHealthRoutes(options: ResolvedHealthRouteOptions, health: Health, logger: Logger): Route[] {
   const checks = Object.entries(options.checks).map(([name, check]) => createProbe(name, check, options, logger));
   const live: Route = {
@@ -67,7 +67,7 @@ function answer(response: ServerResponse, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-/** What is not well, and how: nothing of why, which only the log is told. */
+/** What is not well, by name. The reason is written only to the log. */
 type Problems = Record<string, string>;
 
 function lifeProblems(health: Health): Problems {
@@ -81,7 +81,7 @@ function lifeProblems(health: Health): Problems {
   return problems;
 }
 
-/** Asks a check with a limit of time. One that still runs is not asked a second time. */
+/** Runs a check with a time limit. A check that is still running is not started a second time. */
 function createProbe(
   name: string,
   check: HealthCheck,

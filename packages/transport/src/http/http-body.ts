@@ -1,7 +1,7 @@
 import { create, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { readField, writeField } from "./body-codec.ts";
 
-/** A body that is a `google.api.HttpBody`: bytes of any content type, as they are. */
+/** Reads and writes a body that is a `google.api.HttpBody`: bytes of any content type, unchanged. */
 export interface HttpBodyCodec {
   /** @param contentType "" when there is none. */
   decode(bytes: Uint8Array, contentType: string): Message;
@@ -9,8 +9,8 @@ export interface HttpBodyCodec {
 }
 
 /**
- * Makes what reads and writes a body whose message, or the one field of it that is the body, is a
- * `google.api.HttpBody`; undefined for any other.
+ * Creates the codec of a body if its message, or the one field of it that is the body, is a `google.api.HttpBody`; returns
+ * undefined for any other.
  */
 export function compileHttpBody(desc: DescMessage, field?: DescField): HttpBodyCodec | undefined {
   const bodyDesc = field === undefined ? desc : field.fieldKind === "message" ? field.message : undefined;
@@ -27,7 +27,7 @@ export function compileHttpBody(desc: DescMessage, field?: DescField): HttpBodyC
   };
 }
 
-/** The properties of google.api.HttpBody, whoever's generated code it is of. */
+/** The properties of google.api.HttpBody, independent of whose generated code it is. */
 interface HttpBody {
   readonly contentType: string;
   readonly data: Uint8Array;

@@ -4,18 +4,18 @@ import { optionInvalid } from "../errors.ts";
 import { longestTimerMs } from "../listener.ts";
 import { findMethodEntries, type MethodEntries } from "../method-entries.ts";
 
-/** What a method may have other than its server. */
+/** Options of a method that override those of its server. */
 export interface HttpMethodOptions {
   /**
-   * How long a call may take, in milliseconds; 0 for no end. Then the caller gets 504 and `call.signal` aborts. A stream is limited
-   * only by the entry of its own operation, not by that of its service. Default: the server's; none for streams.
+   * How long a call may take, in milliseconds; 0 for no limit. After that the caller gets 504 and `call.signal` aborts. For a
+   * stream only the entry of its own operation counts, not that of its service. Default: the server's; none for streams.
    */
   timeoutMs?: number;
-  /** The longest body a call may send, in bytes, also after decompression. Default: the server's. */
+  /** The largest request body, in bytes, also after decompression. Default: the server's. */
   bodyLimitBytes?: number;
-  /** How bodies are written, the first where the caller does not care. Default: the server's. */
+  /** The codecs for bodies; the first one if the caller has no preference. Default: the server's. */
   codecs?: readonly Codec[];
-  /** How JSON is written, in the place of the codec `json`. Default: the server's. */
+  /** Options for JSON, which replace those of the codec `json`. Default: the server's. */
   json?: JsonCodecOptions;
 }
 
@@ -26,9 +26,10 @@ export interface ResolvedMethodOptions {
 }
 
 /**
- * What holds for each method: its own entry, then that of its service, then the server's, option by option.
+ * Resolves the options of each method: an option of its own entry wins over that of its service's entry, and that over the
+ * server's.
  *
- * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that names nothing here, CLEW_TRANSPORT_OPTION for a wrong option
+ * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that matches no method here, CLEW_TRANSPORT_OPTION for a wrong option
  */
 export function compileMethodOptions(
   server: ResolvedMethodOptions,
@@ -51,7 +52,7 @@ function override(outer: ResolvedMethodOptions, entry: HttpMethodOptions, name: 
   );
 }
 
-/** @param name what comes before the options' names in a message: `methods["/shop.Orders/*"].` */
+/** @param name the prefix of the options' names in a message: `methods["/shop.Orders/*"].` */
 export function checkMethodOptions(options: ResolvedMethodOptions, name = ""): ResolvedMethodOptions {
   const { timeoutMs, bodyLimitBytes, codecs } = options;
   checkTimeout(timeoutMs, `${name}timeoutMs`);
@@ -68,12 +69,12 @@ export function checkTimeout(timeoutMs: number, name: string): void {
   throw optionInvalid(name, timeoutMs, `a number of milliseconds from 0 to ${longestTimerMs}`);
 }
 
-/** Codecs with another `json`. */
+/** Returns the codecs with another `json`. */
 export function withJson(codecs: readonly Codec[], json: JsonCodecOptions | undefined, name = ""): readonly Codec[] {
   if (json === undefined) return codecs;
-  // What is no codec is told of by who checks them all.
+  // Values that are not codecs are reported where all codecs are checked.
   if (!codecs.some((codec) => codec?.name === "json")) {
-    throw optionInvalid(`${name}json`, "given", `left out where codecs has none that is named "json"`);
+    throw optionInvalid(`${name}json`, "given", `omitted if codecs contains no codec named "json"`);
   }
   const own = createJsonCodec(json);
   return codecs.map((codec) => (codec?.name === "json" ? own : codec));

@@ -72,7 +72,11 @@ function createPart({ name, filename, contentType }: PartHead, data: Buffer | un
       const charset = charsetOf(contentType) ?? "utf-8";
       const text = toText(view, charset);
       if (text === undefined) {
-        throw new ServiceError(400, "CODEC", `part "${name.slice(0, 100)}" is no text in ${charset.slice(0, 40)}`);
+        throw new ServiceError(
+          400,
+          "CODEC",
+          `part "${name.slice(0, 100)}" is not valid text in ${charset.slice(0, 40)}`,
+        );
       }
       return text;
     },

@@ -13,23 +13,24 @@ import {
 
 /** One part of a form, as it arrives. */
 export interface MultipartPart extends PartHead {
-  /** Its bytes. They are for now: asking for the next part drops what was not read of this one. */
+  /** The bytes of the part. Read them before the next part: asking for the next part drops what was not read. */
   readonly stream: Readable;
 }
 
 export interface ReadMultipartOptions extends MultipartLimits {
-  /** How long the body may be, in bytes. Default: 4 MiB. */
+  /** The maximum size of the body, in bytes. Default: 4 MiB. */
   bodyLimitBytes?: number;
 }
 
 /**
- * Reads a `multipart/form-data` request part by part, as fast as its parts are read: nothing is kept in memory or on disk. Who
- * breaks off lets the rest of the request pass.
+ * Reads a `multipart/form-data` request part by part, at the speed of the reader: nothing is kept in memory or on disk. If the
+ * reader stops early, the rest of the request is dropped.
  *
- *   for await (const { name, filename, stream } of readMultipart(request)) await pipeline(stream, createWriteStream(path));
+ *     for await (const { name, filename, stream } of readMultipart(request)) await pipeline(stream, createWriteStream(path));
  *
- * @throws CLEW_TRANSPORT_OPTION at once; the iteration, and the stream that is read: ServiceError 400 CODEC for what is no form
- * (415 for a content encoding), naming the part, 413 BODY_TOO_LARGE over a limit, 499 CLIENT_CLOSED when the caller leaves
+ * @throws CLEW_TRANSPORT_OPTION at once. The iteration, and the stream that is being read, throw a ServiceError: 400 CODEC for
+ * a body that is not a valid form, naming the part (415 for a content encoding), 413 BODY_TOO_LARGE over a limit, 499
+ * CLIENT_CLOSED when the caller disconnects
  */
 export function readMultipart(
   request: IncomingMessage,
@@ -47,7 +48,7 @@ async function* readParts(
 ): AsyncGenerator<MultipartPart, void, undefined> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
-    throw new ServiceError(415, "CODEC", `the body has the content encoding "${encoding}"; none would work`);
+    throw new ServiceError(415, "CODEC", `the body has the content encoding "${encoding}"; send it without one`);
   }
   const parser = new MultipartParser(request.headers["content-type"], limits);
   if (Number(request.headers["content-length"] ?? 0) > bodyLimitBytes) throw bodyTooLarge(bodyLimitBytes);

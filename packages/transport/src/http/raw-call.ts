@@ -13,10 +13,10 @@ import { addMetadata, type HttpReply } from "./reply.ts";
 import type { RawHandler } from "./route.ts";
 import type { ServerExchange } from "./server-exchange.ts";
 
-/** All that is known of a raw route before its first request. */
+/** What is known about a raw route before its first request. */
 export interface RawRoute {
   readonly kind: "raw";
-  /** Whether a call is made of each request. */
+  /** Whether each request becomes a call. */
   readonly isCall: boolean;
   /** With the route's filters around it. */
   readonly run: RawHandler;
@@ -50,7 +50,7 @@ export interface RawCallInit {
   readonly context: Context;
 }
 
-/** A request to a raw route, as middleware sees it. Its body belongs to the route's handler. */
+/** A request to a raw route, as middleware sees it. Only the route's handler reads and writes the bodies. */
 export class RawCall extends Call implements HttpInfo {
   override readonly side = "server";
   override readonly transport = "http";
@@ -114,8 +114,8 @@ export class RawCall extends Call implements HttpInfo {
   }
 
   /**
-   * Runs the route's handler; resolves when the reply is over. A reply with a status from 400 on, which the handler wrote itself,
-   * is an error to middleware, though it went out as it was written.
+   * Runs the route's handler; resolves when the reply is over. If the handler itself wrote a reply with a status from 400 on,
+   * middleware sees an error, but the reply is sent as it was written.
    */
   async answer(): Promise<Message> {
     const { response } = this.#init;
@@ -139,7 +139,7 @@ export class RawCall extends Call implements HttpInfo {
     const { target, request, response, variables } = this.#init;
     const returned: unknown = await target.handle(request, response, variables);
     if (response.writableEnded || response.destroyed) return;
-    // As in a framework that writes what is returned: here nobody would, and the caller would wait.
+    // In other frameworks a returned value is sent. Here nobody would send it, and the caller would wait.
     if (!response.headersSent && isData(returned)) throw rawReplyReturned(this.operation, returned);
     await over(response);
   }

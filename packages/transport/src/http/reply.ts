@@ -3,7 +3,7 @@ import { type Metadata, ServiceError } from "@clew/rpc";
 import { type ErrorText, writeJson } from "./error-body.ts";
 import { Redirect } from "./redirect.ts";
 
-/** Names that frame a reply or belong to its body: not for a handler to set. */
+/** Headers that frame a reply or belong to its body: a handler cannot set them. */
 export const ownHeaders: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -16,7 +16,7 @@ export const ownHeaders: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** A reply as it goes over the wire. */
+/** A reply as it is sent. */
 export interface HttpReply {
   readonly status: number;
   /** Undefined for a reply without a body. */
@@ -33,9 +33,10 @@ export interface HttpReply {
 }
 
 /**
- * The fields of a reply's head, flat: name, value, name, value.
+ * Returns the fields of a reply's head as a flat list: name, value, name, value.
  *
- * @throws TypeError for metadata that would pass for HTTP/2's own fields. The rest is checked where it is written.
+ * @throws TypeError for metadata whose name looks like a pseudo-header of HTTP/2. Everything else is checked where it is
+ * written.
  */
 export function createFields(reply: HttpReply, length: number): string[] {
   const fields: string[] = reply.contentType === undefined ? [] : ["content-type", reply.contentType];
@@ -43,7 +44,8 @@ export function createFields(reply: HttpReply, length: number): string[] {
   if (reply.status !== 204) fields.push("content-length", String(length));
   if (reply.metadata !== undefined) {
     for (const [name, value] of reply.metadata) {
-      if (name.startsWith(":")) throw new TypeError(`metadata "${name}" has a name that no header can have`);
+      if (name.startsWith(":"))
+        throw new TypeError(`metadata "${name}" cannot be sent: a header's name must not begin with a colon`);
       // White space at the ends is none of the value's (RFC 9110 section 5.5), and HTTP/2 does not carry it.
       if (!ownHeaders.has(name)) fields.push(name, value.trim());
     }
@@ -60,8 +62,8 @@ export function addMetadata(response: ServerResponse, metadata: Metadata): void 
 }
 
 /**
- * An error in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user ann","metadata":{}}`, or what `text`
- * says of it to a caller that wants another form.
+ * Creates the reply for an error, in Kratos's shape: `{"code":404,"reason":"USER_NOT_FOUND","message":"no user
+ * ann","metadata":{}}`, or as `text` for a caller that wants another form.
  */
 export function createErrorReply(
   error: ServiceError,
@@ -75,7 +77,7 @@ export function createErrorReply(
   return { ...rest, status: toStatus(error.code), ...text };
 }
 
-/** What a peer is told whose request never got as far as a route. */
+/** Creates the reply to a request that failed before it reached a route. */
 export function createRefusal(problem: Refusal, headerLimitBytes: number): HttpReply {
   switch (problem) {
     case "headers too large":
@@ -91,7 +93,7 @@ export function createRefusal(problem: Refusal, headerLimitBytes: number): HttpR
 
 export type Refusal = "headers too large" | "too slow" | "malformed";
 
-/** The HTTP status of an error's code; 500 for one that would tell its caller of a success, or has no body. */
+/** Returns the HTTP status for an error's code; 500 for a code that would signal success to the caller, or that has no body. */
 export function toStatus(code: number): number {
   return Number.isInteger(code) && code >= 300 && code <= 599 && code !== 304 ? code : 500;
 }

@@ -4,8 +4,8 @@ import type { Middleware } from "@clew/rpc";
 import { optionError, optionInvalid } from "../errors.ts";
 
 /**
- * Answers a raw HTTP request. What it throws is answered as an error, if it did not begin a reply. Over HTTP/2 request and
- * response are stand-ins that have what handlers use of node:http's: see Http2Request and Http2Response.
+ * Answers a raw HTTP request. If it throws before the reply has begun, the error is sent as the reply. Over HTTP/2, request and
+ * response are replacements with those parts of node:http's classes that handlers use: see Http2Request and Http2Response.
  */
 export type RawHandler = (
   request: IncomingMessage,
@@ -14,62 +14,65 @@ export type RawHandler = (
 ) => void | Promise<void>;
 
 /**
- * A function around a request before any call exists: CORS, compression, access rules. A server's also sees
- * what no route knows.
+ * A function that wraps a raw handler and runs before any call exists: CORS, compression, access rules. A server's filters also
+ * see requests that match no route.
  */
 export type Filter = (next: RawHandler) => RawHandler;
 
-/** A path outside of any service. To middleware it is a call like others, see {@link Route.operation}. */
+/** A raw route, outside of any service. Middleware sees its requests as calls, see {@link Route.operation}. */
 export interface Route {
   /** `GET`; `*` for any. */
   readonly verb: string;
   /** A path template of google.api.http: `/api/traces/{id}`, `/{path=**}`. */
   readonly path: string;
-  /** Begun inside of the call: `currentCall()` is it, with its deadline and signal, and clients called inside inherit both. */
+  /**
+   * Runs inside of the call: `currentCall()` returns it, with its deadline and signal, and the handler's own calls inherit
+   * both.
+   */
   readonly handle: RawHandler;
   /**
-   * What the call is named by for middleware, spans and metrics. Its request and reply are `google.api.HttpBody`, which only
-   * `handle` reads and writes. Default: verb and path, `GET /api/traces/{id}`.
+   * The name of the call for middleware, spans and metrics. Its request and reply have the type `google.api.HttpBody`; only
+   * `handle` reads and writes them. Default: verb and path, `GET /api/traces/{id}`.
    */
   readonly operation?: string;
   /**
-   * Wrapped around this route, inside of the group's and the server's; `false` for no middleware and no
-   * call at all. Default: none more.
+   * Additional middleware around this route, inside of the middleware of the group and the server; `false` for no middleware
+   * and no call at all. Default: none.
    */
   readonly middleware?: readonly Middleware[] | false;
-  /** Wrapped around this route, inside of the group's filters and outside of any middleware. Default: none. */
+  /** Filters around this route, inside of the group's filters and outside of any middleware. Default: none. */
   readonly filters?: readonly Filter[];
-  /** How long the call may take, in milliseconds; 0 for no end. Default: 0. */
+  /** How long the call may take, in milliseconds; 0 for no limit. Default: 0. */
   readonly timeoutMs?: number;
 }
 
-/** Routes under one path, with what is around all of them. */
+/** Routes with a common prefix, and with middleware and filters around all of them. */
 export interface RouteGroup {
-  /** What comes before the path of each route, which may be `/` to stand for the prefix alone: `/admin`, `/tenants/{tenant}`. */
+  /** The prefix of each route's path: `/admin`, `/tenants/{tenant}`. A route with the path `/` stands for the prefix alone. */
   readonly prefix: string;
   readonly routes: readonly (Route | RouteGroup)[];
   /**
-   * Wrapped around every route, inside of the server's; `false` for no middleware but what a route or group
-   * inside names. Default: none more.
+   * Additional middleware around every route, inside of the server's; `false` for only the middleware that a route or an inner
+   * group names. Default: none.
    */
   readonly middleware?: readonly Middleware[] | false;
-  /** Wrapped around every route, outside of any middleware. Default: none. */
+  /** Filters around every route, outside of any middleware. Default: none. */
   readonly filters?: readonly Filter[];
 }
 
-/** One way to reach a server by HTTP. */
+/** One HTTP route of a server. */
 export interface RouteInfo {
   /** `GET`; `*` for any. */
   readonly verb: string;
   /** The path template, with all prefixes: `/v1/books/{id}`. */
   readonly path: string;
-  /** `/package.Service/Method`; of a raw route what it is named by. */
+  /** `/package.Service/Method`; for a raw route its name. */
   readonly operation: string;
   /** The kind of the method, "raw" for a raw route. */
   readonly kind: "unary" | "server_streaming" | "client_streaming" | "bidi_streaming" | "raw";
 }
 
-/** A raw route with all that its groups say. */
+/** A raw route combined with the settings of its groups. */
 export interface FlatRoute {
   readonly verb: string;
   readonly path: string;
@@ -81,7 +84,7 @@ export interface FlatRoute {
   readonly timeoutMs: number;
 }
 
-/** What is around a route. */
+/** The settings around a route. */
 interface Surroundings {
   readonly prefix: string;
   readonly filters: readonly Filter[];
@@ -106,7 +109,7 @@ const groupOptions: Readonly<Record<keyof RouteGroup, true>> = {
 };
 
 /**
- * The routes of groups within groups, one after the other.
+ * Returns the routes of all groups, at every depth, in order.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */
@@ -141,7 +144,7 @@ function checkNames(one: Partial<Route & RouteGroup>): void {
   if (!Array.isArray(routes)) throw optionInvalid(`routes of group ${prefix}`, routes, "a list of routes");
 }
 
-/** @throws CLEW_TRANSPORT_OPTION for what is no function */
+/** @throws CLEW_TRANSPORT_OPTION for a value that is not a function */
 export function checkFilter(filter: Filter, name: string): void {
   if (typeof filter !== "function") throw optionInvalid(name, filter, "a function, as compression() makes one");
 }
@@ -154,7 +157,10 @@ function joinMiddleware(
   return inner === undefined ? outer : [...outer, ...inner];
 }
 
-/** A path below a prefix; `/` is the prefix itself. What is no path stays so, for who reads the template to refuse. */
+/**
+ * Joins a prefix and a path; `/` stands for the prefix itself. An invalid path stays invalid, and is refused where the template
+ * is read.
+ */
 export function joinPaths(prefix: string, path: string): string {
   if (prefix === "" || !path.startsWith("/")) return path;
   return path === "/" ? prefix : prefix + path;

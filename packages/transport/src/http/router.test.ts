@@ -90,7 +90,7 @@ test("a captured path never steps up", () => {
 test("two routes for the same verb and paths are an error that names both", () => {
   assert.throws(() => routerOf("GET /v1/{a}", "GET /v1/{b}"), {
     code: "CLEW_TRANSPORT_ROUTE_CONFLICT",
-    message: /GET \/v1\/\{b\} is wanted by GET \/v1\/\{b\} and by GET \/v1\/\{a\}/,
+    message: /GET \/v1\/\{b\} is used by both GET \/v1\/\{b\} and GET \/v1\/\{a\}/,
   });
   assert.throws(() => routerOf("GET /a", "GET /a"), { code: "CLEW_TRANSPORT_ROUTE_CONFLICT" });
   assert.throws(() => routerOf("GET /a/{x=**}", "GET /a/**"), { code: "CLEW_TRANSPORT_ROUTE_CONFLICT" });

@@ -18,10 +18,10 @@ import { compileStreamRoute } from "./serve-stream.ts";
 import type { StreamRoute } from "./stream-route.ts";
 import { parseTemplate, type Template } from "./template.ts";
 
-/** What a request can lead to. */
+/** The routes that a request can match. */
 export type CompiledRoute = RpcRoute | RawRoute | StreamRoute;
 
-/** Answers a raw route's request as a call. */
+/** Answers the request of a raw route as a call. */
 export type ServeRaw = (target: RawTarget, ...request: Parameters<RawHandler>) => Promise<void>;
 
 /** Everything that is decided at registration. */
@@ -29,11 +29,11 @@ export interface Registration {
   readonly router: Router<CompiledRoute>;
   /** All routes, services before raw ones, in the order they were given. */
   readonly routes: readonly RouteInfo[];
-  /** Whether there is a deadline for every call of a service. */
+  /** Whether every call of a service has a deadline. */
   readonly callsHaveDeadline: boolean;
 }
 
-/** @throws a coded error (CLEW_TRANSPORT_...) for a rule or a path that does not work, and for routes in conflict */
+/** @throws a coded error (CLEW_TRANSPORT_...) for an invalid rule or path, and for conflicting routes */
 export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Health, serveRaw: ServeRaw): Registration {
   const router = new Router<CompiledRoute>();
   const routes: RouteInfo[] = [];
@@ -56,7 +56,7 @@ export function registerRoutes(options: ResolvedHttpHandlerOptions, health: Heal
     for (const rule of readServedRules(method, options.prefix)) {
       const route = compileRpcRoute(method, rule, composed, optionsOf(method.operation), options.multipart);
       if (hasRequestStream(method) || hasReplyStream(method)) {
-        // A stream may take as long as it likes, unless its own entry says otherwise.
+        // A stream has no time limit, unless its own entry sets one.
         const timeoutMs = options.methods[method.operation]?.timeoutMs ?? 0;
         if (timeoutMs === 0 && !hasRequestStream(method)) callsHaveDeadline = false;
         // A WebSocket begins with GET, whatever the rule says.

@@ -121,7 +121,7 @@ test("a rule that does not work is an error at registration that names method, u
     [
       { ...get("/a"), additionalBindings: [{ ...get("/b"), additionalBindings: [get("/c")] }] },
       "CLEW_TRANSPORT_RULE",
-      /additional_bindings in additional_bindings/,
+      /additional_bindings inside additional_bindings/,
     ],
     [
       { pattern: { case: "custom", value: { kind: "NOT A VERB", path: "/a" } } },
@@ -148,7 +148,7 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
     [
       at("get", "/a", "*"),
       "CLEW_TRANSPORT_RULE",
-      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, get: "\/a"\): its google.api.http rule has body "\*", but a GET is sent without one; leave it out and the fields are in the query, or use post or put$/,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, get: "\/a"\): its google.api.http rule has body "\*", but a GET request has no body; remove it, so that the fields go into the query, or use post or put$/,
     ],
     [
       at("get", "/{string_value}", "nested"),
@@ -158,7 +158,7 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
     [
       custom("head", "*"),
       "CLEW_TRANSPORT_RULE",
-      /custom: \{ kind: "head", path: "\/a" \}\): .* has body "\*", but a HEAD is/,
+      /custom: \{ kind: "head", path: "\/a" \}\): .* has body "\*", but a HEAD request has no body/,
     ],
     [
       { ...at("put", "/a", "*"), additionalBindings: [at("get", "/b", "*")] },
@@ -168,7 +168,7 @@ test("a rule that passes over what it is sent is none to serve; a client may cal
     [
       at("put", "/{string_value}", "string_value"),
       "CLEW_TRANSPORT_FIELD",
-      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, put: "\/\{string_value\}"\): its google.api.http rule has body "string_value" and \{string_value\}, which are the same field: what one of them says would be lost/,
+      /^\/bad.v1.Bad\/Do \(rpc Do in bad.proto, put: "\/\{string_value\}"\): its google.api.http rule has body "string_value" and \{string_value\}, which are the same field: the value of one of them would be lost/,
     ],
     [
       at("put", "/{stringValue}", "string_value"),
@@ -222,13 +222,13 @@ test("routes that clash are told with both rules, as their .proto has them and w
   assert.throws(() => new HttpServer({ services, prefix: "/v1" }), {
     code: "CLEW_TRANSPORT_ROUTE_CONFLICT",
     message:
-      /^GET \/v1\/a\/\{int32_value\} is wanted by .*\(rpc Do in bad.proto, get: "\/a\/\{int32_value\}"\) and by .*\(rpc Do in bad.proto, get: "\/a\/\{string_value\}"\);/,
+      /^GET \/v1\/a\/\{int32_value\} is used by both .*\(rpc Do in bad.proto, get: "\/a\/\{int32_value\}"\) and .*\(rpc Do in bad.proto, get: "\/a\/\{string_value\}"\);/,
   });
   const { desc: plain } = methodWith({});
   const route = { verb: "POST", path: "/bad.v1.Bad/Do", handle: () => {} };
   assert.throws(
     () => new HttpServer({ services: [service(plain.parent, { do: () => ({}) } as never)], routes: [route] }),
-    { code: "CLEW_TRANSPORT_ROUTE_CONFLICT", message: /and by \/bad.v1.Bad\/Do \(rpc Do in bad.proto\);/ },
+    { code: "CLEW_TRANSPORT_ROUTE_CONFLICT", message: / and \/bad.v1.Bad\/Do \(rpc Do in bad.proto\);/ },
   );
 });
 

@@ -11,7 +11,7 @@ import type { RouteInfo } from "./route.ts";
 
 export interface HttpServerOptions extends ListenerOptions, HttpHandlerOptions, ServerConnectionOptions {}
 
-/** Serves services as HTTP/JSON by their google.api.http rules, and raw routes beside them, over HTTP/1.1 and HTTP/2. */
+/** Serves services as HTTP/JSON by their google.api.http rules, and raw routes, over HTTP/1.1 and HTTP/2. */
 export class HttpServer {
   readonly #handler: HttpHandler;
   readonly #listener: Listener;
@@ -19,7 +19,7 @@ export class HttpServer {
   /**
    * Compiles every route.
    *
-   * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
+   * @throws a coded error (CLEW_TRANSPORT_...) for an invalid option, rule or path, and for conflicting routes
    */
   constructor(options: HttpServerOptions = {}) {
     checkServerOptions(options);
@@ -39,12 +39,12 @@ export class HttpServer {
     });
   }
 
-  /** How the server and its services are, as its readiness endpoint tells it. */
+  /** The health of the server and its services, as its readiness endpoint reports it. */
   get health(): Health {
     return this.#handler.health;
   }
 
-  /** Every way to reach the server, services before raw routes, in the order they were given. */
+  /** Returns every HTTP route of the server, services before raw routes, in the order in which they were given. */
   routes(): readonly RouteInfo[] {
     return this.#handler.routes;
   }
@@ -59,14 +59,18 @@ export class HttpServer {
     this.health.start();
   }
 
-  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  /**
+   * Reports from now on, by its readiness endpoint, that the server is not ready; it continues to answer requests until it
+   * stops.
+   */
   drain(): void {
     this.health.drain();
   }
 
   /**
-   * Accepts no more, closes idle connections and resolves when every request is answered. When `signal` aborts, what is still
-   * open is cut off; without a signal nothing is. A raw route that never ends its reply keeps this waiting until then.
+   * Accepts no more connections, closes idle ones and resolves when every request is answered. When `signal` aborts, requests
+   * that are still open are cut off; without a signal, none are. A raw route that never ends its reply delays the stop until
+   * then.
    *
    * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
@@ -77,7 +81,7 @@ export class HttpServer {
   }
 
   /**
-   * Where the server is reached: `http://127.0.0.1:8000`, `https://` with TLS.
+   * Returns the URL of the server: `http://127.0.0.1:8000`, `https://` with TLS.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED
    */

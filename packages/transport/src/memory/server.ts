@@ -102,7 +102,7 @@ export class MemoryServer {
       this.#onIdle = resolve;
     });
     const cutOff = (): void => {
-      for (const call of this.#calls) call.cancel(new ServiceError(503, "SERVER_STOPPED", "the server stops"));
+      for (const call of this.#calls) call.cancel(new ServiceError(503, "SERVER_STOPPED", "the server is stopping"));
     };
     if (isOver.aborted) cutOff();
     else isOver.addEventListener("abort", cutOff, { once: true });

@@ -11,13 +11,16 @@ import { addVary, beforeHead, toList } from "./response-head.ts";
 export type ContentEncoding = "zstd" | "br" | "gzip" | "deflate";
 
 export interface CompressionOptions {
-  /** What may be used, the first where a caller does not care. Default: zstd, br, gzip, deflate. */
+  /** The encodings that may be used; the first one if the caller has no preference. Default: zstd, br, gzip, deflate. */
   encodings?: readonly ContentEncoding[];
-  /** Bodies known to be shorter than this are sent as they are, in bytes. Default: 1024. */
+  /** Bodies known to be shorter than this are not compressed, in bytes. Default: 1024. */
   minBytes?: number;
-  /** Whether bodies of this content type, without parameters and in lower case, are worth it. Default: text in all its forms. */
+  /**
+   * Whether bodies of this content type, given without parameters and in lower case, should be compressed. Default: all forms of
+   * text.
+   */
   isCompressible?: (contentType: string) => boolean;
-  /** How hard each encoding tries, on its own scale. Default: zstd 3, br 3, gzip 4, deflate 4. */
+  /** The level of each encoding, on its own scale. Default: zstd 3, br 3, gzip 4, deflate 4. */
   levels?: Partial<Readonly<Record<ContentEncoding, number>>>;
 }
 
@@ -28,14 +31,14 @@ interface ResolvedCompressionOptions {
   readonly levels: Readonly<Record<ContentEncoding, number>>;
 }
 
-// CPU on 41 KB of JSON: zstd 3 0.14 ms to 6.6 KB, br 3 0.23 ms to 6.4 KB, br 4 0.38 ms to 6.4 KB, gzip 4 0.26 ms to 7.4 KB,
-// gzip 6 0.44 ms to 7.0 KB.
+// CPU time and result for 41 KB of JSON: zstd 3 0.14 ms to 6.6 KB, br 3 0.23 ms to 6.4 KB, br 4 0.38 ms to 6.4 KB, gzip 4 0.26
+// ms to 7.4 KB, gzip 6 0.44 ms to 7.0 KB.
 const defaultLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 3, br: 3, gzip: 4, deflate: 4 };
 
-// The window is what a stream keeps in memory: 512 KB instead of brotli's 4 MB.
+// A stream keeps its window in memory: 512 KB instead of brotli's 4 MB.
 const brotliWindowBits = 19;
 
-// With zstd's higher ones a browser needs more than the 8 MB it may be asked for (RFC 9659).
+// With zstd's higher levels a browser would need more than the 8 MB that it must support (RFC 9659).
 const highestLevels: Readonly<Record<ContentEncoding, number>> = { zstd: 19, br: 11, gzip: 9, deflate: 9 };
 
 const optionNames: Readonly<Record<keyof CompressionOptions, true>> = {
@@ -68,7 +71,7 @@ function resolveCompressionOptions(options: CompressionOptions): ResolvedCompres
   };
 }
 
-/** Text, and what else gets much shorter, beside `text/*` and what ends with +json, +xml, +yaml. */
+/** Content types that compress well, in addition to `text/*` and those that end with +json, +xml, +yaml. */
 const compressibleTypes: ReadonlySet<string> = new Set([
   ...["javascript", "json", "json5", "jsonl", "graphql", "rtf", "sql", "toml", "vnd.ms-fontobject", "wasm"].map(
     inApplication,
@@ -81,18 +84,19 @@ function inApplication(subtype: string): string {
   return `application/${subtype}`;
 }
 
-/** Whether a content type is text of some kind. gRPC-Web and Connect's streams have a compression of their own. */
+/** Whether a content type is some form of text. gRPC-Web and the streams of Connect have their own compression. */
 export function isCompressible(contentType: string): boolean {
   if (/^application\/(?:grpc|connect)/.test(contentType)) return false;
   return /^text\/|\+(?:json|xml|yaml)$/.test(contentType) || compressibleTypes.has(contentType);
 }
 
 /**
- * Compresses replies by the caller's `Accept-Encoding`. Streamed replies are flushed once in a turn of the event loop, so each
- * event of an SSE stream leaves when it is written. Left as they are: what is encoded already, parts (206), what says
- * `no-transform`, and what is short or no text. A strong ETag becomes a weak one.
+ * Compresses replies according to the caller's `Accept-Encoding`. Streamed replies are flushed once per turn of the event loop,
+ * so each event of an SSE stream leaves when it is written. These replies are not compressed: those that are encoded already,
+ * parts (206), those with `no-transform`, short ones, and those that are not text. A strong ETag becomes a weak one.
  *
- * With credentials in the reply, and text of the caller's beside it, its length tells of them (BREACH): leave such routes out.
+ * If a reply contains both a secret and text that the caller chose, its compressed length reveals something about the secret
+ * (BREACH): do not compress such routes.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */
@@ -111,7 +115,7 @@ export function compression(options: CompressionOptions = {}): Filter {
 
 const compressed = new WeakMap<ServerResponse, CompressedReply>();
 
-/** How many bytes of a response's body went out compressed; undefined for one that was not. */
+/** The compressed size of a response's body in bytes; undefined if it was not compressed. */
 export function compressedBytesOf(response: ServerResponse): number | undefined {
   return compressed.get(response)?.sentBytes;
 }

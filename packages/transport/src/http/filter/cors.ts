@@ -5,8 +5,8 @@ import type { Filter } from "../route.ts";
 import { addVary, beforeHead, toList } from "./response-head.ts";
 
 /**
- * Who may ask: one origin as browsers write it (`https://app.example`), every origin a pattern matches as a
- * whole, or by a function.
+ * Origins that are allowed: one origin as browsers write it (`https://app.example`), every origin that a pattern matches
+ * completely, or those for which a function returns true.
  */
 export type AllowedOrigin =
   | string
@@ -14,29 +14,29 @@ export type AllowedOrigin =
   | ((origin: string, request: IncomingMessage) => boolean | Promise<boolean>);
 
 export interface CorsOptions {
-  /** The origins whose pages may ask. `"*"` is all of them. */
+  /** The origins whose pages may send requests. `"*"` allows all. */
   origins: AllowedOrigin | readonly (string | RegExp)[];
-  /** What a page may use. Default: GET, HEAD, POST, PUT, PATCH, DELETE. */
+  /** The methods that a page may use. Default: GET, HEAD, POST, PUT, PATCH, DELETE. */
   methods?: readonly string[];
-  /** The headers a page may send besides those of gRPC-Web and Connect. Default: all that it asks for. */
+  /** The headers that a page may send in addition to those of gRPC-Web and Connect. Default: all that it asks for. */
   headers?: readonly string[];
   /**
-   * The headers of a reply that a page may read besides those of gRPC-Web and Connect; `"*"` is all,
-   * without credentials only. Default: none.
+   * The headers of a reply that a page may read in addition to those of gRPC-Web and Connect; `"*"` for all, which works only
+   * without credentials. Default: none.
    */
   exposedHeaders?: readonly string[];
-  /** Whether requests may carry cookies and other credentials. Never with all origins. Default: false. */
+  /** Whether requests may carry cookies and other credentials. Not possible when all origins are allowed. Default: false. */
   credentials?: boolean;
   /**
-   * How long a browser may keep the answer to a preflight, in seconds; 0 for not at all. Browsers have
-   * limits of their own. Default: 7200.
+   * How long a browser may cache the answer to a preflight, in seconds; 0 for not at all. Browsers have their own upper limits.
+   * Default: 7200.
    */
   maxAgeSeconds?: number;
-  /** Whether pages of a public network may ask this server of a private one (Private Network Access). Default: false. */
+  /** Whether pages from a public network may call this server in a private network (Private Network Access). Default: false. */
   privateNetwork?: boolean;
 }
 
-/** What browsers of gRPC-Web and Connect send, and what they have to read. */
+/** The headers that browsers send for gRPC-Web and Connect, and that they must be able to read. */
 const protocolHeaders: readonly string[] = [
   "Content-Type",
   "Connect-Protocol-Version",
@@ -56,10 +56,10 @@ const protocolExposedHeaders: readonly string[] = [
 ];
 
 interface ResolvedCorsOptions {
-  /** Undefined when all are allowed. */
+  /** Undefined when all origins are allowed. */
   readonly isAllowed: ((origin: string, request: IncomingMessage) => boolean | Promise<boolean>) | undefined;
   readonly methods: string;
-  /** Undefined when a page may send what it asks for. */
+  /** Undefined when a page may send every header that it asks for. */
   readonly headers: string | undefined;
   readonly exposedHeaders: string;
   readonly credentials: boolean;
@@ -88,7 +88,7 @@ function resolveCorsOptions(options: CorsOptions): ResolvedCorsOptions {
   }
   for (const [name, list] of Object.entries({ methods, exposedHeaders, headers: options.headers ?? [] })) {
     for (const one of list) {
-      // A token (RFC 9110 section 5.6.2). With credentials browsers take * for a name like any other (Fetch section 3.3.4).
+      // A token (RFC 9110 section 5.6.2). With credentials, browsers treat * as an ordinary name (Fetch section 3.3.4).
       if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw optionInvalid(name, `"${one}" among others`, "a list of names");
       if (one === "*" && credentials) throw optionInvalid(name, '"*" with credentials', "a list of names");
     }
@@ -115,7 +115,7 @@ function compileOrigins(origins: CorsOptions["origins"]): ResolvedCorsOptions["i
   const exact = new Set<string>();
   const patterns: RegExp[] = [];
   for (const one of list) {
-    // As a whole: a pattern that was meant for app.example is not to let app.example.evil.example in.
+    // The pattern must match completely: one for app.example must not allow app.example.evil.example.
     if (typeof one === "object") patterns.push(new RegExp(`^(?:${one.source})$`, one.flags.replace(/[gy]/g, "")));
     else if (one === "null" || isOrigin(one)) exact.add(one);
     else throw optionInvalid("origins", `"${one}"`, 'origins such as "https://app.example" or "http://localhost:5173"');
@@ -123,7 +123,7 @@ function compileOrigins(origins: CorsOptions["origins"]): ResolvedCorsOptions["i
   return (origin) => exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
 }
 
-// Browsers send an origin without a path or a default port, in lower case (HTML section 7.1.1); no other text can ever match.
+// Browsers send an origin without a path or a default port, in lower case (HTML section 7.1.1); other text could never match.
 function isOrigin(text: string): boolean {
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/.test(text)) return false;
   const url = URL.parse(text);
@@ -131,9 +131,10 @@ function isOrigin(text: string): boolean {
 }
 
 /**
- * Lets pages of other origins ask (Fetch, section 3.3, "CORS protocol"). Preflights are answered here, before any route. It has
- * what gRPC-Web and Connect need. A request of an origin that is not allowed is served without the headers, so that its browser
- * keeps the reply from the page; it is no protection from requests that need no browser.
+ * Allows pages of other origins to call the server (Fetch, section 3.3, "CORS protocol"). Preflights are answered here, before
+ * any route. It includes what gRPC-Web and Connect need. A request from an origin that is not allowed is served without the
+ * CORS headers, so that the browser hides the reply from the page. This is no protection against requests that do not come from
+ * a browser.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */

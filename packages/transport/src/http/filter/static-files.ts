@@ -18,30 +18,30 @@ import { evaluatePreconditions, isRangeCurrent, type Validators } from "./precon
 import { addVary } from "./response-head.ts";
 
 export interface StaticFilesOptions {
-  /** The folder whose files are served, and nothing outside of it. */
+  /** The folder whose files are served. Nothing outside of it is served. */
   root: string | URL;
-  /** The path it is served under. Default: "/". */
+  /** The URL path under which the files are served. Default: "/". */
   path?: string;
-  /** The file that stands for a folder; false for none. Default: "index.html". */
+  /** The file that is served for a folder; false for none. Default: "index.html". */
   index?: string | false;
   /**
-   * The file for navigations (`Accept: text/html`) to a path without a file and without an extension: a
-   * single-page app's. Default: none.
+   * The file that is served for navigations (`Accept: text/html`) to a path that has no file and no extension, as single-page
+   * apps need it. Default: none.
    */
   fallback?: string;
   /**
-   * `Cache-Control` for a file, by its path in the folder, without a slash before it. Default: "no-cache":
-   * keep it, but ask each time.
+   * The `Cache-Control` of a file, by its path in the folder without a leading slash. Default: "no-cache": browsers keep the
+   * file but revalidate it each time.
    */
   cacheControl?: string | ((path: string) => string);
-  /** More headers for every file. Default: none. */
+  /** Additional headers for every file. Default: none. */
   headers?: Readonly<Record<string, string>>;
   /**
-   * Whether files whose name, or whose folder's, begins with a dot are served. `.well-known` (RFC 8615)
-   * always is. Default: false.
+   * Whether files are served whose name, or the name of one of their folders, begins with a dot. `.well-known` (RFC 8615) is
+   * always served. Default: false.
    */
   dotfiles?: boolean;
-  /** Whether `app.js.br` and `app.js.gz` beside `app.js` are sent instead to those who take them. Default: true. */
+  /** Whether `app.js.br` and `app.js.gz` are sent instead of `app.js` to callers that accept them. Default: true. */
   precompressed?: boolean;
 }
 
@@ -72,10 +72,10 @@ const optionNames: Readonly<Record<keyof StaticFilesOptions, true>> = {
 function resolveStaticFilesOptions(options: StaticFilesOptions): ResolvedStaticFilesOptions {
   checkOptionNames("staticFiles", options, Object.keys(optionNames), optionError);
   const { path = "/", index = "index.html", cacheControl = "no-cache" } = options;
-  if (options.root === undefined) throw optionInvalid("root", undefined, "a folder that is there");
+  if (options.root === undefined) throw optionInvalid("root", undefined, "a folder that exists");
   const given = typeof options.root === "string" ? options.root : fileURLToPath(options.root);
   if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) {
-    throw optionInvalid("root", `"${given}"`, "a folder that is there");
+    throw optionInvalid("root", `"${given}"`, "a folder that exists");
   }
   if (!path.startsWith("/")) throw optionInvalid("path", `"${path}"`, 'a path such as "/assets"');
   const real = realpathSync(given);
@@ -106,8 +106,9 @@ interface Found extends OpenFile {
 }
 
 /**
- * A route that serves the files of a folder: conditional requests and ranges (RFC 9110 sections 13 and 14), HEAD, precompressed
- * files. There are no listings, no way out of the folder, and no file behind a path that a service or another route has.
+ * Creates a route that serves the files of a folder, with conditional requests and ranges (RFC 9110 sections 13 and 14), HEAD,
+ * and precompressed files. It lists no folders and serves nothing outside of the folder. A path that a service or another route
+ * has takes precedence over a file.
  *
  * @throws CLEW_TRANSPORT_OPTION
  */
@@ -253,7 +254,7 @@ async function send(
   const { headers } = request;
   const status = evaluatePreconditions(headers, validators);
   if (status === 412) {
-    throw new ServiceError(412, "PRECONDITION_FAILED", "the file is not the version that was asked for");
+    throw new ServiceError(412, "PRECONDITION_FAILED", "the file is not the requested version");
   }
   const range = request.method === "GET" && isRangeCurrent(headers, validators) ? headers.range : undefined;
   const ranges = status === 304 || range === undefined ? undefined : readRange(range, size);
@@ -262,7 +263,7 @@ async function send(
     throw new ServiceError(
       416,
       "RANGE_NOT_SATISFIABLE",
-      `the file has ${size} bytes; none or too many ranges of it were asked for`,
+      `the file has ${size} bytes; the requested ranges are outside of it, or too many`,
     );
   }
 
@@ -314,12 +315,12 @@ async function send(
   }
 }
 
-/** The bytes of a range, as they are asked for. A file that got shorter meanwhile fails. */
+/** Yields the bytes of a range as they are requested. Fails for a file that was shortened meanwhile. */
 async function* read({ handle }: OpenFile, { start, end }: ByteRange): AsyncGenerator<Buffer> {
   for (let at = start; at <= end; ) {
     const buffer = Buffer.allocUnsafeSlow(Math.min(64 * 1024, end - at + 1));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-    if (bytesRead === 0) throw new Error("the file got shorter while it was sent");
+    if (bytesRead === 0) throw new Error("the file was shortened while it was sent");
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
   }
