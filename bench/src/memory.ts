@@ -16,10 +16,10 @@ export function residentMiB(pid: number, what: "VmRSS" | "VmHWM" = "VmRSS"): num
 }
 
 /**
- * For a Node whose memory is looked at: it collects when it is told to, and its young generation has its full size from the start, for
- * that it grows would look like a leak.
+ * For a Node whose memory is looked at: it collects when it is told to, and its young generation has one size from the start to the end. Left
+ * alone, V8 doubles it once enough has survived in it, which may take ten minutes and looks like a leak.
  */
-export const memoryFlags: readonly string[] = ["--expose-gc", "--min-semi-space-size=32"];
+export const memoryFlags: readonly string[] = ["--expose-gc", "--min-semi-space-size=32", "--max-semi-space-size=32"];
 
 /** What is alive in this process, in MiB: its heap after a collection, and buffers. Needs {@link memoryFlags}. */
 export function liveMiB(): number {

@@ -151,6 +151,7 @@ for (const [index, { server, liveMiB, residentMiB }] of apps.entries()) {
     `${server.name}: ${endMiB.toFixed(1)} MiB alive at the end, ${wellMiB.toFixed(1)} with the sink well, ` +
       `${Math.max(...liveMiB).toFixed(1)} at most; ${Math.max(...residentMiB).toFixed(0)} resident at most`,
   );
+  console.log(`  resident after each phase: ${residentMiB.map((mib) => mib.toFixed(0)).join(" ")}`);
   for (const [what, ratio] of Object.entries(figures)) {
     console.log(`  ${what}: ${ratio.toFixed(2)}`);
     if (ratio > growthLimit) problems.push(`${server.name} grows: ${what} ${ratio.toFixed(2)}`);
