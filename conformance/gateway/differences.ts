@@ -334,7 +334,7 @@ export const differences: readonly Difference[] = [
     covers: (request, theirs, ours) => {
       const maps = pairsOf(request).flatMap(({ key }) => /^(\w+)\[.*[[\]].*\]$/.exec(key)?.slice(1, 2) ?? []);
       if (maps.length === 0 || !isAccepted(theirs)) return false;
-      if (isRefused(ours)) return /is not a (?:whole )?number|which no text stands for/.test(ours.text);
+      if (isRefused(ours)) return /is not a (?:whole )?number|which cannot be written as text/.test(ours.text);
       return isSameWith(theirs, ours, (value, name) => (maps.map(toField).includes(name) ? "" : value));
     },
   },

@@ -8,38 +8,38 @@ import { defaultLogger } from "./default-logger.ts";
 import { serverAlreadyStarted, serverNotStarted, tlsInvalid } from "./errors.ts";
 import { peerOf } from "./peer.ts";
 
-/** What every server has: where it listens, and what a connection may cost. */
+/** Options of every server: where it listens, and what a connection may cost. */
 export interface ListenerOptions {
   /**
-   * Where to listen: `":8000"` for every interface, `"127.0.0.1:8000"`, `":0"` for any free port,
-   * `"unix:/run/shop.sock"` for a unix socket, whose file goes when the server stops. Default: `":0"`.
+   * The address to listen on: `":8000"` for all interfaces, `"127.0.0.1:8000"`, `":0"` for any free port,
+   * `"unix:/run/shop.sock"` for a unix socket, whose file is removed when the server stops. Default: `":0"`.
    */
   address?: string;
   /**
-   * Take connections from here instead of opening a socket: a server of `node:net`, which is the Clew server's to close from then
-   * on and is opened on `address` if it does not listen yet; or the number of a socket that the process was started with, as
-   * systemd does: `{ fd: 3 }`. Default: none.
+   * Accept connections from this listener instead of opening a socket. It may be a server of `node:net`: the Clew server closes
+   * it, and opens it on `address` if it does not listen yet. It may also be the file descriptor of a socket that was opened
+   * before the process started, as by systemd: `{ fd: 3 }`. Default: none.
    */
   listener?: NetServer | { readonly fd: number };
   /**
-   * Speak TLS, with key, certificate and whom to trust as `node:tls` takes them: `{ key, cert }`; `{ key, cert, ca, requestCert: true }`
-   * for mutual TLS, where `call.peer.certificate` is who calls. Default: in clear.
+   * Use TLS, with the key, the certificate and the trusted authorities in the form of `node:tls`: `{ key, cert }`. With `{ key, cert,
+   * ca, requestCert: true }` TLS is mutual, and `call.peer.certificate` identifies the caller. Default: no TLS.
    */
   tls?: TlsOptions;
-  /** How long all headers of a request may be together, in bytes. Default: 16 KiB. */
+  /** The maximum size of all headers of a request together, in bytes. Default: 16 KiB. */
   headerLimitBytes?: number;
-  /** How long a request's headers may take to arrive, and before them TLS's handshake, in milliseconds. Default: 10_000. */
+  /** How long a request's headers may take to arrive, and before them the TLS handshake, in milliseconds. Default: 10_000. */
   headerTimeoutMs?: number;
-  /** How long a whole request may take to arrive, in milliseconds; 0 for no end. Default: 300_000. */
+  /** How long a whole request may take to arrive, in milliseconds; 0 for no limit. Default: 300_000. */
   requestTimeoutMs?: number;
   /**
-   * How long a connection without a request stays open, in milliseconds; 0 for ever. Default: 65_000, above what load balancers keep
-   * theirs; for ever where it may carry gRPC.
+   * How long a connection without a request stays open, in milliseconds; 0 for no limit. Default: 65_000, longer than load balancers
+   * keep theirs; no limit for connections that may carry gRPC.
    */
   maxConnectionIdleMs?: number;
   /**
-   * Where it is told what failed of which no caller is told, a defect of a handler for one, unless a middleware did. Default: one named
-   * `clew.server` that writes warnings and errors to standard output, or what LOG_LEVEL says; `silentLogger` tells nobody.
+   * Logs failures that no caller sees, such as a defect of a handler, unless a middleware logged them. Default: a logger named
+   * `clew.server` that writes warnings and errors to standard output, or what LOG_LEVEL says. Use `silentLogger` to log nothing.
    */
   logger?: Logger;
 }
@@ -55,7 +55,7 @@ export interface ResolvedListenerOptions {
   readonly logger: Logger;
 }
 
-/** A timer set for longer than this fires at once. */
+/** Node fires a timer that is set for longer than this at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;
 
 /** @throws CLEW_TRANSPORT_ADDRESS, CLEW_TRANSPORT_TLS */
@@ -80,7 +80,10 @@ function isNetServer(listener: NetServer | { readonly fd: number }): listener is
   return "listening" in listener;
 }
 
-/** How old a connection may become without a word, once the server stops: who has just connected is about to ask something. */
+/**
+ * How long a new connection may stay silent after the server began to stop, in milliseconds: a client that has just connected
+ * is about to send a request.
+ */
 const firstWordMs = 500;
 
 /** The connections of one protocol. */
@@ -176,9 +179,9 @@ export class Listener {
   }
 
   /**
-   * Accepts no more, and resolves when every connection has closed. One that was accepted just now may still make its first request,
-   * so that a client learns of the stop by a reply and not by a reset. When `signal` aborts, `onAbort` is called and what is still
-   * open is cut off.
+   * Accepts no more connections, and resolves when every connection has closed. A connection that was accepted just now may still
+   * make its first request, so that a client sees the stop in a reply instead of a reset. When `signal` aborts, `onAbort` is called
+   * and connections that are still open are cut off.
    */
   async stop(signal: AbortSignal, onAbort?: () => void): Promise<void> {
     if (!this.#net.listening) return;
@@ -211,7 +214,7 @@ export class Listener {
   }
 
   /**
-   * Where it is reached, by a scheme's plain name: `grpc` is `grpcs` over TLS.
+   * Returns the URL of the server. `scheme` is the scheme without TLS: `grpc` becomes `grpcs` over TLS.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED
    */

@@ -5,13 +5,13 @@ import { methodOptionUnknown, methodOptionUnused } from "./errors.ts";
 /** Options by operation, `/shop.Orders/Place`, or for all methods of a service, `/shop.Orders/*`. */
 export type MethodEntries<T> = Readonly<Record<string, T>>;
 
-/** What an entry may say. Servers that share their options pass over what is of another protocol. */
+/** The options that an entry may have. Servers that share their options ignore those of another protocol. */
 const optionNames = ["timeoutMs", "bodyLimitBytes", "codecs", "json"];
 
 /**
- * Finds the entries that hold for an operation: that of its service, then its own.
+ * Returns the entries that apply to an operation: that of its service, then its own.
  *
- * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that names nothing here, and for an option that there is not
+ * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that matches no method here, and for an unknown option
  */
 export function findMethodEntries<T>(
   entries: MethodEntries<T>,
@@ -30,8 +30,8 @@ export function findMethodEntries<T>(
 }
 
 /**
- * @param isAll whether these are all the services there are; otherwise an entry may be of another
- * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that names nothing here, and for an option that there is not
+ * @param isAll whether these are all services; otherwise an entry may belong to another one
+ * @throws CLEW_TRANSPORT_METHOD_OPTION for an entry that matches no method here, and for an unknown option
  */
 export function checkMethodEntries<T>(
   entries: MethodEntries<T>,

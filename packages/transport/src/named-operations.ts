@@ -8,10 +8,10 @@ import type { ServerOptions } from "./server-options.ts";
 type Options = Pick<ServerOptions, "services" | "routes" | "prefix" | "middleware" | "logger">;
 
 /**
- * Finds operations that a server's middleware names, as a selector's path() does, and that are none: what was meant goes without
- * it. A name of another service may be right, for servers and clients share their middleware.
+ * Checks the operations that a server's middleware names, as a selector's path() does: with a wrong name the intended operation
+ * would not be covered. The name of another service may be right, because servers and clients can share their middleware.
  *
- * @returns tells the log of names that no server or client made so far has; to be called at the start
+ * @returns a function to be called at the start, which logs names that no server or client created so far has
  * @throws CLEW_TRANSPORT_OPERATION for a method that a service of this server does not have
  */
 export function checkNamedOperations(options: Options): () => void {

@@ -6,9 +6,9 @@ import type { Peer } from "@clew/rpc";
 const peers = new WeakMap<Socket, Peer>();
 
 /**
- * Who is at the other end of a socket; the same object for every call that comes over it.
+ * Returns the other end of a socket: the same object for every call over that socket.
  *
- * @param path of the unix socket that it came over: asked for once, it is its address from then on
+ * @param path the unix socket over which it came; once given, it is the peer's address from then on
  */
 export function peerOf(socket: Socket, path = ""): Peer {
   let peer = peers.get(socket);
@@ -19,7 +19,7 @@ export function peerOf(socket: Socket, path = ""): Peer {
   return peer;
 }
 
-/** The socket of a peer that {@link peerOf} made. */
+/** Returns the socket of a peer that {@link peerOf} made. */
 export function socketOf(peer: Peer): Socket {
   return SocketPeer.socketOf(peer as SocketPeer);
 }
@@ -40,13 +40,13 @@ class SocketPeer implements Peer {
     this.#socket = socket;
   }
 
-  // Not a property: handlers see the peer, and the socket is none of theirs.
+  // Not a property, because handlers see the peer but must not use its socket.
   static socketOf(peer: SocketPeer): Socket {
     return peer.#socket;
   }
 
   get certificate(): X509Certificate | undefined {
-    // With rejectUnauthorized off anybody may show any certificate: that one proves nothing.
+    // With rejectUnauthorized off, anybody may send any certificate: then it proves nothing.
     if (!isSecure(this.#socket) || !this.#socket.authorized) return undefined;
     this.#certificate ??= this.#socket.getPeerX509Certificate();
     return this.#certificate;

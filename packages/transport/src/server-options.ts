@@ -28,15 +28,16 @@ import type { WebSocketOptions } from "./http/websocket/options.ts";
 import type { ServerConnectionOptions } from "./http2/server-connections.ts";
 import type { ListenerOptions } from "./listener.ts";
 
-/** What a server of several protocols may speak. */
+/** The protocols that a Server can speak. */
 export const protocolNames = ["http", "grpc", "connect", "grpc-web"] as const;
 
 export type ProtocolName = (typeof protocolNames)[number];
 
 /**
- * What HttpServer and GrpcServer take. Services, middleware, `timeoutMs` (also of `methods`) and `codecs` are for all protocols; `routes` and
- * `bodyLimitBytes` for HTTP/JSON only; `maxMessageBytes`, `compression` and `reflection` for gRPC, Connect and gRPC-Web;
- * `filters` for all but gRPC. Without `maxConnectionIdleMs` idle connections of HTTP/1.1 are closed, and those of HTTP/2 are not.
+ * The options of HttpServer and GrpcServer together. Services, middleware, `timeoutMs` (also in `methods`) and `codecs` apply to all
+ * protocols; `routes` and `bodyLimitBytes` to HTTP/JSON only; `maxMessageBytes`, `compression` and `reflection` to gRPC, Connect and
+ * gRPC-Web; `filters` to all but gRPC. Without `maxConnectionIdleMs`, idle connections of HTTP/1.1 are closed, and those of HTTP/2 are
+ * not.
  */
 export interface ServerOptions
   extends ListenerOptions,
@@ -44,18 +45,19 @@ export interface ServerOptions
     Omit<GrpcHandlerOptions, "health" | "methods">,
     ServerConnectionOptions {
   /**
-   * Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it; unless this is `false`. With `true` or options,
-   * `/healthz` and `/readyz` over HTTP as well, see HttpServerOptions. Default: gRPC's only.
+   * Serve health checks. Unless it is `false`, `grpc.health.v1.Health` is served without any middleware, if `services` does not
+   * contain it. With `true` or options, `/healthz` and `/readyz` are served over HTTP as well, see HttpServerOptions. Default:
+   * gRPC's only.
    */
   health?: boolean | HealthRouteOptions;
-  /** What to speak to services: "http" is HTTP/JSON. Default: "http", "grpc", "connect" and "grpc-web". */
+  /** The protocols in which services are served; "http" is HTTP/JSON. Default: "http", "grpc", "connect" and "grpc-web". */
   protocols?: readonly ProtocolName[];
 }
 
 const someHealthChecks = optionsWith<HealthRouteOptions>({
   live: aText,
   ready: aText,
-  checks: recordOf("functions by their names", aFunction),
+  checks: recordOf("an object of functions", aFunction),
   checkTimeoutMs: millisecondsFrom(0),
 });
 
@@ -71,8 +73,9 @@ const anOrigin = kind(
 );
 
 /**
- * All that any server takes: servers may share their options, and pass over what is of another protocol. What is anything has
- * a reader with an error of its own; a time that is a number may be more than a timer can hold.
+ * The options of all servers: servers may share one options object, and ignore options of another protocol. An option checked
+ * as `anything` is checked where it is read, with its own error; a time checked as a number may be larger than a timer can
+ * hold.
  */
 const serverOptionChecks: OptionChecks<ServerOptions> = {
   address: kind('a string such as ":8000"', (given) => typeof given === "string"),
@@ -126,7 +129,7 @@ const serverOptionChecks: OptionChecks<ServerOptions> = {
   protocols: listOf("a list of protocols", oneOf(...protocolNames)),
 };
 
-/** @throws CLEW_TRANSPORT_OPTION for an option that no server has, and for a value that will not do */
+/** @throws CLEW_TRANSPORT_OPTION for an option that no server has, and for an invalid value */
 export function checkServerOptions(options: object): void {
   for (const name of ["host", "port"]) if (name in Object(options)) throw optionInAddress(name);
   checkOptions<ServerOptions>("a server", options, serverOptionChecks, optionError);

@@ -14,8 +14,8 @@ import type { StreamAcceptor } from "./translated-stream.ts";
 import { WebProtocols } from "./web-protocols.ts";
 
 /**
- * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, gRPC over HTTP/2. The first bytes
- * or ALPN tell the version of HTTP, the headers the protocol.
+ * Serves all protocols on one port: HTTP/JSON, Connect and gRPC-Web over HTTP/1.1 and HTTP/2, and gRPC over HTTP/2. The version
+ * of HTTP is recognized by the first bytes or by ALPN, the protocol by the headers.
  */
 export class Server {
   readonly #http: HttpHandler;
@@ -26,7 +26,7 @@ export class Server {
   /**
    * Compiles every route.
    *
-   * @throws a coded error (CLEW_TRANSPORT_...) for an option, a rule or a path that does not work, and for routes in conflict
+   * @throws a coded error (CLEW_TRANSPORT_...) for an invalid option, rule or path, and for conflicting routes
    */
   constructor(options: ServerOptions = {}) {
     checkServerOptions(options);
@@ -41,7 +41,7 @@ export class Server {
     );
     this.#http = http;
     this.#grpc = grpc;
-    // What a filter shall see goes by way of HTTP's handler, and from there to the same protocols.
+    // Requests that filters must see go through the HTTP handler, and from there to the same protocols.
     const hasFilters = (options.filters ?? []).length > 0;
     this.#speaksGrpc = protocols.includes("grpc");
     const find = (fields: HeaderFields): StreamAcceptor => {
@@ -72,12 +72,12 @@ export class Server {
     });
   }
 
-  /** How the server and its services are, as `grpc.health.v1` tells it. */
+  /** The health of the server and its services, as `grpc.health.v1` reports it. */
   get health(): Health {
     return this.#grpc.health;
   }
 
-  /** Every way to reach the server by HTTP/JSON, services before raw routes, in the order they were given. */
+  /** Returns every HTTP/JSON route of the server, services before raw routes, in the order in which they were given. */
   routes(): readonly RouteInfo[] {
     return this.#http.routes;
   }
@@ -92,14 +92,17 @@ export class Server {
     this.health.start();
   }
 
-  /** Not ready any more, by its readiness endpoint and `grpc.health.v1`; it goes on answering until it stops. */
+  /**
+   * Reports from now on, by its readiness endpoint and `grpc.health.v1`, that the server is not ready; it continues to answer
+   * until it stops.
+   */
   drain(): void {
     this.health.drain();
   }
 
   /**
-   * Accepts no more, and resolves when every request is answered. When `signal` aborts, what is still open is cut off; without a
-   * signal nothing is.
+   * Accepts no more connections, and resolves when every request is answered. When `signal` aborts, requests that are still open
+   * are cut off; without a signal, none are.
    *
    * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
@@ -114,7 +117,7 @@ export class Server {
   }
 
   /**
-   * Where the server is reached over HTTP: `http://127.0.0.1:8000`, `https://` with TLS.
+   * Returns the URL of the server over HTTP: `http://127.0.0.1:8000`, `https://` with TLS.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED
    */
@@ -123,7 +126,8 @@ export class Server {
   }
 
   /**
-   * Where the server is reached over each protocol: {@link endpoint}, and the same as `grpc://` or `grpcs://` if it speaks gRPC.
+   * Returns the URL of the server for each protocol: {@link endpoint}, and the same as `grpc://` or `grpcs://` if it speaks
+   * gRPC.
    *
    * @throws CLEW_TRANSPORT_NOT_STARTED
    */
@@ -132,7 +136,7 @@ export class Server {
   }
 }
 
-/** Whether a request's content type is gRPC's; gRPC-Web's is another. */
+/** Whether a request has the content type of gRPC, which is not that of gRPC-Web. */
 function isGrpc(fields: HeaderFields): boolean {
   for (let at = 0; at < fields.length; at += 2) {
     if (fields[at] === "content-type") return /^application\/grpc(?:[+;\s]|$)/i.test(fields[at + 1]!);

@@ -1,4 +1,4 @@
-/** Whom a client calls, as its endpoint says. */
+/** The endpoint that a client calls. */
 export interface MismatchEndpoint {
   /** http, https, grpc or grpcs. */
   readonly scheme: string;
@@ -10,10 +10,11 @@ const otherSchemes: Readonly<Record<string, string>> = { http: "https", https: "
 const grpcSchemes: Readonly<Record<string, string>> = { http: "grpc", https: "grpcs" };
 
 /**
- * Why a connection failed, if it looks as if only one end speaks TLS, or HTTP/2: what was given, and what would work.
- * Undefined if not.
+ * Explains why a connection failed if probably only one end speaks TLS, or HTTP/2: says what was given and what would work.
+ * Undefined if there is no sign of it.
  *
- * @param said what came first from the other end of a connection in clear; undefined when it is known to speak our protocol
+ * @param said the first data that the other end sent over a connection without TLS; undefined when it is known to speak our
+ * protocol
  */
 export function explainMismatch(
   { scheme, socketPath }: MismatchEndpoint,
@@ -25,28 +26,30 @@ export function explainMismatch(
   const other = show(otherSchemes[scheme] ?? scheme);
   const grpc = grpcSchemes[scheme];
   if (grpc !== undefined && said !== undefined && isSettings(unreadableStart(error))) {
-    return `it answers in HTTP/2 and not in HTTP/1.1, and ${given} was given: if it speaks gRPC, ${show(grpc)} would work`;
+    return `the server answers in HTTP/2 and not in HTTP/1.1, and the endpoint has ${given}: if it speaks gRPC, use ${show(grpc)}`;
   }
   if (scheme.endsWith("s")) {
     if (hasNoCommonProtocol(error)) {
       const works =
         scheme === "https"
-          ? `no option http2 or, if it speaks gRPC, ${show("grpcs")}`
-          : `if it speaks HTTP/1.1 alone, ${show("https")}`;
-      return `it takes no version of HTTP that it was offered, and ${given} was given: ${works} would work`;
+          ? `leave out the option http2 or, if the server speaks gRPC, use ${show("grpcs")}`
+          : `if the server speaks only HTTP/1.1, use ${show("https")}`;
+      return `the server accepts none of the offered versions of HTTP, and the endpoint has ${given}: ${works}`;
     }
-    return isVersionWrong(error) ? `it does not speak TLS, and ${given} was given; ${other} would work` : undefined;
+    return isVersionWrong(error)
+      ? `the server does not speak TLS, but the endpoint has ${given}; use ${other}`
+      : undefined;
   }
   // The record of an alert (RFC 8446 section 5.1), or words in clear.
   if (said !== undefined && (said.startsWith("\x15\x03") || refusals.test(said)))
-    return `it speaks TLS, and ${given} was given; ${other} would work`;
-  const maybe = `and ${given} was given: if it speaks TLS, ${other} would work`;
+    return `the server speaks TLS, but the endpoint has ${given}; use ${other}`;
+  const maybe = `and the endpoint has ${given}: if it speaks TLS, use ${other}`;
   // Some servers of TLS tell in clear, and in HTTP/1.1, what they want; most hang up.
   if (said?.startsWith("HTTP/")) {
-    const works = scheme === "http" ? "no option http2 would" : `with HTTP/JSON ${show("http")}`;
-    return `it answers in HTTP/1.1 and not in HTTP/2, ${maybe}, and else ${works}`;
+    const works = scheme === "http" ? "leave out the option http2" : `use HTTP/JSON with ${show("http")}`;
+    return `the server answers in HTTP/1.1 and not in HTTP/2, ${maybe}; otherwise ${works}`;
   }
-  if (said === "" && isHangUp(error)) return `it closed the connection without an answer, ${maybe}`;
+  if (said === "" && isHangUp(error)) return `the server closed the connection without an answer, ${maybe}`;
   return undefined;
 }
 

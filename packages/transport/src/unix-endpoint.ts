@@ -1,12 +1,12 @@
-/** A unix socket that is called. */
+/** A unix socket that a client calls. */
 export interface UnixEndpoint {
   readonly socketPath: string;
   readonly isSecure: boolean;
 }
 
 /**
- * The unix socket that an endpoint names: `unix:/run/a.sock`, or with the protocol before it, as servers tell it:
- * `http+unix:///run/a.sock`, `https+unix:///run/a.sock`. Undefined for any other endpoint. The path is percent-encoded, as a URL's is.
+ * Reads an endpoint that names a unix socket: `unix:/run/a.sock`, or with a protocol, as servers report it: `http+unix:///run/a.sock`,
+ * `https+unix:///run/a.sock`. Undefined for any other endpoint. The path is percent-encoded, as in a URL.
  */
 export function parseUnixEndpoint(text: string, protocol: string): UnixEndpoint | undefined {
   const match = /^(?:([a-z]+)\+)?unix:(?:\/\/(?=\/))?([^?#]+)$/i.exec(text);

@@ -8,7 +8,7 @@ import {
   resolveHttpClientOptions,
 } from "./http/client-options.ts";
 
-/** What clients of Connect and of gRPC-Web have in common. */
+/** The options that clients of Connect and of gRPC-Web share. */
 export interface WebClientOptions
   extends Pick<
     HttpClientOptions,
@@ -24,13 +24,15 @@ export interface WebClientOptions
     | "keepaliveWithoutCalls"
     | "tls"
   > {
-  /** How to write messages: a codec named "proto" or "json". Default: protoCodec. */
+  /** The encoding of messages: a codec named "proto" or "json". Default: protoCodec. */
   codec?: Codec;
-  /** Compress the larger messages of requests. Compressed replies are always understood. Default: "identity", not at all. */
+  /**
+   * How larger request messages are compressed. Compressed replies are always accepted. Default: "identity", no compression.
+   */
   compression?: "gzip" | "br" | "identity";
-  /** How large a message is before it is compressed, in bytes. Default: 1024. */
+  /** Smaller messages are not compressed, in bytes. Default: 1024. */
   compressFromBytes?: number;
-  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  /** The largest message that is accepted, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
 }
 
@@ -60,7 +62,7 @@ export function resolveWebClientOptions(options: WebClientOptions): ResolvedWebC
   };
 }
 
-/** The fields of a request that are the same for every call of a method, without those of a protocol. */
+/** The request headers that are the same for every call of a method, without those of a protocol. */
 export function createWebHeaders(http: ResolvedHttpClientOptions, method: Method, contentType: string): string[] {
   return [
     ":method",

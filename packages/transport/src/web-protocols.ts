@@ -9,13 +9,13 @@ import type { ProtocolName } from "./server-options.ts";
 import type { StreamAcceptor } from "./translated-stream.ts";
 
 /**
- * The protocols by which browsers call services, Connect and gRPC-Web. A request is told from one of HTTP/JSON by what only
- * these protocols say; Connect's plain POST of JSON to `/package.Service/Method` without its version header is HTTP/JSON where
- * a route answers that, and Connect where none does.
+ * The protocols with which browsers call services, Connect and gRPC-Web. A request is recognized by headers that only these
+ * protocols have. A plain JSON POST to `/package.Service/Method` without Connect's version header is HTTP/JSON if a route
+ * answers it, and otherwise Connect.
  */
 export class WebProtocols implements GuestProtocol {
   readonly #routes: Pick<GrpcHandler, "find">;
-  // Undefined for what is not spoken.
+  // Undefined if the protocol is not served.
   readonly #grpcWeb: StreamAcceptor | undefined;
   readonly #connect: StreamAcceptor | undefined;
 
@@ -25,7 +25,7 @@ export class WebProtocols implements GuestProtocol {
     if (protocols.includes("connect")) this.#connect = createConnectHandler(grpc);
   }
 
-  /** What answers a stream of HTTP/2; undefined for a request of HTTP's own. */
+  /** Returns what answers a stream of HTTP/2; undefined for a request of HTTP/JSON. */
   find(fields: HeaderFields): StreamAcceptor | undefined {
     let verb = "";
     let target = "";

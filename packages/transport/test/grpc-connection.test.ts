@@ -128,7 +128,7 @@ describe("keepalive", () => {
     );
     const error = await failureOf(client.unary({}, { timeoutMs: 60_000 }));
     assert.equal(error.code, 503);
-    assert.match(String((error.cause as Error).message), /no sign of life within 20 ms/);
+    assert.match(String((error.cause as Error).message), /nothing was received within 20 ms/);
     await until(() => sockets[0]?.destroyed === true, "the connection is closed");
   });
 

@@ -50,7 +50,7 @@ test("clients of HTTP/1.1 at a gRPC server", async (t) => {
   for (const options of ways) {
     for (const { code, message, cause } of await failuresOf(t, options)) {
       assert.equal(code, 503);
-      const words = `${at}: it answers in HTTP/2 and not in HTTP/1.1, and http:// was given: if it speaks gRPC, grpc:// would work`;
+      const words = `${at}: the server answers in HTTP/2 and not in HTTP/1.1, and the endpoint has http://: if it speaks gRPC, use grpc://`;
       assert.ok(message.endsWith(words), message);
       assert.match(String(cause), /Expected HTTP\//, "the parser's text is in the cause");
     }
@@ -128,10 +128,10 @@ test("clients of HTTP/2 at a server of HTTP/1.1 alone", async (t) => {
   await once(server, "listening");
   const at = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   for (const [options, words] of [
-    [{ endpoint: `grpc://${at}` }, "if it speaks TLS, grpcs:// would work, and else with HTTP/JSON http://"],
+    [{ endpoint: `grpc://${at}` }, "if it speaks TLS, use grpcs://; otherwise use HTTP/JSON with http://"],
     [
       { endpoint: `http://${at}`, http: { http2: true } },
-      "if it speaks TLS, https:// would work, and else no option http2 would",
+      "if it speaks TLS, use https://; otherwise leave out the option http2",
     ],
   ] as const) {
     const [unary, , serverStream] = await failuresOf(t, options);
@@ -145,7 +145,7 @@ test("clients of HTTP/2 at a server of HTTP/1.1 alone", async (t) => {
 test("over TLS, where ALPN finds nothing that both speak", async (t) => {
   const { ca, server: certificate } = testCertificates();
   const grpc = await start(t, new GrpcServer({ address: "127.0.0.1:0", services: [echo], tls: certificate }));
-  const words = "it takes no version of HTTP that it was offered, and";
+  const words = "the server accepts none of the offered versions of HTTP, and the endpoint has";
   for (const protocol of [undefined, "connect", "grpc-web"] as const) {
     const options = { tls: { ca }, http2: false };
     const client = createClient(Echo, {
@@ -155,7 +155,7 @@ test("over TLS, where ALPN finds nothing that both speak", async (t) => {
     });
     t.after(() => client[Symbol.asyncDispose]());
     await assert.rejects(client.unary({}), ({ message }: ServiceError) =>
-      message.endsWith(`${words} https:// was given: no option http2 or, if it speaks gRPC, grpcs:// would work`),
+      message.endsWith(`${words} https://: leave out the option http2 or, if the server speaks gRPC, use grpcs://`),
     );
   }
   const http = createServer({ ...certificate, ALPNProtocols: ["http/1.1"] }).listen(0, "127.0.0.1");
@@ -165,6 +165,6 @@ test("over TLS, where ALPN finds nothing that both speak", async (t) => {
   const client = createClient(Echo, { endpoint, timeoutMs: patientMs, grpc: { tls: { ca } } });
   t.after(() => client[Symbol.asyncDispose]());
   await assert.rejects(client.unary({}), ({ message }: ServiceError) =>
-    message.endsWith(`${words} grpcs:// was given: if it speaks HTTP/1.1 alone, https:// would work`),
+    message.endsWith(`${words} grpcs://: if the server speaks only HTTP/1.1, use https://`),
   );
 });

@@ -70,7 +70,7 @@ const codecs: readonly string[] = ["proto", "json"];
 function readForm(head: RequestHead, grpc: GrpcHandler): Form | Refusal {
   const { verb, path, query, contentType, timeout } = head;
   const method = grpc.find(path);
-  if (method === undefined) return { status: 404, message: `there is no method ${path.slice(0, 200)} here` };
+  if (method === undefined) return { status: 404, message: `this server has no method ${path.slice(0, 200)}` };
   const isUnary = method.kind === "unary";
   const mayGet = isUnary && method.desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
   if (verb !== "POST" && !(verb === "GET" && mayGet)) {

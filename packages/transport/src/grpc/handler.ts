@@ -182,7 +182,7 @@ class Streams implements GrpcHandler {
     const path = head.path ?? "";
     const route = this.#routes.get(path);
     if (route === undefined) {
-      return answerStatus(stream, new ServiceError(501, "", `there is no method ${path} here`));
+      return answerStatus(stream, new ServiceError(501, "", `this server has no method ${path}`));
     }
     const codec = subtype === "" ? route.protoCodec : route.codecs.get(subtype);
     if (codec === undefined) {

@@ -251,8 +251,8 @@ function read({ field, text }: Slot, key: string, given: FormValue): unknown {
     throw bindError(
       key,
       field.fieldKind === "map"
-        ? `its values are ${typeName}, which no text stands for`
-        : `it is a ${typeName}, which no text stands for; name one of its fields`,
+        ? `its values are ${typeName}, which cannot be written as text`
+        : `it is a ${typeName}, which cannot be written as text; name one of its fields`,
     );
   }
   return parse(text, key, typeof given === "string" ? given : given.readText());

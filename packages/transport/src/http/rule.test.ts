@@ -110,7 +110,7 @@ test("a rule that does not work is an error at registration that names method, u
     [get("/{strings}"), "CLEW_TRANSPORT_FIELD", /"strings", which holds several values/],
     [get("/{labels}"), "CLEW_TRANSPORT_FIELD", /holds several values/],
     [get("/{nested}"), "CLEW_TRANSPORT_FIELD", /is a message/],
-    [get("/{string_value.x}"), "CLEW_TRANSPORT_FIELD", /goes through string_value, which is no message/],
+    [get("/{string_value.x}"), "CLEW_TRANSPORT_FIELD", /leads through string_value, which is not a message/],
     [
       get("no-slash"),
       "CLEW_TRANSPORT_TEMPLATE",

@@ -14,31 +14,31 @@ import { joinPaths } from "./route.ts";
 import { anyVerb } from "./router.ts";
 import { parseTemplate, type Template, type Variable } from "./template.ts";
 
-/** A variable of a path and the field it stands for, with the fields on the way to it. */
+/** A variable of a path, and the fields that lead to its field. */
 export interface RuleVariable {
   readonly variable: Variable;
   readonly fields: readonly DescField[];
 }
 
-/** One way to reach a method by HTTP: a google.api.http rule, with its names resolved to fields. */
+/** One HTTP binding of a method: a google.api.http rule whose names are resolved to fields. */
 export interface Rule {
-  /** Whose it is, for an error. */
+  /** The method or rule that it belongs to, for an error. */
   readonly owner: string;
   /** Upper case; `*` for any. */
   readonly verb: string;
   readonly template: Template;
   readonly variables: readonly RuleVariable[];
-  /** The request field that is the body; "*" when the whole request is, undefined when there is no body. */
+  /** The request field that is the body; "*" when the whole request is the body, undefined when there is no body. */
   readonly body: DescField | "*" | undefined;
-  /** The reply field that is the body; undefined when the whole reply is. */
+  /** The reply field that is the body; undefined when the whole reply is the body. */
   readonly replyBody: DescField | undefined;
 }
 
 /**
- * The rules of a method, the main one first. A method without a rule gets `POST /package.Service/Method` with the request as
- * its body.
+ * Returns the rules of a method, the main rule first. A method without a rule gets `POST /package.Service/Method` with the
+ * request as its body.
  *
- * @param prefix what a server has before every path
+ * @param prefix the prefix of every path of the server
  * @throws CLEW_TRANSPORT_RULE, CLEW_TRANSPORT_TEMPLATE, CLEW_TRANSPORT_FIELD_MISSING, CLEW_TRANSPORT_FIELD
  */
 export function readRules(method: Method, prefix = ""): Rule[] {
@@ -54,8 +54,8 @@ export function readRules(method: Method, prefix = ""): Rule[] {
 }
 
 /**
- * The rules of a method, for who serves it: a rule by which something that is sent would be passed over without a word is refused.
- * A client can call by it, whoever wrote the server.
+ * Returns the rules of a method for a server, which refuses a rule that would ignore a part of the request. A client accepts such
+ * a rule, because the server may be another program.
  *
  * @throws as {@link readRules}
  */
@@ -77,13 +77,13 @@ function checkServed(method: Method, { owner, verb, variables, body }: Rule): vo
       if (relation !== undefined) throw fieldsClash(owner, one.name, other.name, relation);
     }
     if (typeof body !== "object") continue;
-    // A variable may say a part of the body: `patch: "/v1/{book.name=books/*}" body: "book"` is Google's standard update.
+    // A variable may be a part of the body: `patch: "/v1/{book.name=books/*}" body: "book"` is Google's standard update.
     const relation = relate(one.fields, [body]);
     if (relation !== undefined) throw fieldsClash(owner, `body "${body.name}"`, one.name, relation);
   }
 }
 
-/** Why two paths of fields cannot both hold a value; undefined when they can, and when only the first is within the second. */
+/** Why two paths of fields cannot both hold a value; undefined when they can, or when only the first is inside the second. */
 function relate(one: readonly DescField[], other: readonly DescField[]): string | undefined {
   const at = one.findIndex((field, index) => field !== other[index]);
   if (at === -1) return one.length === other.length ? "which are the same field" : "of which one is part of the other";
@@ -98,7 +98,7 @@ export function hasRule({ desc }: Method): boolean {
 }
 
 /**
- * A method, or one of its rules, as an error names it, with the place in its .proto: `/shop.Orders/Find (shop.proto:12)`,
+ * Names a method, or one of its rules, in an error, with its place in the .proto: `/shop.Orders/Find (shop.proto:12)`,
  * `/shop.Orders/Find (shop.proto:12, get: "/v1/orders/{id}")`.
  */
 function ownerOf({ operation, desc }: Method, rule?: HttpRule): string {
@@ -106,7 +106,7 @@ function ownerOf({ operation, desc }: Method, rule?: HttpRule): string {
   return `${operation} (${placeInProto(desc)}${text && `, ${text}`})`;
 }
 
-/** What a rule's line says, so that a search finds it. */
+/** The text of a rule as it stands in the .proto, so that a search finds it. */
 function textOf({ pattern }: HttpRule): string {
   if (pattern.case === undefined) return "";
   const show = JSON.stringify;
@@ -158,12 +158,12 @@ function resolvePath(owner: string, desc: DescMessage, path: string): DescField[
     fields.push(field);
     const isSingular = field.fieldKind !== "list" && field.fieldKind !== "map";
     if (index === names.length - 1) {
-      if (!isSingular) throw fieldUnusable(owner, "path", path, "holds several values; a path holds one");
+      if (!isSingular) throw fieldUnusable(owner, "path", path, "holds several values; a path variable holds one");
       if (compileText(field) === undefined)
-        throw fieldUnusable(owner, "path", path, "is a message, which no text stands for");
+        throw fieldUnusable(owner, "path", path, "is a message, which cannot be written as text in a path");
     } else {
       if (!isSingular || field.message === undefined)
-        throw fieldUnusable(owner, "path", path, `goes through ${name}, which is no message`);
+        throw fieldUnusable(owner, "path", path, `leads through ${name}, which is not a message`);
       message = field.message;
     }
   }

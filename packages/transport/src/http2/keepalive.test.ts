@@ -24,7 +24,7 @@ test("a connection that stays quiet after its ping is given up", async (t) => {
   const { socket } = pinged(t);
   await nextTurn();
   assert.equal(socket.destroyed, true);
-  assert.match(socket.errored?.message ?? "", /no sign of life within 40 ms of a ping/);
+  assert.match(socket.errored?.message ?? "", /nothing was received within 40 ms after a ping/);
 });
 
 test("what had arrived when the time was over counts, though nobody had read it: the process may have stood still", async (t) => {

@@ -3,13 +3,13 @@ import type { ClientSession, ServerSession } from "@clew/http2";
 import { optionInvalid } from "../errors.ts";
 import { longestTimerMs } from "../listener.ts";
 
-/** When a client looks whether its HTTP/2 connections still live. Names are gRPC's. */
+/** When a client checks whether its HTTP/2 connections are alive. The names are those of gRPC. */
 export interface ClientKeepAliveOptions {
-  /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 0. */
+  /** A connection on which nothing arrived for this time is pinged, in milliseconds; 0 for never. Default: 0. */
   keepaliveTimeMs?: number;
-  /** Give the connection up when nothing arrives for this long after the ping, in milliseconds. Default: 20_000. */
+  /** The connection is closed when nothing arrives for this time after the ping, in milliseconds. Default: 20_000. */
   keepaliveTimeoutMs?: number;
-  /** Ping a connection without calls as well; servers may not like it. Default: false. */
+  /** Ping also connections without calls; some servers refuse that. Default: false. */
   keepaliveWithoutCalls?: boolean;
 }
 
@@ -26,20 +26,20 @@ export function resolveClientKeepAlive(options: ClientKeepAliveOptions): KeepAli
 }
 
 export interface KeepAliveOptions {
-  /** How long a connection may be quiet before it is asked for a sign of life. */
+  /** How long a connection may be quiet before it is pinged. */
   readonly timeMs: number;
-  /** How long the sign of life may take. */
+  /** How long the answer to the ping may take. */
   readonly timeoutMs: number;
-  /** Whether a connection without calls is asked as well. */
+  /** Whether a connection without calls is pinged as well. */
   readonly withoutCalls: boolean;
 }
 
-// Quiet is looked for this often in the time that it takes.
+// The number of checks within this time.
 const looks = 4;
 
 /**
- * Finds out that the other end is gone when nobody says so: a connection on which nothing arrived for a while is pinged, and
- * given up when nothing arrives after that either (gRPC, "Keepalive"). It ends with its socket.
+ * Finds out that the other end is gone although no close arrived: a connection on which nothing arrived for a while is pinged,
+ * and closed when nothing arrives after the ping either (gRPC, "Keepalive"). It ends with its socket.
  */
 export class KeepAlive {
   readonly #session: ClientSession | ServerSession;
@@ -70,14 +70,14 @@ export class KeepAlive {
     if (++this.#quietLooks < looks) return;
     this.#quietLooks = 0;
     this.#session.ping(() => this.#relax());
-    // What has arrived is read first: a process that stood still for a while finds its timers due before it has read anything.
+    // Data that has arrived is read first: after a process was suspended, its timers are due before it has read anything.
     this.#deadTimer = setTimeout(() => setImmediate(() => this.#conclude()), this.#options.timeoutMs).unref();
   }
 
   #conclude(): void {
     if (this.#deadTimer === undefined) return;
     if (this.#hasRead()) this.#relax();
-    else this.#socket.destroy(new Error(`no sign of life within ${this.#options.timeoutMs} ms of a ping`));
+    else this.#socket.destroy(new Error(`nothing was received within ${this.#options.timeoutMs} ms after a ping`));
   }
 
   #relax(): void {

@@ -6,35 +6,40 @@ import { peerOf } from "../peer.ts";
 import { KeepAlive } from "./keepalive.ts";
 import { PingPolicy } from "./ping-policy.ts";
 
-/** How the HTTP/2 connections of a server are kept, beside what ListenerOptions say. Names and defaults are gRPC's. */
+/** Options of a server's HTTP/2 connections, in addition to ListenerOptions. Names and defaults are those of gRPC. */
 export interface ServerConnectionOptions {
-  /** How many calls one connection may have open. Default: 1000. */
+  /** The maximum number of open calls on one connection. Default: 1000. */
   maxConcurrentCalls?: number;
   /**
-   * How much the messages of gRPC, Connect and gRPC-Web, and the bodies of HTTP/JSON, over 256 KiB may hold on one connection
-   * while they are not whole, in bytes; those that do not fit wait for their turn, by flow control, and one that is larger
-   * comes in alone. Default: 32 MiB.
+   * How much memory incomplete data may use on one connection, in bytes. It counts messages of gRPC, Connect and gRPC-Web and
+   * bodies of HTTP/JSON that are larger than 256 KiB and not complete yet. Data that does not fit waits, by flow control; a
+   * message larger than the limit is received alone. Default: 32 MiB.
    */
   maxUnfinishedBytes?: number;
   /**
-   * How much of replies may wait on one connection for a caller that takes them more slowly than they are made, in bytes; a reply
-   * on top is reset with ENHANCE_YOUR_CALM, unless it has no more than 64 KiB or waits alone. Default: 1 GiB.
+   * How much reply data may wait on one connection for a caller that reads more slowly than the replies are made, in bytes. A
+   * reply beyond it is reset with ENHANCE_YOUR_CALM, unless it has at most 64 KiB or is the only one that waits. Default: 1 GiB.
    */
   maxUnsentBytes?: number;
-  /** Close a connection at this age, give or take a tenth, in milliseconds; its open calls may end. 0 for never. Default: 0. */
+  /**
+   * The age at which a connection is closed, plus or minus a tenth, in milliseconds; its open calls may end. 0 for never.
+   * Default: 0.
+   */
   maxConnectionAgeMs?: number;
-  /** How long the open calls have then, in milliseconds; 0 for as long as they need. Default: 0. */
+  /** How long the open calls may continue after that, in milliseconds; 0 for no limit. Default: 0. */
   maxConnectionAgeGraceMs?: number;
-  /** Ping a connection on which nothing arrived for this long, in milliseconds; 0 for never. Default: 2 hours. */
+  /** A connection on which nothing arrived for this time is pinged, in milliseconds; 0 for never. Default: 2 hours. */
   keepaliveTimeMs?: number;
-  /** Give the connection up when nothing arrives for this long after the ping, in milliseconds. Default: 20_000. */
+  /** The connection is closed when nothing arrives for this time after the ping, in milliseconds. Default: 20_000. */
   keepaliveTimeoutMs?: number;
   /**
-   * The least time that clients have to leave between their pings, in milliseconds. Default: 10_000, for browsers and proxies ping as
-   * well; of a GrpcServer, 5 minutes.
+   * The minimum time between two pings of a client, in milliseconds. Default: 10_000, because browsers and proxies ping too; for a
+   * GrpcServer, 5 minutes.
    */
   minPingIntervalMs?: number;
-  /** Let clients ping that often without an open call as well, instead of once in 2 hours. Default: true; of a GrpcServer, false. */
+  /**
+   * Allow clients to ping that often also without an open call, instead of once in 2 hours. Default: true; for a GrpcServer, false.
+   */
   allowPingsWithoutCalls?: boolean;
 }
 

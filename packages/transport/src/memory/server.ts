@@ -28,11 +28,17 @@ import { MemoryCall, Wire } from "./call.ts";
 export interface MemoryServerOptions {
   /** The services to serve. Default: none. */
   services?: readonly Service[];
-  /** Wrapped around every call, the first outermost. Default: none. */
+  /** Middleware around every call; the first is the outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. Streams have none. Default: 1000. */
+  /**
+   * How long a unary call may take, in milliseconds, unless its caller allows less; 0 for no limit. Streams have no limit. Default:
+   * 1000.
+   */
   timeoutMs?: number;
-  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ServerOptions. */
+  /**
+   * Logs errors of handlers that are not a ServiceError, unless a middleware logged them. Default: a logger named `clew.server`, see
+   * ServerOptions.
+   */
   logger?: Logger;
 }
 
@@ -54,16 +60,16 @@ interface MemoryRoute {
 }
 
 /**
- * Serves services to clients in the same process, for tests: `createClient(Greeter, { server })`. No socket is opened, and all
- * else is as on a wire: the chain, all four kinds of call, deadlines and cancelling, errors without their causes, metadata by
- * the rules of headers. Messages cross as bytes, so neither end sees what the other does to its own. It serves from the
- * beginning; {@link start} is for an App.
+ * Serves services to clients in the same process, for tests: `createClient(Greeter, { server })`. It opens no socket.
+ * Everything else is as over a network: the middleware chain, all four kinds of call, deadlines and cancelling, errors without
+ * their causes, and the rules for metadata. Messages are passed as bytes, so neither side sees changes that the other makes to
+ * its objects. It serves from its creation; {@link start} is for an App.
  */
 export class MemoryServer {
   readonly #options: ResolvedMemoryServerOptions;
   readonly #routes: ReadonlyMap<string, MemoryRoute>;
   readonly #calls: Set<MemoryCall> = new Set();
-  // What flows with the caller's work must not reach the handler's, no more than over a socket.
+  // The context of the caller must not reach the handler, as it would not over a socket.
   #resource: AsyncResource = new AsyncResource("clew.MemoryServer");
   #context: Context = Context.root;
   #hasStarted = false;
@@ -78,7 +84,7 @@ export class MemoryServer {
   }
 
   /**
-   * From now on calls begin with the context that is current here.
+   * From now on, calls begin with the context that is current here.
    *
    * @throws CLEW_TRANSPORT_STARTED
    */
@@ -90,7 +96,8 @@ export class MemoryServer {
   }
 
   /**
-   * Takes no more calls and waits for the open ones; those still open when the signal aborts are cancelled, without a signal none.
+   * Accepts no more calls and waits for the open ones. Calls that are still open when the signal aborts are cancelled; without a
+   * signal, none are.
    *
    * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
@@ -110,17 +117,18 @@ export class MemoryServer {
     isOver.removeEventListener("abort", cutOff);
   }
 
-  /** `memory://local`: nobody outside of this process reaches it. */
+  /** Returns `memory://local`: the server cannot be reached from another process. */
   endpoint(): URL {
     return new URL("memory://local");
   }
 
-  /** Takes a call; a client's end of the transport calls this. What comes back is the wire it goes over. */
+  /** Accepts a call; called by the client side of this transport. Returns the wire over which the call runs. */
   accept(operation: string, metadata: Metadata, deadline: Deadline | undefined): Wire {
     const wire = new Wire();
     const route = this.#routes.get(operation);
     if (this.#isStopping) wire.end(metadata, new ServiceError(503, "UNAVAILABLE", "the server has stopped"));
-    else if (route === undefined) wire.end(metadata, new ServiceError(501, "", `there is no method ${operation} here`));
+    else if (route === undefined)
+      wire.end(metadata, new ServiceError(501, "", `this server has no method ${operation}`));
     else {
       const call = this.#createCall(route, metadata, deadline, wire);
       this.#calls.add(call);

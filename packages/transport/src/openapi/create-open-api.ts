@@ -24,28 +24,33 @@ import { Paths } from "./operations.ts";
 import { Schemas } from "./schemas.ts";
 
 export interface OpenApiOptions {
-  /** What is described: services as a server has them, or as their .proto does. */
+  /** The services to describe, as given to a server, or their descriptors. */
   services: readonly (Service | DescService)[];
-  /** What the API is called, and more about it. Default: the first service's package, and version "0.0.1". */
+  /** The name of the API and further information about it. Default: the first service's package, and version "0.0.1". */
   info?: Partial<OpenApiInfo>;
-  /** Where it is served: `[{ url: "https://api.example.com" }]`. Default: where the document comes from. */
+  /** The URLs of the servers: `[{ url: "https://api.example.com" }]`. Default: the server that the document comes from. */
   servers?: readonly OpenApiServer[];
-  /** How callers prove who they are, by name, any one of them: `{ token: { type: "http", scheme: "bearer" } }`. Default: not at all. */
+  /**
+   * The ways in which callers authenticate, by name; any one of them is enough: `{ token: { type: "http", scheme: "bearer" } }`.
+   * Default: none.
+   */
   securitySchemes?: Readonly<Record<string, object>>;
   /**
-   * The enums with `errors.code` that say which errors there are: `[ErrorReasonSchema]` for all services, or
-   * `{ "shop.Orders": [ErrorReasonSchema] }` by service. Default: none.
+   * The enums with `errors.code` that list the possible errors: `[ErrorReasonSchema]` for all services, or `{ "shop.Orders":
+   * [ErrorReasonSchema] }` by service. Default: none.
    */
   errors?: ErrorEnums;
-  /** What comes before every path, as the server has it. Default: nothing. */
+  /** The prefix of every path, the same as the server's option. Default: none. */
   prefix?: string;
-  /** Describe methods without a google.api.http rule at `POST /package.Service/Method`, as the server serves them. Default: true. */
+  /** Describe methods without a google.api.http rule as `POST /package.Service/Method`, as the server serves them. Default: true. */
   defaultRoutes?: boolean;
-  /** How JSON is written, as the server has it. Default: as the codec `json` has it. */
+  /** Options for JSON, the same as the server's. Default: those of the codec `json`. */
   json?: JsonCodecOptions;
-  /** Options of single methods, as the server has them; here their `json` counts. Default: none. */
+  /** Options of single methods, the same as the server's; only their `json` matters here. Default: none. */
   methods?: MethodEntries<HttpMethodOptions>;
-  /** Where the comments of the .proto files are: what `buf build -o api.binpb` writes. Generated code has none. Default: nowhere. */
+  /**
+   * The comments of the .proto files, which generated code does not contain: the output of `buf build -o api.binpb`. Default: none.
+   */
   source?: Uint8Array;
 }
 
@@ -96,10 +101,10 @@ function resolveOpenApiOptions(options: OpenApiOptions): ResolvedOpenApiOptions 
 }
 
 /**
- * Describes services as OpenAPI 3.1: their google.api.http rules, messages with the rules of buf.validate, and errors. The same options
- * make the same document, to the letter.
+ * Describes services as OpenAPI 3.1: their google.api.http rules, their messages with the rules of buf.validate, and their errors. The
+ * same options give exactly the same document.
  *
- * @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_METHOD_OPTION, CLEW_RPC_JSON_OPTION, and what a server throws for a rule that does not work
+ * @throws CLEW_TRANSPORT_OPTION, CLEW_TRANSPORT_METHOD_OPTION, CLEW_RPC_JSON_OPTION, and the errors of a server for an invalid rule
  */
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const { services, info, servers, securitySchemes, prefix, ...rest } = resolveOpenApiOptions(options);

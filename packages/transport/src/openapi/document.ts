@@ -19,7 +19,7 @@ export interface OpenApiDocument {
   readonly security?: readonly { readonly [name: string]: readonly string[] }[];
 }
 
-/** What a tool reads that OpenAPI does not know: `x-logo`. */
+/** Extensions that OpenAPI does not define but some tools read: `x-logo`. */
 export interface OpenApiExtensions {
   readonly [name: `x-${string}`]: unknown;
 }
@@ -48,7 +48,7 @@ export interface OpenApiLicense extends OpenApiExtensions {
 }
 
 export interface OpenApiServer extends OpenApiExtensions {
-  /** May have `{names}` of `variables` in it. */
+  /** May contain `{names}` of `variables`. */
   readonly url: string;
   readonly description?: string;
   readonly variables?: { readonly [name: string]: OpenApiServerVariable };
@@ -60,7 +60,7 @@ export interface OpenApiServerVariable extends OpenApiExtensions {
   readonly description?: string;
 }
 
-/** The operations of one path by verb in lower case. Verbs that OpenAPI 3.1 has no place for are where 3.2 names them. */
+/** The operations of one path, by verb in lower case. Verbs that OpenAPI 3.1 cannot express are placed where 3.2 puts them. */
 export interface PathItem {
   readonly [verb: string]: Operation | { readonly [verb: string]: Operation };
 }
@@ -75,9 +75,9 @@ export interface Operation {
   readonly responses: { readonly [status: string]: OpenApiResponse | { readonly $ref: string } };
   /** `/package.Service/Method` */
   readonly "x-operation": string;
-  /** Any verb will do. */
+  /** Any verb is accepted. */
   readonly "x-any-verb"?: true;
-  /** What is said over a WebSocket: this operation is its handshake. */
+  /** The messages that are sent over a WebSocket; this operation is its handshake. */
   readonly "x-websocket"?: {
     readonly send: { readonly many: boolean; readonly schema: Schema };
     readonly receive: { readonly many: boolean; readonly schema: Schema };
@@ -93,7 +93,7 @@ export interface Parameter {
   readonly style?: "form" | "deepObject";
   readonly explode?: true;
   readonly schema: Schema;
-  /** A slash in its value is a slash in the path, which OpenAPI 3.1 has no word for. */
+  /** A slash in its value is a slash in the path, which OpenAPI 3.1 cannot express. */
   readonly "x-spans"?: true;
 }
 

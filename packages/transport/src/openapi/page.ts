@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-/** The page that shows a document, and what it may do. */
+/** The page that shows a document, with its security policy. */
 export interface Page {
   readonly html: Buffer;
   /** Content-Security-Policy: its own script and style by their hashes, requests and WebSockets to the servers of the document. */

@@ -7,11 +7,11 @@ import { createOpenApi, type OpenApiOptions, openApiChecks } from "./create-open
 import { readPage } from "./page.ts";
 
 export interface OpenApiRouteOptions extends OpenApiOptions {
-  /** Where the page is; the document is beside it, at this path with `.json` and `.yaml`. Default: `/openapi`. */
+  /** The path of the page; the document is at this path with `.json` and `.yaml` appended. Default: `/openapi`. */
   path?: string;
   /** Serve the page. Default: true. */
   page?: boolean;
-  /** As a route has it: `false` for no call, and so no authentication. Default: the server's. */
+  /** As in a route: `false` for no call, and therefore no authentication. Default: the server's. */
   middleware?: Route["middleware"];
 }
 
@@ -23,7 +23,8 @@ const optionChecks: OptionChecks<OpenApiRouteOptions> = {
 };
 
 /**
- * Routes that serve the document of services, and a page to read it and try it on: `routes: openApiRoutes({ services })`.
+ * Creates routes that serve the OpenAPI document of services, and a page to read it and to try it: `routes: openApiRoutes({
+ * services })`.
  *
  * @throws CLEW_TRANSPORT_OPTION, and as {@link createOpenApi}
  */
@@ -47,7 +48,7 @@ export function openApiRoutes(options: OpenApiRouteOptions): Route[] {
       verb: "GET",
       path: `${path}.yaml`,
       handle: async (request, response) => {
-        // Loaded when somebody asks for it: few do.
+        // Loaded at the first request for it: few ask for YAML.
         yaml ??= import("yaml").then(({ stringify }) =>
           Buffer.from(stringify(document, { aliasDuplicateObjects: false })),
         );

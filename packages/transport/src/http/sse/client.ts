@@ -25,14 +25,14 @@ import { compileTarget } from "../target.ts";
 import { eventStreamType, type StreamEvent } from "./event.ts";
 import { EventParser } from "./event-parser.ts";
 
-/** How often in a row a stream that broke off is asked for again without a message. */
+/** How often in a row a broken stream is requested again without receiving a message. */
 const maxTries = 5;
 
-/** How long before that, where the server names no time, in milliseconds; twice as long with each try. */
+/** The wait before each of these requests if the server names none, in milliseconds; it doubles with each attempt. */
 const retryMs = 1000;
 const maxRetryMs = 30_000;
 
-/** Calls a method that answers with a stream, which comes as server-sent events. */
+/** Calls a method that answers with a stream, over server-sent events. */
 export function createEventHandler({ method, options, sender, peer, createHeaders }: StreamClientInit): Handler {
   const { basePath, bodyLimitBytes, resumeStreams } = options;
   const rule = readRules(method)[0]!;
@@ -92,11 +92,11 @@ interface EventReaderInit {
   /** What a refusal may come in. */
   readonly errorCodec: Codec;
   readonly limitBytes: number;
-  /** Whether a stream that broke off is asked for again. */
+  /** Whether a stream that broke off is requested again. */
   readonly resumes: boolean;
 }
 
-/** A stream of replies, over one request after the other where it is resumed. */
+/** A stream of replies. If it is resumed, it consists of several requests. */
 class EventReader {
   readonly #init: EventReaderInit;
   readonly #inbox: Inbox<string>;
@@ -178,8 +178,8 @@ class EventReader {
     this.#retryMs = this.#attempt?.retryMs ?? this.#retryMs;
     if (!resumes || this.#lastId === "" || this.#tries >= maxTries) return false;
     const waitMs = Math.min(maxRetryMs, (this.#retryMs ?? retryMs) * 2 ** this.#tries++);
-    // Many readers lose the same server at once; they shall not all come back at once. It is somebody's open stream: it keeps
-    // the process.
+    // Many readers lose the same server at the same moment and must not all return at the same moment. The stream is open for
+    // its reader, so the timer keeps the process alive.
     this.#timer = setTimeout(() => this.#send(), waitMs * (0.75 + Math.random() / 2));
     return true;
   }
@@ -220,7 +220,7 @@ class EventReader {
 
 interface StreamFailure {
   readonly error: ServiceError;
-  /** Whether another request may do better: the connection broke, or the server goes. */
+  /** Whether another request may succeed: the connection broke, or the server is stopping. */
   readonly mayPass: boolean;
 }
 

@@ -5,13 +5,13 @@ import { optionError } from "../../errors.ts";
 import { eventsOf } from "./call-events.ts";
 
 export interface EventFeedOptions {
-  /** How many events to keep for readers that are slow, or lost their connection. Default: 1024. */
+  /** The number of events that are kept for readers that are slow or lost their connection. Default: 1024. */
   keep?: number;
 }
 
 /**
- * Events that many calls stream to their readers: each is kept once, whoever reads it, and nothing but the last few. A reader
- * that comes back goes on after the last event it has.
+ * A sequence of events that many calls stream to their readers. Each event is kept only once, however many readers there are,
+ * and only the last few events are kept. A reader that reconnects continues after the last event it received.
  *
  *     published   #7  #8  #9 #10 #11 #12          keep: 4
  *                          ▲ kept      ▲
@@ -20,11 +20,11 @@ export interface EventFeedOptions {
 export class EventFeed<T extends object> {
   readonly #keep: number;
   readonly #events: T[] = [];
-  /** How many there were in all; the last one kept has this number. */
+  /** The number of events published so far, which is the number of the last event. */
   #count = 0;
   #isClosed = false;
   #published: PromiseWithResolvers<void> = Promise.withResolvers();
-  // An id of another process says nothing about the events of this one.
+  // Part of every id, because the id of an event from another process says nothing about the events of this one.
   readonly #name = randomBytes(6).toString("base64url");
 
   /** @throws CLEW_TRANSPORT_OPTION */
@@ -33,22 +33,22 @@ export class EventFeed<T extends object> {
     this.#keep = options.keep ?? 1024;
   }
 
-  /** Gives an event to everybody who follows. */
+  /** Sends an event to all readers. */
   publish(event: T): void {
     if (this.#isClosed) return;
     this.#events[this.#count++ % this.#keep] = event;
     this.#wake();
   }
 
-  /** No more will come: who follows ends after what there is. */
+  /** Ends the feed: readers get the remaining events, and then the end. */
   close(): void {
     this.#isClosed = true;
     this.#wake();
   }
 
   /**
-   * What is published from now on, or after the last event that the call's reader has, for a handler to answer with. It fails
-   * with 410 EVENTS_LOST for a reader that missed some which are no longer kept: it shall begin anew.
+   * Yields the events published from now on or, for a reader that reconnects, those after its last event; a handler returns it
+   * as its reply. Fails with 410 EVENTS_LOST for a reader that missed events which are no longer kept: it must start anew.
    */
   async *follow(call: Call): AsyncGenerator<T, void, undefined> {
     const events = eventsOf(call);
@@ -66,7 +66,7 @@ export class EventFeed<T extends object> {
 
   #after(id: string): number {
     const number = id.startsWith(`${this.#name}-`) ? Number(id.slice(this.#name.length + 1)) : -1;
-    // A number that none of ours can be is as good as one that is long gone.
+    // A number that this feed never used is treated like one that is long gone.
     return Number.isInteger(number) && number >= 0 && number <= this.#count ? number : Number.NEGATIVE_INFINITY;
   }
 
@@ -78,5 +78,9 @@ export class EventFeed<T extends object> {
 }
 
 function eventsLost(call: Call): ServiceError {
-  return new ServiceError(410, "EVENTS_LOST", `${call.operation}: the events after the last one are no longer there`);
+  return new ServiceError(
+    410,
+    "EVENTS_LOST",
+    `${call.operation}: the events after the reader's last event are no longer kept`,
+  );
 }

@@ -3,9 +3,9 @@ export const eventStreamType = "text/event-stream";
 
 /** One event of a stream (WHATWG HTML, section 9.2.6). */
 export interface StreamEvent {
-  /** `message`, `error` or `end` in streams of ours. */
+  /** `message`, `error` or `end` in streams of Clew. */
   readonly type: string;
-  /** The id of the last event that had one, of this event or an earlier one; "" before any. */
+  /** The last id that was sent, with this event or an earlier one; "" before the first id. */
   readonly id: string;
   readonly data: string;
 }
@@ -14,13 +14,13 @@ export interface EventFields {
   readonly type: string;
   readonly data: string;
   readonly id?: string | undefined;
-  /** How long the reader is to wait before it connects again, in milliseconds. */
+  /** How long the reader should wait before it connects again, in milliseconds. */
   readonly retryMs?: number | undefined;
 }
 
 /**
- * An event as it goes over the wire, `event` first and then `data`, as Kratos 3 writes them. Line breaks in the data make
- * several `data` lines, which the reader joins again.
+ * Writes an event: `event` first and then `data`, as Kratos 3 does. Each line of the data becomes a `data` line, and the reader
+ * joins them again.
  */
 export function encodeEvent({ type, data, id, retryMs }: EventFields): string {
   let text = `event: ${type}\n`;
@@ -31,10 +31,10 @@ export function encodeEvent({ type, data, id, retryMs }: EventFields): string {
   return `${text}\n`;
 }
 
-/** A comment, which every reader passes over: it shows each side, and every proxy between them, that the other is there. */
+/** A comment, which every reader ignores. It shows both sides, and every proxy between them, that the connection is alive. */
 export const heartbeat = ":\n\n";
 
-/** Whether an id can be written: it is one line, and readers pass over one with a NUL. */
+/** Whether an id can be sent: it must be one line, and readers ignore an id that contains a NUL. */
 export function isEventId(id: string): boolean {
   return !/[\0\r\n]/.test(id);
 }

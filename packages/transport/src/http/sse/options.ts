@@ -1,10 +1,13 @@
-/** How streams of replies go over HTTP, as server-sent events. */
+/** Options for streams of replies over HTTP, which are sent as server-sent events. */
 export interface EventStreamOptions {
-  /** How long a stream may be silent before a comment shows that it is alive, in milliseconds; 0 for never. Default: 15_000. */
+  /**
+   * After this time without an event, a comment is sent to show that the stream is alive, in milliseconds; 0 for never.
+   * Default: 15_000.
+   */
   heartbeatMs?: number;
   /**
-   * How long a browser is to wait before it connects again when a stream ended, in milliseconds. Default:
-   * the browser's, some seconds.
+   * How long a browser should wait before it connects again after a stream ended, in milliseconds. Default: the browser's own
+   * value, some seconds.
    */
   retryMs?: number;
 }

@@ -30,7 +30,7 @@ import { compileTarget, type WriteTarget } from "../target.ts";
 import { closeError, closeNormal, closeTooBig, endFrame, parseError, readControl } from "./control.ts";
 import { sendFrame } from "./send.ts";
 
-/** Calls a method that takes a stream, over a WebSocket of its own. */
+/** Calls a method that takes a stream. Each call has its own WebSocket. */
 export function createWebSocketHandler({ method, options, peer, createHeaders }: StreamClientInit): Handler {
   const { codec, basePath } = options;
   const { input, output } = method.desc;
@@ -63,7 +63,7 @@ interface WebSocketRequestInit {
   readonly needsFirst: boolean;
 }
 
-/** A call that goes out over a WebSocket. */
+/** An outgoing call over a WebSocket. */
 class WebSocketRequest {
   readonly #init: WebSocketRequestInit;
   readonly #call: Call;
@@ -82,7 +82,7 @@ class WebSocketRequest {
     this.#inbox = new Inbox((frame) => this.#decode(frame));
   }
 
-  /** Resolves with the message that came back, or for a stream when the server has let it in. */
+  /** Resolves with the reply message or, for a stream of replies, when the server has accepted the call. */
   async send(): Promise<Reply> {
     const call = this.#call;
     announceBegin(call);
@@ -91,7 +91,11 @@ class WebSocketRequest {
       this.#messages = call.messages()[Symbol.asyncIterator]();
       const first = this.#init.needsFirst ? await call.orCancelled(this.#messages.next()) : undefined;
       if (first?.done)
-        throw new ServiceError(400, "CODEC", `${call.operation}: there is no message to make the path of`);
+        throw new ServiceError(
+          400,
+          "CODEC",
+          `${call.operation}: the path needs fields of the first message, but no message was sent`,
+        );
       // It may have been cancelled on its way through the chain.
       if (this.#failure !== undefined) throw this.#failure;
       const target = this.#init.writeTarget(first?.value ?? nothing);
@@ -99,7 +103,7 @@ class WebSocketRequest {
       void this.#pump(first?.value);
       if (hasReplyStream(call.method)) return this.#replies();
       const reply = await this.#inbox.read();
-      if (reply === undefined) throw new ServiceError(500, "UNKNOWN", `${call.operation}: there was no reply`);
+      if (reply === undefined) throw new ServiceError(500, "UNKNOWN", `${call.operation}: the server sent no reply`);
       this.#over(undefined);
       this.#socket?.close(closeNormal);
       return reply;

@@ -1,8 +1,8 @@
 import type { WebSocket } from "ws";
 
 /**
- * Asks the other end for a sign of life when it was silent for `heartbeatMs`, and closes the connection when it was for twice that.
- * While it is held back nothing is read, and nothing can be missed.
+ * Pings the other end when it was silent for `heartbeatMs`, and closes the connection when it was silent for twice that time. While
+ * reading is paused, nothing is received, so silence does not count.
  */
 export function watchHeartbeat(socket: WebSocket, heartbeatMs: number): void {
   if (heartbeatMs === 0) return;

@@ -1,18 +1,19 @@
-/** How streams of requests come in over HTTP, as WebSockets. */
+/** Options for streams of requests over HTTP, which use WebSockets. */
 export interface WebSocketOptions {
   /**
-   * Which web pages may open one, by origin: `["https://shop.example.com"]`, `["*"]` for any. Browsers send cookies along with
-   * a WebSocket, whatever page opens it. Default: pages of the same host; who is no page sends no Origin and may always.
+   * The origins whose web pages may open a WebSocket: `["https://shop.example.com"]`, `["*"]` for any. Browsers send cookies
+   * with a WebSocket, whatever page opens it. Default: pages of the same host. Callers that are not browsers send no Origin and
+   * are always accepted.
    */
   origins?: readonly string[];
   /**
-   * How long a connection may be silent before it is asked for a sign of life, in milliseconds; one that gives none in twice
-   * that time is closed. 0 for never. Default: 30_000.
+   * After this time of silence a connection is pinged, in milliseconds; if it does not answer within twice that time, it is
+   * closed. 0 for never. Default: 30_000.
    */
   heartbeatMs?: number;
   /**
-   * Compress messages of 1 KiB and more for callers that can (permessage-deflate), at some 300 KiB of
-   * memory a connection. Default: false.
+   * Compress messages of 1 KiB and more for callers that support it (permessage-deflate). Costs about 300 KiB of memory per
+   * connection. Default: false.
    */
   compression?: boolean;
 }
