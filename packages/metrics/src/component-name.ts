@@ -2,15 +2,15 @@ import type { Attributes } from "@opentelemetry/api";
 
 const taken = new Set<string>();
 
-/** What tells one component of the telemetry from others of its type, in this process. */
+/** Identifies one component of the telemetry among others of its type, in this process. */
 export interface Component {
   /** `otel.component.type` and `otel.component.name`. */
   readonly attributes: Attributes;
-  /** Gives the name back. */
+  /** Makes the name available again. */
   release(): void;
 }
 
-/** A component with the first name of its type that is free: `batching_span_processor/0`. */
+/** Returns a component with the first unused name of its type: `batching_span_processor/0`. */
 export function nameComponent(type: string): Component {
   let number = 0;
   while (taken.has(`${type}/${number}`)) number++;

@@ -1,6 +1,6 @@
 import type { ExponentialData } from "./metric-data.ts";
 
-/** What one reader has seen of a series. */
+/** The last values that one reader saw of a series. */
 export interface Seen {
   readonly timeUs: number;
   readonly value: number;
@@ -10,14 +10,14 @@ export interface Seen {
 }
 
 /**
- * Makes deltas for one reader: hand the same memory to each `collect`, and its sums and histograms are those since the last one.
- * What goes up and down stays a total. Each reader has its own, so that they do not take from each other.
+ * Computes deltas for one reader. Hand the same memory to each `collect`: its sums and histograms are then those since the
+ * previous one. Values that go up and down remain totals. Each reader needs its own memory.
  */
 export class DeltaMemory {
-  // By what is collected, then by the series' key: a stream that is gone takes its part along.
+  // By stream, then by the key of the series: when a stream is gone, its entry disappears too.
   readonly #streams = new WeakMap<object, Map<string, Seen>>();
 
-  /** For providers: what was seen of a stream; empty at first, and to be written to. */
+  /** For providers: returns what was seen of a stream, empty at first, for the provider to update. */
   of(stream: object): Map<string, Seen> {
     let seen = this.#streams.get(stream);
     if (seen === undefined) {

@@ -1,6 +1,6 @@
 import type { OptionError } from "@clew/options";
 
-/** What a developer did wrong while setting metrics up. `code` is stable; the message says what would work. */
+/** A mistake of a developer in setting up metrics. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }

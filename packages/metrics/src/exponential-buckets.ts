@@ -3,7 +3,7 @@ import { optionError, optionInvalid } from "./errors.ts";
 import type { ExponentialData } from "./metric-data.ts";
 
 export interface ExponentialOptions {
-  /** How many buckets there may be at most. Default: 160, which tells durations from 1 ms to 100 s apart by 9 %. */
+  /** The maximum number of buckets. Default: 160, which distinguishes durations from 1 ms to 100 s that differ by 9 %. */
   maxBuckets?: number;
   /** The scale to begin with: buckets grow by 2^(2^-scale). From -10 to 20. Default: 20, as narrow as the values allow. */
   maxScale?: number;
@@ -29,11 +29,12 @@ export function resolveExponentialOptions(given: boolean | ExponentialOptions): 
 }
 
 /**
- * Buckets that grow by a factor, as wide as the values need: OpenTelemetry's data model, "ExponentialHistogram". With the base
- * 2^(2^-scale), bucket `index` is for what is above base^index and up to base^(index+1). When the values lie too far apart for
- * `maxBuckets`, the scale falls by one and each two buckets become one, until they do not.
+ * Buckets that grow by a constant factor and adapt to the values: OpenTelemetry's data model, "ExponentialHistogram". With the base
+ * 2^(2^-scale), bucket `index` counts values above base^index and up to base^(index+1). When the values are too far apart for
+ * `maxBuckets`, the scale is reduced by one and each two buckets are merged, until they fit.
  *
- * Places are reused round and round, `index` modulo their number: the buckets in use are neighbours, and never more than there are places.
+ * Places are reused in a circle, `index` modulo the number of places: the buckets in use are neighbours, and never more than there are
+ * places.
  *
  *     index    ... 158  159 | 160  161  162 ...      with 160 places, of which 158 to 162 are in use
  *     place    ... 158  159 |   0    1    2 ...
@@ -102,8 +103,8 @@ export class ExponentialBuckets {
 const perPower = Float64Array.from({ length: 32 }, (_, index) => 2 ** (index - 11));
 
 /**
- * The index of the bucket for a value above 0: ceil(log(value) / log(base)) - 1. Powers of two, which are bounds at every scale, are
- * exact, for so is their logarithm; what is as near to a bound as a double comes may be counted on its other side, which the data model
+ * Returns the index of the bucket for a value above 0: ceil(log(value) / log(base)) - 1. Powers of two, which are bounds at every
+ * scale, are exact, because their logarithm is exact. A value next to a bound may be counted on its other side, which the data model
  * allows.
  */
 export function indexOf(value: number, scale: number): number {
@@ -129,7 +130,7 @@ function widen({ scale, zeroCount, offset, counts }: ExponentialData, to: number
   return { scale: to, zeroCount, offset: low, counts: wider };
 }
 
-/** What came since `earlier`, which is an earlier state of the same buckets. */
+/** Returns what was added since `earlier`, which is an earlier state of the same buckets. */
 export function subtractExponential(later: ExponentialData, earlier: ExponentialData): ExponentialData {
   const before = widen(earlier, later.scale);
   const shift = before.offset - later.offset;
@@ -144,7 +145,10 @@ export function subtractExponential(later: ExponentialData, earlier: Exponential
   };
 }
 
-/** Both together: at the lower of their scales, or below where that would be more than `maxBuckets`. For who adds what several processes measured. */
+/**
+ * Returns both together, at the lower of their scales, or at a lower one if there would be more than `maxBuckets`. For code that adds
+ * up what several processes measured.
+ */
 export function mergeExponential(one: ExponentialData, other: ExponentialData, maxBuckets = 160): ExponentialData {
   const zeroCount = one.zeroCount + other.zeroCount;
   const filled = [one, other].filter(({ counts }) => counts.length > 0);

@@ -10,7 +10,7 @@ export { type SpanMetricsOptions, spanMetrics } from "./span-metrics.ts";
 export { type TraceMetricsOptions, type TraceSource, traceMetrics } from "./trace-metrics.ts";
 export type { InstrumentKind, View } from "./view.ts";
 
-// For library authors: what readers, encoders and exporters are made of.
+// For library authors: the parts of readers, encoders and exporters.
 
 export { DeltaMemory } from "./delta-memory.ts";
 export { encodeMetrics } from "./encode.ts";

@@ -11,7 +11,7 @@ import {
 } from "@opentelemetry/api";
 import type { Stream } from "./stream.ts";
 
-/** What a measurement must be; anything else would spoil the whole series. */
+/** Any other value would make the whole series useless. */
 function isMeasurable(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
 }
@@ -33,7 +33,7 @@ abstract class Recorded {
   }
 }
 
-/** A total that only grows: a value below zero is not taken. */
+/** A total that only grows: values below zero are ignored. */
 export class Counter extends Recorded implements CounterApi {
   add(value: number, attributes?: Attributes, context?: Context): void {
     if (isMeasurable(value) && value >= 0) this.take(value, attributes, context);
@@ -47,21 +47,21 @@ export class UpDownCounter extends Recorded implements CounterApi {
   }
 }
 
-/** A distribution: a value below zero is not taken, for the sum must not fall. */
+/** A distribution: values below zero are ignored, because the sum must not fall. */
 export class Histogram extends Recorded implements HistogramApi {
   record(value: number, attributes?: Attributes, context?: Context): void {
     if (isMeasurable(value) && value >= 0) this.take(value, attributes, context);
   }
 }
 
-/** The last value. */
+/** The last value that was recorded. */
 export class Gauge extends Recorded implements GaugeApi {
   record(value: number, attributes?: Attributes, context?: Context): void {
     if (isMeasurable(value)) this.take(value, attributes, context);
   }
 }
 
-/** A value that is asked for when it is collected. */
+/** An instrument whose value is read when metrics are collected. */
 export class Observable implements ObservableApi {
   readonly name: string;
   readonly streams: readonly Stream[];
@@ -82,7 +82,7 @@ export class Observable implements ObservableApi {
     this.#callbacks.delete(callback);
   }
 
-  /** What to ask, as functions that observe for as long as `isOpen` says. */
+  /** Returns the callbacks to run, as functions that observe only while `isOpen` returns true. */
   observations(isOpen: () => boolean): (() => unknown)[] {
     const result = {
       observe: (value: number, attributes?: Attributes): void => {
@@ -99,7 +99,10 @@ export class Observable implements ObservableApi {
   }
 }
 
-/** What a callback for several observables is handed: it takes values of those it was registered with. */
+/**
+ * The argument of a callback for several observables: it accepts values of the observables that the callback was registered
+ * with.
+ */
 export function createBatchResult(
   observables: ReadonlySet<ObservableApi>,
   isOpen: () => boolean,

@@ -5,21 +5,21 @@ import { observeAll } from "./observe-all.ts";
 import { createPipeline, createSending } from "./pipeline-metrics.ts";
 
 export interface LogMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProvider;
 }
 
-/** What can be told of log lines on their way to a collector: what startLogs returns, or an OtlpLogs. */
+/** The source of statistics about log lines that are sent to a collector: the result of startLogs, or an OtlpLogs. */
 export interface LogSource {
-  /** Undefined where none are sent. */
+  /** Undefined if no lines are sent. */
   stats(): (BatchQueueStats & { readonly delivery?: SendingStats }) | undefined;
-  /** What kind of exporter it is, in OpenTelemetry's words for `otel.component.type`. Default: `log_exporter`. */
+  /** The kind of the exporter, in OpenTelemetry's values of `otel.component.type`. Default: `log_exporter`. */
   readonly componentType?: string;
 }
 
 /**
- * Tells what became of log lines: created, waiting, exported, refused, dropped and why, and what it took to send; see traceMetrics.
- * startLogs does this on its own. Returns a function that ends it.
+ * Reports as metrics what happened to log lines: created, waiting, exported, refused, dropped and why, and the cost of sending; see
+ * traceMetrics. startLogs calls it itself. Returns a function that ends it.
  */
 export function logMetrics(source: LogSource, options: LogMetricsOptions = {}): () => void {
   if (source.stats() === undefined) return () => {};
@@ -28,7 +28,7 @@ export function logMetrics(source: LogSource, options: LogMetricsOptions = {}): 
   const exporter = nameComponent(source.componentType ?? "log_exporter");
   const stop = observeAll(meter, (instruments) => {
     const unit = "{log_record}";
-    const created = instruments.counter("otel.sdk.log.created", unit, "Lines that were handed over.");
+    const created = instruments.counter("otel.sdk.log.created", unit, "Log lines that were handed over for export.");
     const pipeline = createPipeline(instruments, { prefix: "otel.sdk", name: "log", unit });
     const sending = createSending(instruments);
     return (note) => {

@@ -6,23 +6,23 @@ import type { MetricsExporter, PeriodicReaderStats } from "./periodic-reader.ts"
 import { createExported, createSending } from "./pipeline-metrics.ts";
 
 export interface MeterMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProviderApi;
 }
 
-/** What can be told of metrics: what startMetrics returns has all of it. */
+/** The source of statistics about metrics: the result of startMetrics provides all of them. */
 export interface MeterSource {
   readonly provider: { stats(): MeterProviderStats };
-  /** Of what exports again and again. Default: metrics are only scraped. */
+  /** Statistics of the periodic export. Default: none, metrics are only scraped. */
   stats?(): PeriodicReaderStats | undefined;
-  /** Where to. Default: as above. */
+  /** The exporter in use. Default: none, metrics are only scraped. */
   readonly exporter?: MetricsExporter | undefined;
 }
 
 /**
- * Tells what becomes of metrics themselves: how many series there are, what was counted together because there were too many, callbacks
- * that failed, exports, points that were exported or refused, and what it took to send; see traceMetrics. startMetrics does this on its own.
- * Returns a function that ends it.
+ * Reports as metrics what happened to metrics themselves: the number of series, measurements that were counted together because there
+ * were too many series, callbacks that failed, exports, points that were exported or refused, and the cost of sending; see
+ * traceMetrics. startMetrics calls it itself. Returns a function that ends it.
  */
 export function meterMetrics(source: MeterSource, options: MeterMetricsOptions = {}): () => void {
   const meter = (options.meterProvider ?? metrics).getMeter("@clew/metrics");

@@ -11,28 +11,30 @@ import { tellAnew } from "./tell-telemetry.ts";
 import { type ResolvedView, resolveView, type View } from "./view.ts";
 
 export interface MeterProviderOptions {
-  /** What is measured: this process. Default: {@link createResource}'s, which asks the environment. */
+  /** What is measured, which is this process. Default: the result of {@link createResource}, which reads the environment. */
   resource?: Resource;
-  /** What becomes of instruments that should be other than their makers thought. Default: none. */
+  /** Changes to instruments that other code creates. Default: none. */
   views?: readonly View[];
   /**
-   * How many sets of attributes one instrument may have. What comes on top is counted together, under the attribute
+   * The maximum number of attribute sets of one instrument. Further measurements are counted together, under the attribute
    * `otel.metric.overflow`. Default: 2_000.
    */
   seriesLimit?: number;
   /**
-   * "sampled" keeps, for each counter and each bucket of a histogram, a measurement taken in a sampled span; "off" none.
-   * Default: "off" if OTEL_METRICS_EXEMPLAR_FILTER is always_off, else "sampled".
+   * "sampled" keeps, for each counter and each bucket of a histogram, a measurement made in a sampled span; "off" keeps none.
+   * Default: "off" if OTEL_METRICS_EXEMPLAR_FILTER is always_off, otherwise "sampled".
    */
   exemplars?: "sampled" | "off";
   /**
-   * Whether histograms keep exponential buckets where no view says, see {@link View.exponential}. Default: true if
-   * OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is base2_exponential_bucket_histogram, else false.
+   * Whether histograms keep exponential buckets if no view says otherwise, see {@link View.exponential}. Default: true if
+   * OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION is base2_exponential_bucket_histogram, otherwise false.
    */
   exponential?: boolean | ExponentialOptions;
-  /** How long the callbacks of observables may take in all, in milliseconds; those that take longer are left out. Default: 5_000. */
+  /**
+   * How long all callbacks of observables together may take, in milliseconds; values that come later are left out. Default: 5_000.
+   */
   callbackTimeoutMs?: number;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment from which the OTEL_ variables are read. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -45,7 +47,7 @@ interface MeterProviderSettings {
   readonly callbackTimeoutMs: number;
 }
 
-/** What is anything here is looked at below. */
+/** The options checked as `anything` are checked below. */
 const optionChecks: OptionChecks<MeterProviderOptions> = {
   resource: aResource,
   views: anything,
@@ -99,22 +101,22 @@ function asksForExponential(env: Readonly<Record<string, string | undefined>>): 
 }
 
 export interface MeterProviderStats {
-  /** Sets of attributes that are kept, over all instruments. */
+  /** The number of attribute sets that are kept, over all instruments. */
   readonly series: number;
-  /** Measurements that were counted together because there was no space for their attributes. */
+  /** The number of measurements that were counted together because there was no space for their attributes. */
   readonly overflowed: number;
-  /** Callbacks of observables that threw, or took too long. */
+  /** The number of callbacks of observables that threw or took too long. */
   readonly failedCallbacks: number;
 }
 
-/** Gives meters to everything that asks the OpenTelemetry API for one, once it is registered; tells what they measured when asked. */
+/** Provides meters to all code that uses the OpenTelemetry API, once it is registered, and collects what they measured. */
 export class MeterProvider implements MeterProviderApi {
   readonly #settings: MeterProviderSettings;
   readonly #meters = new Map<string, Meter>();
   readonly #round: Round;
   #turn: Promise<unknown> = Promise.resolve();
   #failedCallbacks = 0;
-  /** How many series there were before an observation that is under way; each begins its observables anew. */
+  /** The number of series before an observation that is in progress; each observation starts with empty observables. */
   #seriesBefore: number | undefined;
   #isRegistered = false;
 
@@ -127,7 +129,7 @@ export class MeterProvider implements MeterProviderApi {
     return this.#settings.resource;
   }
 
-  /** The meter of a library or a part of the app; the same for the same arguments. */
+  /** Returns the meter of a library or of a part of the app. The same arguments return the same meter. */
   getMeter(name: string, version = "", options?: MeterOptions): Meter {
     const schemaUrl = options?.schemaUrl ?? "";
     const key = `${name}\n${version}\n${schemaUrl}`;
@@ -141,7 +143,7 @@ export class MeterProvider implements MeterProviderApi {
     return meter;
   }
 
-  /** Makes this the provider of the whole process. Throws if there is one. */
+  /** Makes this the global provider of the process. Throws if there is one already. */
   register(): this {
     if (this.#isRegistered) return this;
     if (!metrics.setGlobalMeterProvider(this)) throw registeredTwice();
@@ -150,7 +152,7 @@ export class MeterProvider implements MeterProviderApi {
     return this;
   }
 
-  /** Takes back {@link register}. Instruments that were made still measure. */
+  /** Undoes {@link register}. Instruments that were already created continue to measure. */
   unregister(): void {
     if (!this.#isRegistered) return;
     this.#isRegistered = false;
@@ -159,11 +161,11 @@ export class MeterProvider implements MeterProviderApi {
   }
 
   /**
-   * What was measured so far, observables asked; with a memory, what came since the last time. Instruments without a measurement
-   * are left out. Never rejects: callbacks that fail are counted.
+   * Reads the observables and returns everything measured so far; with a memory, what was measured since the previous call.
+   * Instruments without a measurement are omitted. Never rejects: failing callbacks are counted.
    */
   collect(memory?: DeltaMemory): Promise<MetricsData> {
-    // One after the other: two at a time would observe into each other's.
+    // One after the other: two collections at the same time would mix their observations.
     const turn = this.#turn.then(() => this.#collect(memory));
     this.#turn = turn;
     return turn;
@@ -219,7 +221,7 @@ export class MeterProvider implements MeterProviderApi {
   async #waitFor(waiting: readonly Promise<void>[]): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => {
-      // Keeps the process alive: somebody waits for this.
+      // Keeps the process alive, because a caller waits for this.
       timer = setTimeout(resolve, this.#settings.callbackTimeoutMs);
     });
     await Promise.race([Promise.all(waiting), timeIsUp]);

@@ -16,18 +16,18 @@ import type { Round } from "./series.ts";
 import { createStream, type Stream } from "./stream.ts";
 import { areBoundaries, type InstrumentKind, type ResolvedView } from "./view.ts";
 
-/** OpenTelemetry's for everything whose maker knows no better: milliseconds of a request. */
+/** OpenTelemetry's default boundaries, used when no others are given: milliseconds of a request. */
 const defaultBoundaries: readonly number[] = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
 
 export interface MeterSettings {
   readonly views: readonly ResolvedView[];
   readonly seriesLimit: number;
-  /** What histograms keep that no view says otherwise of. */
+  /** The exponential buckets of histograms for which no view says otherwise. */
   readonly exponential: ExponentialSettings | undefined;
   readonly round: Round;
 }
 
-/** One instrument as it was asked for. */
+/** One instrument, as it was requested. */
 interface Registered {
   readonly kind: InstrumentKind;
   readonly description: string;
@@ -36,7 +36,7 @@ interface Registered {
   readonly instrument: object;
 }
 
-/** Makes the instruments of one library or part of the app. */
+/** Creates the instruments of one library or part of the app. */
 export class Meter implements MeterApi {
   readonly scope: Scope;
   readonly #settings: MeterSettings;
@@ -93,7 +93,7 @@ export class Meter implements MeterApi {
     if (index >= 0) this.#batchCallbacks.splice(index, 1);
   }
 
-  /** Begins an observation and returns what to call for it. */
+  /** Begins an observation and returns the functions to call for it. */
   observations(isOpen: () => boolean): (() => unknown)[] {
     for (const { streams } of this.#observables) for (const stream of streams) stream.begin();
     const batches = this.#batchCallbacks.map(({ callback, observables }) => {
@@ -118,11 +118,11 @@ export class Meter implements MeterApi {
 
   #observable(kind: InstrumentKind, name: string, options: MetricOptions | undefined): Observable {
     const made = this.#register(kind, name, options, Observable);
-    // Nothing asks one that is not registered; unlike the API's own it can be told from a stranger.
+    // Not registered, so it is never read. Unlike the API's no-op instrument, it is recognized as one of ours.
     return made ?? new Observable(String(name), [], false);
   }
 
-  /** The instrument, the same for the same name and kind; undefined when the name is none. */
+  /** Returns the instrument; the same name and kind return the same one. Undefined when the name is invalid. */
   #register<I extends object>(
     kind: InstrumentKind,
     name: string,
@@ -130,7 +130,7 @@ export class Meter implements MeterApi {
     Instrument: new (name: string, streams: readonly Stream[], isInt: boolean) => I,
   ): I | undefined {
     if (!isInstrumentName(name)) {
-      diag.warn(`clew metrics: ${JSON.stringify(name)} is no name of an instrument; nothing is measured`);
+      diag.warn(`clew metrics: ${JSON.stringify(name)} is not a valid name of an instrument; nothing is measured`);
       return undefined;
     }
     const isInt = valueType === ValueType.INT;
@@ -138,7 +138,9 @@ export class Meter implements MeterApi {
     const same = known.find((one) => one.kind === kind && one.unit === unit && one.isInt === isInt);
     if (same !== undefined && same.description === description) return same.instrument as I;
     if (known.length > 0) {
-      diag.warn(`clew metrics: ${name} is made twice in ${this.scope.name}, with another kind, unit or description`);
+      diag.warn(
+        `clew metrics: ${name} is created twice in ${this.scope.name}, with a different kind, unit or description`,
+      );
     }
     const boundaries = advice?.explicitBucketBoundaries;
     const hasBoundaries = boundaries !== undefined && areBoundaries(boundaries);

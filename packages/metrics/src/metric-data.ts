@@ -2,7 +2,7 @@ import type { FlatAttributes, Resource, Scope } from "@clew/trace";
 
 // What was measured, as plain data: encoders, readers and tests read only this. Times are unix microseconds, as in SpanData.
 
-/** One measurement of a sampled span: the way from a number to a trace. */
+/** One measurement made in a sampled span: it leads from a number to a trace. */
 export interface Exemplar {
   readonly value: number;
   readonly timeUs: number;
@@ -14,9 +14,9 @@ export interface Exemplar {
 
 /** One value of a counter or a gauge. */
 export interface NumberPoint {
-  /** In the order of their names. */
+  /** Sorted by name. */
   readonly attributes: FlatAttributes;
-  /** When counting began; of a delta, when the one before was taken. */
+  /** The time when counting began; in a delta, the time of the previous collection. */
   readonly startUs: number;
   readonly timeUs: number;
   readonly value: number;
@@ -24,12 +24,12 @@ export interface NumberPoint {
 }
 
 /**
- * A distribution in buckets that grow by a factor: with the base 2^(2^-scale), `counts[n]` is for what is above base^(offset+n) and up
- * to base^(offset+n+1).
+ * A distribution in buckets that grow by a constant factor: with the base 2^(2^-scale), `counts[n]` counts values above
+ * base^(offset+n) and up to base^(offset+n+1).
  */
 export interface ExponentialData {
   readonly scale: number;
-  /** Values that are 0. */
+  /** The number of values that are 0. */
   readonly zeroCount: number;
   readonly offset: number;
   readonly counts: readonly number[];
@@ -37,18 +37,21 @@ export interface ExponentialData {
 
 /** One series of a histogram. */
 export interface HistogramPoint {
-  /** In the order of their names. */
+  /** Sorted by name. */
   readonly attributes: FlatAttributes;
   readonly startUs: number;
   readonly timeUs: number;
   readonly count: number;
   readonly sum: number;
-  /** Undefined in a delta: the smallest of an interval is not known afterwards. */
+  /** Undefined in a delta: the smallest value of an interval cannot be computed afterwards. */
   readonly min: number | undefined;
   readonly max: number | undefined;
-  /** One more than there are boundaries: the last is for what is above all of them. */
+  /** One more than there are boundaries: the last one counts values above all of them. */
   readonly counts: readonly number[];
-  /** The same values once more, where a view asked for it: then OTLP tells these, and Prometheus's text the others. Default: none. */
+  /**
+   * The same values in exponential buckets, if a view asks for them: OTLP then sends these, and Prometheus's text format the others.
+   * Default: none.
+   */
   readonly exponential?: ExponentialData | undefined;
   readonly exemplars: readonly Exemplar[];
 }
@@ -56,16 +59,16 @@ export interface HistogramPoint {
 interface MetricBase {
   readonly name: string;
   readonly description: string;
-  /** In UCUM: `s`, `By`, `{request}`. Empty when it is not known. */
+  /** The unit in UCUM: `s`, `By`, `{request}`. Empty when it is unknown. */
   readonly unit: string;
 }
 
 export interface SumData extends MetricBase {
   readonly type: "sum";
-  /** Whether it only goes up: a counter. */
+  /** Whether the value only grows, as that of a counter. */
   readonly isMonotonic: boolean;
   readonly isDelta: boolean;
-  /** Whether the values are whole numbers by declaration. */
+  /** Whether the values are declared to be whole numbers. */
   readonly isInt: boolean;
   readonly points: readonly NumberPoint[];
 }
@@ -79,7 +82,7 @@ export interface GaugeData extends MetricBase {
 export interface HistogramData extends MetricBase {
   readonly type: "histogram";
   readonly isDelta: boolean;
-  /** The upper bounds of all buckets but the last, inclusive and growing. */
+  /** The upper bounds of all buckets but the last, inclusive and ascending. */
   readonly boundaries: readonly number[];
   readonly points: readonly HistogramPoint[];
 }
@@ -91,7 +94,7 @@ export interface ScopeMetrics {
   readonly metrics: readonly MetricData[];
 }
 
-/** Everything that a provider knows at one moment. */
+/** Everything that a provider has measured, at one moment. */
 export interface MetricsData {
   readonly resource: Resource;
   readonly scopes: readonly ScopeMetrics[];

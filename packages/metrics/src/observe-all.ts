@@ -1,15 +1,15 @@
 import type { Attributes, BatchObservableCallback, Meter, Observable } from "@opentelemetry/api";
 
-/** Notes values while they are collected. */
+/** Records a value during a collection. */
 export type Note = (observable: Observable, value: number, attributes?: Attributes) => void;
 
-/** Makes the instruments of one meter that are read when they are collected. */
+/** Creates those instruments of one meter that are read when metrics are collected. */
 export interface Instruments {
   counter(name: string, unit: string, description: string): Observable;
   upDownCounter(name: string, unit: string, description: string): Observable;
 }
 
-/** Makes instruments, and reads them all at once whenever they are collected; returns what ends that. */
+/** Creates instruments, and reads them all together at each collection. Returns a function that ends that. */
 export function observeAll(meter: Meter, make: (instruments: Instruments) => (note: Note) => void): () => void {
   const made: Observable[] = [];
   const keep = (observable: Observable): Observable => {

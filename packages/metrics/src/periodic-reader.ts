@@ -6,22 +6,25 @@ import { optionError, optionInvalid } from "./errors.ts";
 import type { MeterProvider } from "./meter-provider.ts";
 import type { MetricsData } from "./metric-data.ts";
 
-/** What became of the points that an exporter was handed, and what it took to send them. */
+/** What happened to the points given to an exporter, and the cost of sending them. */
 export interface PointStats extends SendingStats {
   readonly exported: number;
   readonly rejected: number;
   readonly failed: number;
 }
 
-/** Brings metrics somewhere. */
+/** Sends metrics to a destination. */
 export interface MetricsExporter {
-  /** What kind it is, in OpenTelemetry's words for `otel.component.type` where there is one. Default: the name of its class. */
+  /**
+   * The kind of the exporter, in OpenTelemetry's values of `otel.component.type` if there is one. Default: the name of its
+   * class.
+   */
   readonly componentType?: string;
-  /** Default: nothing is told. */
+  /** Returns its statistics. Default: none are reported. */
   stats?(): PointStats;
-  /** Resolves with whether the destination took them. A rejection counts as false. */
+  /** Resolves with true if the destination accepted the metrics. A rejection counts as false. */
   export(data: MetricsData): Promise<boolean>;
-  /** Cuts off what is under way and lets go of sockets. */
+  /** Aborts exports in progress and closes sockets. */
   shutdown(): Promise<void>;
 }
 
@@ -33,20 +36,20 @@ export interface PeriodicReaderOptions {
    * OTEL_METRIC_EXPORT_TIMEOUT, or 30_000.
    */
   timeoutMs?: number;
-  /** How long {@link PeriodicReader.shutdown} may take, in milliseconds. Default: 2_000, for a stop must end soon. */
+  /** How long {@link PeriodicReader.shutdown} may take, in milliseconds. Default: 2_000, because a stop must end soon. */
   shutdownTimeoutMs?: number;
   /**
-   * Whether sums and histograms are totals or what came since the last export. Default:
-   * OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE if it is "delta" or "lowmemory", or "cumulative".
+   * Whether sums and histograms are totals, or what was measured since the last export. Default: "delta" if
+   * OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE is "delta" or "lowmemory", otherwise "cumulative".
    */
   temporality?: "cumulative" | "delta";
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment from which the OTEL_ variables are read. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
 type PeriodicReaderSettings = Readonly<Required<Omit<PeriodicReaderOptions, "env">>>;
 
-/** What is anything here is looked at below. */
+/** The options checked as `anything` are checked below. */
 const optionChecks: OptionChecks<PeriodicReaderOptions> = {
   intervalMs: aNumber,
   timeoutMs: aNumber,
@@ -84,14 +87,17 @@ export function resolvePeriodicReaderOptions(options: PeriodicReaderOptions = {}
 
 export interface PeriodicReaderStats {
   readonly exported: number;
-  /** Exports that the destination did not take, or that took too long. A delta that was not taken is lost; a total is not. */
+  /**
+   * The number of exports that the destination did not accept, or that took too long. A failed delta is lost; a total is not.
+   */
   readonly failed: number;
 }
 
 /**
- * Collects and exports again and again. Its timer does not keep the process alive; whoever flushes or shuts down waits.
+ * Collects and exports metrics periodically. Its timer does not keep the process alive, but forceFlush and shutdown do while
+ * they wait.
  *
- * An export that takes longer than the interval leaves the next one out: two at a time would arrive in any order.
+ * If an export takes longer than the interval, the next one is skipped: two at the same time could arrive in any order.
  */
 export class PeriodicReader {
   readonly #provider: Pick<MeterProvider, "collect">;
@@ -118,16 +124,16 @@ export class PeriodicReader {
     return { exported: this.#exported, failed: this.#failed };
   }
 
-  /** Resolves once what was measured until now is exported, or given up. Never rejects. */
+  /** Resolves when everything measured until now has been exported, or the export was given up. Never rejects. */
   async forceFlush(): Promise<void> {
-    // Keeps the process alive, as the deadline of a shutdown does: somebody waits for this.
+    // Keeps the process alive, as the deadline of a shutdown does, because a caller waits for this.
     const alive = setInterval(nothing, 60_000);
     await this.#flush();
     clearInterval(alive);
   }
 
   async #flush(): Promise<void> {
-    // One that is under way may have collected before.
+    // An export that is in progress may have collected before this call.
     await this.#exporting;
     await this.#export();
   }
@@ -148,7 +154,7 @@ export class PeriodicReader {
     try {
       await Promise.race([this.#exporter.shutdown(), timeIsUp]);
     } catch {
-      // Whatever it could not let go of, nothing of ours is in it.
+      // The exporter could not close something; nothing of this reader depends on it.
     }
     clearTimeout(deadline);
   }

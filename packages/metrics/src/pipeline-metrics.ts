@@ -2,9 +2,9 @@ import type { BatchQueueStats, SendingStats } from "@clew/trace";
 import type { Attributes, Observable } from "@opentelemetry/api";
 import type { Instruments, Note } from "./observe-all.ts";
 
-/** What passes through a queue to an exporter. */
+/** The items that pass through a queue to an exporter. */
 export interface PipelineItem {
-  /** `otel.sdk` for what OpenTelemetry's conventions name. */
+  /** `otel.sdk` for items that OpenTelemetry's conventions name. */
   readonly prefix: string;
   /** `span` */
   readonly name: string;
@@ -12,22 +12,22 @@ export interface PipelineItem {
   readonly unit: string;
 }
 
-/** What a processor has in common with others, whether it exports or decides. */
+/** Creates the instruments that all processors share, whether they export or decide. */
 export function createProcessor(
   { counter, upDownCounter }: Instruments,
   { prefix, name, unit }: PipelineItem,
 ): { readonly size: Observable; readonly processed: Observable } {
   return {
-    size: upDownCounter(`${prefix}.processor.${name}.queue.size`, unit, "What waits in the processor."),
+    size: upDownCounter(`${prefix}.processor.${name}.queue.size`, unit, "Items that wait in the processor."),
     processed: counter(
       `${prefix}.processor.${name}.processed`,
       unit,
-      "What the processor is done with; error.type says why something went no further.",
+      "Items that left the processor; error.type says why an item was dropped.",
     ),
   };
 }
 
-/** Tells of a queue that hands batches to an exporter: how many wait, and what became of the others. */
+/** Reports the state of a queue that gives batches to an exporter: how many items wait, and what happened to the others. */
 export function createPipeline(
   instruments: Instruments,
   item: PipelineItem,
@@ -37,12 +37,12 @@ export function createPipeline(
   const capacity = instruments.upDownCounter(
     `${prefix}.processor.${name}.queue.capacity`,
     unit,
-    "How much may wait in the processor.",
+    "Maximum number of items that may wait in the processor.",
   );
   const inflight = instruments.upDownCounter(
     `${prefix}.exporter.${name}.inflight`,
     unit,
-    "What the exporter was handed and has not decided about.",
+    "Items given to the exporter whose result is not known yet.",
   );
   const exported = createExported(instruments, item);
   return (note, stats, processor, exporter) => {
@@ -60,11 +60,11 @@ export interface ExportedStats {
   readonly exported: number;
   readonly rejected: number;
   readonly failed: number;
-  /** Of the failed, those whose export took too long. Default: it is not known. */
+  /** The number of failed items whose export took too long. Default: unknown. */
   readonly timedOut?: number;
 }
 
-/** Tells what became of what an exporter was handed. */
+/** Reports what happened to the items given to an exporter. */
 export function createExported(
   { counter }: Instruments,
   { prefix, name, unit }: PipelineItem,
@@ -72,7 +72,7 @@ export function createExported(
   const exported = counter(
     `${prefix}.exporter.${name}.exported`,
     unit,
-    "What the exporter is done with; error.type says why the destination does not have something.",
+    "Items that the exporter has finished; error.type says why the destination did not get an item.",
   );
   return (note, stats, exporter) => {
     const { timedOut = 0 } = stats;
@@ -83,12 +83,12 @@ export function createExported(
   };
 }
 
-/** Tells what it took to send. The conventions have no names for that. */
+/** Reports the cost of sending. The conventions have no names for that. */
 export function createSending({
   counter,
 }: Instruments): (note: Note, stats: SendingStats | undefined, exporter: Attributes) => void {
   const requests = counter("clew.sdk.exporter.requests", "{request}", "Requests that were sent, retries among them.");
-  const retries = counter("clew.sdk.exporter.retries", "{request}", "Requests that were sent once more.");
+  const retries = counter("clew.sdk.exporter.retries", "{request}", "Requests that were sent again.");
   const sent = counter("clew.sdk.exporter.sent", "By", "Bytes of request bodies.");
   return (note, stats, exporter) => {
     if (stats === undefined) return;

@@ -40,7 +40,10 @@ const perWords: Readonly<Record<string, string>> = {
   a: "year",
 };
 
-/** The word for a unit: `By/s` is `bytes_per_second`. Empty for none, and for what is only an annotation: `{request}`. */
+/**
+ * Returns the word for a unit: `By/s` is `bytes_per_second`. Empty for no unit, and for a unit that is only an annotation:
+ * `{request}`.
+ */
 function toUnitWord(unit: string, isGauge: boolean): string {
   const bare = unit.replaceAll(/\{[^}]*\}/g, "").trim();
   if (bare === "1") return isGauge ? "ratio" : "";
@@ -50,7 +53,10 @@ function toUnitWord(unit: string, isGauge: boolean): string {
   return `${word}${word === "" ? "" : "_"}per_${clean(perWords[per] ?? per)}`;
 }
 
-/** A family of Prometheus's: `http_server_request_duration_seconds`; a counter's ends with `_total` in its samples, not here. */
+/**
+ * Returns the name of Prometheus's metric family: `http_server_request_duration_seconds`. The samples of a counter end with
+ * `_total`, but this name does not.
+ */
 export function toFamilyName(metric: MetricData): { name: string; unit: string } {
   const isCounter = metric.type === "sum" && metric.isMonotonic;
   const unit = toUnitWord(metric.unit, metric.type === "gauge");

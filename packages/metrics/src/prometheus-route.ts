@@ -5,15 +5,15 @@ import type { MetricsData } from "./metric-data.ts";
 import { type PrometheusOptions, renderPrometheus } from "./prometheus.ts";
 
 export interface PrometheusRouteOptions extends Omit<PrometheusOptions, "openMetrics"> {
-  /** Where it is scraped. Default: `/metrics`. */
+  /** The path of the route. Default: `/metrics`. */
   path?: string;
 }
 
-/** A raw route, as an HttpServer takes it among its `routes`. */
+/** A raw route, for the option `routes` of an HttpServer. */
 export interface MetricsRoute {
   readonly verb: string;
   readonly path: string;
-  /** A scrape is no call: it would be counted among those it tells of. */
+  /** A scrape is not a call: otherwise it would be counted among the calls that it reports. */
   readonly middleware: false;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
@@ -22,8 +22,8 @@ const textType = "text/plain; version=0.0.4; charset=utf-8";
 const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /**
- * Tells a provider's metrics to a Prometheus that asks: in OpenMetrics, with exemplars, if it takes that as gladly as text. For a
- * smaller page put a compression filter around it.
+ * Creates a route that a Prometheus scrapes. The reply is in OpenMetrics, with exemplars, if the scraper accepts that and does
+ * not prefer text. For a smaller reply put a compression filter around the route.
  *
  * @throws CLEW_METRICS_OPTION
  */
@@ -31,12 +31,7 @@ export function prometheusRoute(
   provider: { collect(): Promise<MetricsData> },
   options: PrometheusRouteOptions = {},
 ): MetricsRoute {
-  checkValue(
-    "provider",
-    provider,
-    having("a MeterProvider, as startMetrics().provider is one", "collect"),
-    optionError,
-  );
+  checkValue("provider", provider, having("a MeterProvider, such as startMetrics().provider", "collect"), optionError);
   const { path = "/metrics", ...rendering } = options;
   return {
     verb: "GET",
@@ -53,7 +48,7 @@ export function prometheusRoute(
   };
 }
 
-/** Whether OpenMetrics is named in an Accept header, and text is not wanted more. */
+/** Whether an Accept header names OpenMetrics and does not prefer text. */
 function prefersOpenMetrics(accept = ""): boolean {
   let openMetrics = 0;
   let text = 0;

@@ -3,15 +3,15 @@ import type { Exemplar, HistogramPoint, MetricData, MetricsData, NumberPoint } f
 import { toFamilyName, toLabelName } from "./prometheus-name.ts";
 
 export interface PrometheusOptions {
-  /** OpenMetrics 1.0 instead of Prometheus's text format 0.0.4: with units and exemplars. Default: false. */
+  /** Write OpenMetrics 1.0 instead of Prometheus's text format 0.0.4: with units and exemplars. Default: false. */
   openMetrics?: boolean;
   /** Whether each sample has the labels `otel_scope_name` and `otel_scope_version`. Default: true. */
   scopeLabels?: boolean;
-  /** Whether the resource stands in a metric of its own, `target_info`. Default: true. */
+  /** Whether the resource is written as a metric of its own, `target_info`. Default: true. */
   targetInfo?: boolean;
 }
 
-/** All samples of one name, wherever they were measured. */
+/** All samples of one name, from all scopes. */
 interface Family {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram" | "info";
@@ -21,8 +21,9 @@ interface Family {
 }
 
 /**
- * Metrics as a page that Prometheus scrapes. Names, units and types are OpenTelemetry's translated by its compatibility
- * specification. Deltas cannot be told this way and are left out; so is a metric whose name another kind of metric has taken.
+ * Writes metrics as the text that Prometheus scrapes. Names, units and types are converted by OpenTelemetry's compatibility
+ * specification. Deltas cannot be expressed in this format and are omitted, and so is a metric whose name is already used by a
+ * metric of another type.
  */
 export function renderPrometheus(data: MetricsData, options: PrometheusOptions = {}): string {
   const { openMetrics = false, scopeLabels = true, targetInfo = true } = options;
@@ -72,7 +73,7 @@ export function renderPrometheus(data: MetricsData, options: PrometheusOptions =
 
 function gatherFamilies({ scopes }: MetricsData): Iterable<Family> {
   const families = new Map<string, Family>();
-  // Which names of samples are taken: a gauge `size_count` and a histogram `size` would otherwise be taken for each other.
+  // The sample names in use: otherwise a gauge `size_count` and a histogram `size` would be mixed up.
   const owners = new Map<string, Family>();
   for (const { scope, metrics } of scopes) {
     for (const metric of metrics) {
@@ -157,10 +158,10 @@ function toScopeAttributes({ name, version, schemaUrl }: Scope): FlatAttributes 
   return pairs.filter(([, value]) => value !== "").flat() as FlatAttributes;
 }
 
-// Attributes of series, of scopes and of the resource live long, and so does their text.
+// The attributes of series, scopes and the resource live long, and so does their text.
 const labelTexts = new WeakMap<FlatAttributes, string>();
 
-/** `method="GET",code="200"`. Attributes whose names become one label are one, their values joined by `;`. */
+/** `method="GET",code="200"`. If several attributes become the same label, their values are joined by `;`. */
 function toLabels(attributes: FlatAttributes): string {
   const known = labelTexts.get(attributes);
   if (known !== undefined) return known;

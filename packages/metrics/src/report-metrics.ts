@@ -3,28 +3,29 @@ import { nameComponent } from "./component-name.ts";
 import { observeAll } from "./observe-all.ts";
 
 export interface ReportMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProvider;
 }
 
-/** What became of the reports of one kind so far. */
+/** What happened to the reports of one kind so far. */
 export interface ReportStats {
-  /** What they are, by the service and the method of SkyWalking's protocol: `ManagementService/keepAlive`. */
+  /** The kind, by the service and the method of SkyWalking's protocol: `ManagementService/keepAlive`. */
   readonly method: string;
   readonly taken: number;
   readonly refused: number;
-  /** Those for which no backend was there. Of segments and lines the same go again. */
+  /** Reports for which no backend was available. Segments and log lines are sent again. */
   readonly unavailable: number;
 }
 
-/** What can be told of reports to SkyWalking's collector: a SkyWalkingExporter. */
+/** The source of statistics about reports to SkyWalking's collector: a SkyWalkingExporter. */
 export interface ReportSource {
   stats(): { readonly reports: readonly ReportStats[] };
 }
 
 /**
- * Tells what became of all that was told to SkyWalking's collector, or asked of it: heartbeats, properties, meters, snapshots and
- * questions among it, for which there is no queue. A SkyWalkingExporter does this on its own. Returns a function that ends it.
+ * Reports as metrics what happened to everything sent to SkyWalking's collector or requested from it, including heartbeats,
+ * properties, meters, snapshots and queries, for which there is no queue. A SkyWalkingExporter calls it itself. Returns a
+ * function that ends it.
  */
 export function reportMetrics(source: ReportSource, options: ReportMetricsOptions = {}): () => void {
   const meter = (options.meterProvider ?? metrics).getMeter("@clew/trace");
@@ -33,7 +34,7 @@ export function reportMetrics(source: ReportSource, options: ReportMetricsOption
     const reports = counter(
       "clew.sdk.skywalking.reports",
       "{report}",
-      "What SkyWalking's collector was told or asked; error.type says why it did not take something.",
+      "Reports and queries to SkyWalking's collector; error.type says why one was not accepted.",
     );
     return (note) => {
       for (const { method, taken, refused, unavailable } of source.stats().reports) {

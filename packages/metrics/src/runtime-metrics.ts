@@ -3,19 +3,22 @@ import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { type Attributes, type Meter, type MeterProvider, metrics } from "@opentelemetry/api";
 
 export interface RuntimeMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProvider;
-  /** How exactly the delay of the event loop is measured, in milliseconds; each measurement is a timer. Default: 20. */
+  /**
+   * The resolution with which the delay of the event loop is measured, in milliseconds; each measurement uses a timer. Default:
+   * 20.
+   */
   resolutionMs?: number;
 }
 
 /**
- * Measures Node itself: the event loop's delay and utilization, pauses of the garbage collector by their kind, the heap and its
- * spaces, CPU, memory and what keeps the process alive. Names are OpenTelemetry's (`nodejs.*`, `v8js.*`, `process.*`). Returns a
- * function that ends it.
+ * Measures Node itself: the event loop's delay and utilization, pauses of the garbage collector by kind, the heap and its spaces,
+ * CPU, memory and the resources that keep the process alive. The names are OpenTelemetry's (`nodejs.*`, `v8js.*`, `process.*`).
+ * Returns a function that ends it.
  *
- * It costs a timer each `resolutionMs` and what a collection asks for; nothing of it is on the path of a request, and nothing keeps
- * the process alive.
+ * The cost is a timer each `resolutionMs` and the work of each collection. It does nothing on the path of a request, and does not
+ * keep the process alive.
  */
 export function runtimeMetrics(options: RuntimeMetricsOptions = {}): () => void {
   const meter = (options.meterProvider ?? metrics).getMeter("@clew/metrics/runtime");
@@ -57,7 +60,7 @@ function measureEventLoop(meter: Meter, resolution: number): () => void {
   let last = performance.eventLoopUtilization();
   const observe: Parameters<Meter["addBatchObservableCallback"]>[0] = (result) => {
     if (histogram.count > 0) {
-      // What is measured has the timer's own wait in it.
+      // The measured value includes the timer's own interval.
       const toSeconds = (nanos: number): number => Math.max(0, nanos / 1e9 - resolution / 1000);
       result.observe(min, toSeconds(histogram.min));
       result.observe(max, toSeconds(histogram.max));

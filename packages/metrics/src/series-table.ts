@@ -2,35 +2,35 @@ import { type AttributeValue, type FlatAttributes, noAttributes, toAttributeValu
 import type { Attributes } from "@opentelemetry/api";
 import type { CreateSeries, Series } from "./series.ts";
 
-/** Under what measurements stand that found no space. */
+/** The attributes for measurements that found no space. */
 const overflowAttributes: FlatAttributes = Object.freeze(["otel.metric.overflow", true]);
 
-/** Longer texts of an attribute are cut. */
+/** Longer text values of attributes are cut, in characters. */
 const maxValueLength = 1024;
 
 export interface SeriesTableSettings<S extends Series> {
   readonly create: CreateSeries<S>;
-  /** How many series there may be, the one of the overflow among them. */
+  /** The maximum number of series, including the one of the overflow. */
   readonly limit: number;
-  /** Which attributes are kept; undefined for all. */
+  /** Whether an attribute is kept; undefined to keep all. */
   readonly keeps: ((name: string) => boolean) | undefined;
 }
 
 /**
- * The series of one instrument by their attributes. There are three ways to one, from the quickest:
+ * The series of one instrument, found by their attributes. There are three ways, the fastest first:
  *
  *     frozen object ──WeakMap──▶ series                    6 ns: it is the same object, and nobody can have changed it
  *     any object    ──tree────▶  series                   31 ns: name by name, value by value, in the object's own order
  *     the first time ─sorted text─▶ series                 1 us: whatever the order, the same series
  *
- * (Three attributes, Node 24. Text as the key of every look-up took 320 ns, nearly all of it for hashing.)
+ * (Three attributes, Node 24. With text as the key, every look-up took 320 ns, nearly all of it for hashing.)
  */
 export class SeriesTable<S extends Series> {
   readonly #settings: SeriesTableSettings<S>;
   readonly #byObject = new WeakMap<Attributes, S>();
   readonly #byKey = new Map<string, S>();
   readonly #root = new Place<S>();
-  // Every order of names has its own branches: they are bounded too.
+  // Every order of names has its own branches, so the number of branches is limited too.
   #placesLeft: number;
   #overflow: S | undefined;
   #overflowed = 0;
@@ -40,7 +40,7 @@ export class SeriesTable<S extends Series> {
     this.#placesLeft = settings.limit * 16;
   }
 
-  /** How many measurements found no space for their attributes. */
+  /** The number of measurements that found no space for their attributes. */
   get overflowed(): number {
     return this.#overflowed;
   }
@@ -54,7 +54,10 @@ export class SeriesTable<S extends Series> {
     if (this.#overflow !== undefined) yield this.#overflow;
   }
 
-  /** The series of these attributes, made if there is none. Never throws: attributes that do are none. */
+  /**
+   * Returns the series of these attributes, creating it if necessary. Never throws: attributes that throw when read count as
+   * none.
+   */
   find(attributes: Attributes | undefined): S {
     if (typeof attributes !== "object" || attributes === null) return this.#root.series ?? this.#add({});
     const known = this.#byObject.get(attributes);
@@ -69,7 +72,7 @@ export class SeriesTable<S extends Series> {
     }
   }
 
-  /** Where the attributes lead in the tree; undefined when they were not seen in this order. */
+  /** Returns the place of the attributes in the tree; undefined when they were not seen in this order before. */
   #findPlace(attributes: Attributes): Place<S> | undefined {
     const { keeps } = this.#settings;
     let place = this.#root;
@@ -104,7 +107,7 @@ export class SeriesTable<S extends Series> {
   #remember(attributes: Attributes, series: S): void {
     const { keeps } = this.#settings;
     const kept = Object.entries(attributes).filter(([name]) => keeps === undefined || keeps(name));
-    // Two lists are never the same object, so a tree would only grow with them.
+    // Two lists are never the same object, so they would only make the tree grow.
     if (kept.some(([, value]) => typeof value === "object" && value !== null)) return;
     let place = this.#root;
     for (const [name, value] of kept) {
@@ -138,7 +141,7 @@ export class SeriesTable<S extends Series> {
   }
 }
 
-/** A point on the way through the tree; a series ends there when all names and values were passed. */
+/** A node of the tree; if a series has exactly the names and values on the way to it, it is stored here. */
 class Place<S> {
   series: S | undefined = undefined;
   branch: Branch<S> | undefined = undefined;

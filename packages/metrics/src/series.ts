@@ -4,21 +4,23 @@ import { type Context, TraceFlags, trace } from "@opentelemetry/api";
 import { ExponentialBuckets, type ExponentialSettings } from "./exponential-buckets.ts";
 import type { Exemplar } from "./metric-data.ts";
 
-/** Which collection is next: shared by all series of a provider, so that each knows when its exemplars have been seen. */
+/**
+ * The number of the next collection, shared by all series of a provider, so that each knows when its exemplars have been read.
+ */
 export interface Round {
   number: number;
-  /** Whether exemplars are kept at all. */
+  /** Whether exemplars are kept. */
   readonly keepsExemplars: boolean;
 }
 
-/** What is measured under one set of attributes. */
+/** The measurements with one set of attributes. */
 export interface Series {
   readonly attributes: FlatAttributes;
-  /** The attributes as one text; the same for the same attributes. */
+  /** The attributes as one text; equal for equal attributes. */
   readonly key: string;
   /** Unix microseconds. */
   readonly startUs: number;
-  /** Takes one measurement; without a context, that of the running work. */
+  /** Records one measurement. Without a context, the current one is used. */
   record(value: number, context: Context | undefined): void;
 }
 
@@ -28,7 +30,7 @@ export function nowUs(): number {
   return Date.now() * 1000;
 }
 
-/** The measurement as an exemplar, when the work it was taken in belongs to a sampled span. */
+/** Returns the measurement as an exemplar, if its context belongs to a sampled span. */
 function toExemplar(value: number, context: Context | undefined): Exemplar | undefined {
   const span = trace.getSpanContext(context ?? current());
   if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
@@ -53,7 +55,8 @@ export class SumSeries implements Series {
 
   record(value: number, context: Context | undefined): void {
     this.value += value;
-    // The first of a sampled span after each collection: one is enough to find a trace, and the others cost a comparison.
+    // Keeps the first measurement of a sampled span after each collection: one is enough to find a trace, and the others cost
+    // only a comparison.
     if (this.#exemplarRound !== this.#round.number) this.#exemplify(value, context);
   }
 
@@ -83,7 +86,7 @@ export class LastSeries implements Series {
   }
 }
 
-/** A distribution over fixed buckets, and over exponential ones where they are wanted. */
+/** A distribution over fixed buckets, and over exponential ones if they are wanted. */
 export class HistogramSeries implements Series {
   readonly attributes: FlatAttributes;
   readonly key: string;
@@ -96,7 +99,7 @@ export class HistogramSeries implements Series {
   sum = 0;
   min: number = Number.POSITIVE_INFINITY;
   max: number = Number.NEGATIVE_INFINITY;
-  /** One for each bucket, once there was a sampled span in it. Made then: most processes have no sampled span in most buckets. */
+  /** One exemplar for each bucket. Created with the first one: in most processes most buckets have none. */
   exemplars: (Exemplar | undefined)[] | undefined = undefined;
   readonly #exemplarRounds: number[];
 
@@ -137,11 +140,11 @@ export class HistogramSeries implements Series {
   }
 }
 
-/** The first bucket whose upper bound is not below the value. */
+/** Returns the first bucket whose upper bound is not below the value. */
 function findBucket(boundaries: readonly number[], value: number): number {
   const { length } = boundaries;
   let low = 0;
-  // Straight through: the usual 15 boundaries are few, and most values lie in the first of them.
+  // A linear search: there are usually only 15 boundaries, and most values are below the first ones.
   if (length <= 32) {
     while (low < length && boundaries[low]! < value) low++;
     return low;

@@ -13,15 +13,18 @@ import {
 import { optionInvalid } from "./errors.ts";
 
 export interface SpanMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProvider;
-  /** Which spans are measured. Default: SERVER, CLIENT, PRODUCER and CONSUMER: what crosses a border of the service. */
+  /**
+   * The kinds of spans that are measured. Default: SERVER, CLIENT, PRODUCER and CONSUMER, the spans at the border of the
+   * service.
+   */
   kinds?: readonly SpanKind[];
-  /** Attributes of spans to tell series apart by, beside service, name, kind and status. Default: none. */
+  /** Attributes of spans that become attributes of the series, in addition to service, name, kind and status. Default: none. */
   attributes?: readonly string[];
-  /** The upper bounds of the buckets, in the unit. Default: those that OpenTelemetry's conventions give to durations. */
+  /** The upper bounds of the buckets, in the unit. Default: those that OpenTelemetry's conventions define for durations. */
   boundaries?: readonly number[];
-  /** In what durations are measured, "s" or "ms". Default: "s". */
+  /** The unit of durations, "s" or "ms". Default: "s". */
   unit?: "s" | "ms";
 }
 
@@ -36,12 +39,12 @@ interface Instruments {
 const allBorders = [SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER];
 
 /**
- * Rate, errors and durations out of the spans themselves, with an exemplar in each bucket: `traces.span.metrics.duration` and
+ * Derives rate, errors and durations from the spans themselves, with an exemplar in each bucket: `traces.span.metrics.duration` and
  * `traces.span.metrics.calls` by `service.name`, `span.name`, `span.kind` and `status.code`, as OpenTelemetry's collector derives
  * them. Use it beside a BatchProcessor: `composeProcessors(batch, spanMetrics())`, or `startTracing({ processors: [spanMetrics()] })`.
  *
- * It sees what the sampler records, and nothing else: an unsampled span makes no record, and with 10 % sampled the rate is a tenth.
- * Where not all spans are sampled, the middleware `metrics()` counts every call.
+ * It sees only spans that the sampler records: with 10 % sampled, the rate is a tenth of the real one. If not all spans are sampled,
+ * use the middleware `metrics()`, which counts every call.
  */
 export function spanMetrics(options: SpanMetricsOptions = {}): SpanProcessor {
   const { unit = "s", kinds = allBorders, attributes: names = [] } = options;
@@ -50,7 +53,7 @@ export function spanMetrics(options: SpanMetricsOptions = {}): SpanProcessor {
   const boundaries = options.boundaries ?? durationBoundaries.map((seconds) => (seconds * 1e6) / perUnit);
   const measured = new Set(kinds);
   let instruments: Instruments | undefined;
-  // Asked for at the first span: the global provider may be registered after this was made.
+  // Called at the first span: the global provider may be registered after this was created.
   const getInstruments = (): Instruments => {
     if (instruments !== undefined) return instruments;
     const meter = (options.meterProvider ?? metrics).getMeter("@clew/metrics/spans");
@@ -102,7 +105,7 @@ const statusNames: Readonly<Record<SpanStatusCode, string>> = {
   [SpanStatusCode.ERROR]: "STATUS_CODE_ERROR",
 };
 
-/** A context with the span, where an exemplar finds its ids: the span itself has ended, and something else is active. */
+/** A context with the span, in which an exemplar finds its ids: the span itself has ended, and another one may be active. */
 function contextOf({ traceId, spanId, traceFlags }: SpanData): Context {
   return trace.setSpanContext(Context.root, { traceId, spanId, traceFlags }) as Context;
 }

@@ -6,7 +6,7 @@ import { HistogramSeries, LastSeries, type Round, type Series, SumSeries } from 
 import { SeriesTable } from "./series-table.ts";
 import type { InstrumentKind } from "./view.ts";
 
-/** How one stream is kept. */
+/** How the measurements of one stream are kept. */
 export interface StreamSettings {
   readonly kind: InstrumentKind;
   readonly name: string;
@@ -14,24 +14,24 @@ export interface StreamSettings {
   readonly unit: string;
   readonly isInt: boolean;
   readonly boundaries: readonly number[];
-  /** Of histograms: whether they keep exponential buckets beside the others. */
+  /** For histograms: the exponential buckets that are kept in addition to the fixed ones. */
   readonly exponential: ExponentialSettings | undefined;
   readonly keeps: ((name: string) => boolean) | undefined;
   readonly seriesLimit: number;
   readonly round: Round;
 }
 
-/** Where the measurements of one instrument are kept, as one view wants them. */
+/** The measurements of one instrument, as one view wants them. */
 export interface Stream {
   readonly name: string;
-  /** How many series there are. */
+  /** The number of series. */
   readonly size: number;
-  /** How many measurements found no space for their attributes. */
+  /** The number of measurements that found no space for their attributes. */
   readonly overflowed: number;
   record(value: number, attributes: Attributes | undefined, context: Context | undefined): void;
-  /** An observation begins: what was observed before is forgotten. Nothing for instruments that are recorded to. */
+  /** Begins an observation: earlier observed values are forgotten. Does nothing for instruments that are not observed. */
   begin(): void;
-  /** What there is; undefined when there is nothing. With a memory, what came since the last time. */
+  /** Returns the measurements; undefined when there are none. With a memory, those since the previous call. */
   collect(timeUs: number, memory: DeltaMemory | undefined): MetricData | undefined;
 }
 
@@ -44,7 +44,7 @@ export function createStream(settings: StreamSettings): Stream {
       return new GaugeStream(settings);
     case "observablecounter":
     case "observableupdowncounter":
-      // Where a view leaves attributes out, several totals come under one series.
+      // When a view drops attributes, several totals belong to one series.
       return settings.keeps === undefined ? new TotalStream(settings) : new SumStream(settings);
     default:
       return new SumStream(settings);
@@ -81,7 +81,7 @@ abstract class TableStream<S extends Series> implements Stream {
 
   begin(): void {
     if (!this.#isObserved) return;
-    // Only what is observed this time is told: a queue that is gone must not keep its last length.
+    // Only values observed this time are reported: a queue that is gone must not keep its last length.
     this.#overflowedBefore += this.table.overflowed;
     this.table = this.#createTable();
   }
@@ -97,7 +97,7 @@ abstract class TableStream<S extends Series> implements Stream {
 }
 
 class SumStream extends TableStream<SumSeries> {
-  // Totals are observed as they are, so their beginning is that of the whole stream.
+  // Totals are observed as they are, so they begin when the stream begins.
   readonly #startUs = Date.now() * 1000;
 
   protected create(attributes: SumSeries["attributes"], key: string): SumSeries {
@@ -120,7 +120,7 @@ class SumStream extends TableStream<SumSeries> {
         attributes: series.attributes,
         startUs: seen?.timeUs ?? startUs ?? series.startUs,
         timeUs,
-        // A total that fell began anew.
+        // A total that fell has started anew.
         value: seen === undefined || series.value < seen.value ? series.value : series.value - seen.value,
         exemplars: seen === undefined ? exemplars : exemplars.filter((one) => one.timeUs >= seen.timeUs),
       });
@@ -131,7 +131,7 @@ class SumStream extends TableStream<SumSeries> {
   }
 }
 
-/** Totals as they are observed: what is observed twice counts once. */
+/** Observed totals: a total that is observed twice counts once. */
 class TotalStream extends SumStream {
   override record(value: number, attributes: Attributes | undefined): void {
     this.table.find(attributes).value = value;
@@ -196,7 +196,7 @@ function toList(exemplar: Exemplar | undefined): readonly Exemplar[] {
   return exemplar === undefined ? none : [exemplar];
 }
 
-/** One pass over what was seen: series that do not come again are forgotten with it. */
+/** One pass over what was seen: series that do not appear again are forgotten. */
 function createMemory(seen: Map<string, Seen>) {
   const met = new Set<string>();
   return {

@@ -1,6 +1,6 @@
 import { type MeterProvider, metrics } from "@opentelemetry/api";
 
-/** Begins to tell of something as metrics; returns what ends that. */
+/** Begins to report something as metrics; returns a function that ends it. */
 export type TellTelemetry = (meterProvider: MeterProvider) => () => void;
 
 interface Told {
@@ -14,9 +14,10 @@ interface Told {
 const told = new Set<Told>();
 
 /**
- * Tells of the telemetry of a signal ("traces") as metrics of the global provider: of the one there is, and of the next that is registered
- * here. So whoever starts tracing need not know whether metrics come before it, after it or never. What is returned is called after a
- * shutdown: the last numbers, of what was dropped just then, are told until the same signal starts anew or there is another provider.
+ * Reports the telemetry of a signal ("traces") as metrics of the global provider: of the current one, and of any that is registered
+ * here later. So code that starts tracing need not know whether metrics start before it, after it or never. Call the returned function
+ * after a shutdown: the final numbers, including what was dropped last, are reported until the same signal starts again or another
+ * provider is registered.
  */
 export function tellTelemetry(signal: string, tell: TellTelemetry): () => void {
   for (const one of told) if (one.isFinal && one.signal === signal) forget(one);
@@ -27,7 +28,7 @@ export function tellTelemetry(signal: string, tell: TellTelemetry): () => void {
   };
 }
 
-/** There is another global provider: whatever is told is told to that one. */
+/** Called when there is another global provider: everything is reported to that one. */
 export function tellAnew(): void {
   for (const one of told) {
     if (one.isFinal) forget(one);

@@ -6,26 +6,26 @@ import { type Instruments, type Note, observeAll } from "./observe-all.ts";
 import { createPipeline, createProcessor, createSending, type PipelineItem } from "./pipeline-metrics.ts";
 
 export interface TraceMetricsOptions {
-  /** Where the instruments come from. Default: the global provider. */
+  /** The provider of the instruments. Default: the global provider. */
   meterProvider?: MeterProvider;
 }
 
-/** What can be told of tracing: what startTracing returns has all of it, a BatchProcessor its own part. */
+/** The source of statistics about tracing: the result of startTracing provides all of them, a BatchProcessor its own. */
 export interface TraceSource {
   stats(): BatchStats;
-  /** For each exporter. Default: nothing is told but {@link stats}. */
+  /** The statistics of each exporter. Default: only {@link stats} is reported. */
   exporterStats?(): readonly ExporterStats[];
-  /** What counts the spans that were asked for. Default: those that the processor saw are counted. */
+  /** The counters of requested spans. Default: the spans that the processor saw are counted. */
   readonly provider?: { stats(): Readonly<TraceCounters> };
   tailStats?(): TailStats | undefined;
   segmentStats?(): SegmentStats | undefined;
 }
 
 /**
- * Tells what became of spans, so that nothing is lost in silence: not sampled, started, live, waiting, exported, refused, dropped and why,
- * what limits cut off, what the tail decided, and what it took to send. Names are OpenTelemetry's (`otel.sdk.*`), and like them where it
- * has none (`clew.sdk.*`). Nothing is counted for it that is not counted anyway. `source` is what startTracing returns, which does this on
- * its own, or a BatchProcessor. Returns a function that ends it.
+ * Reports as metrics what happened to spans, so that no loss goes unnoticed: not sampled, started, live, waiting, exported, refused,
+ * dropped and why, cut by limits, decided by the tail, and the cost of sending. The names are OpenTelemetry's (`otel.sdk.*`), or
+ * similar ones where it has none (`clew.sdk.*`). It only reads counters that exist anyway. `source` is the result of startTracing,
+ * which calls this itself, or a BatchProcessor. Returns a function that ends it.
  */
 export function traceMetrics(source: TraceSource, options: TraceMetricsOptions = {}): () => void {
   const meter = (options.meterProvider ?? metrics).getMeter("@clew/trace");
@@ -60,7 +60,7 @@ const unit = "{span}";
 const spanItem: PipelineItem = { prefix: "otel.sdk", name: "span", unit };
 
 function observeSpans({ counter, upDownCounter }: Instruments, source: TraceSource): Observe {
-  const started = counter("otel.sdk.span.started", unit, "Spans that were asked for, by what the sampler said.");
+  const started = counter("otel.sdk.span.started", unit, "Spans that were requested, by the decision of the sampler.");
   const live = upDownCounter("otel.sdk.span.live", unit, "Recorded spans that have not ended.");
   const result = (text: string) => ({ "otel.span.sampling_result": text });
   return (note) => {
@@ -85,7 +85,7 @@ function observeLimits({ counter }: Instruments, { provider }: TraceSource): Obs
   const spans = counter(
     "clew.sdk.span.dropped",
     unit,
-    "Spans that their request had too many of, and that were not made.",
+    "Spans that were not created, because their request had too many.",
   );
   const attributes = counter("clew.sdk.span.attribute.dropped", "{attribute}", "Attributes beyond the limits.");
   const events = counter("clew.sdk.span.event.dropped", "{event}", "Events beyond the limit.");
@@ -124,11 +124,11 @@ function observeTail(instruments: Instruments, source: TraceSource, name: NameCo
   const decided = counter(
     "clew.sdk.tail.span.decided",
     unit,
-    "Spans that no sampler wanted, by what the tail decided.",
+    "Spans that the sampler did not select, by the decision of the tail.",
   );
-  const kept = counter("clew.sdk.tail.trace.kept", "{trace}", "Requests that were kept after all, by the reason.");
-  const pending = upDownCounter("clew.sdk.tail.trace.pending", "{trace}", "Requests that are to be decided about.");
-  const bytes = upDownCounter("clew.sdk.tail.queue", "By", "What the spans that wait for a decision take, about.");
+  const kept = counter("clew.sdk.tail.trace.kept", "{trace}", "Requests that the tail kept, by the reason.");
+  const pending = upDownCounter("clew.sdk.tail.trace.pending", "{trace}", "Requests that wait for a decision.");
+  const bytes = upDownCounter("clew.sdk.tail.queue", "By", "Approximate memory of the spans that wait for a decision.");
   return (note) => {
     const stats = source.tailStats?.();
     if (stats === undefined) return;

@@ -2,7 +2,7 @@ import { aBoolean, anything, aText, checkOptions, type OptionChecks } from "@cle
 import { optionError, optionInvalid } from "./errors.ts";
 import { type ExponentialOptions, type ExponentialSettings, resolveExponentialOptions } from "./exponential-buckets.ts";
 
-/** What kind of instrument it is. */
+/** The kind of an instrument. */
 export type InstrumentKind =
   | "counter"
   | "updowncounter"
@@ -12,32 +12,35 @@ export type InstrumentKind =
   | "observableupdowncounter"
   | "observablegauge";
 
-/** Changes what becomes of instruments, without a change to who made them. An instrument that several views match is kept by each. */
+/**
+ * Changes how an instrument is kept, without changing the code that creates it. If several views match an instrument, each of them
+ * keeps it.
+ */
 export interface View {
-  /** The name of the instruments meant, upper and lower case alike; `*` for any text and `?` for one character. Default: `*`. */
+  /** The name of the instruments to match, ignoring case; `*` stands for any text and `?` for one character. Default: `*`. */
   instrument?: string;
-  /** Only instruments of this kind. Default: of any. */
+  /** Match only instruments of this kind. Default: any. */
   kind?: InstrumentKind;
-  /** Only instruments of the meter of this name. Default: of any. */
+  /** Match only instruments of the meter with this name. Default: any. */
   meter?: string;
-  /** Only instruments with this unit. Default: with any. */
+  /** Match only instruments with this unit. Default: any. */
   unit?: string;
-  /** Nothing is kept. Default: false. */
+  /** Keep nothing of the instrument. Default: false. */
   drop?: boolean;
-  /** Another name. Default: the instrument's. */
+  /** A new name. Default: the instrument's. */
   name?: string;
-  /** Another description. Default: the instrument's. */
+  /** A new description. Default: the instrument's. */
   description?: string;
-  /** Which attributes are kept, or which are not; what differs in others counts as one. Default: all are kept. */
+  /** The attributes to keep, or to drop. Series that differ only in dropped attributes become one. Default: all are kept. */
   attributes?: { readonly keep: readonly string[] } | { readonly drop: readonly string[] };
-  /** The upper bounds of a histogram's buckets, growing. Default: the instrument's advice. */
+  /** The upper bounds of a histogram's buckets, ascending. Default: those that the instrument advises. */
   boundaries?: readonly number[];
   /**
-   * Whether a histogram keeps exponential buckets as well, which fit themselves to the values: OTLP tells those, Prometheus's text the
-   * others. It costs about 20 ns a measurement and 1.3 KB a series. Default: the provider's.
+   * Whether a histogram also keeps exponential buckets, which adapt to the values: OTLP sends those, Prometheus's text format the
+   * fixed ones. It costs about 20 ns per measurement and 1.3 KB per series. Default: the provider's.
    */
   exponential?: boolean | ExponentialOptions;
-  /** How many series there may be, see {@link MeterProviderOptions.seriesLimit}. Default: the provider's. */
+  /** The maximum number of series, see {@link MeterProviderOptions.seriesLimit}. Default: the provider's. */
   seriesLimit?: number;
 }
 
@@ -48,12 +51,12 @@ export interface ResolvedView {
   readonly description: string | undefined;
   readonly keeps: ((name: string) => boolean) | undefined;
   readonly boundaries: readonly number[] | undefined;
-  /** False for none, undefined for the provider's. */
+  /** False for none, undefined for the provider's setting. */
   readonly exponential: ExponentialSettings | false | undefined;
   readonly seriesLimit: number | undefined;
 }
 
-/** What is anything here is looked at below. */
+/** The options checked as `anything` are checked below. */
 const viewChecks: OptionChecks<View> = {
   instrument: aText,
   kind: anything,
@@ -85,10 +88,10 @@ function checkView(view: View): void {
     throw optionInvalid("kind", kind, `one of ${Object.keys(kinds).join(", ")}`);
   }
   if (attributes !== undefined && !isFilter(attributes)) {
-    throw optionInvalid("attributes", attributes, "{ keep: [...] } or { drop: [...] } with names in it");
+    throw optionInvalid("attributes", attributes, "{ keep: [...] } or { drop: [...] } with a list of names");
   }
   if (boundaries !== undefined && !Array.isArray(boundaries)) {
-    throw optionInvalid("boundaries", boundaries, "a list of growing numbers");
+    throw optionInvalid("boundaries", boundaries, "a list of ascending numbers");
   }
   if (seriesLimit !== undefined && !(Number.isInteger(seriesLimit) && seriesLimit > 1)) {
     throw optionInvalid("seriesLimit", seriesLimit, "a whole number above 1");
@@ -112,10 +115,14 @@ export function resolveView(view: View): ResolvedView {
   checkView(view);
   const pattern = toPattern(view.instrument ?? "*");
   if (view.name !== undefined && /[*?]/.test(view.instrument ?? "*")) {
-    throw optionInvalid("instrument", view.instrument ?? "*", "one name where a view gives a new one");
+    throw optionInvalid(
+      "instrument",
+      view.instrument ?? "*",
+      "the name of one instrument, because the view gives it a new name",
+    );
   }
   if (view.boundaries !== undefined && !areBoundaries(view.boundaries)) {
-    throw optionInvalid("boundaries", view.boundaries, "a list of growing numbers");
+    throw optionInvalid("boundaries", view.boundaries, "a list of ascending numbers");
   }
   return {
     matches: (name, kind, unit, meter) =>
@@ -151,7 +158,7 @@ function toFilter(attributes: View["attributes"]): ((name: string) => boolean) |
   return (name) => !dropped.has(name);
 }
 
-/** Whether these can be the upper bounds of buckets: finite and growing. */
+/** Whether these can be the upper bounds of buckets: finite and ascending. */
 export function areBoundaries(boundaries: readonly number[]): boolean {
   return boundaries.every(
     (boundary, index) => Number.isFinite(boundary) && (index === 0 || boundary > boundaries[index - 1]!),

@@ -168,7 +168,7 @@ test("an instrument that is asked for twice is the same; another of its name is 
   assert.equal(meter.createCounter("CALLS", { unit: "{call}" }), counter);
   assert.deepEqual(warnings, []);
   assert.notEqual(meter.createCounter("calls", { unit: "s" }), counter);
-  assert.match(warnings[0]!, /calls is made twice in test/);
+  assert.match(warnings[0]!, /calls is created twice in test/);
 });
 
 test("names that are none measure nothing and say so", async () => {

@@ -14,7 +14,7 @@ test("options of a provider and its views that are wrong", () => {
     [{ views: [{ drop: "yes" }] }, /^option drop is "yes"; it must be true or false$/],
     [{ views: [{ attributes: { kep: ["a"] } }] }, /^attributes is .*; it must be \{ keep: \[\.\.\.\] \} or \{ drop/],
     [{ views: [{ attributes: { keep: "route" } }] }, /^attributes is .*; it must be \{ keep/],
-    [{ views: [{ boundaries: 5 }] }, /^boundaries is 5; it must be a list of growing numbers$/],
+    [{ views: [{ boundaries: 5 }] }, /^boundaries is 5; it must be a list of ascending numbers$/],
     [{ views: [{ seriesLimit: "5" }] }, /^seriesLimit is "5"; it must be a whole number above 1$/],
     [{ resource: "user" }, /^option resource is "user"; it must be a resource, as createResource\(\) makes one$/],
     [{ seriesLimit: "5" }, /^option seriesLimit is "5"; it must be a number$/],
@@ -35,7 +35,8 @@ test("a route of no provider", () => {
   for (const given of [undefined, { provider: new MeterProvider({ env: {} }) }]) {
     assert.throws(() => prometheusRoute(given as never), {
       code: "CLEW_METRICS_OPTION",
-      message: /^option provider is (undefined|an object); it must be a MeterProvider, as .*, which has collect\(\)$/,
+      message:
+        /^option provider is (undefined|an object); it must be a MeterProvider, such as .*, which has collect\(\)$/,
     });
   }
 });
