@@ -1,23 +1,34 @@
 import { randomFillSync } from "node:crypto";
 
-const bytes = Buffer.allocUnsafe(4096);
-let pool = "";
-let position = 0;
+/** Random bytes, and the same bytes as lower-case hex digits. */
+export interface IdPool {
+  readonly bytes: Uint8Array;
+  readonly digits: string;
+}
+
+const poolBytes = 4096;
 
 /**
- * The next `length` random hex digits.
- *
- * Ids are cut out of one long hex string: 50 ns for one, where 16 fresh bytes and their hex took 2_400. The pool an id was
- * cut from stays in memory as long as the id does; 8 KB for every 128 spans.
+ * The pool that ids are cut from. An id is a part of its digits: cutting one out takes 50 ns, where 16 fresh bytes and their hex took
+ * 2_400. The pool stays in memory as long as an id that was cut from it; 12 KB for every 170 spans.
  */
-function take(length: number): string {
-  if (position + length > pool.length) {
-    pool = randomFillSync(bytes).toString("hex");
+export let pool: IdPool = { bytes: new Uint8Array(0), digits: "" };
+let position = 0;
+
+/** Takes `size` bytes of {@link pool}, which may be another one then, and returns where they begin. */
+export function takeBytes(size: number): number {
+  if (position + size > pool.bytes.length) {
+    const bytes = randomFillSync(Buffer.allocUnsafeSlow(poolBytes));
+    pool = { bytes, digits: bytes.toString("hex") };
     position = 0;
   }
-  const id = pool.slice(position, position + length);
-  position += length;
-  return id;
+  position += size;
+  return position - size;
+}
+
+/** The hex digits of so many bytes of {@link pool}. */
+export function digitsOf(at: number, size: number): string {
+  return pool.digits.slice(2 * at, 2 * (at + size));
 }
 
 // Comparing a part of a string with another string takes longer than cutting it out.
@@ -25,19 +36,27 @@ function isZero(id: string, zero: string): boolean {
   return id.charCodeAt(0) === 0x30 && id === zero;
 }
 
+export function isNoTraceId(id: string): boolean {
+  return isZero(id, noTraceId);
+}
+
+export function isNoSpanId(id: string): boolean {
+  return isZero(id, noSpanId);
+}
+
 /** A random trace id: 32 lower-case hex digits, never all zero. */
 export function createTraceId(): string {
   for (;;) {
-    const id = take(32);
-    if (!isZero(id, noTraceId)) return id;
+    const id = digitsOf(takeBytes(16), 16);
+    if (!isNoTraceId(id)) return id;
   }
 }
 
 /** A random span id: 16 lower-case hex digits, never all zero. */
 export function createSpanId(): string {
   for (;;) {
-    const id = take(16);
-    if (!isZero(id, noSpanId)) return id;
+    const id = digitsOf(takeBytes(8), 8);
+    if (!isNoSpanId(id)) return id;
   }
 }
 

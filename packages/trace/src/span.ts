@@ -24,6 +24,7 @@ import {
 import { isTick, isTimeInput, parseTime, readOffsetUs } from "./clock.ts";
 import type { IdSource } from "./id-source.ts";
 import { noSpanId, noTraceId } from "./ids.ts";
+import type { LocalContext } from "./local-context.ts";
 import { isDecisionOnly } from "./remote-context.ts";
 import type { Resource } from "./resource.ts";
 import type { Segment } from "./segment.ts";
@@ -74,9 +75,10 @@ class SpanRecord implements SpanData {
   // many spans say alike is neither copied for each nor written anew.
   #shared: SharedAttributes | undefined;
   #isJoined = false;
+  readonly #context: LocalContext;
 
   constructor(
-    context: SpanContext,
+    context: LocalContext,
     parent: SpanContext | undefined,
     name: string,
     kind: SpanKind,
@@ -84,6 +86,7 @@ class SpanRecord implements SpanData {
     maker: SpanMaker,
     segment: Segment,
   ) {
+    this.#context = context;
     this.traceId = context.traceId;
     this.spanId = context.spanId;
     const isRemote = parent !== undefined && parent.isRemote === true;
@@ -143,6 +146,10 @@ class SpanRecord implements SpanData {
     return span.#shared;
   }
 
+  static contextOf(span: SpanData): LocalContext | undefined {
+    return #context in span ? span.#context : undefined;
+  }
+
   static hasAll(span: SpanData): boolean {
     return !(#shared in span) || span.#isJoined || span.#shared === undefined;
   }
@@ -150,6 +157,9 @@ class SpanRecord implements SpanData {
 
 /** What a span says in common with others. Undefined where that is nothing, where somebody changed it, or copied the record. */
 export const sharedOf: (span: SpanData) => SharedAttributes | undefined = SpanRecord.sharedOf;
+
+/** The context of a span that was made here; undefined for any other, and for a copy of its record. */
+export const contextOf: (span: SpanData) => LocalContext | undefined = SpanRecord.contextOf;
 
 /** Whether `attributes` has what {@link sharedOf} has, too: it begins with that. */
 export const hasAllAttributes: (span: SpanData) => boolean = SpanRecord.hasAll;
@@ -166,7 +176,7 @@ export function attributesOf(span: SpanData): FlatAttributes {
  * One object for the span, one for the record, one for the context that travels.
  */
 export class Span implements OtelSpan {
-  readonly #context: SpanContext;
+  readonly #context: LocalContext;
   readonly #maker: SpanMaker;
   // Kept from the start: a system clock that is set meanwhile does not bend the span.
   readonly #offsetUs: number;
@@ -175,7 +185,7 @@ export class Span implements OtelSpan {
   readonly segment: Segment;
 
   constructor(
-    context: SpanContext,
+    context: LocalContext,
     parent: SpanContext | undefined,
     name: string,
     kind: SpanKind,

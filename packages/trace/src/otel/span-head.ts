@@ -10,6 +10,7 @@ import {
   writeNanos,
   writeRaw,
 } from "../proto-writer.ts";
+import { contextOf } from "../span.ts";
 import type { SpanData } from "../span-data.ts";
 import { writeAttributes, writeText } from "./otlp-writer.ts";
 
@@ -48,8 +49,13 @@ export class SpanHead {
   write(at: number, span: SpanData): number {
     if (!this.#fits(span)) return writeRaw(writeBeginning(at, span), this.#attributes);
     const end = writeRaw(at, this.#fields);
-    writeHexDigits(at + traceIdAt, span.traceId);
-    writeHexDigits(at + spanIdAt, span.spanId);
+    const context = contextOf(span);
+    if (context === undefined) {
+      writeHexDigits(at + traceIdAt, span.traceId);
+      writeHexDigits(at + spanIdAt, span.spanId);
+    } else {
+      context.writeIds(at + traceIdAt, at + spanIdAt);
+    }
     if (this.#hasParent) writeHexDigits(at + parentIdAt, span.parentSpanId);
     writeNanos(at + this.#startAt, span.startUs);
     writeNanos(at + this.#startAt + 9, span.endUs);
