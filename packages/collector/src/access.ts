@@ -2,19 +2,20 @@ import type { IncomingMessage } from "node:http";
 import { ServiceError } from "@clew/rpc";
 import { cors, type Filter } from "@clew/transport/http";
 
-/** Whether a host name, without its port, can only be this machine. */
+/** Whether a host name, without its port, always means this machine. */
 export function isLocalHost(host: string): boolean {
   return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i.test(host);
 }
 
-/** Whether a browser's Origin is a page of this machine. */
+/** Whether a browser's Origin belongs to a page of this machine. */
 export function isLocalOrigin(origin: string): boolean {
   return URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol) && isLocalHost(new URL(origin).hostname);
 }
 
 /**
- * Refuses what comes over the loopback under a name that is not this machine's. A web page whose own name was made to point
- * here (DNS rebinding) is the same origin to its browser, and could read every trace; but it cannot choose the Host header.
+ * Refuses requests over the loopback interface under a host name that is not this machine's. If the name of a web page is made
+ * to point to this machine (DNS rebinding), the browser treats the collector as the page's own origin, and the page could read
+ * every trace; but the page cannot choose the Host header.
  */
 export function checkHost(allowedHosts: readonly string[]): Filter {
   const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
@@ -24,7 +25,7 @@ export function checkHost(allowedHosts: readonly string[]): Filter {
       throw new ServiceError(
         403,
         "HOST_NOT_ALLOWED",
-        `this collector is not known as ${host || "a request without Host"}; use localhost, or list the name in allowedHosts`,
+        `this collector does not answer ${host === "" ? "a request without Host" : `under the name ${host}`}; use localhost, or add the name to the option allowedHosts`,
       );
     }
     return next(request, response, variables);
@@ -40,8 +41,8 @@ function isLoopback(request: IncomingMessage): boolean {
   return address === "::1" || /^(?:::ffff:)?127\./.test(address);
 }
 
-/** Lets web pages of this machine send spans (CORS); browsers refuse the others when they see no permission. */
+/** Lets web pages of this machine send spans (CORS). For other pages the permission is missing, so browsers refuse to send. */
 export function allowLocalOrigins(): Filter {
-  // The page decides which headers its exporter adds; none of them means anything here.
+  // The page's exporter decides which headers it adds; none of them has a meaning here.
   return cors({ origins: isLocalOrigin, methods: ["POST"], maxAgeSeconds: 86_400 });
 }

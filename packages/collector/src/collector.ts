@@ -18,40 +18,40 @@ import { zipkinReceiver } from "./receiver/zipkin.ts";
 import { uiFileRoutes } from "./ui-files.ts";
 
 export interface CollectorOptions {
-  /** Where the UI and the query APIs listen. Default: ":4319". */
+  /** The address of the UI and the query APIs. Default: ":4319". */
   address?: string;
-  /** Where spans are received over HTTP: OTLP, Zipkin's and SkyWalking's. Default: ":4318". */
+  /** The address for spans over HTTP: OTLP, Zipkin and SkyWalking. Default: ":4318". */
   otlpAddress?: string;
-  /** Where spans are received over gRPC: OTLP and SkyWalking's. Default: ":4317"; with an `otlpAddress`, nowhere. */
+  /** The address for spans over gRPC: OTLP and SkyWalking. Default: ":4317"; none if `otlpAddress` is given. */
   otlpGrpcAddress?: string;
-  /** Where gRPC is received as well, for SkyWalking's agents, which look for ":11800". Default: nowhere. */
+  /** A further address for gRPC, for SkyWalking's agents, which use ":11800" by default. Default: none. */
   skywalkingGrpcAddress?: string;
-  /** Where HTTP is received as well, for SkyWalking's agents, which look for ":12800". Default: nowhere. */
+  /** A further address for HTTP, for SkyWalking's agents, which use ":12800" by default. Default: none. */
   skywalkingHttpAddress?: string;
-  /** Where HTTP is received as well, for Zipkin's senders, which look for ":9411". Default: nowhere. */
+  /** A further address for HTTP, for Zipkin's senders, which use ":9411" by default. Default: none. */
   zipkinAddress?: string;
-  /** Path of the file that keeps the traces, made when it is not there. Default: ".data/traces.db". */
+  /** The path of the file that stores the traces. It is created if it does not exist. Default: ".data/traces.db". */
   data?: string;
-  /** How large the file may grow, in bytes; then the oldest traces go. Default: 512 MiB. */
+  /** The maximum size of the file, in bytes; when it is reached, the oldest traces are deleted. Default: 512 MiB. */
   maxBytes?: number;
   /** How long traces are kept, in milliseconds. Default: 7 days. */
   maxAgeMs?: number;
-  /** How many bytes of spans may wait to be written before senders are told to come again. Default: 64 MiB. */
+  /** How many bytes of spans may wait to be written before senders are told to try again later. Default: 64 MiB. */
   maxWaitingBytes?: number;
-  /** The largest request of spans, in bytes after decompression. Default: 64 MiB. */
+  /** The maximum size of a request with spans, in bytes after decompression. Default: 64 MiB. */
   bodyLimitBytes?: number;
-  /** Names besides localhost that this machine's own requests may use, behind a local proxy for example. Default: none. */
+  /** Host names besides localhost that requests from this machine may use, behind a local proxy for example. Default: none. */
   allowedHosts?: readonly string[];
   /**
-   * Where it says what fails (errors), and what it refuses (warnings). Default: one named `clew.collector` that writes errors to
-   * standard output, or what LOG_LEVEL says; `silentLogger` tells nobody.
+   * Logs failures (as errors) and refused requests (as warnings). Default: a logger named `clew.collector` that writes errors to
+   * standard output, or what LOG_LEVEL says. Use `silentLogger` to log nothing.
    */
   logger?: Logger;
-  /** The time, in Unix milliseconds. Default: Date.now. */
+  /** Returns the time, in Unix milliseconds. Default: Date.now. */
   now?: () => number;
 }
 
-/** What came in by dialect since the start. */
+/** What was received since the start, by dialect. */
 export type CollectorStats = Readonly<Record<"otlp" | "skywalking" | "zipkin", ReceiverStats>>;
 
 type OptionalAddress = "otlpGrpcAddress" | "skywalkingGrpcAddress" | "skywalkingHttpAddress" | "zipkinAddress";
@@ -88,7 +88,7 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
   return {
     address: ":4319",
     otlpAddress: ":4318",
-    // Whoever puts one port elsewhere has another collector on this machine, or a test.
+    // A collector with another port is probably a test, or a second one on this machine.
     otlpGrpcAddress: given.otlpAddress === undefined ? ":4317" : undefined,
     skywalkingGrpcAddress: undefined,
     skywalkingHttpAddress: undefined,
@@ -99,7 +99,7 @@ function resolveCollectorOptions(options: CollectorOptions): ResolvedOptions {
     maxWaitingBytes: 64 * mebibyte,
     bodyLimitBytes: 64 * mebibyte,
     allowedHosts: [],
-    // Of what is refused its sender is told, and anybody may send.
+    // Only errors: senders are told themselves when they are refused, and anybody may send.
     logger: createLogger({ name: "clew.collector", ...(process.env.LOG_LEVEL ? {} : { level: "error" }) }),
     now: Date.now,
     ...given,
@@ -116,7 +116,7 @@ interface Running {
   readonly servers: Readonly<Partial<Record<Listening, HttpServer | GrpcServer>>>;
 }
 
-/** Receives spans, keeps them, answers questions about them and shows them. One server for an App to run. */
+/** Receives spans, stores them, answers queries about them and shows them in a UI. It is a server for an App. */
 export class Collector {
   readonly #options: ResolvedOptions;
   #isStarted = false;
@@ -127,7 +127,7 @@ export class Collector {
     this.#options = resolveCollectorOptions(options);
   }
 
-  /** Opens the store and the ports. When one of them fails nothing stays open. */
+  /** Opens the store and the ports. If one of them fails, none remains open. */
   async start(): Promise<void> {
     if (this.#isStarted) throw alreadyStarted();
     this.#isStarted = true;
@@ -154,7 +154,7 @@ export class Collector {
     const tail = new Tail(store);
     const intakes = { otlp: new Intake(store), skywalking: new Intake(store), zipkin: new Intake(store) };
     const skyWalking = new SkyWalkingServices(intakes.skywalking, logger);
-    // Every port takes every dialect of its protocol.
+    // Every port accepts every dialect of its protocol.
     const receivers = [
       otlpReceiver(intakes.otlp),
       zipkinReceiver(intakes.zipkin),
@@ -172,12 +172,12 @@ export class Collector {
         address,
         services: [otlpGrpcService(intakes.otlp, logger), ...skyWalking.services],
         codecs: [rawCodec],
-        // They would be asked in messages that stay bytes.
+        // The health service needs decoded messages, but here they stay bytes.
         health: false,
         reflection: false,
         maxMessageBytes: bodyLimitBytes,
         timeoutMs: 10_000,
-        // Agents keep a connection alive that is quiet for minutes.
+        // Agents ping to keep alive a connection that is quiet for minutes.
         minPingIntervalMs: 10_000,
         allowPingsWithoutCalls: true,
         logger,
@@ -204,7 +204,8 @@ export class Collector {
   }
 
   /**
-   * Takes no more requests, finishes those it has, and closes the store. What is open when `signal` aborts is cut off; without one nothing is.
+   * Accepts no more requests, finishes the open ones, and closes the store. When `signal` aborts, open requests are cut off; without a
+   * signal, none are.
    *
    * @throws CLEW_TRANSPORT_STOP_SIGNAL
    */
@@ -213,7 +214,7 @@ export class Collector {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    // Neither has an end of its own.
+    // Neither of them ends by itself.
     running.tail.close();
     running.skyWalking.stop();
     const results = await Promise.allSettled(Object.values(running.servers).map((server) => server.stop(cutOff)));
@@ -223,38 +224,47 @@ export class Collector {
     if (failures.length > 1) throw new AggregateError(failures, "the collector did not stop cleanly");
   }
 
-  /** What came in by dialect since the start. What the store turned away is in its own stats, at /api/ui/stats. Throws before {@link start}. */
+  /**
+   * Returns what was received since the start, by dialect. Spans that the store refused are in the store's own statistics, at
+   * /api/ui/stats. Throws before {@link start}.
+   */
   stats(): CollectorStats {
     if (this.#running === undefined) throw notStarted();
     return statsOf(this.#running.intakes);
   }
 
-  /** Where the UI and the query APIs are: http://127.0.0.1:4319. Throws before {@link start}. */
+  /** Returns the URL of the UI and the query APIs: http://127.0.0.1:4319. Throws before {@link start}. */
   endpoint(): URL {
     return this.#endpoint("ui")!;
   }
 
-  /** Where spans are received: http://127.0.0.1:4318. Throws before {@link start}. */
+  /** Returns the URL for spans over HTTP: http://127.0.0.1:4318. Throws before {@link start}. */
   otlpEndpoint(): URL {
     return this.#endpoint("otlp")!;
   }
 
-  /** Where spans are received over gRPC: grpc://127.0.0.1:4317. Undefined when nowhere. Throws before {@link start}. */
+  /** Returns the URL for spans over gRPC: grpc://127.0.0.1:4317. Undefined if there is none. Throws before {@link start}. */
   otlpGrpcEndpoint(): URL | undefined {
     return this.#endpoint("otlpGrpc");
   }
 
-  /** Where SkyWalking's agents find it over gRPC: grpc://127.0.0.1:11800. Undefined when nowhere. Throws before {@link start}. */
+  /**
+   * Returns the URL for SkyWalking's agents over gRPC: grpc://127.0.0.1:11800. Undefined if there is none. Throws before {@link
+   * start}.
+   */
   skywalkingGrpcEndpoint(): URL | undefined {
     return this.#endpoint("skywalkingGrpc");
   }
 
-  /** Where SkyWalking's agents find it over HTTP: http://127.0.0.1:12800. Undefined when nowhere. Throws before {@link start}. */
+  /**
+   * Returns the URL for SkyWalking's agents over HTTP: http://127.0.0.1:12800. Undefined if there is none. Throws before {@link
+   * start}.
+   */
   skywalkingHttpEndpoint(): URL | undefined {
     return this.#endpoint("skywalkingHttp");
   }
 
-  /** Where Zipkin's senders find it: http://127.0.0.1:9411. Undefined when nowhere. Throws before {@link start}. */
+  /** Returns the URL for Zipkin's senders: http://127.0.0.1:9411. Undefined if there is none. Throws before {@link start}. */
   zipkinEndpoint(): URL | undefined {
     return this.#endpoint("zipkin");
   }

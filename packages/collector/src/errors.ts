@@ -1,6 +1,6 @@
 import type { OptionError } from "@clew/options";
 
-/** What a developer did wrong. `code` is stable; the message says what would work. */
+/** A mistake of a developer. `code` is stable; the message says what would work. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }
@@ -10,10 +10,13 @@ export const optionError: OptionError = (message) => usageError("CLEW_COLLECTOR_
 export function notStarted(): Error {
   return usageError(
     "CLEW_COLLECTOR_NOT_STARTED",
-    "the collector has no endpoint before it was started: await start() first",
+    "the collector has no endpoint before it is started: await start() first",
   );
 }
 
 export function alreadyStarted(): Error {
-  return usageError("CLEW_COLLECTOR_STARTED", "the collector was started before; make a new one to start again");
+  return usageError(
+    "CLEW_COLLECTOR_STARTED",
+    "the collector was started before and cannot be started again; create a new one",
+  );
 }

@@ -2,15 +2,15 @@ import { existsSync } from "node:fs";
 import { ServiceError } from "@clew/rpc";
 import { type Route, staticFiles } from "@clew/transport/http";
 
-/** Where the build of the UI puts its files: beside `src` and `dist`. */
+/** The folder of the built UI: beside `src` and `dist`. */
 const builtFolder: URL = new URL("../ui/", import.meta.url);
 
-// Scripts and styles from here alone and nothing inline: text of a span can never run.
+// Scripts and styles only from this server and none inline: text of a span can never run as code.
 const securityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** The built UI: the page, which finds its way by the URL, and the files it names, whose names change with their content. */
+/** Serves the built UI: the page, which selects its view by the URL, and its files, whose names change with their content. */
 export function uiFileRoutes(folder: URL = builtFolder): Route[] {
   // Without a build the API still works, and the page says what is missing.
   if (!existsSync(new URL("index.html", folder))) return [{ verb: "GET", path: "/", handle: tellMissing }];

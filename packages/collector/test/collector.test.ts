@@ -44,7 +44,7 @@ test("what is no signal to stop by is refused, and the collector goes on", () =>
     const options = { address: "127.0.0.1:0", otlpAddress: "127.0.0.1:0", data: join(folder, "traces.db") };
     const collector = new Collector(options);
     const stopFor = (given: unknown): Promise<void> => collector.stop(given as AbortSignal);
-    const refused = { code: "CLEW_TRANSPORT_STOP_SIGNAL", message: /^what stop\(\) was given is 5000; / };
+    const refused = { code: "CLEW_TRANSPORT_STOP_SIGNAL", message: /^stop\(\) was called with 5000; / };
     await assert.rejects(stopFor(5000), refused);
     await collector.start();
     await assert.rejects(stopFor(5000), refused);

@@ -81,7 +81,7 @@ test("answers a malformed request with google.rpc.Status in its encoding", () =>
       const other = await postSpans(collector, "x", { "content-encoding": encoding });
       assert.equal(other.status, 415);
       assert.equal(other.headers["accept-encoding"], "gzip, zstd");
-      assert.match(other.body.toString(), /is not known here; gzip, zstd or none would work/);
+      assert.match(other.body.toString(), /is not supported; use gzip, zstd, or none/);
     }
     assert.equal((await send(new URL("/v1/traces", collector.otlpEndpoint()))).status, 405);
     assert.equal((await postSpans(collector, jsonOf({ trace: 9, id: 1 }))).status, 200);

@@ -175,7 +175,7 @@ test("whatever else an agent reports or asks is answered with no commands; the l
     },
     { logger },
   );
-  const notices = lines.filter((line) => line.includes("is answered, and what it reports is not kept"));
+  const notices = lines.filter((line) => line.includes("is answered, but its reports are not stored"));
   assert.deepEqual(
     notices.map((line) => line.split(" ")[1]),
     [
@@ -212,7 +212,7 @@ test("a stream that stays open is written as it comes, and told to come again wh
     };
     calling = service.collect!(messages());
     await checkOrders(collector);
-    const refused = assert.rejects(calling, { code: 503, message: "the collector stops" });
+    const refused = assert.rejects(calling, { code: 503, message: "the collector is stopping" });
     const signal = AbortSignal.timeout(50_000);
     await collector.stop(signal);
     await refused;

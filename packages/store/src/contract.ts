@@ -1,70 +1,73 @@
 import type { DecodedSpan, RawBatch } from "@clew/trace/otel";
 
 /**
- * Keeps finished spans and answers questions about them. What is true of every store is in `trace-store.contract.ts`.
+ * Stores finished spans and answers queries about them. `trace-store.contract.ts` tests what every store promises.
  *
- * Trace and span ids are lower-case hex. A span is stored once: the same span sent again changes nothing. Spans of a trace
- * may come in any order, in any number of batches.
+ * Trace and span ids are lower-case hex. A span is stored once: sending it again changes nothing. The spans of a trace may
+ * arrive in any order and in any number of batches.
  */
 export interface TraceStore {
   /**
-   * Stores a batch; done when the spans survive the end of this process. The store takes the batch over and may move its bytes
-   * to another thread: do not read it afterwards. Rejects when writing failed; sending the batch again is safe.
+   * Stores a batch. Resolves when the spans survive the end of this process. The store takes over the batch and may move its
+   * bytes to another thread: do not read it afterwards. Rejects when writing failed; sending the batch again is safe.
    */
   ingest(batch: RawBatch): Promise<IngestResult>;
 
-  /** A whole trace as one ExportTraceServiceRequest, by resource and scope, within them by start; null when unknown. */
+  /**
+   * Returns a whole trace as one ExportTraceServiceRequest, grouped by resource and scope and sorted by start; null when the
+   * trace is unknown.
+   */
   trace(traceId: string): Promise<Uint8Array | null>;
 
-  /** What drawing a trace needs, without attributes; null when unknown. */
+  /** Returns what is needed to draw a trace, without attributes; null when the trace is unknown. */
   skeleton(traceId: string): Promise<TraceSkeleton | null>;
 
-  /** One span in full; null when unknown. */
+  /** Returns one complete span; null when it is unknown. */
   span(traceId: string, spanId: string): Promise<DecodedSpan | null>;
 
-  /** Summaries of the traces that match, newest first. */
+  /** Returns summaries of the matching traces, newest first. */
   search(query: TraceQuery, page?: PageRequest): Promise<SummaryPage>;
 
-  /** Names of the services that have spans here, sorted. */
+  /** Returns the names of all services with spans in the store, sorted. */
   services(): Promise<string[]>;
 
-  /** Operations, sorted by name; of one service when it is given. */
+  /** Returns operations, sorted by name; only those of `service` if it is given. */
   operations(service?: string): Promise<Operation[]>;
 
   /**
-   * Which services there are and which calls which, in traces that started in the range: the newest first, until a limit is
-   * reached.
+   * Returns the services and the calls between them, in traces that started in the range. The newest traces are read first,
+   * until a limit is reached.
    */
   serviceMap(range: TimeRange, limits?: ServiceMapLimits): Promise<ServiceMap>;
 
   /**
-   * Calls `listener` with the summaries of traces that came or grew since the last call, a few times a second. Returns what
-   * ends it. It does not keep the process running.
+   * Calls `listener` a few times per second with the summaries of traces that arrived or grew since its last call. Returns a
+   * function that ends it. It does not keep the process alive.
    */
   tail(listener: (summaries: Summary[]) => void): () => void;
 
   stats(): Promise<StoreStats>;
 
-  /** Writes what was taken, then lets go of everything. Later calls reject. */
+  /** Writes everything that was accepted, then closes the store. Later calls reject. */
   close(): Promise<void>;
 }
 
 export interface IngestResult {
-  /** True when the store has as much waiting as it takes: nothing was stored, and sending again later is the way. */
+  /** True when too many spans wait to be written: nothing was stored, and the sender should try again later. */
   readonly isFull: boolean;
-  /** Spans stored. */
+  /** The number of spans stored. */
   readonly stored: number;
-  /** Spans that were here already. */
+  /** The number of spans that the store already had. */
   readonly duplicates: number;
 }
 
 /** One trace in a list. */
 export interface Summary {
   readonly traceId: string;
-  /** Of the root span; of the earliest one while the root has not arrived. */
+  /** The service of the root span, or of the earliest span while the root has not arrived. */
   readonly rootService: string;
   readonly rootOperation: string;
-  /** Like "GET /v1/users/1/messages", from the same span; null when it has none. */
+  /** A path like "GET /v1/users/1/messages", from the same span; null when it has none. */
   readonly path: string | null;
   /** Unix milliseconds. */
   readonly startMs: number;
@@ -72,13 +75,13 @@ export interface Summary {
   readonly durationMs: number;
   readonly spanCount: number;
   readonly errorCount: number;
-  /** In the order in which the trace came to them. */
+  /** In the order in which the trace reached them. */
   readonly services: readonly { readonly name: string; readonly spanCount: number; readonly errorCount: number }[];
-  /** Whether the root span is here. */
+  /** Whether the root span has arrived. */
   readonly complete: boolean;
 }
 
-/** A trace by columns: index `i` of each is the same span, ordered by start. */
+/** A trace in columns: index `i` of each is the same span, sorted by start. */
 export interface TraceSkeleton {
   readonly traceId: string;
   /** Unix milliseconds. */
@@ -88,7 +91,7 @@ export interface TraceSkeleton {
   readonly operations: readonly string[];
   readonly spans: {
     readonly spanId: readonly string[];
-    /** Index of the parent; -1 for a root, -2 when the parent has not arrived. */
+    /** The index of the parent; -1 for a root, -2 when the parent has not arrived. */
     readonly parent: readonly number[];
     readonly service: readonly number[];
     readonly operation: readonly number[];
@@ -100,26 +103,28 @@ export interface TraceSkeleton {
   };
 }
 
-/** All that is given must hold. */
+/** All given conditions must hold. */
 export interface TraceQuery {
-  /** `service`, `caller`, `operation`, `tags` and `spanMinUs`, `spanMaxUs` must hold for one and the same span. */
+  /** `service`, `caller`, `operation`, `tags` and `spanMinUs`, `spanMaxUs` must hold for the same span. */
   service?: string;
-  /** Another service, which the span's parent is of: with `service`, the traces in which one calls the other. */
+  /**
+   * The service of the span's parent, if it differs: together with `service`, selects traces in which `caller` calls `service`.
+   */
   caller?: string;
   operation?: string;
   /**
-   * An attribute of the span or of its resource, compared as text. "error" = "true" is a span that failed; with `caller`, a call
-   * that failed as {@link Dependency} counts it.
+   * An attribute of the span or of its resource, compared as text. "error" = "true" matches a failed span; with `caller`, a
+   * failed call as {@link Dependency} counts it.
    */
   tags?: readonly Tag[];
   spanMinUs?: number;
   spanMaxUs?: number;
   /** Only traces with a failed span. */
   hasError?: boolean;
-  /** Bounds of the whole trace's duration, inclusive. */
+  /** Limits of the whole trace's duration, inclusive. */
   minDurationUs?: number;
   maxDurationUs?: number;
-  /** Bounds of the trace's start, inclusive. */
+  /** Limits of the trace's start, inclusive. */
   start?: TimeRange;
 }
 
@@ -137,15 +142,15 @@ export interface TimeRange {
 export interface PageRequest {
   /** Default: 50. At most 1000. */
   limit?: number;
-  /** {@link SummaryPage.next} of the page before. */
+  /** {@link SummaryPage.next} of the previous page. */
   before?: string;
 }
 
 export interface SummaryPage {
   readonly summaries: Summary[];
   /**
-   * Where the next page begins; null when there is none. A store may end a page before it is full, even empty, when it
-   * looked at very many traces that do not match: going on from here goes on looking.
+   * The beginning of the next page; null when there is none. A store may end a page before it is full, even empty, when it has
+   * read very many traces that do not match: the next page continues the search.
    */
   readonly next: string | null;
 }
@@ -158,13 +163,16 @@ export interface Operation {
 }
 
 export interface ServiceMapLimits {
-  /** How many spans are looked at. Default: 100_000. At most 1_000_000. */
+  /** The maximum number of spans that are read. Default: 100_000. At most 1_000_000. */
   maxSpans?: number;
-  /** How many services are given, those with the most calls, and the dependencies between them. Default: 100. At most 1000. */
+  /**
+   * The maximum number of services in the result: those with the most calls, and the dependencies between them. Default: 100.
+   * At most 1000.
+   */
   maxServices?: number;
   /**
-   * How many databases and queues are given, those used most. Default: 0, and no span's attributes and links are read. At most
-   * 1000.
+   * The maximum number of databases and queues in the result, the most used first. Default: 0, and no attributes and links of
+   * spans are read. At most 1000.
    */
   maxBackings?: number;
 }
@@ -175,91 +183,100 @@ export interface ServiceMap {
   /** Sorted by parent, then by child. */
   readonly dependencies: readonly Dependency[];
   /**
-   * Databases and queues, when they were asked for; sorted. A call that went by way of a queue is in `backingCalls` twice, as it
-   * went in and as it was taken out, and no longer in `dependencies`.
+   * Databases and queues, if they were requested; sorted. A call through a queue is in `backingCalls` twice, once for sending
+   * and once for receiving, and no longer in `dependencies`.
    */
   readonly backings: readonly BackingStats[];
-  /** Sorted by backing; of a queue first those that send. */
+  /** Sorted by backing; for a queue, senders first. */
   readonly backingCalls: readonly BackingCall[];
   /**
-   * Spans of `child` without a parent in another service that have a link to a span of `parent`, unless a queue is known to be
-   * between them. Read with the backings; sorted like `dependencies`.
+   * Spans of `child` that have no parent in another service but a link to a span of `parent`, unless a known queue is between
+   * them. Read together with the backings; sorted like `dependencies`.
    */
   readonly links: readonly Dependency[];
-  /** How many databases and queues were met; more than are in `backings` when there was a limit. */
+  /** The number of databases and queues found; more than in `backings` when the limit was reached. */
   readonly backingCount: number;
-  /** How many services were met; more than are in `services` when there was a limit. */
+  /** The number of services found; more than in `services` when the limit was reached. */
   readonly serviceCount: number;
-  /** How many spans were looked at. */
+  /** The number of spans that were read. */
   readonly spanCount: number;
-  /** Where looking ended for the limit, Unix milliseconds: what started earlier was left out. Null when nothing was. */
+  /**
+   * Where reading ended because of the limit, in Unix milliseconds: traces that started earlier were left out. Null when none
+   * were.
+   */
   readonly cutAtMs: number | null;
 }
 
 export interface CallStats {
   readonly callCount: number;
-  /** Of these, how many failed. */
+  /** The number of these calls that failed. */
   readonly errorCount: number;
-  /** Half of the calls took no longer than this, in milliseconds; 0 when there are none. As the callee saw it. */
+  /** Half of the calls took at most this long, in milliseconds, measured by the callee; 0 when there are none. */
   readonly p50Ms: number;
-  /** The same of 95 in a hundred. */
+  /** 95 of 100 calls took at most this long. */
   readonly p95Ms: number;
 }
 
 /**
- * A service, and what it was asked to do: its spans whose parent is of another service, and those that begin a trace. A call
- * failed when the service's own span says so.
+ * The calls that a service received: its spans whose parent belongs to another service, and those that begin a trace. A call
+ * failed if the service's own span says so.
  */
 export interface ServiceStats extends CallStats {
   readonly name: string;
 }
 
 /**
- * One service calls another: spans of `child` whose parent is a span of `parent`. A call failed when either end says so: the
- * span of `child`, or its parent when that is a client's or a producer's. A 404 is an error of the client alone.
+ * The calls of one service to another: spans of `child` whose parent is a span of `parent`. A call failed if either side says
+ * so: the span of `child`, or its parent if that is a span of a client or a producer. A 404 is an error of the client only.
  */
 export interface Dependency extends CallStats {
   readonly parent: string;
   readonly child: string;
 }
 
-/** What services call that sends no spans of its own, as their spans name it. */
+/** A database or queue that services call and that sends no spans itself, as the services' spans name it. */
 export interface Backing {
   readonly kind: "database" | "queue";
-  /** By its present name in the conventions: "postgresql", "kafka". Empty when no span said it. */
+  /** The current name in the conventions: "postgresql", "kafka". Empty when no span names it. */
   readonly system: string;
-  /** A database's namespace, a queue's destination. Empty when no span said it, or when it is of one message alone. */
+  /**
+   * The namespace of a database, the destination of a queue. Empty when no span names it, or when it belongs to a single
+   * message.
+   */
   readonly name: string;
-  /** Of a database, with its port when that is not the usual one. Empty when no span said it. */
+  /** The host of a database, with its port if that is not the usual one. Empty when no span names it. */
   readonly host: string;
 }
 
 /**
- * What a database was asked, or what was sent into a queue, as those that did it saw it. Spans of one and the same call, of libraries
- * one on top of the other, are one.
+ * The requests to a database, or the messages sent to a queue, as the calling services saw them. Spans of the same call, made by
+ * libraries on top of each other, count once.
  */
 export interface BackingStats extends Backing, CallStats {}
 
-/** Calls of one service: those by its own spans. */
+/** The calls of one service, counted by its own spans. */
 export interface BackingCall extends CallStats {
   readonly service: string;
   /** Index into {@link ServiceMap.backings}. */
   readonly backing: number;
-  /** Takes from a queue, and is timed as it works on what it took; false when it sends or asks. */
+  /** True if the service receives from a queue; its time is then that of processing. False if it sends or requests. */
   readonly isTaking: boolean;
-  /** With `service`, a search for them finds the traces of such calls. Of several ways to write them, the newest. */
+  /**
+   * Searching for these tags together with `service` finds the traces of such calls. If there are several forms of them, the
+   * newest.
+   */
   readonly tags: readonly Tag[];
 }
 
 export interface StoreStats {
   readonly spans: number;
   readonly traces: number;
-  /** What the store takes on disk. */
+  /** The size of the store on disk. */
   readonly bytes: number;
-  /** Start of the oldest trace, Unix milliseconds; null when there is none. */
+  /** The start of the oldest trace, in Unix milliseconds; null when there is none. */
   readonly oldestMs: number | null;
-  /** Spans turned away because the store was full, since it was opened. */
+  /** The number of spans refused because the store was full, since it was opened. */
   readonly droppedSpans: number;
-  /** Spans turned away because they were invalid, since it was opened. */
+  /** The number of spans rejected as invalid, since the store was opened. */
   readonly rejectedSpans: number;
 }

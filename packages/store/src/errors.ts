@@ -1,6 +1,6 @@
 import type { OptionError } from "@clew/options";
 
-/** What a developer, or the machine, did wrong. `code` is stable; the message says what would work. */
+/** A mistake of a developer, or a failure of the machine. `code` is stable; the message says what would work. */
 function storeError(code: string, message: string, cause?: unknown): Error & { readonly code: string } {
   return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
 }
@@ -8,7 +8,7 @@ function storeError(code: string, message: string, cause?: unknown): Error & { r
 export function fileNotOpened(file: string, cause: Error): Error {
   return storeError(
     "CLEW_STORE_OPEN",
-    `${file} cannot be opened as a trace store: ${cause.message}; give the path of a file that this process may write`,
+    `${file} cannot be opened as a trace store: ${cause.message}; give the path of a file that this process can write`,
     cause,
   );
 }
@@ -16,14 +16,14 @@ export function fileNotOpened(file: string, cause: Error): Error {
 export function fileForeign(file: string, what: string): Error {
   return storeError(
     "CLEW_STORE_FOREIGN",
-    `${file} is not a trace store of Clew, it is ${what}; give the path of another file, or of one that does not exist yet`,
+    `${file} is not a trace store of Clew: it is ${what}; give the path of another file, or of a new one`,
   );
 }
 
 export function fileVersion(file: string, found: number, known: number): Error {
   return storeError(
     "CLEW_STORE_VERSION",
-    `${file} has layout ${found}, and this version of Clew knows layouts up to ${known}; use a newer Clew or another file`,
+    `${file} has layout ${found}, but this version of Clew supports layouts only up to ${known}; use a newer Clew or another file`,
   );
 }
 
@@ -32,7 +32,7 @@ export const optionError: OptionError = (message) => storeError("CLEW_STORE_OPTI
 export function cursorInvalid(given: string): Error {
   return storeError(
     "CLEW_STORE_CURSOR",
-    `${JSON.stringify(given)} is not where a page ended; pass on "next" as it was given`,
+    `${JSON.stringify(given)} is not the end of a page; pass the value "next" of the previous page unchanged`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** A span for a test, in few words. */
+/** A short description of a span, for tests. */
 export interface TestSpan {
   trace: number;
   id: number;
@@ -8,11 +8,11 @@ export interface TestSpan {
   service?: string;
   /** Default: op. */
   name?: string;
-  /** As OTLP has it. Default: 2, a server's. */
+  /** SpanKind of OTLP. Default: 2, a server's. */
   kind?: number;
   /** Milliseconds after {@link epochMs}. Default: 0. */
   at?: number;
-  /** How long it took. Default: 1. */
+  /** The duration. Default: 1. */
   ms?: number;
   isError?: boolean;
   attributes?: Record<string, string>;
@@ -25,7 +25,7 @@ export const epochMs = 1_700_000_000_000;
 export const traceIdOf = (trace: number): string => trace.toString(16).padStart(32, "0");
 export const spanIdOf = (span: number): string => span.toString(16).padStart(16, "0");
 
-/** What an OTLP/JSON sender of these spans posts: each service a resource. */
+/** Returns what an OTLP/JSON sender of these spans posts; each service is a resource. */
 export function jsonOf(...spans: TestSpan[]): string {
   const services = Map.groupBy(spans, (span) => span.service ?? "user");
   const attributesOf = (record: Record<string, string>): object[] =>

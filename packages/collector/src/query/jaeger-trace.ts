@@ -31,7 +31,7 @@ export interface JaegerTag {
   readonly value: string | number | boolean;
 }
 
-/** The spans of one trace as Jaeger has them. */
+/** Converts the spans of one trace to Jaeger's form. */
 export function toJaegerTrace(traceId: string, spans: readonly DecodedSpan[]): JaegerTrace {
   const processes: JaegerTrace["processes"] = {};
   const processOf = new Map<string, string>();
@@ -70,12 +70,12 @@ function toJaegerSpan(span: DecodedSpan, processID: string): JaegerSpan {
   };
 }
 
-/** The name of a kind in the tag span.kind; undefined where Jaeger has none. */
+/** Returns the value of the tag span.kind; undefined for a kind that Jaeger does not have. */
 export function kindName(kind: number): string | undefined {
   return ["internal", "server", "client", "producer", "consumer"][kind - 1];
 }
 
-/** What OTLP has as fields, as the tags that OpenTelemetry's mapping to Jaeger gives them. */
+/** Fields of OTLP that are tags in OpenTelemetry's mapping to Jaeger. */
 function tagsOfFields(span: DecodedSpan): JaegerTag[] {
   const tags: JaegerTag[] = [];
   const add = (key: string, value: string): void => {

@@ -4,7 +4,7 @@ import { decodeSpans } from "@clew/trace/otel";
 import { type JaegerTrace, kindName, toJaegerTrace } from "./jaeger-trace.ts";
 import { invalid, readDuration, readLimit, readNumber, readTags, readText, readTraceId } from "./parameters.ts";
 
-/** What every answer of Jaeger's API v1 is in. */
+/** The wrapper of every reply of Jaeger's API v1. */
 export interface JaegerReply<T> {
   readonly data: T;
   readonly total: number;
@@ -17,7 +17,7 @@ function reply<T>(data: T, total = 0): JaegerReply<T> {
   return { data, total, limit: 0, offset: 0, errors: null };
 }
 
-/** An answer for what went wrong. */
+/** The reply for an error. */
 export function jaegerFailure(code: number, msg: string): JaegerReply<null> {
   return { ...reply(null), errors: [{ code, msg }] };
 }
@@ -43,20 +43,23 @@ export async function listOperations(
   const operations = (await store.operations(readText(parameters, "service")))
     .map(({ name, kind }) => ({ name, spanKind: kindName(kind) ?? "" }))
     .filter(({ spanKind }) => wanted === undefined || spanKind === wanted);
-  // Without a service, two services may have the same one.
+  // Without a service, the same operation may come from two services.
   const distinct = [...new Map(operations.map((operation) => [JSON.stringify(operation), operation])).values()];
   return reply(distinct, distinct.length);
 }
 
 const defaultLimit = 100;
 const maxLimit = 1500;
-/** What is read from the store for one reply; written as JSON it is several times as much, and before that as objects. */
+/**
+ * How many bytes are read from the store for one reply, in bytes of OTLP. The JSON is several times as large, and so are the
+ * objects before it.
+ */
 const mostReadBytes = 32 * 1024 * 1024;
 
 /**
- * GET /api/traces, by search or by repeated `traceID`. As in Jaeger, minDuration and maxDuration are of a span, and one span
- * has to match service, operation, tags and duration together. Newest first. Traces that are too large for one reply are left out,
- * and `errors` says so.
+ * GET /api/traces, by search or by repeated `traceID`. As in Jaeger, minDuration and maxDuration apply to a span, and a single
+ * span must match service, operation, tags and duration together. Newest first. Traces that are too large for one reply are left
+ * out, and `errors` names them.
  */
 export async function findTraces(
   store: TraceStore,
@@ -77,7 +80,7 @@ export async function findTraces(
     summaries.push(...page.summaries);
     before = page.next ?? undefined;
   } while (summaries.length < limit && before !== undefined);
-  // Retention may have taken some since.
+  // Some may have been deleted since the search.
   return readTraces(
     store,
     summaries.map(({ traceId }) => traceId),
@@ -85,7 +88,7 @@ export async function findTraces(
   );
 }
 
-/** Traces one after the other, until they are too much for one reply. `isAsked` tells whether one that is not there is an error. */
+/** Reads traces one after the other until they are too large for one reply. `isAsked` says whether a missing trace is an error. */
 async function readTraces(
   store: TraceStore,
   ids: readonly string[],
@@ -100,7 +103,7 @@ async function readTraces(
       if (isAsked) errors.push({ code: 404, msg: "trace not found", traceID });
       continue;
     }
-    // One that fits no reply leaves room for the others.
+    // A trace that fits no reply does not use up the space for the others.
     if (request !== undefined && request.length <= mostReadBytes) leftBytes -= request.length;
     if (request === undefined || request.length > mostReadBytes || leftBytes < 0) {
       errors.push({ code: 413, msg: "the trace is too large for this reply", traceID });
@@ -117,12 +120,12 @@ function readJaegerQuery(parameters: URLSearchParams, nowMs: number): TraceQuery
   const spanMaxUs = readDuration(parameters, "maxDuration");
   const tags = [...readTagsObject(parameters), ...readTags(parameters, "tag")];
   if (service !== undefined) query.service = service;
-  // Jaeger UI sends "all" for any.
+  // Jaeger UI sends "all" for any operation.
   if (operation !== undefined && operation !== "all") query.operation = operation;
   if (spanMinUs !== undefined) query.spanMinUs = spanMinUs;
   if (spanMaxUs !== undefined) query.spanMaxUs = spanMaxUs;
   if (tags.length > 0) query.tags = tags;
-  // "custom" is how Jaeger UI says that start and end tell.
+  // With "custom", Jaeger UI sends start and end instead of a lookback.
   const lookback = readText(parameters, "lookback") === "custom" ? undefined : readDuration(parameters, "lookback");
   const end = readNumber(parameters, "end");
   const start =
@@ -133,7 +136,7 @@ function readJaegerQuery(parameters: URLSearchParams, nowMs: number): TraceQuery
   return query;
 }
 
-/** `tags`, a JSON object of texts. */
+/** Reads `tags`, a JSON object of strings. */
 function readTagsObject(parameters: URLSearchParams): { key: string; value: string }[] {
   return parameters.getAll("tags").flatMap((text) => {
     if (text === "") return [];
@@ -141,7 +144,7 @@ function readTagsObject(parameters: URLSearchParams): { key: string; value: stri
     try {
       tags = JSON.parse(text);
     } catch {
-      // Answered below, with everything else that is no object.
+      // Reported below, like any other value that is not an object.
     }
     if (typeof tags !== "object" || tags === null || Array.isArray(tags)) {
       throw invalid("tags", text, 'a JSON object like {"http.status_code":"500"}');
@@ -159,7 +162,7 @@ export async function getTrace(store: TraceStore, id: string): Promise<JaegerRep
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** What other programs ask for now and then may cost more than what a page asks for again and again. */
+/** Other programs ask for this rarely, so it may cost more than what a page asks for repeatedly. */
 const dependencyLimits: ServiceMapLimits = { maxSpans: 1_000_000, maxServices: 1000 };
 
 /** GET /api/dependencies?endTs=&lookback=, both in milliseconds. Default: the last day. */

@@ -62,7 +62,7 @@ test("reads the time in which traces began: back from now or from an end, or fro
     ["fromMs=x", 'fromMs is "x"; it must be a number of 0 or more'],
     ["toMs=-1", 'toMs is "-1"; it must be a number of 0 or more'],
     ["fromMs=8&toMs=7", 'toMs is "7"; it must be no earlier than fromMs'],
-    ["fromMs=8&lookback=1h", 'lookback is "1h"; it must be left out where there is a fromMs'],
+    ["fromMs=8&lookback=1h", 'lookback is "1h"; it must be omitted when fromMs is given'],
   ];
   for (const [query, message] of wrong)
     assert.throws(() => readRange(new URLSearchParams(query), nowMs, "all"), { ...invalid, message }, query);

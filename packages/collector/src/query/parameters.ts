@@ -2,14 +2,14 @@ import type { IncomingMessage } from "node:http";
 import { ServiceError } from "@clew/rpc";
 import type { TimeRange } from "@clew/store";
 
-/** The query parameters of a request. */
+/** Returns the query parameters of a request. */
 export function parametersOf(request: IncomingMessage): URLSearchParams {
   const url = request.url ?? "";
   const mark = url.indexOf("?");
   return new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
 }
 
-/** What a caller got wrong: 400. */
+/** An error in a request: 400. */
 export function invalid(name: string, given: string, expected: string): ServiceError {
   return new ServiceError(
     400,
@@ -32,7 +32,7 @@ export function readNumber(parameters: URLSearchParams, name: string): number | 
   return number;
 }
 
-/** How many to give: a whole number of 1 or more, cut at `max`. */
+/** Reads the number of results: a whole number of 1 or more, at most `max`. */
 export function readLimit(parameters: URLSearchParams, fallback: number, max: number): number {
   const limit = readNumber(parameters, "limit");
   if (limit === undefined || limit === 0) return fallback;
@@ -40,7 +40,7 @@ export function readLimit(parameters: URLSearchParams, fallback: number, max: nu
   return Math.min(limit, max);
 }
 
-/** `key:value`, as many as are given. */
+/** Reads `key:value`, for each time that it is given. */
 export function readTags(parameters: URLSearchParams, name: string): { key: string; value: string }[] {
   return parameters.getAll(name).map((tag) => {
     const colon = tag.indexOf(":");
@@ -62,7 +62,7 @@ const unitsUs: Readonly<Record<string, number>> = {
   w: 604_800e6,
 };
 
-/** A duration as Go writes it ("1.2s", "1h30m"), and in days and weeks, in microseconds. */
+/** Reads a duration in Go's format ("1.2s", "1h30m"), also in days and weeks. Returns microseconds. */
 export function readDuration(parameters: URLSearchParams, name: string): number | undefined {
   const text = readText(parameters, name);
   if (text === undefined) return undefined;
@@ -79,8 +79,8 @@ function parseDuration(text: string): number | undefined {
 }
 
 /**
- * The time in which traces began: since `fromMs`, or as long as `lookback` says ("15m", "all") before `toMs` or now; until `toMs`, or
- * without an end, for clocks of others may be ahead. `fallback` is the lookback where nothing else is given.
+ * Reads the time range in which traces began. It begins at `fromMs`, or `lookback` ("15m", "all") before `toMs` or now. It ends at
+ * `toMs`, or is open, because clocks of other machines may be ahead. `fallback` is the lookback if nothing is given.
  */
 export function readRange(parameters: URLSearchParams, nowMs: number, fallback: string): TimeRange {
   const fromMs = readNumber(parameters, "fromMs");
@@ -88,7 +88,7 @@ export function readRange(parameters: URLSearchParams, nowMs: number, fallback: 
   const given = readText(parameters, "lookback");
   const toUs = toMs === undefined ? Number.MAX_VALUE : toMs * 1000;
   if (fromMs !== undefined) {
-    if (given !== undefined) throw invalid("lookback", given, "left out where there is a fromMs");
+    if (given !== undefined) throw invalid("lookback", given, "omitted when fromMs is given");
     if (fromMs * 1000 > toUs) throw invalid("toMs", parameters.get("toMs")!, "no earlier than fromMs");
     return { fromUs: fromMs * 1000, toUs };
   }
@@ -99,7 +99,7 @@ export function readRange(parameters: URLSearchParams, nowMs: number, fallback: 
   return { fromUs: Math.max(0, (toMs ?? nowMs) * 1000 - lookbackUs), toUs };
 }
 
-/** A trace id of up to 32 hex digits, in full length. */
+/** Reads a trace id of up to 32 hex digits and returns it in full length. */
 export function readTraceId(text: string): string {
   if (!/^[0-9a-f]{1,32}$/i.test(text)) throw invalid("the trace id", text, "up to 32 hex digits");
   return text.toLowerCase().padStart(32, "0");

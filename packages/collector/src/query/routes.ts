@@ -18,7 +18,7 @@ import { getServiceMap, getSkeleton, getSpan, getStats, listSummaries } from "./
 
 type Answer = (parameters: URLSearchParams, variables: Readonly<Record<string, string>>) => Promise<unknown>;
 
-/** The API of our UI; `received` tells what came in by dialect. Errors are in the error shape of Clew. */
+/** The routes of the UI's API. `received` returns what was received by dialect. Errors have Clew's error shape. */
 export function uiRoutes(store: TraceStore, tail: Tail, now: () => number, received: () => object): Route[] {
   const get = (path: string, answer: Answer): Route => ({
     verb: "GET",
@@ -37,7 +37,7 @@ export function uiRoutes(store: TraceStore, tail: Tail, now: () => number, recei
   ];
 }
 
-/** Jaeger's API v1. Errors are in Jaeger's wrapper, which is where its clients look. */
+/** The routes of Jaeger's API v1. Errors are in Jaeger's wrapper, where its clients expect them. */
 export function jaegerRoutes(store: TraceStore, now: () => number, logger: Logger): Route[] {
   const get = (path: string, answer: Answer): Route => ({
     verb: "GET",

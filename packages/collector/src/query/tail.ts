@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import type { StoreStats, Summary, TraceStore } from "@clew/store";
 
-// Often enough to see numbers move; also what a proxy takes for a sign of life.
+// Often enough to see numbers change. The message also shows a proxy that the connection is alive.
 const statsEveryMs = 2000;
-// What one reader may leave unread before it is cut off: it comes back by itself and asks for what it missed.
+// How many bytes one reader may leave unread before it is cut off. The reader reconnects by itself and asks for what it missed.
 const maxUnreadBytes = 1024 * 1024;
 
-/** Everyone who watches traces come in, as server-sent events: `summary` with a Summary, `stats` with StoreStats. */
+/** Sends new traces to all watching readers as server-sent events: `summary` with a Summary, `stats` with StoreStats. */
 export class Tail {
   readonly #store: TraceStore;
   readonly #readers = new Set<ServerResponse>();
@@ -18,7 +18,7 @@ export class Tail {
     this.#store = store;
   }
 
-  /** Answers a request with the tail, until its sender leaves or {@link close}. */
+  /** Answers a request with the tail, until the reader disconnects or {@link close} is called. */
   async add(response: ServerResponse): Promise<void> {
     response.writeHead(200, {
       "content-type": "text/event-stream",
@@ -40,7 +40,7 @@ export class Tail {
     write(response, formatStats(stats));
   }
 
-  /** Ends every tail. */
+  /** Ends the tail of every reader. */
   close(): void {
     this.#isClosed = true;
     this.#rest();
@@ -63,7 +63,7 @@ export class Tail {
     try {
       this.#send(formatStats(await this.#store.stats()));
     } catch {
-      // A store that cannot tell its stats still has its tail.
+      // If the store cannot return its statistics, the tail continues without them.
       this.#send(": no stats\n\n");
     }
   }
@@ -79,7 +79,7 @@ function write(reader: ServerResponse, text: string): void {
   else reader.write(text);
 }
 
-// JSON has no line breaks of its own, so one data line holds it.
+// JSON contains no line breaks, so it fits one data line.
 function formatSummary(summary: Summary): string {
   return `event: summary\ndata: ${JSON.stringify(summary)}\n\n`;
 }

@@ -38,7 +38,7 @@ export async function listSummaries(
     return await store.search(readUiQuery(parameters, nowMs), before === undefined ? { limit } : { limit, before });
   } catch (error) {
     if ((error as { code?: string }).code !== "CLEW_STORE_CURSOR") throw error;
-    throw invalid("before", before ?? "", '"next" of the page before');
+    throw invalid("before", before ?? "", 'the value "next" of the previous page');
   }
 }
 
@@ -103,16 +103,19 @@ function toUiAttribute({ key, value }: DecodedAttribute): UiAttribute {
   return { key, value };
 }
 
-/** What the UI draws as a map of services. */
+/** The data for the UI's map of services. */
 export interface UiServiceMap extends ServiceMap {
-  /** The time that was asked for, up to now when it has no end: traces that started in it. Unix milliseconds. */
+  /**
+   * The requested time range, in Unix milliseconds; it ends now if the request has no end. The map shows traces that started in
+   * it.
+   */
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 const defaultMaxBackings = 100;
 
-/** GET /api/ui/services. Default: the last hour, within the store's limits, with the 100 databases and queues used most. */
+/** GET /api/ui/services. Default: the last hour, within the store's limits, with the 100 most used databases and queues. */
 export async function getServiceMap(
   store: TraceStore,
   parameters: URLSearchParams,

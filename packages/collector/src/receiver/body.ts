@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
 import { mergeChunks } from "@clew/transport/http";
 
-/** Why a body was not read: what the sender is told. */
+/** The reason why a body was not read; it is sent to the sender. */
 export class BodyError extends Error {
   readonly status: 400 | 413 | 415;
 
@@ -15,29 +15,30 @@ export class BodyError extends Error {
 /** By the names of Content-Encoding. */
 const decoders: Readonly<Record<string, (limitBytes: number) => Gunzip | ZstdDecompress>> = {
   gzip: () => createGunzip(),
-  // It asks for memory of the window that the frame names. 8 MiB are everybody's (RFC 9659), and no body has use for more than the limit.
+  // zstd allocates the window that the frame asks for. Every decoder must support 8 MiB (RFC 9659), and a body never needs more than
+  // the limit.
   zstd: (limitBytes) => {
     const windowLog = Math.min(27, Math.max(23, Math.ceil(Math.log2(limitBytes))));
     return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: windowLog } });
   },
 };
 
-/** Nothing takes no more than this when it is compressed. */
+/** Empty data is never longer than this when it is compressed. */
 const longestNothingBytes = 32;
 
-/** What a body may be compressed with, for Accept-Encoding. */
+/** The accepted compressions of a body, for Accept-Encoding. */
 export const acceptedEncodings: string = Object.keys(decoders).join(", ");
 
 /**
- * Reads a body and undoes its compression. It stops at `limitBytes`, counted after decompression: a few kilobytes of gzip can hold
- * gigabytes. Rejects with {@link BodyError}: 413 over the limit, 400 for bytes that are not what they say, 415 for another encoding.
+ * Reads a body and decompresses it. It stops at `limitBytes`, counted after decompression, because a few kilobytes of gzip can
+ * contain gigabytes. Rejects with {@link BodyError}: 413 over the limit, 400 for invalid compressed data, 415 for another encoding.
  */
 export function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
   const createDecoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
   if (createDecoder === undefined && encoding !== "identity") {
     const given = encoding.slice(0, 40);
-    throw new BodyError(415, `content encoding ${given} is not known here; ${acceptedEncodings} or none would work`);
+    throw new BodyError(415, `content encoding ${given} is not supported; use ${acceptedEncodings}, or none`);
   }
   if (createDecoder === undefined && Number(request.headers["content-length"] ?? 0) > limitBytes)
     throw tooLarge(limitBytes);
@@ -64,9 +65,10 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
     };
     source.on("data", onData);
     source.on("end", () => {
-      // Node 22 does not tell of zstd that breaks off. In the middle of a body its reader sees that; here nobody would.
+      // Node 22 does not report truncated zstd. In the middle of a body its reader notices that; for an empty result nobody
+      // would.
       const isLost = size === 0 && decoder !== undefined && decoder.bytesWritten > longestNothingBytes;
-      if (isLost) fail(new BodyError(400, `the body is not ${encoding}: it breaks off`));
+      if (isLost) fail(new BodyError(400, `the body is not ${encoding}: it is truncated`));
       else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
     });
     decoder?.on("error", (error) => fail(new BodyError(400, `the body is not ${encoding}: ${error.message}`, error)));

@@ -2,26 +2,31 @@ import type { TraceStore } from "@clew/store";
 import type { SpanData } from "@clew/trace";
 import { decodeRequest, encodeRequest, MalformedError, type PartialSuccess, type RawBatch } from "@clew/trace/otel";
 
-/** What came in one dialect since the collector started. */
+/** What was received in one dialect since the collector started. */
 export interface ReceiverStats {
-  /** Spans that the store took, those that it had already among them. */
+  /** The number of spans that the store accepted, including those it already had. */
   readonly spans: number;
-  /** Spans, and segments, that were left out because they are malformed. */
+  /** The number of spans and segments that were rejected as malformed. */
   readonly rejected: number;
-  /** Requests answered with an error: malformed, too large, in an unknown encoding, or more than the store could take. */
+  /**
+   * The number of requests answered with an error: malformed, too large, in an unknown encoding, or refused by a full store.
+   */
   readonly refusedRequests: number;
 }
 
-/** The spans of a request, and what could not be read of it. */
+/** The spans of a request, and what could not be read. */
 export interface ReadSpans {
   readonly spans: readonly SpanData[];
-  /** Spans, or segments, left out because they are malformed. */
+  /** The number of malformed spans or segments. */
   readonly rejected: number;
-  /** Why the first of them was; empty when none was. */
+  /** Why the first of them was rejected; empty when none was. */
   readonly message: string;
 }
 
-/** What became of a request: taken, with what was not of it, or refused by a code like HTTP's and, if it helps, a time to come again. */
+/**
+ * The result of a request: accepted, with what was rejected of it, or refused with a code like HTTP's and, if it helps, a time after
+ * which to send again.
+ */
 export type Outcome =
   | { readonly isTaken: true; readonly spans: number; readonly partial: PartialSuccess | undefined }
   | Refusal;
@@ -30,19 +35,19 @@ export interface Refusal {
   readonly isTaken: false;
   readonly status: 400 | 413 | 415 | 503;
   readonly message: string;
-  /** When to send again; only for what is worth sending again. */
+  /** When to send again, in seconds; only if that may succeed. */
   readonly retryAfterS?: number;
-  /** What led to a failure of ours, for the log; never sent. */
+  /** The internal error that caused a refusal, for the log; it is never sent. */
   readonly cause?: unknown;
 }
 
-/** The answer to what carries no spans. */
+/** The result of a request without spans. */
 export const nothingToTake: Outcome = { isTaken: true, spans: 0, partial: undefined };
 
-// The store empties its queue in well under this.
+// In seconds: the store empties its queue in well under this.
 const comeAgainS = 1;
 
-/** The way of one dialect's spans into the store. */
+/** Passes the spans of one dialect to the store. */
 export class Intake {
   readonly #store: TraceStore;
   #spans = 0;
@@ -53,7 +58,7 @@ export class Intake {
     this.#store = store;
   }
 
-  /** Takes what `read` makes of a request, which may throw {@link MalformedError}. */
+  /** Stores the batch that `read` makes of a request. `read` may throw {@link MalformedError}. */
   async take(read: () => RawBatch): Promise<Outcome> {
     let batch: RawBatch;
     try {
@@ -66,16 +71,19 @@ export class Intake {
     this.#rejected += rejected;
     try {
       const { isFull } = await this.#store.ingest(batch);
-      if (isFull) return this.refuse(later("the trace store has too much waiting; send again later"));
+      if (isFull) return this.refuse(later("the trace store has too many spans waiting; send again later"));
     } catch (cause) {
-      // The caller cannot help a full disk, but what it sends again then is not lost.
+      // The sender cannot fix a full disk, but data that it sends again later is not lost.
       return this.refuse({ ...later("the trace store cannot write; send again later"), cause });
     }
     this.#spans += size;
     return { isTaken: true, spans: size, partial: rejected === 0 ? undefined : { rejectedSpans: rejected, message } };
   }
 
-  /** Takes a request of a dialect in which nobody is told of a part: it is refused when there is no span in it that can be taken. */
+  /**
+   * Stores a request of a dialect that cannot report partial success: the request is refused only when none of its spans can be
+   * stored.
+   */
   async takeSpans(read: () => ReadSpans): Promise<Outcome> {
     const outcome = await this.take(() => toBatch(read()));
     if (!outcome.isTaken || outcome.partial === undefined || outcome.spans > 0) return outcome;
@@ -97,7 +105,7 @@ export class Intake {
   }
 }
 
-/** Everything is kept in OTLP's bytes. */
+/** Everything is stored as OTLP's bytes. */
 export function toBatch({ spans, rejected, message }: ReadSpans): RawBatch {
   const batch = decodeRequest(encodeRequest(spans));
   return { ...batch, rejected: rejected + batch.rejected, message: message || batch.message };

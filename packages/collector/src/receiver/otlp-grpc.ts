@@ -6,12 +6,12 @@ import type { Intake, Refusal } from "./intake.ts";
 import { takeTraces } from "./otlp.ts";
 import { noteOutcome } from "./receiver-route.ts";
 
-/** OTLP/gRPC's service for traces; its server speaks `rawCodec`. */
+/** The OTLP/gRPC service for traces; its server uses `rawCodec`. */
 export function otlpGrpcService(intake: Intake, logger: Logger): Service {
   return service(TraceService, {
     async export(request) {
       const { bytes } = request as unknown as RawMessage;
-      // Now: the store may take the bytes away.
+      // Read now: the store may take the bytes away.
       const size = bytes.length;
       const outcome = await takeTraces(intake, () => bytes);
       noteOutcome(logger, "OTLP", outcome, size);
@@ -21,7 +21,7 @@ export function otlpGrpcService(intake: Intake, logger: Logger): Service {
   });
 }
 
-/** A refusal as gRPC tells it: INVALID_ARGUMENT, or UNAVAILABLE with a RetryInfo. */
+/** Converts a refusal to gRPC: INVALID_ARGUMENT, or UNAVAILABLE with a RetryInfo. */
 export function toServiceError({ status, message, retryAfterS }: Refusal): ServiceError {
   const details = retryAfterS === undefined ? [] : [retryInfo(retryAfterS * 1000)];
   return new ServiceError(status, "", message, { details });

@@ -2,12 +2,12 @@ import { decodeRequest, encodeJsonRequest, encodePartialSuccess, type PartialSuc
 import type { Intake, Outcome } from "./intake.ts";
 import type { BodyEncoding, Receiver, Reply } from "./receiver-route.ts";
 
-/** Takes an ExportTraceServiceRequest (OTLP v1.11) in protobuf into the store. `decode` may throw MalformedError. */
+/** Stores an ExportTraceServiceRequest (OTLP v1.11) in protobuf. `decode` may throw MalformedError. */
 export function takeTraces(intake: Intake, decode: () => Uint8Array): Promise<Outcome> {
   return intake.take(() => decodeRequest(decode()));
 }
 
-/** OTLP/HTTP for traces; an answer goes the way its request came. */
+/** The receiver for traces over OTLP/HTTP; the reply has the encoding of the request. */
 export function otlpReceiver(intake: Intake): Receiver {
   return {
     path: "/v1/traces",

@@ -4,18 +4,18 @@ import { type Route, replyUnread } from "@clew/transport/http";
 import { acceptedEncodings, BodyError, readBody } from "./body.ts";
 import type { Intake, Outcome } from "./intake.ts";
 
-/** How a request's body is written. */
+/** The encoding of a request's body. */
 export type BodyEncoding = "protobuf" | "json";
 
-/** What a receiver answers; it is written as it is. */
+/** The reply of a receiver, sent unchanged. */
 export interface Reply {
   readonly status: number;
-  /** Empty without a body. */
+  /** Empty if there is no body. */
   readonly contentType: string;
   readonly body: Buffer | string;
 }
 
-/** One path at which bodies with spans arrive. */
+/** One path that receives bodies with spans. */
 export interface Receiver {
   readonly path: string;
   /** For the log. */
@@ -23,7 +23,7 @@ export interface Receiver {
   readonly encodings: readonly BodyEncoding[];
   readonly intake: Intake;
   receive(body: Buffer, encoding: BodyEncoding): Promise<Outcome>;
-  /** `encoding` is undefined when it is an unknown one that is refused. */
+  /** `encoding` is undefined when the request was refused for an unknown one. */
   reply(outcome: Outcome, encoding: BodyEncoding | undefined): Reply;
 }
 
@@ -39,14 +39,14 @@ function encodingOf(contentType: string | undefined): BodyEncoding | undefined {
   return type === "application/json" ? "json" : undefined;
 }
 
-/** The route of a receiver: reads the body within the limit, lets it be received, answers, and says in the log what is refused. */
+/** Creates the route of a receiver: it reads the body within the limit, passes it on, replies, and logs refusals. */
 export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger: Logger): Route {
   const { path, dialect, encodings, intake } = receiver;
   return {
     verb: "POST",
     path,
     async handle(request, response) {
-      // A browser asks first for these types (CORS), and is told which pages may send.
+      // Before these content types a browser sends a preflight (CORS), whose reply says which pages may send.
       const named = encodingOf(request.headers["content-type"]);
       const encoding = named !== undefined && encodings.includes(named) ? named : undefined;
       let body: Buffer;
@@ -65,7 +65,7 @@ export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger
         replyUnread(request, response, { ...reply, headers: headersOf(outcome, reply) });
         return;
       }
-      // Now: the store may take the bytes away.
+      // Read now: the store may take the bytes away.
       const bytes = body.length;
       const outcome = await receiver.receive(body, encoding);
       noteOutcome(logger, dialect, outcome, bytes);
@@ -75,7 +75,7 @@ export function receiverRoute(receiver: Receiver, bodyLimitBytes: number, logger
   };
 }
 
-/** Says in the log what was refused of a request, or that it could not be kept. */
+/** Logs that a request, or a part of it, was refused or could not be stored. */
 export function noteOutcome(logger: Logger, dialect: string, outcome: Outcome, bytes: number): void {
   if (outcome.isTaken) {
     const { partial } = outcome;
@@ -97,7 +97,7 @@ function headersOf(outcome: Outcome, { status, contentType, body }: Reply): Outg
   };
 }
 
-/** A line of text; none when it is empty. */
+/** A line of text; no body when it is empty. */
 export function replyText(status: number, text: string): Reply {
   return text === ""
     ? { status, contentType: "", body: "" }

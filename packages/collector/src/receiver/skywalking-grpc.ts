@@ -22,7 +22,7 @@ import { takeCollection, takeSegments } from "./skywalking.ts";
 
 type DescService = Service["desc"];
 
-/** What agents report beside segments. It is read and forgotten, and answered: an agent whose reports fail fills its log with that. */
+/** Reports of agents besides segments. They are answered and dropped: an agent whose reports fail fills its log with errors. */
 const forgotten: readonly DescService[] = [
   LogReportService,
   MeterReportService,
@@ -32,7 +32,7 @@ const forgotten: readonly DescService[] = [
   SpanAttachedEventReportService,
 ];
 
-/** Who is there, and what agents ask. There is no command for any of them. */
+/** Heartbeats and queries of agents. The answer contains no commands. */
 const unmoved: readonly DescService[] = [
   ManagementService,
   ConfigurationDiscoveryService,
@@ -46,15 +46,18 @@ const noCommands = toRawMessage(TraceSegmentReportService.method.collect.output,
 
 type RawStream = AsyncIterable<RawMessage>;
 
-/** How long streams may go on when the collector stops: those of agents that send a batch and end are over by then. */
+/**
+ * How long streams may continue when the collector stops, in milliseconds: streams of agents that send one batch and end are
+ * over by then.
+ */
 const graceMs = 500;
 
-/** The services that SkyWalking's agents call; their server speaks `rawCodec`. */
+/** The services that SkyWalking's agents call; their server uses `rawCodec`. */
 export class SkyWalkingServices {
   readonly services: readonly Service[];
   readonly #intake: Intake;
   readonly #logger: Logger;
-  /** Each ends a stream that is open. Those of some agents are so for as long as the agent runs. */
+  /** Functions that end the open streams. Some agents keep a stream open as long as they run. */
   readonly #open = new Set<() => void>();
   #isStopping = false;
 
@@ -67,13 +70,13 @@ export class SkyWalkingServices {
         collectInSync: (request) => this.#collectInSync(request as unknown as RawMessage),
       }),
       ...forgotten.map((desc) =>
-        this.#forget(desc, `SkyWalking's ${desc.name} is answered, and what it reports is not kept`),
+        this.#forget(desc, `SkyWalking's ${desc.name} is answered, but its reports are not stored`),
       ),
       ...unmoved.map((desc) => this.#forget(desc, undefined)),
     ];
   }
 
-  /** Takes no more streams, and ends those that do not end soon, as UNAVAILABLE: what came of them is written. */
+  /** Accepts no more streams, and ends those that do not end soon with UNAVAILABLE: segments that were received are written. */
   stop(): void {
     this.#isStopping = true;
     const timer = setTimeout(() => {
@@ -121,7 +124,7 @@ export class SkyWalkingServices {
     return service(desc, Object.fromEntries(functions));
   }
 
-  /** Hands on each message until there are no more. @throws ServiceError when the collector stops before. */
+  /** Passes on each message until there are no more. @throws ServiceError when the collector stops first. */
   async #readAll(stream: RawStream, use: (message: RawMessage) => Promise<void> | void): Promise<void> {
     if (this.#isStopping) throw stopped();
     const { promise: ended, reject } = Promise.withResolvers<never>();
@@ -142,13 +145,13 @@ export class SkyWalkingServices {
 }
 
 function stopped(): ServiceError {
-  return new ServiceError(503, "", "the collector stops");
+  return new ServiceError(503, "", "the collector is stopping");
 }
 
-/** How many bytes of segments one stream may have waiting to be written, before it is read no further. */
+/** How many bytes of segments of one stream may wait to be written before reading pauses. */
 const maxWaitingBytes = 4 * 1024 * 1024;
 
-/** Writes the segments of a stream, those together that come while others are being written. */
+/** Writes the segments of a stream; segments that arrive while others are being written are written together. */
 class SegmentWriter {
   readonly #intake: Intake;
   readonly #note: (outcome: Outcome, bytes: number) => void;
@@ -156,7 +159,7 @@ class SegmentWriter {
   #waitingBytes = 0;
   #writing: Promise<void> | undefined;
   #spans = 0;
-  /** Why the first malformed segment is. */
+  /** Why the first malformed segment was rejected. */
   #malformed: string | undefined;
   #busy: Refusal | undefined;
   #isClosed = false;
@@ -167,8 +170,8 @@ class SegmentWriter {
   }
 
   /**
-   * Why the stream as a whole is refused: the store could not take it, or nothing in it was a segment. A stream cannot be told of a
-   * part; the log is.
+   * Why the whole stream is refused: the store could not write it, or it contained no valid segment. A stream cannot report partial
+   * success; that is only logged.
    */
   refusal(): Refusal | undefined {
     if (this.#busy !== undefined || this.#malformed === undefined || this.#spans > 0) return this.#busy;
@@ -184,7 +187,7 @@ class SegmentWriter {
     if (this.#waitingBytes > maxWaitingBytes) await this.#writing;
   }
 
-  /** Takes no more; resolves when nothing waits. */
+  /** Accepts no more; resolves when nothing waits. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#writing;

@@ -10,17 +10,17 @@ import {
 import { type Intake, nothingToTake, type Outcome, type ReadSpans, toBatch } from "./intake.ts";
 import { type Receiver, replyText } from "./receiver-route.ts";
 
-/** Takes some SegmentObjects of a stream into the store. */
+/** Stores some SegmentObjects of a stream. */
 export function takeSegments(intake: Intake, segments: readonly Uint8Array[]): Promise<Outcome> {
   return intake.take(() => toBatch(collect(segments, decodeSegment)));
 }
 
-/** Takes a SegmentCollection into the store. */
+/** Stores a SegmentCollection. */
 export function takeCollection(intake: Intake, collection: Uint8Array): Promise<Outcome> {
   return intake.takeSpans(() => collect(sliceSegments(collection), decodeSegment));
 }
 
-/** What SkyWalking's collector takes over HTTP: segments, and reports that are answered and not kept. */
+/** The receivers for SkyWalking over HTTP: segments are stored, other reports are answered and dropped. */
 export function skyWalkingReceivers(intake: Intake): Receiver[] {
   const receiver = (path: string, receive: (body: Buffer) => Promise<Outcome>): Receiver => ({
     path,
@@ -68,7 +68,7 @@ function readJsonSegment(json: unknown): SegmentData {
   return segment;
 }
 
-/** The spans of all segments that can be read; one that cannot costs only itself. */
+/** The spans of all readable segments; a malformed segment affects only itself. */
 function collect<T>(items: readonly T[], read: (item: T) => SegmentData): ReadSpans {
   const spans: SpanData[] = [];
   let rejected = 0;

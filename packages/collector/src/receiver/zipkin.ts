@@ -2,7 +2,7 @@ import { decodeProtobufSpans, decodeSpans } from "@clew/trace/zipkin";
 import type { Intake } from "./intake.ts";
 import { type Receiver, replyText } from "./receiver-route.ts";
 
-/** Zipkin's API v2 for spans. It answers 202 with nothing, as Zipkin does; where spans were refused, with a line that says so. */
+/** Zipkin's API v2 for spans. The reply is 202 without a body, as in Zipkin, or with a line of text if spans were rejected. */
 export function zipkinReceiver(intake: Intake): Receiver {
   return {
     path: "/api/v2/spans",

@@ -87,7 +87,7 @@ export function openToWrite(file: string): DatabaseSync {
     } catch (error) {
       const { code, errcode } = error as { code?: string; errcode?: number };
       if (code?.startsWith("CLEW_")) throw error;
-      if (errcode === SQLITE_NOTADB) throw fileForeign(file, "no database");
+      if (errcode === SQLITE_NOTADB) throw fileForeign(file, "not a database");
       // Two that make a new file at once: busy_timeout does not cover the change to WAL.
       if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw fileNotOpened(file, error as Error);
       pause(10);

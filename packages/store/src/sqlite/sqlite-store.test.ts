@@ -249,7 +249,7 @@ test("refuses a file that is not its own, and leaves it as it was", () =>
     await writeFile(text, "x".repeat(5000));
     await assert.rejects(openSqliteStore({ file: text }), {
       code: "CLEW_STORE_FOREIGN",
-      message: `${text} is not a trace store of Clew, it is no database; give the path of another file, or of one that does not exist yet`,
+      message: `${text} is not a trace store of Clew: it is not a database; give the path of another file, or of a new one`,
     });
     const other = join(folder, "other.db");
     const database = new DatabaseSync(other);
@@ -257,7 +257,7 @@ test("refuses a file that is not its own, and leaves it as it was", () =>
     database.close();
     await assert.rejects(openSqliteStore({ file: other }), {
       code: "CLEW_STORE_FOREIGN",
-      message: /other\.db is not a trace store of Clew, it is a database of another program/,
+      message: /other\.db is not a trace store of Clew: it is a database of another program/,
     });
     const newer = join(folder, "newer.db");
     await (await openSqliteStore({ file: newer })).close();
@@ -266,7 +266,7 @@ test("refuses a file that is not its own, and leaves it as it was", () =>
     ours.close();
     await assert.rejects(openSqliteStore({ file: newer }), {
       code: "CLEW_STORE_VERSION",
-      message: /newer\.db has layout 99, and this version of Clew knows layouts up to 2/,
+      message: /newer\.db has layout 99, but this version of Clew supports layouts only up to 2/,
     });
     await assert.rejects(openSqliteStore({ file: folder }), { code: "CLEW_STORE_OPEN" });
     await assert.rejects(openSqliteStore({ file: join(text, "below.db") }), { code: "CLEW_STORE_OPEN" });

@@ -20,15 +20,21 @@ import { Thread } from "./thread.ts";
 import type { WriterStats } from "./writer.ts";
 
 export interface SqliteStoreOptions {
-  /** Path of the database file. It and its folder are made when they are not there. Required. */
+  /** The path of the database file. The file and its folder are created if they do not exist. Required. */
   file: string;
-  /** How large the database may grow, in bytes; then the oldest traces go. At least 1 MiB. Default: 512 MiB. */
+  /**
+   * The maximum size of the database, in bytes; when it is reached, the oldest traces are deleted. At least 1 MiB. Default: 512
+   * MiB.
+   */
   maxBytes?: number;
-  /** How long traces are kept, in milliseconds, from when they came. Default: 7 days. */
+  /** How long traces are kept after they arrived, in milliseconds. Default: 7 days. */
   maxAgeMs?: number;
-  /** How many bytes of spans may wait to be written before {@link TraceStore.ingest} says full. Default: 64 MiB. */
+  /**
+   * How many bytes of spans may wait to be written before {@link TraceStore.ingest} answers that the store is full. Default: 64
+   * MiB.
+   */
   maxWaitingBytes?: number;
-  /** The time, in Unix milliseconds. Default: Date.now. */
+  /** Returns the time, in Unix milliseconds. Default: Date.now. */
   now?: () => number;
 }
 
@@ -61,9 +67,9 @@ function resolveSqliteStoreOptions(options: SqliteStoreOptions): ResolvedOptions
 }
 
 /**
- * Opens the trace store in a file. Rejects with a coded error that names the file when it is somebody else's
- * (`CLEW_STORE_FOREIGN`), of a newer Clew (`CLEW_STORE_VERSION`) or cannot be opened (`CLEW_STORE_OPEN`), or an option
- * that will not do (`CLEW_STORE_OPTION`).
+ * Opens the trace store in a file. Rejects with a coded error that names the file when it belongs to another program
+ * (`CLEW_STORE_FOREIGN`), was written by a newer Clew (`CLEW_STORE_VERSION`) or cannot be opened (`CLEW_STORE_OPEN`), or with
+ * `CLEW_STORE_OPTION` for an invalid option.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<TraceStore> {
   const resolved = resolveSqliteStoreOptions(options);
@@ -77,7 +83,7 @@ const retainEveryMs = 60_000;
 class SqliteStore implements TraceStore {
   readonly #options: ResolvedOptions;
   readonly #writer: Thread;
-  // Only a process that asks pays for the second thread.
+  // Started at the first query: a process that only writes does not pay for a second thread.
   #reader: Promise<Thread> | undefined;
   readonly #listeners = new Set<(summaries: Summary[]) => void>();
   #retainTimer: NodeJS.Timeout | undefined;
@@ -102,7 +108,7 @@ class SqliteStore implements TraceStore {
       await this.#writer.end();
       throw error;
     }
-    // A quiet store ages too. A failure here shows again at the next write, where somebody can be told.
+    // Traces expire also when nothing is written. A failure here appears again at the next write, which can report it.
     this.#retainTimer = setInterval(() => void this.#writer.call("retain", [now()]).catch(() => {}), retainEveryMs);
     this.#retainTimer.unref();
   }
@@ -112,7 +118,7 @@ class SqliteStore implements TraceStore {
     this.#rejectedSpans += batch.rejected;
     if (batch.size === 0) return { isFull: false, stored: 0, duplicates: 0 };
     const bytes = batch.request.byteLength;
-    // One batch is always taken, even one that is larger than all that may wait.
+    // One batch is always accepted, even if it alone is larger than the limit.
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > this.#options.maxWaitingBytes) {
       this.#droppedSpans += batch.size;
       return { isFull: true, stored: 0, duplicates: 0 };
@@ -159,7 +165,7 @@ class SqliteStore implements TraceStore {
 
   tail(listener: (summaries: Summary[]) => void): () => void {
     if (this.#isClosed) throw storeClosed();
-    // Each call is its own subscription, also when the same function listens twice.
+    // Each call is its own subscription, also when the same function is passed twice.
     const own = (summaries: Summary[]): void => listener(summaries);
     this.#listeners.add(own);
     if (this.#listeners.size === 1) this.#setTail(true);
@@ -169,7 +175,7 @@ class SqliteStore implements TraceStore {
   }
 
   #setTail(isOn: boolean): void {
-    // It can fail only when the thread has ended, and then every other call says so.
+    // It fails only when the thread has ended; then every other call reports that.
     if (!this.#isClosed) void this.#writer.call("tail", [isOn]).catch(() => {});
   }
 
@@ -186,7 +192,7 @@ class SqliteStore implements TraceStore {
     this.#listeners.clear();
     const reader = await this.#reader?.catch(() => undefined);
     try {
-      // The reader first: the last connection to close writes the WAL back into the file.
+      // The reader first: the last connection that closes writes the WAL back into the file.
       await reader?.call("close", []);
       await this.#writer.call("close", []);
     } finally {
@@ -212,7 +218,7 @@ class SqliteStore implements TraceStore {
   }
 }
 
-/** The same bytes in a buffer that holds nothing else, so that it can move to another thread; a small one is copied. */
+/** Returns the same bytes in a buffer of their own, so that it can move to another thread; small data is copied. */
 function ownBytes(bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
