@@ -47,7 +47,7 @@ test("an operation that a served service does not have is an error that names th
     }
     assert.throws(() => new Kind(optionsWith([selector().path("/rpc.test.Greeter/Shout")])), {
       message:
-        /"\/rpc\.test\.Greeter\/Shout", which no service of this server has; they have "\/rpc\.test\.Greeter\/SayHello", /,
+        /"\/rpc\.test\.Greeter\/Shout", which no service of this server has; its services have "\/rpc\.test\.Greeter\/SayHello", /,
     });
   }
 });

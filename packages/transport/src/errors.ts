@@ -209,7 +209,7 @@ export function methodOptionUnknown(key: string, option: string, known: readonly
 export function methodOptionUnused(key: string, known: readonly string[]): TransportError {
   return usageError(
     "CLEW_TRANSPORT_METHOD_OPTION",
-    `option methods names "${key}", which no service of this server has (they have: ${known.join(", ") || "none"})`,
+    `option methods names "${key}", which no service of this server has (its services have: ${known.join(", ") || "none"})`,
   );
 }
 
@@ -218,7 +218,7 @@ export function operationMissing(name: string, works: readonly string[]): Transp
   const quoted = works.map((one) => JSON.stringify(one)).join(", ");
   return usageError(
     "CLEW_TRANSPORT_OPERATION",
-    `a selector's path() names ${JSON.stringify(name)}, which no service of this server has; ${works.length === 1 ? `did you mean ${quoted}?` : `they have ${quoted}`}`,
+    `a selector's path() names ${JSON.stringify(name)}, which no service of this server has; ${works.length === 1 ? `did you mean ${quoted}?` : `its services have ${quoted}`}`,
   );
 }
 

@@ -223,7 +223,7 @@ test("an option for what is not there, or that cannot work, is an error that nam
     assert.throws(make({ methods: { [key]: {} } }), (error: Error & { code: string }) => {
       assert.equal(error.code, "CLEW_TRANSPORT_METHOD_OPTION");
       assert.ok(error.message.includes(`"${key}"`));
-      return /there are: .*\/test\.v1\.Shelves\/GetBook/.test(error.message);
+      return /services have: .*\/test\.v1\.Shelves\/GetBook/.test(error.message);
     });
   }
   const key = "/test.v1.Shelves/*";

@@ -39,7 +39,7 @@ test("refuses options that cannot work, and services or routes in each other's w
   const route = { verb: "GET", path: "/v1/books/{any}", handle: () => {} };
   assert.throws(() => new HttpServer({ services: [shelves()], routes: [route] }), {
     code: "CLEW_TRANSPORT_ROUTE_CONFLICT",
-    message: /wanted by route GET \/v1\/books\/\{any\} and by \/test.v1.Shelves\/GetBook/,
+    message: /used by both route GET \/v1\/books\/\{any\} and \/test.v1.Shelves\/GetBook/,
   });
 });
 
