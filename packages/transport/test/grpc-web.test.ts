@@ -106,7 +106,7 @@ test("what is no gRPC-Web gets an answer of HTTP", async () => {
       assert.equal(reply.status, 415);
       const works = "application/grpc-web+proto, application/grpc-web+json";
       assert.equal(reply.headers.get("accept-post"), works);
-      assert.equal(await reply.text(), `there is no codec "xml" here; ${works} would work`);
+      assert.equal(await reply.text(), `this server has no codec "xml"; ${works} would work`);
     }
     const get = await fetch(new URL(unary, endpoint), { headers: { "content-type": binary } });
     assert.equal(get.status, 405);

@@ -110,7 +110,7 @@ describe("the gRPC server on the wire", () => {
       ["application/json", all, 'the content type is "application/json"'],
       ["application/grpc-web", all, 'the content type is "application/grpc-web"'],
       ["application/grpcx", all, 'the content type is "application/grpcx"'],
-      ["application/grpc+thrift", known, 'there is no codec "thrift" here'],
+      ["application/grpc+thrift", known, 'this server has no codec "thrift"'],
     ]) {
       const answer = await send({ "content-type": contentType }, frame(hello));
       assert.equal(answer.headers[":status"], 415, contentType);

@@ -112,7 +112,7 @@ test("what is wrong with a form is told with the part's name", async () => {
     [[field("year", "soon")], /field "year"/],
     [
       [file("title", "a file")],
-      /field "title": it is a file; only a field of bytes or a google.api.HttpBody holds one/,
+      /field "title": it is a file; only a field of type bytes or google.api.HttpBody can hold one/,
     ],
     [[file("tags", "a file")], /field "tags": it is a file/],
     [[file("owner", "a file")], /field "owner"/],
@@ -123,10 +123,10 @@ test("what is wrong with a form is told with the part's name", async () => {
       [{ ...field("title", "x"), contentType: "text/plain; charset=klingon" }],
       /part "title" is not valid text in klingon/,
     ],
-    [[field("url", "u"), file("content", "c")], /source is given as url already/],
+    [[field("url", "u"), file("content", "c")], /source is already given as url/],
     [[{ disposition: "nameless", content: "" }], /part 1 of the multipart body has no content-disposition/],
     [[field("title", "x")], /the multipart body ends within part "title"/, ""],
-    [[field("title", "x")], /part "title" has a boundary after it that goes on/, "--xxx--"],
+    [[field("title", "x")], /part "title" is followed by a boundary line with other text/, "--xxx--"],
   ];
   await eachVersion(
     () => ({ services: [uploads()] }),

@@ -14,8 +14,8 @@ import { openMessageStream, openUnary } from "./open-stream.ts";
 
 export interface ConnectClientOptions extends WebClientOptions {
   /**
-   * Send unary calls of methods without side effects (`idempotency_level = NO_SIDE_EFFECTS` in the .proto) as GET, which caches
-   * on the way may answer, as long as the URL is not too long. Default: false.
+   * Send unary calls of methods without side effects (`idempotency_level = NO_SIDE_EFFECTS` in the .proto) as GET, which a
+   * cache on the way may answer, unless the URL would be too long. Default: false.
    */
   useGet?: boolean;
 }

@@ -35,7 +35,7 @@ export function decodeEnd(bytes: Uint8Array): HeaderFields {
     if (typeof json !== "object" || json === null || Array.isArray(json)) throw new TypeError("no object");
     end = json as Record<string, unknown>;
   } catch {
-    return trailersOfCode(GrpcCode.UNKNOWN, "the stream ended with what is no JSON object");
+    return trailersOfCode(GrpcCode.UNKNOWN, "the last frame of the stream is not a JSON object");
   }
   const { error, metadata } = end;
   const fields =

@@ -20,8 +20,9 @@ interface Refusal {
 }
 
 /**
- * Answers requests of Connect (https://connectrpc.com/docs/protocol/), over any version of HTTP, with the calls of the gRPC handler, so that they have the same limits,
- * deadlines and chains: a unary call is a plain request and a plain reply, a stream has gRPC's frames and ends with one of JSON.
+ * Answers requests of Connect (https://connectrpc.com/docs/protocol/), over any version of HTTP. It uses the calls of the gRPC
+ * handler, so limits, deadlines and chains are the same. A unary call is a plain request and a plain reply; a stream consists of
+ * gRPC's frames and ends with a frame of JSON.
  */
 export function createConnectHandler(grpc: GrpcHandler): StreamAcceptor {
   return {
@@ -97,7 +98,7 @@ function readForm(head: RequestHead, grpc: GrpcHandler): Form | Refusal {
   }
   const encoding = form.compression ?? "identity";
   if (isUnary && encoding !== "identity" && findCompression(encoding) === undefined) {
-    const message = `the encoding "${encoding.slice(0, 40)}" is none of ${acceptedEncodings}`;
+    const message = `the encoding "${encoding.slice(0, 40)}" is not one of ${acceptedEncodings}`;
     return { status: 501, message, headers: ["accept-encoding", acceptedEncodings] };
   }
   return form;

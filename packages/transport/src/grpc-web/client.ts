@@ -13,7 +13,9 @@ import { GrpcWebReply } from "./reply.ts";
 
 export interface GrpcWebClientOptions extends WebClientOptions {}
 
-/** Calls one endpoint over gRPC-Web, for servers or proxies between that speak no other gRPC. It connects at the first call. */
+/**
+ * Calls one endpoint over gRPC-Web, for servers or proxies that support no other form of gRPC. It connects at the first call.
+ */
 export class GrpcWebClient implements Client {
   readonly transport = "grpc-web";
   readonly #options: ResolvedWebClientOptions;

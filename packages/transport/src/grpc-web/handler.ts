@@ -6,8 +6,9 @@ import { type GrpcWebType, parseGrpcWebType } from "./content-type.ts";
 import { encodeTrailers } from "./trailers.ts";
 
 /**
- * Answers requests of gRPC-Web, over any version of HTTP. It is gRPC with the trailers in the body (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): the calls are
- * those of the gRPC handler, and only what begins and ends them is said in other words.
+ * Answers requests of gRPC-Web, over any version of HTTP. It is gRPC with the trailers in the body
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): it uses the calls of the gRPC handler, and only their beginning and
+ * end are encoded differently.
  */
 export function createGrpcWebHandler(grpc: GrpcHandler): StreamAcceptor {
   return {

@@ -39,25 +39,36 @@ import { encodeStatus } from "./status.ts";
 import { parseTimeout } from "./timeout.ts";
 
 export interface GrpcHandlerOptions {
-  /** What to serve. Default: nothing, and every call is answered UNIMPLEMENTED. */
+  /** The services to serve. Default: none, every call is answered with UNIMPLEMENTED. */
   services?: readonly Service[];
-  /** Wrapped around every call, the first outermost. Default: none. */
+  /** Middleware around every call; the first is the outermost. Default: none. */
   middleware?: readonly Middleware[];
-  /** How long a unary call may take, in milliseconds, when its caller allows no less; 0 for no limit. A stream has none but that of its own entry in `methods`. Default: 1000. */
+  /**
+   * How long a unary call may take, in milliseconds, unless its caller allows less; 0 for no limit. For a stream only its own entry in
+   * `methods` counts. Default: 1000.
+   */
   timeoutMs?: number;
-  /** Other timeouts, by operation (`"/shop.Orders/Place"`) or for all unary methods of a service (`"/shop.Orders/*"`). Default: none. */
+  /**
+   * Other timeouts, by operation (`"/shop.Orders/Place"`) or for all unary methods of a service (`"/shop.Orders/*"`). Default: none.
+   */
   methods?: MethodEntries<{ timeoutMs?: number }>;
-  /** The largest message to accept, in bytes, before and after decompression. Default: 4 MiB. */
+  /** The largest message that is accepted, in bytes, before and after decompression. Default: 4 MiB. */
   maxMessageBytes?: number;
-  /** Compress the larger messages of replies for callers that accept it. Default: "identity", not at all. */
+  /** How larger reply messages are compressed, for callers that accept it. Default: "identity", no compression. */
   compression?: "gzip" | "br" | "identity";
-  /** How messages are written, by content type: those named "proto" and "json" replace the default ones. Default: protobuf, JSON. */
+  /** The codecs for messages: those named "proto" and "json" replace the default ones. Default: protobuf, JSON. */
   codecs?: readonly Codec[];
-  /** Where a handler's failure that is no ServiceError is told, unless a middleware did. Default: one named `clew.server`, see ListenerOptions. */
+  /**
+   * Logs errors of handlers that are not a ServiceError, unless a middleware logged them. Default: a logger named `clew.server`, see
+   * ListenerOptions.
+   */
   logger?: Logger;
-  /** Serve `grpc.health.v1.Health`, without any middleware, unless `services` has it. Default: true. */
+  /** Serve `grpc.health.v1.Health` without any middleware, if `services` does not contain it. Default: true. */
   health?: boolean;
-  /** Serve `grpc.reflection`, v1 and v1alpha, and `kratos.api.Metadata`, without any middleware, unless `services` has it. Default: true. */
+  /**
+   * Serve `grpc.reflection`, v1 and v1alpha, and `kratos.api.Metadata` without any middleware, if `services` does not contain them.
+   * Default: true.
+   */
   reflection?: boolean;
 }
 
@@ -112,17 +123,20 @@ interface GrpcRoute {
 export interface GrpcHandler {
   /** The largest message it accepts, in bytes. */
   readonly maxMessageBytes: number;
-  /** How the services are. */
+  /** The health of the services. */
   readonly health: Health;
-  /** Gives every call from now on this context to begin with. */
+  /** Sets the context in which every later call begins. */
   begin(context: Context): void;
-  /** Answers a stream. Without `peer` only the address of the caller is known; `transport` is what carries the call, where gRPC does not. */
+  /**
+   * Answers a stream. Without `peer` only the address of the caller is known; `transport` is the name of the transport if it is not
+   * gRPC.
+   */
   accept(stream: ServerStream, headers: HeaderFields, peer?: Peer, transport?: string): StreamListener;
-  /** The method of an operation, `/package.Service/Method`; undefined when nobody serves it. */
+  /** Returns the method of an operation, `/package.Service/Method`; undefined when no service has it. */
   find(operation: string): Method | undefined;
   /** Answers a stream whose headers are over the limit. */
   refuse(stream: ServerStream, headers: HeaderFields): void;
-  /** Tells who asks after health that nothing serves any more. */
+  /** From now on no service is reported as healthy. */
   drain(): void;
   /** Ends every open call; their statuses are written when this returns. */
   cancel(reason: ServiceError): void;
@@ -187,7 +201,11 @@ class Streams implements GrpcHandler {
     const codec = subtype === "" ? route.protoCodec : route.codecs.get(subtype);
     if (codec === undefined) {
       const types = Array.from(route.codecs.keys(), (name) => `application/${transport}+${name}`).join(", ");
-      return refuse(stream, ["415", "accept-post", types], `there is no codec "${subtype}" here; ${types} would work`);
+      return refuse(
+        stream,
+        ["415", "accept-post", types],
+        `this server has no codec "${subtype}"; ${types} would work`,
+      );
     }
     const { encoding, timeout } = head;
     let requestCompression: Compression | undefined;

@@ -121,10 +121,10 @@ const refused: readonly [query: string, message: RegExp][] = [
   ["struct_value={", /not JSON/],
   [
     "choice_text=a&choice_wrapper=b",
-    /^field "choice_wrapper": choice is given as choiceText already, and holds only one$/,
+    /^field "choice_wrapper": choice is already given as choiceText, and can hold only one$/,
   ],
-  ["choice_nested.name=a&choice_text=b", /choice is given as choiceNested already/],
-  ["choice_text=a&choice_nested.name=b", /choice is given as choiceText already/],
+  ["choice_nested.name=a&choice_text=b", /choice is already given as choiceNested/],
+  ["choice_text=a&choice_nested.name=b", /choice is already given as choiceText/],
   ["string_value=%zz", /not valid percent-encoding/],
   ["string_value=%ff", /not valid percent-encoding/],
   ["%zz=1", /not valid percent-encoding/],
@@ -214,7 +214,7 @@ test("writes a timestamp in UTC and bytes as the standard base64 that Kratos rea
 
 test("a field that no query can tell is an error that names it", () => {
   const cases: [MessageInitShape<typeof KindsSchema>, RegExp][] = [
-    [{ nesteds: [{}] }, /^field "nesteds": it holds test.v1.Nested, which no query can tell$/],
+    [{ nesteds: [{}] }, /^field "nesteds": it holds test.v1.Nested, which cannot be written in a query$/],
     [{ nestedByName: { a: {} } }, /^field "nestedByName"/],
     [{ value: { kind: { case: "numberValue", value: 1 } } }, /^field "value": .*only strings/],
   ];

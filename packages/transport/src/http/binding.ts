@@ -65,7 +65,7 @@ export function compileVariables(variables: readonly RuleVariable[]): BindVariab
     return (message: Message, captures: readonly string[]): void => {
       const value = decodeVariable(variable, captures);
       if (value === undefined)
-        throw bindError(variable.name, "the path is not percent-encoded text without . and .. segments");
+        throw bindError(variable.name, "the path must be valid percent-encoding without . and .. segments");
       // A ** that captured nothing.
       if (value === "") return;
       let target = message as unknown as Properties;
@@ -243,7 +243,7 @@ function read({ field, text }: Slot, key: string, given: FormValue): unknown {
     // Without a file's name and as plain text it is what a query would say: Base64.
     if (field.scalar === ScalarType.BYTES && (given.isFile || !/^text\/plain\b/i.test(contentType))) return data;
     if (given.isFile) {
-      throw bindError(key, "it is a file; only a field of bytes or a google.api.HttpBody holds one");
+      throw bindError(key, "it is a file; only a field of type bytes or google.api.HttpBody can hold one");
     }
   }
   if (text === undefined) {
@@ -263,7 +263,7 @@ function decide(target: Properties, field: DescField, key: string, decided: Set<
   if (field.oneof === undefined) return;
   const old = target[field.oneof.localName] as OneofValue;
   if (old.case !== field.localName && decided.has(old)) {
-    throw bindError(key, `${field.oneof.name} is given as ${old.case} already, and holds only one`);
+    throw bindError(key, `${field.oneof.name} is already given as ${old.case}, and can hold only one`);
   }
 }
 
@@ -337,7 +337,7 @@ function collect(
     const value = getValue(message, field);
     if (text === undefined) {
       if (field.fieldKind !== "message")
-        throw bindError(key, `it holds ${field.message?.typeName}, which no query can tell`);
+        throw bindError(key, `it holds ${field.message?.typeName}, which cannot be written in a query`);
       collect(field.message, value as Properties, `${protoName}.`, `${key}.`, without, pairs);
     } else if (field.fieldKind === "list") {
       for (const one of value as unknown[]) pairs.push(`${escapeText(key)}=${escapeText(format(text, key, one))}`);

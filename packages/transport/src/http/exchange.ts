@@ -17,9 +17,9 @@ export interface MeasuredResponse extends HttpResponse {
 }
 
 /**
- * Sends a request and takes the whole response. When the call is cancelled the request is aborted and this rejects with the reason;
- * any failure of the network rejects with ServiceError 503 UNAVAILABLE and the failure as its cause, a body over the limit or in
- * an encoding that is not what it says with 502.
+ * Sends a request and returns the whole response. When the call is cancelled, the request is aborted and this rejects with the
+ * reason. A failure of the network becomes ServiceError 503 UNAVAILABLE with the failure as its cause; a body that is over the
+ * limit or not in its declared encoding becomes 502.
  */
 export function exchange(
   sender: HttpSender,

@@ -177,7 +177,7 @@ function messageText(desc: DescMessage, isBare: boolean): TextCodec | undefined 
         format: (value) => {
           const { kind } = value as MessageShape<typeof ValueSchema>;
           if (kind.case !== "stringValue")
-            throw new Error("is a google.protobuf.Value that is no string; only strings have a text form");
+            throw new Error("is a google.protobuf.Value that is not a string; only strings have a text form");
           return kind.value;
         },
       };

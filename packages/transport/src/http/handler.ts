@@ -171,7 +171,7 @@ export class HttpHandler implements StreamHandler {
     }
     const variables = captures.length === 0 ? noVariables : decodeVariables(template, captures);
     if (variables === undefined) {
-      const problem = "the path is not percent-encoded text without . and .. segments";
+      const problem = "the path must be valid percent-encoding without . and .. segments";
       exchange.reply(this.#createErrorReply(new ServiceError(400, "CODEC", problem), exchange));
       return undefined;
     }

@@ -66,7 +66,7 @@ export function addHeader(headers: IncomingHttpHeaders, name: string, value: str
 }
 
 /**
- * A request of HTTP/2 for those who know node:http's IncomingMessage. It is a Readable with `method`, `url`, `headers`,
+ * A request of HTTP/2 for code that expects node:http's IncomingMessage. It is a Readable with `method`, `url`, `headers`,
  * `rawHeaders`, `trailers`, `httpVersion`, `socket` (for its addresses and certificate, not for writing), `complete`, `aborted`
  * and the event "aborted".
  */

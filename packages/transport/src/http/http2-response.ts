@@ -23,11 +23,11 @@ const connectionHeaders: ReadonlySet<string> = new Set([
 type EndArguments = [chunk?: unknown, encoding?: unknown, callback?: unknown];
 
 /**
- * A response of HTTP/2 for those who know node:http's ServerResponse. It is a Writable with `statusCode`, `statusMessage`,
+ * A response of HTTP/2 for code that expects node:http's ServerResponse. It is a Writable with `statusCode`, `statusMessage`,
  * `setHeader`, `appendHeader`, `getHeader`, `getHeaders`, `getHeaderNames`, `hasHeader`, `removeHeader`, `setHeaders`, `writeHead`,
  * `flushHeaders`, `headersSent`, `writeContinue`, `writeEarlyHints`, `addTrailers`, `sendDate`, `req`, `socket`, `finished`.
- * What belongs to a connection of HTTP/1.1 does nothing here: headers such as `connection`, `shouldKeepAlive`, the status message.
- * What is written must not change afterwards.
+ * Whatever belongs to a connection of HTTP/1.1 has no effect here: headers such as `connection`, `shouldKeepAlive`, the status
+ * message. Data that was written must not be changed afterwards.
  */
 export class Http2Response extends Writable {
   statusCode = 200;

@@ -99,14 +99,14 @@ test("what is malformed is said to be, with the part it is in", () => {
     [field("a", "1"), /ends within part "a"|ends within part/],
     [field("a", "1").slice(0, -2), /ends within part "a"/],
     ["--xx\r\nContent-Dis", /ends within part 1 /],
-    [`${field("a", "1")}--xxy\r\n`, /part "a" has a boundary after it that goes on/],
+    [`${field("a", "1")}--xxy\r\n`, /part "a" is followed by a boundary line with other text/],
     [`--xx${" ".repeat(100)}\r\n`, /boundary/],
     ["--xx\r\n\r\n1\r\n--xx--", /part 1 .* has no content-disposition/],
     [`${field("a", "1")}${part("attachment; name=b", "1")}--xx--`, /part 2 .* has no content-disposition/],
     [`${part("form-data", "1")}--xx--`, /part 1 .* has no content-disposition/],
     [`${part('form-data; name="a', "1")}--xx--`, /part 1 .* has no content-disposition/],
-    ["--xx\r\nno header\r\n\r\n1\r\n--xx--", /part 1 .* has a header that is none/],
-    [part('form-data; name="a\0"', "1"), /part 1 .* has a header that is none/],
+    ["--xx\r\nno header\r\n\r\n1\r\n--xx--", /part 1 .* has a malformed header/],
+    [part('form-data; name="a\0"', "1"), /part 1 .* has a malformed header/],
     [part('form-data; name="a"', "1", "content-transfer-encoding: base64\r\n"), /part 1 .* transfer encoding "base64"/],
   ];
   for (const [body, message] of cases) {

@@ -2,15 +2,15 @@ import { isUtf8 } from "node:buffer";
 import { ServiceError } from "@clew/rpc";
 import { optionInvalid } from "../errors.ts";
 
-/** What a `multipart/form-data` body may have. */
+/** Limits for the parts of a `multipart/form-data` body. */
 export interface MultipartLimits {
-  /** How many parts. Default: 1000. */
+  /** The maximum number of parts. Default: 1000. */
   partLimit?: number;
-  /** How long one part may be, in bytes. Default: as long as the whole body. */
+  /** The maximum size of one part, in bytes. Default: that of the whole body. */
   partLimitBytes?: number;
-  /** How long the headers of one part may be together, in bytes. Default: 8 KiB. */
+  /** The maximum size of the headers of one part together, in bytes. Default: 8 KiB. */
   headerLimitBytes?: number;
-  /** How long the name of a field may be, in bytes. Default: 256. */
+  /** The maximum length of a field's name, in bytes. Default: 256. */
   nameLimitBytes?: number;
 }
 
@@ -30,14 +30,16 @@ export function resolveMultipartLimits(limits: MultipartLimits = {}): ResolvedMu
   return resolved;
 }
 
-/** What comes before the bytes of a part. */
+/** The head of a part, before its bytes. */
 export interface PartHead {
-  /** The field it is for. */
+  /** The name of the field that it is for. */
   readonly name: string;
-  /** Without a path; undefined when the part is no file. From outside: nothing to open a file by. */
+  /**
+   * The file name without its path; undefined when the part is not a file. It comes from the sender: never open a file by it.
+   */
   readonly filename: string | undefined;
   /**
-   * With its parameters. Where the sender gave none: `application/octet-stream` for a file, else
+   * The content type with its parameters. If the sender gave none: `application/octet-stream` for a file, otherwise
    * `text/plain` (RFC 7578 section 4.4).
    */
   readonly contentType: string;
@@ -147,7 +149,7 @@ export class MultipartParser {
       Math.min(end === -1 ? this.#bytes.length : end, paddingLimit + 1),
     );
     if (padding.length > paddingLimit || !/^[ \t]*\r?$/.test(padding)) {
-      throw this.#fail(400, "has a boundary after it that goes on with other text");
+      throw this.#fail(400, "is followed by a boundary line with other text after it");
     }
     if (end === -1) return undefined;
     this.#count++;
@@ -252,7 +254,7 @@ function parseHead(text: string): PartHead | string {
     // Blanks are for trim: a pattern that wants them at the end begins anew at each blank before.
     const match = /^([\w!#$%&'*+.^`|~-]+):(.*)$/.exec(line);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused
-    if (match === null || /[\x00-\x08\x0a-\x1f\x7f]/.test(line)) return "has a header that is none";
+    if (match === null || /[\x00-\x08\x0a-\x1f\x7f]/.test(line)) return "has a malformed header";
     const name = match[1]!;
     const value = match[2]!.trim();
     switch (name.toLowerCase()) {
