@@ -25,7 +25,7 @@ import {
 } from "./errors.ts";
 import { MessageStream } from "./message-stream.ts";
 import { createMethod, type Method } from "./method.ts";
-import type { Handler } from "./middleware.ts";
+import type { Handler, Reply } from "./middleware.ts";
 import { placeInProto } from "./proto-place.ts";
 
 /** The functions that answer the methods of a service: any object with one function for each method. */
@@ -125,13 +125,22 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
     throw streamMissing(method.operation, output.typeName, name, answer);
   };
   switch (method.kind) {
-    case "unary":
-      return async (call) => {
-        const reply = functions[name]!(call.receiveNow() ?? (await call.receive()), call) as
-          | PromiseLike<object>
-          | object;
-        return toReply(isThenable(reply) ? await call.orCancelled(reply) : reply);
+    case "unary": {
+      const answer = (request: Message, call: Call): Promise<Reply> => {
+        const reply = functions[name]!(request, call) as PromiseLike<object> | object;
+        return isThenable(reply) ? call.orCancelled(reply).then(toReply) : Promise.resolve(toReply(reply));
       };
+      // Not an async function: one that has nothing to wait for keeps its state all the same, 150 bytes for each call.
+      return (call) => {
+        try {
+          const request = call.receiveNow();
+          if (request !== undefined) return answer(request, call);
+          return call.receive().then((received) => answer(received, call));
+        } catch (thrown) {
+          return Promise.reject(thrown);
+        }
+      };
+    }
     case "server_streaming":
       return async (call) => {
         const request = call.receiveNow() ?? (await call.receive());

@@ -10,7 +10,7 @@ import {
   ServiceError,
 } from "@clew/rpc";
 import { type BindVariables, bindQuery } from "./binding.ts";
-import { type BodyCodecs, charsetOf, findCodec, negotiate, problemOf } from "./body-codec.ts";
+import { type BodyCodec, type BodyCodecs, charsetOf, findCodec, negotiate, problemOf } from "./body-codec.ts";
 import { acceptedCodings, canDecodeContent, decodeContent } from "./content-coding.ts";
 import type { HttpBodyCodec } from "./http-body.ts";
 import type { MultipartBody } from "./multipart-body.ts";
@@ -31,6 +31,8 @@ export interface RpcRoute {
   readonly requests: MessageMaker;
   readonly requestCodecs: BodyCodecs;
   readonly replyCodecs: BodyCodecs;
+  /** The first of them, which a caller of a unary method gets who asks for none. */
+  readonly replyCodec: BodyCodec;
   /** Where a body is a google.api.HttpBody, what takes the place of the codecs. */
   readonly requestHttpBody: HttpBodyCodec | undefined;
   readonly replyHttpBody: HttpBodyCodec | undefined;
@@ -130,7 +132,7 @@ export class HttpServerCall extends Call implements HttpInfo {
 
   /** The reply for a message, in the codec the caller likes best. */
   encodeReply(message: Message): HttpReply {
-    const { replyCodecs, replyHttpBody, bodyLimitBytes } = this.#route;
+    const { replyCodecs, replyCodec, replyHttpBody, bodyLimitBytes } = this.#route;
     const status = this.status;
     const metadata = this.givenReplyMetadata;
     if (!hasReplyBody(status)) return { status, contentType: undefined, body: "", metadata, bodyLimitBytes };
@@ -138,7 +140,8 @@ export class HttpServerCall extends Call implements HttpInfo {
       const { contentType, bytes } = replyHttpBody.encode(message);
       return { status, contentType, body: bytes, metadata, bodyLimitBytes };
     }
-    const codec = negotiate(replyCodecs, this.#exchange.header("accept"));
+    const accept = this.#exchange.header("accept");
+    const codec = accept === undefined ? replyCodec : negotiate(replyCodecs, accept);
     const body = codec.encodeText?.(message) ?? codec.encode(message);
     return { status, contentType: codec.contentType, body, metadata, bodyLimitBytes };
   }

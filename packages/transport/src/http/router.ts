@@ -69,25 +69,14 @@ export class Router<T> {
       if (route !== undefined) return { target: route.target, template: route.template, captures: noCaptures };
     }
     if (!path.startsWith("/")) return undefined;
-    const captures: string[] = [];
-    let found: Match<T> | undefined;
-    walk(this.#root, path, path.length > 1 ? 1 : -1, captures, (candidates) => {
-      const route = pick(candidates, verb);
-      if (route === undefined) return false;
-      found = { target: route.target, template: route.template, captures };
-      return true;
-    });
-    return found;
+    return walk(this.#root, path, path.length > 1 ? 1 : -1, verb);
   }
 
   /** The verbs a path can be asked with, sorted; empty when no route knows the path. */
   allowed(path: string): string[] {
     if (!path.startsWith("/")) return [];
     const verbs = new Set<string>();
-    walk(this.#root, path, path.length > 1 ? 1 : -1, [], (leaf) => {
-      for (const verb of leaf.keys()) verbs.add(verb);
-      return false;
-    });
+    walk(this.#root, path, path.length > 1 ? 1 : -1, verbs);
     if (verbs.has("GET")) verbs.add("HEAD");
     return [...verbs].sort();
   }
@@ -112,43 +101,44 @@ export class Router<T> {
   }
 }
 
+/** A match while its captures are gathered. */
+interface Found<T> extends Match<T> {
+  readonly captures: string[];
+}
+
 /**
- * Visits the leaves that match the path from `at` on, the most specific first, until `visit` says it is content. Every node
- * is reached by one way only, so the work is bounded by the tree, whatever the path.
+ * Finds the most specific route that matches the path from `at` on. Every node is reached by one way only, so the work is bounded
+ * by the tree, whatever the path.
  *
  * @param at where the next segment begins; -1 when the path is at its end
+ * @param wanted a verb; or a set that takes the verbs of all routes that match, and nothing is found
  */
-function walk<T>(
-  node: Node<T>,
-  path: string,
-  at: number,
-  captures: string[],
-  visit: (leaf: Leaf<T>) => boolean,
-): boolean {
-  if (at === -1) {
-    if (node.leaf !== undefined && visit(node.leaf)) return true;
-    return visitRest(node.restLeaves, "", captures, visit);
-  }
+function walk<T>(node: Node<T>, path: string, at: number, wanted: string | Set<string>): Found<T> | undefined {
+  if (at === -1) return matchLeaf(node.leaf, undefined, wanted) ?? matchRest(node.restLeaves, "", wanted);
   const slash = path.indexOf("/", at);
   const end = slash === -1 ? path.length : slash;
   const next = slash === -1 ? -1 : slash + 1;
 
   if (node.literals.size > 0) {
     const child = findLiteral(node, path, at, end);
-    if (child !== undefined && walk(child, path, next, captures, visit)) return true;
+    const found = child && walk(child, path, next, wanted);
+    if (found !== undefined) return found;
   }
   const segment = path.slice(at, end);
   // A captured segment is never empty: /a/ is not /a/{id}.
   if (segment !== "") {
-    if (next !== -1) {
-      if (node.one !== undefined) {
-        captures.push(segment);
-        if (walk(node.one, path, next, captures, visit)) return true;
-        captures.pop();
+    if (next === -1) {
+      const found = matchRest(node.oneLeaves, segment, wanted);
+      if (found !== undefined) return found;
+    } else if (node.one !== undefined) {
+      const found = walk(node.one, path, next, wanted);
+      if (found !== undefined) {
+        found.captures.unshift(segment);
+        return found;
       }
-    } else if (node.oneLeaves.size > 0 && visitRest(node.oneLeaves, segment, captures, visit)) return true;
+    }
   }
-  return node.restLeaves.size > 0 && visitRest(node.restLeaves, path.slice(at), captures, visit);
+  return node.restLeaves.size === 0 ? undefined : matchRest(node.restLeaves, path.slice(at), wanted);
 }
 
 function findLiteral<T>({ only, literals }: Node<T>, path: string, at: number, end: number): Node<T> | undefined {
@@ -157,23 +147,29 @@ function findLiteral<T>({ only, literals }: Node<T>, path: string, at: number, e
   return literals.get(segment.includes("%") ? (decodeSegment(segment) ?? segment) : segment);
 }
 
-/** Visits what captures all of `text`, the one with its suffix first. */
-function visitRest<T>(leaves: Leaves<T>, text: string, captures: string[], visit: (leaf: Leaf<T>) => boolean): boolean {
+/** Finds the route that captures all of `text`; one with a suffix comes first. */
+function matchRest<T>(leaves: Leaves<T>, text: string, wanted: string | Set<string>): Found<T> | undefined {
+  if (leaves.size === 0) return undefined;
   const colon = leaves.size > 1 || !leaves.has("") ? text.lastIndexOf(":") : -1;
   if (colon > 0 && colon > text.lastIndexOf("/") + 1) {
-    const leaf = leaves.get(text.slice(colon + 1));
-    if (leaf !== undefined) {
-      captures.push(text.slice(0, colon));
-      if (visit(leaf)) return true;
-      captures.pop();
-    }
+    const found = matchLeaf(leaves.get(text.slice(colon + 1)), text.slice(0, colon), wanted);
+    if (found !== undefined) return found;
   }
-  const leaf = leaves.get("");
-  if (leaf === undefined) return false;
-  captures.push(text);
-  if (visit(leaf)) return true;
-  captures.pop();
-  return false;
+  return matchLeaf(leaves.get(""), text, wanted);
+}
+
+function matchLeaf<T>(
+  leaf: Leaf<T> | undefined,
+  capture: string | undefined,
+  wanted: string | Set<string>,
+): Found<T> | undefined {
+  if (leaf === undefined) return undefined;
+  if (typeof wanted !== "string") {
+    for (const verb of leaf.keys()) wanted.add(verb);
+    return undefined;
+  }
+  const route = pick(leaf, wanted);
+  return route && { target: route.target, template: route.template, captures: capture === undefined ? [] : [capture] };
 }
 
 function pick<T>(leaf: Leaf<T>, verb: string): Route<T> | undefined {

@@ -2,7 +2,7 @@ import { chain, hasReplyStream, hasRequestStream, type Method, messageMaker, typ
 import { optionInvalid, serviceConflict } from "../errors.ts";
 import type { Health } from "../health.ts";
 import { compileVariables } from "./binding.ts";
-import { compileBodyCodecs } from "./body-codec.ts";
+import { compileBodyCodecs, negotiate } from "./body-codec.ts";
 import type { RpcRoute } from "./call.ts";
 import type { ResolvedHttpHandlerOptions } from "./handler-options.ts";
 import { createHealthRoutes } from "./health-routes.ts";
@@ -101,6 +101,7 @@ function compileRpcRoute(
 ): RpcRoute {
   const { input, output } = method.desc;
   const bodyField = typeof rule.body === "object" ? rule.body : undefined;
+  const replyCodecs = compileBodyCodecs(codecs, output, rule.replyBody);
   return {
     kind: "rpc",
     method,
@@ -109,7 +110,8 @@ function compileRpcRoute(
     bindVariables: compileVariables(rule.variables),
     requests: messageMaker(input),
     requestCodecs: compileBodyCodecs(codecs, input, bodyField),
-    replyCodecs: compileBodyCodecs(codecs, output, rule.replyBody),
+    replyCodecs,
+    replyCodec: negotiate(replyCodecs, undefined),
     requestHttpBody: compileHttpBody(input, bodyField),
     replyHttpBody: compileHttpBody(output, rule.replyBody),
     requestMultipart: compileMultipart(input, bodyField, multipart),
