@@ -17,9 +17,12 @@ const defaults = {
   profile: { address: ":8001", endpoint: "http://127.0.0.1:8001" },
 };
 
+/** Names another file. It does not begin with DEMO_, as the settings do. */
+export const fileVariable = "CONFIG_OF_DEMO";
+
 /** Reads the configuration once; a service of this example does not change while it runs. */
 export async function loadConfig(): Promise<ConfigOf<typeof defaults>> {
-  const path = process.env.DEMO_CONFIG ?? resolve(root, "config.yaml");
+  const path = process.env[fileVariable] ?? resolve(root, "config.yaml");
   const config = await load({ sources: [file(path), env("DEMO_")], schema: schemaOf(defaults) });
   await config.close();
   return structuredClone(config.snapshot) as ConfigOf<typeof defaults>;

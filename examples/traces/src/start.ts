@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { runMain } from "clew";
-import { loadConfig } from "./config.ts";
+import { fileVariable, loadConfig } from "./config.ts";
 import { printTrace } from "./print-trace.ts";
 import { sendTraffic } from "./traffic.ts";
 
@@ -23,7 +23,7 @@ const stopping = new AbortController();
 await runMain(async () => {
   const options = readOptions();
   if (options.help) return console.log(usage);
-  if (options.config !== undefined) process.env.DEMO_CONFIG = resolve(process.env.INIT_CWD ?? "", options.config);
+  if (options.config !== undefined) process.env[fileVariable] = resolve(process.env.INIT_CWD ?? "", options.config);
   const config = await loadConfig();
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stopping.abort());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -84,15 +84,17 @@ before(async () => {
     DEMO_MESSAGE_ADDRESS: `127.0.0.1:${messagePort}`,
     DEMO_MESSAGE_ENDPOINT: `grpc://127.0.0.1:${messagePort}`,
     DEMO_MESSAGE_DATA: join(data, "messages.db"),
-    DEMO_PROFILE_ADDRESS: `127.0.0.1:${profilePort}`,
-    DEMO_PROFILE_ENDPOINT: `http://127.0.0.1:${profilePort}`,
     DEMO_COLLECTOR_ADDRESS: `127.0.0.1:${uiPort}`,
     DEMO_COLLECTOR_OTLP_ADDRESS: `127.0.0.1:${otlpPort}`,
     DEMO_COLLECTOR_OTLP_ENDPOINT: `http://127.0.0.1:${otlpPort}`,
     DEMO_COLLECTOR_DATA: join(data, "traces.db"),
     FORCE_COLOR: "0",
   };
-  demo = startDemo("--no-traffic");
+  // One service has its place from a file, the others from the environment.
+  const config = join(data, "config.yaml");
+  const place = `{ address: "127.0.0.1:${profilePort}", endpoint: "http://127.0.0.1:${profilePort}" }`;
+  writeFileSync(config, `profile: ${place}\n`);
+  demo = startDemo("--no-traffic", "--config", config);
   await until("the list of URLs", async () => (output.includes("Ctrl-C") ? true : undefined));
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { composeProcessors } from "./compose-processors.ts";
+import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 import { TracerProvider } from "./tracer-provider.ts";
 
@@ -30,4 +31,31 @@ test("each processor is handed every span, in order, and one that fails to flush
     ...["a start", "broken start", "b start", "a end", "broken end", "b end"],
     ...["a flush", "b flush", "a shutdown", "broken shutdown", "b shutdown"],
   ]);
+});
+
+test("a span is left as it is written only where all of them write it", () => {
+  const attributes = Object.freeze({ route: "/" });
+  for (const [writes, expected] of [
+    [
+      [true, true],
+      [[], []],
+    ],
+    [
+      [true, false],
+      [
+        ["route", "/"],
+        ["route", "/"],
+      ],
+    ],
+  ] as const) {
+    const seen: SpanData["attributes"][] = [];
+    const parts = writes.map((onlyEncodes) => ({
+      ...keepCalls("", []),
+      onlyEncodes,
+      onEnd: (span: SpanData) => void seen.push(span.attributes),
+    }));
+    const provider = new TracerProvider({ processor: composeProcessors(...parts), env: {} });
+    provider.getTracer("test").startSpan("work", { attributes }).end();
+    assert.deepEqual(seen, expected);
+  }
 });

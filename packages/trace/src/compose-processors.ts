@@ -13,6 +13,7 @@ export function composeProcessors(...processors: readonly SpanProcessor[]): Span
     !recordsUnsampled || processor.recordsUnsampled === true || (traceFlags & TraceFlags.SAMPLED) !== 0;
   return {
     recordsUnsampled,
+    onlyEncodes: processors.every((processor) => processor.onlyEncodes === true),
     onStart(span, context) {
       const { traceFlags } = span.spanContext();
       for (const processor of processors) if (wants(processor, traceFlags)) processor.onStart(span, context);
