@@ -9,6 +9,7 @@ import {
   MoveRequestSchema,
   SignUpRequestSchema,
 } from "../test/gen/middleware_test_pb.ts";
+import { PartSchema } from "../test/gen/rules_test_pb.ts";
 import { answer, hello, invoke } from "../test/invoke.ts";
 import { TestCall } from "../test/test-call.ts";
 import { validate } from "./validate.ts";
@@ -79,6 +80,28 @@ test("of thousands of wrong fields twenty are told", async () => {
     assert.match(thrown.message, /^to\["k0"\]\.city: /);
     return true;
   });
+});
+
+test("a request that certainly keeps its rules is not held against them by the library", async () => {
+  for (const [text, reader, expected] of [
+    ["ab", /certain-rules\.ts/, hello],
+    ["abc", /@bufbuild/, "VALIDATOR"],
+  ] as const) {
+    let lastReader = "";
+    const call = new TestCall("server", {}, Context.root, {
+      ...Accounts.method.signUp,
+      input: PartSchema,
+    } as DescMethod);
+    call.message = Object.defineProperty(create(PartSchema), "text", {
+      get: () => {
+        lastReader = new Error().stack?.split("\n")[2] ?? "";
+        return text;
+      },
+    });
+    const outcome = await invoke(validate(), answer, call).catch((error: ServiceError) => error.reason);
+    assert.equal(outcome, expected);
+    assert.match(lastReader, reader);
+  }
 });
 
 test("the body of a request without rules is not read", async () => {

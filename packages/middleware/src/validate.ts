@@ -11,6 +11,7 @@ import {
   type Reply,
   ServiceError,
 } from "@clew/rpc";
+import { certainRules } from "./certain-rules.ts";
 import { optionError, rulesInvalid } from "./errors.ts";
 import { perMethod } from "./per-method.ts";
 
@@ -52,20 +53,19 @@ export function validate(options: ValidateOptions = {}): Validation {
   checkOptions("validate", options, optionChecks, optionError);
   const { services = [] } = options;
   let check: Check | undefined;
-  const loaded = loadCheck().then((ready) => {
-    check = ready;
+  const loaded = loadChecks().then((ready) => {
+    check = ready.check;
     return ready;
   });
-  const ready = loaded.then((warm) => {
-    // Whether an empty message passes is of no interest: the plan of its type is made and kept.
-    for (const { methods } of services) for (const { input } of methods) warm(input, create(input));
+  const ready = loaded.then(({ prepare }) => {
+    for (const { methods } of services) for (const { input } of methods) prepare(input);
   });
   // Told to whom awaits it, and to the calls; a promise that nobody looks at would end the process.
   ready.catch(() => {});
   const isRuled = perMethod(({ desc }) => hasRules(desc.input));
 
   const checkAndPassOn = async (call: Call, next: Handler): Promise<Reply> => {
-    const checkMessage = check ?? (await loaded);
+    const checkMessage = check ?? (await loaded).check;
     const { input } = call.method.desc;
     if (!hasRequestStream(call.method)) {
       const error = checkMessage(input, await call.receive());
@@ -96,15 +96,30 @@ export function validate(options: ValidateOptions = {}): Validation {
 /** Gives the error of a message that breaks a rule. Throws CLEW_MIDDLEWARE_RULES when a rule does not work. */
 type Check = (desc: DescMessage, message: Message) => ServiceError | undefined;
 
+interface Checks {
+  readonly check: Check;
+  /** Compiles the rules of a message. Throws CLEW_MIDDLEWARE_RULES when one does not work. */
+  readonly prepare: (desc: DescMessage) => void;
+}
+
 /** Only who validates pays for the library: with its expression language it takes 150 ms to load. */
-async function loadCheck(): Promise<Check> {
+async function loadChecks(): Promise<Checks> {
   const { createValidator } = await import("@bufbuild/protovalidate");
+  const isCertain = certainRules(await import("@bufbuild/protovalidate/gen/buf/validate/validate_pb.js"));
   const validator: Validator = createValidator();
-  return (desc, message) => {
+  const ask: Check = (desc, message) => {
     const { kind, error, violations } = validator.validate(desc, message);
     if (kind === "valid") return undefined;
     if (kind === "error") throw rulesInvalid(desc.typeName, desc.file.proto.name, error);
     return toServiceError(violations, error);
+  };
+  return {
+    check: (desc, message) => (isCertain(desc, message) ? undefined : ask(desc, message)),
+    prepare: (desc) => {
+      // Whether an empty message passes is of no interest: the library makes the plan of its type, and keeps it.
+      ask(desc, create(desc));
+      isCertain(desc, create(desc));
+    },
   };
 }
 
