@@ -1,9 +1,9 @@
 import { optionError } from "./errors.ts";
 
 /**
- * Headers that can be sent: a token, and visible characters with spaces between (RFC 9110 section 5).
+ * Checks that headers can be sent: a name is a token, a value has visible characters with spaces between (RFC 9110 section 5).
  *
- * @param given the option or the variable that they come from
+ * @param given the name of the option or the variable that contains them
  * @throws CLEW_EXPORTER_OPTION
  */
 export function checkHeaders(given: string, headers: Readonly<Record<string, string>>): void {

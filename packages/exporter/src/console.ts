@@ -4,15 +4,15 @@ import { optionError } from "./errors.ts";
 import { renderWaterfall, type WaterfallSpan } from "./waterfall.ts";
 
 export interface ConsoleExporterOptions {
-  /** Takes what is printed. Default: writes to standard output. */
+  /** Receives the text to print. Default: writes to standard output. */
   write?: (text: string) => void;
-  /** Columns. Default: those of the terminal, or 100. */
+  /** The width in columns. Default: the width of the terminal, or 100. */
   width?: number;
-  /** Default: whether standard output is a terminal, FORCE_COLOR is set, and NO_COLOR is not. */
+  /** Whether to print colours. Default: true if standard output is a terminal or FORCE_COLOR is set, and NO_COLOR is not. */
   color?: boolean;
-  /** Traces whose root is still to come; the oldest beyond that is printed as it is. Default: 100. */
+  /** The maximum number of traces that wait for their root; beyond that the oldest is printed incomplete. Default: 100. */
   maxTraces?: number;
-  /** Spans of one such trace; more are not shown. Default: 1_000. */
+  /** The maximum number of spans of such a trace; further ones are not shown. Default: 1_000. */
   maxSpans?: number;
 }
 
@@ -44,7 +44,7 @@ function resolveConsoleExporterOptions(options: ConsoleExporterOptions): Console
   };
 }
 
-/** Prints every trace of this process as a waterfall, once the span that it began with has ended. For development. */
+/** Prints every trace of this process as a waterfall when its first span has ended. For development. */
 export class ConsoleExporter implements SpanExporter {
   readonly #settings: ConsoleExporterSettings;
   readonly #traces = new Map<string, WaterfallSpan[]>();
@@ -73,7 +73,7 @@ export class ConsoleExporter implements SpanExporter {
     return { outcome: "exported" };
   }
 
-  /** Prints what waits for its root. */
+  /** Prints the traces that wait for their root. */
   async shutdown(): Promise<void> {
     for (const traceId of [...this.#traces.keys()]) this.#print(traceId);
   }

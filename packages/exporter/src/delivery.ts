@@ -4,21 +4,21 @@ import type { Logger } from "@clew/log";
 import { type BatchResult, type ExportResult, suppressTracing } from "@clew/trace";
 import { backOffMs, type RetrySettings } from "./retry.ts";
 
-/** What one attempt came to. */
+/** The result of one attempt. */
 export interface Attempt {
-  /** "taken": the destination has it. "refused": it never will. "busy": the same may be sent again. */
+  /** "taken": the destination accepted the request. "refused": it never will. "busy": the same request may be sent again. */
   readonly outcome: "taken" | "refused" | "busy";
-  /** What the destination answered, cut off where it is longer than any answer has to be. */
+  /** The destination's reply; empty when it is longer than a reply should be. */
   readonly reply: Buffer;
-  /** How long it asked to be left alone. */
+  /** How long the destination asked to wait before the next request. */
   readonly retryAfterMs: number | undefined;
-  /** Why it was not taken. */
+  /** Why the request was not taken. */
   readonly error: Error | undefined;
-  /** How long the body was when it left. Default: as long as it was handed over. */
+  /** The length of the body as it was sent. Default: the length of the given body. */
   readonly sentBytes?: number;
 }
 
-/** What is sent: one buffer, or pieces that follow one another. */
+/** The body of a request: one buffer, or consecutive pieces. */
 export type Body = Buffer | readonly Uint8Array[];
 
 export function wholeOf(body: Body): Buffer {
@@ -37,40 +37,40 @@ export interface Sender {
   close(): Promise<void>;
 }
 
-/** What a destination says about a request it took, but not the whole of it; with nothing rejected it is a warning. */
+/** A destination's answer to a request that it took only in part; if nothing was rejected, it is a warning. */
 export interface Refusal {
   readonly rejected: number;
   readonly message: string;
 }
 
 export interface DeliveryInit {
-  /** What is sent, for the log: "spans". */
+  /** The name of the items, for the log: "spans". */
   readonly what: string;
-  /** Where to, for the log. */
+  /** The destination, for the log. */
   readonly endpoint: string;
   readonly sender: Sender;
   readonly retry: RetrySettings;
-  /** Requests under way at the same time; one more is answered "unavailable" at once. */
+  /** The maximum number of concurrent requests; further ones resolve with "unavailable" at once. */
   readonly maxConcurrentExports: number;
   readonly logger: Logger | undefined;
-  /** Reads the reply to a request that was taken. Default: there is nothing in it. */
+  /** Reads the reply to a request that was taken. Default: the reply is ignored. */
   readonly readReply?: (reply: Buffer) => Refusal | undefined;
 }
 
-/** What became of the items handed over so far, and what it took. */
+/** Counts of the items delivered so far, by outcome, and of the requests and bytes that were sent. */
 export interface DeliveryStats {
-  /** Requests sent, retries among them. */
+  /** Requests sent, including retries. */
   readonly requests: number;
   readonly retries: number;
-  /** Bytes of request bodies, before what the connection adds. */
+  /** Bytes of request bodies, without the overhead of the connection. */
   readonly sentBytes: number;
   /** Items that the destination took. */
   readonly exported: number;
-  /** Items that the destination refused out of requests it took. */
+  /** Items that the destination refused within requests that it took. */
   readonly rejected: number;
-  /** Items of requests that it refused, or that were cut off by the shutdown. */
+  /** Items of requests that the destination refused, or that the shutdown aborted. */
   readonly failed: number;
-  /** Why the last request failed; undefined when it did not. */
+  /** Why the last request failed; undefined when it succeeded. */
   readonly lastError: string | undefined;
 }
 
@@ -79,21 +79,21 @@ export interface DeliveryResult extends BatchResult {
   readonly error?: Error;
 }
 
-/** The same in the words of a span exporter. */
+/** Converts a delivery's result to a span exporter's. */
 export function toExportResult({ rejected, ...result }: DeliveryResult): ExportResult {
   return rejected === undefined ? result : { ...result, rejectedSpans: rejected };
 }
 
 /**
- * Brings requests to a destination, whatever the protocol: retries with growing waits, or as long as the destination asks for;
- * counts; tells a log once when it begins to fail and once when it works again.
+ * Delivers requests to a destination over any protocol. It retries with growing delays, or after the delay that the destination asks
+ * for; it counts; and it logs once when delivery begins to fail and once when it works again.
  *
  *     encode ─▶ send ─┬─ taken ───▶ "exported", and what was rejected of it
  *                ▲    ├─ refused ─▶ "failed"
- *                └────┴─ busy ────▶ a wait, or beyond the limit "unavailable": the items are the caller's again
+ *                └────┴─ busy ────▶ a delay, or beyond the limit "unavailable": the caller keeps the items
  *
- * Its own requests are not traced: they run in a context that says so. Its timers do not keep the process alive; whoever waits
- * for a delivery must.
+ * Its own requests are not traced: they run in a context that suppresses tracing. Its timers do not keep the process alive; a caller
+ * that waits for a delivery must do so.
  */
 export class Delivery {
   readonly #init: DeliveryInit;
@@ -126,7 +126,7 @@ export class Delivery {
     };
   }
 
-  /** Delivers `count` items as the one request that `encode` makes of them. Never rejects. */
+  /** Delivers `count` items as one request, which `encode` creates. Never rejects. */
   async deliver(count: number, encode: () => Body | Promise<Body>): Promise<DeliveryResult> {
     if (this.#stopping.signal.aborted) {
       this.#failed += count;
@@ -145,7 +145,7 @@ export class Delivery {
     }
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts pending requests and closes the connections. */
   async shutdown(): Promise<void> {
     this.#stopping.abort();
     await this.#init.sender.close();
@@ -218,7 +218,7 @@ export class Delivery {
     logger?.warn(`${what} cannot be exported, trying again`, { endpoint, reason: error.message });
   }
 
-  // A destination that refuses one request refuses them all; a line a minute says it.
+  // A destination that refuses one request usually refuses them all; one line a minute is enough.
   #mayTell(): boolean {
     const nowMs = performance.now();
     if (nowMs < this.#quietUntilMs) return false;
@@ -229,25 +229,25 @@ export class Delivery {
 
 const untraced = suppressTracing(Context.root);
 
-/** A destination that asks to be left alone for a year is asked again after this long. */
+/** The longest delay that a destination can ask for; a longer one is shortened to this. */
 const maxPauseMs = 60 * 60 * 1000;
 
-/** No answer, as an attempt: it may be sent again. */
+/** The attempt of a request without an answer: it may be sent again. */
 export function noAnswer(error: unknown): Attempt {
-  // Connecting to a name with several addresses fails with one error of many, whose own message is empty.
+  // Connecting to a name with several addresses fails with an AggregateError, whose own message is empty.
   const { message = "", code, name } = error as { message?: string; code?: string; name?: string };
   const reason = message || code || name || String(error);
   return { outcome: "busy", reply: noBytes, retryAfterMs: undefined, error: new Error(cut(reason), { cause: error }) };
 }
 
-/** What never can be sent in this way, as an attempt. */
+/** The attempt of a request that can never be sent in this way. */
 export function unsupported(error: Error): Attempt {
   return { ...noAnswer(error), outcome: "refused" };
 }
 
 export const noBytes: Buffer = Buffer.alloc(0);
 
-/** What a destination says, for a log line: it may have sent a whole page. */
+/** Shortens a destination's text for a log line: it may be a whole page. */
 export function cut(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 }

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** As many as BatchProcessor hands over at once unless it is told otherwise: one turn. */
+/** The number of spans encoded in one turn of the event loop. */
 const spansPerTurn = 512;
 
 /**
- * Encodes many spans piece by piece, so that a large batch does not hold up the event loop. What is made of the pieces has to be what
- * would be made of the whole.
+ * Encodes many spans in pieces, so that a large batch does not block the event loop. The combined pieces must equal the encoding of
+ * the whole.
  */
 export async function encodeInTurns<S, T>(
   spans: readonly S[],

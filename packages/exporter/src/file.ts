@@ -7,18 +7,18 @@ import { encodeRequestAsJson } from "@clew/trace/otel";
 import { fileOptionError } from "./errors.ts";
 
 export interface FileOptions {
-  /** Where to write; folders are made. `"-"` is standard output. Default: "traces.jsonl". */
+  /** The path of the file; missing folders are created. `"-"` is standard output. Default: "traces.jsonl". */
   path?: string;
-  /** The file is closed and another begun before it grows beyond this, in bytes. Default: 64 MiB. */
+  /** The maximum size of a file, in bytes; before a file grows larger, it is closed and a new one begun. Default: 64 MiB. */
   maxBytes?: number;
-  /** Closed files that are kept, the newest as `<path>.1`; older ones are removed. Default: 4. */
+  /** The number of closed files to keep, the newest as `<path>.1`; older ones are removed. Default: 4. */
   keptFiles?: number;
   /**
-   * What a crash of the whole machine may cost: "batch" writes every batch through to the disk before it counts as exported, "file"
-   * every closed file, "never" leaves it to the system. A crash of the process costs nothing that was exported. Default: "file".
+   * When data is synced to the disk, in case the machine crashes: "batch" syncs every batch before it counts as exported, "file" every
+   * closed file, "never" leaves it to the system. A crash of only the process loses nothing that was exported. Default: "file".
    */
   sync?: "batch" | "file" | "never";
-  /** Told when writing begins to fail, and when it works again. Default: nobody. */
+  /** Logs when writing begins to fail, and when it works again. Default: nothing is logged. */
   logger?: Logger;
 }
 
@@ -45,25 +45,25 @@ export interface FileStats {
   readonly writtenBytes: number;
   /** Files that were closed because they were full. */
   readonly rotations: number;
-  /** Writes that failed; their spans are the caller's again. */
+  /** Writes that failed; the caller keeps their spans. */
   readonly failedWrites: number;
-  /** Why the last write failed; undefined when it did not. */
+  /** Why the last write failed; undefined when it succeeded. */
   readonly lastError: string | undefined;
 }
 
 /**
- * Writes spans into a file, a batch as one line of OTLP's JSON (OpenTelemetry Protocol File Exporter): what `otelcol`'s
- * otlpjsonfile receiver reads. The file belongs to one process. All work is done off the main thread; a disk that is full or gone
- * makes it "unavailable", and what half a line was written is taken back.
+ * Writes spans into a file. Each batch is one line of OTLP's JSON (OpenTelemetry Protocol File Exporter), which `otelcol`'s
+ * otlpjsonfile receiver reads. Only one process may write the file. File operations run off the main thread. With a full or missing
+ * disk the outcome is "unavailable", and an incomplete line is removed.
  *
  *     traces.jsonl ──full──▶ traces.jsonl.1 ──▶ traces.jsonl.2 ──▶ ... ──▶ removed
  */
 export class FileExporter implements SpanExporter {
   readonly #settings: FileSettings;
   #file: FileHandle | undefined;
-  /** Of whole lines. */
+  /** The length of all complete lines, in bytes. */
   #size = 0;
-  /** One write at a time. */
+  /** The last write; the next one starts after it. */
   #last: Promise<unknown> = Promise.resolve();
   #isShutDown = false;
 
@@ -120,7 +120,7 @@ export class FileExporter implements SpanExporter {
         logger?.warn("spans cannot be written, trying again", { path, reason: error.message });
       }
       this.#lastError = error.message;
-      // The next one opens it anew, and cuts it to the whole lines.
+      // The next write opens the file again, and truncates it to complete lines.
       await this.#close(false);
       return { outcome: "unavailable", error };
     }
@@ -141,7 +141,7 @@ export class FileExporter implements SpanExporter {
     const file = await open(path, "a");
     try {
       const { size } = await file.stat();
-      // Not whole: the write that failed before. What another run left is kept as it is.
+      // Removes the incomplete line of a failed write. Contents from another run are kept unchanged.
       if (this.#size > 0 && size > this.#size) await file.truncate(this.#size);
       else this.#size = size;
       return file;
@@ -170,7 +170,7 @@ export class FileExporter implements SpanExporter {
       if (isSynced) await file?.sync();
       await file?.close();
     } catch {
-      // It was written, or told to be not; there is nothing to be done about a disk that fails now.
+      // The result of each write has been reported already; nothing can be done about a disk that fails now.
     }
   }
 }

@@ -1,8 +1,8 @@
-/** What holds telemetry that has to go out before the process ends. */
+/** An owner of telemetry that must be sent before the process ends. */
 export interface Flushable {
-  /** Sends what waits. Never rejects. */
+  /** Sends waiting telemetry. Never rejects. */
   flush(): Promise<void>;
-  /** Sends what waits, within a few seconds, and lets go of everything. Never rejects. */
+  /** Sends waiting telemetry, within a few seconds, and releases all resources. Never rejects. */
   shutdown(): Promise<void>;
 }
 
@@ -10,9 +10,9 @@ const all = new Set<Flushable>();
 const counts = new Map<NodeJS.Signals, number>();
 
 /**
- * Flushes when the process runs out of work and when it is told to end by one of the signals. What a signal does is as if nobody
- * listened here: the app's own listeners run at once, and decide; where there is none the process is ended by the same signal,
- * after a shutdown. A second signal does not wait for that. Returns what ends it.
+ * Flushes when the process runs out of work, and when one of the signals arrives. The effect of a signal stays the same as without
+ * this listener: the app's own listeners run at once, and decide; if there are none, the same signal ends the process after a
+ * shutdown. A second signal does not wait for the shutdown. Returns a function that removes the listeners.
  */
 export function flushAtEnd(flushable: Flushable, signals: readonly NodeJS.Signals[]): () => void {
   const release = (): void => {
@@ -42,13 +42,13 @@ async function shutDownAll(): Promise<void> {
   await Promise.allSettled([...all].map((one) => one.shutdown()));
 }
 
-// First, to see who else listens: a listener for one time is gone once it has run.
+// Prepended, to see the other listeners: a once() listener is removed before it runs.
 function listen(signal: NodeJS.Signals): void {
   process.prependListener(signal, onSignal);
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  // Whoever looks whether they are the last listener must not find this one.
+  // Another listener that checks whether it is the only one must not find this one.
   process.off(signal, onSignal);
   if (process.listenerCount(signal) === 0) {
     void shutDownAll().then(() => process.kill(process.pid, signal));

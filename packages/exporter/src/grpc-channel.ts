@@ -4,12 +4,12 @@ import { type Attempt, cut, noAnswer, noBytes } from "./delivery.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
 import { exportMethods, type RawMessage, rawCodec, toRawMessage } from "./otlp-service.ts";
 
-/** What a client of any of OTLP's services is, of messages that stay bytes. */
+/** A client of any of OTLP's services, with raw messages. */
 interface RawClient extends AsyncDisposable {
   readonly export: (request: RawMessage, options: CallOptions) => Promise<RawMessage>;
 }
 
-/** Calls one of OTLP's services, whose method of each is `Export`. Its connection does not keep the process alive while it is idle. */
+/** Calls the method `Export` of one of OTLP's services. An idle connection does not keep the process alive. */
 export class GrpcChannel {
   readonly #settings: OtlpSettings;
   #client: RawClient | undefined;
@@ -18,7 +18,7 @@ export class GrpcChannel {
     this.#settings = settings;
   }
 
-  /** One call; never rejects. */
+  /** Makes one call. Never rejects. */
   async send(body: Buffer, signal: AbortSignal): Promise<Attempt> {
     const { headers, timeoutMs, signal: kind } = this.#settings;
     this.#client ??= this.#open();
@@ -37,7 +37,7 @@ export class GrpcChannel {
       return { outcome: "taken", reply: Buffer.from(reply.bytes), retryAfterMs: undefined, error: undefined };
     } catch (thrown) {
       const error = ServiceError.from(thrown);
-      // Without a connection the client would back off on its own, for minutes: how long to wait is the delivery's to say.
+      // Without a connection the client would back off on its own, for minutes; but the delivery decides on delays.
       if (status === undefined && this.#client === client) this.#drop();
       return toAttempt(error, status === undefined ? toGrpcCode(error.code) : Number(status));
     }
@@ -67,7 +67,7 @@ export class GrpcChannel {
   }
 }
 
-// OTLP's specification, "OTLP/gRPC Response": after these the same may be sent again, after RESOURCE_EXHAUSTED only with a RetryInfo.
+// Retryable statuses (OTLP specification, "OTLP/gRPC Response"); RESOURCE_EXHAUSTED is retryable only with a RetryInfo.
 const busyCodes: ReadonlySet<number> = new Set([
   GrpcCode.CANCELLED,
   GrpcCode.DEADLINE_EXCEEDED,
@@ -93,14 +93,14 @@ function toAttempt(error: ServiceError, code: number): Attempt {
   };
 }
 
-/** What a google.rpc.RetryInfo among the details asks for. */
+/** The delay in the google.rpc.RetryInfo among the details. */
 function retryAfterOf(error: ServiceError): number | undefined {
   try {
     const delay = error.detail(RetryInfoSchema)?.retryDelay;
     if (delay === undefined) return undefined;
     return Math.max(0, Number(delay.seconds) * 1000 + delay.nanos / 1e6);
   } catch {
-    // Not the message that its name says it is.
+    // The bytes are not a valid message of that type.
     return undefined;
   }
 }

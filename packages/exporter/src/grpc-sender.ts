@@ -3,8 +3,8 @@ import type { GrpcChannel } from "./grpc-channel.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
 
 /**
- * Sends requests as calls of OTLP's gRPC services. The client, and what it stands on, is loaded at the first request: who exports
- * over HTTP does not pay for it.
+ * Sends requests as calls of OTLP's gRPC services. The client and its dependencies are loaded at the first request, so that exporting
+ * over HTTP does not load them.
  */
 export class GrpcSender implements Sender {
   readonly #settings: OtlpSettings;

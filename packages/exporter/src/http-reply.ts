@@ -1,28 +1,28 @@
-/** A reply of HTTP/1.1, as far as a sender looks at it. */
+/** The parts of an HTTP/1.1 reply that a sender needs. */
 export interface HttpReply {
   readonly status: number;
-  /** By their lower-case names; several of one name as a list with commas. */
+  /** Keyed by lower-case name; several headers of one name are joined with commas. */
   readonly headers: ReadonlyMap<string, string>;
-  /** Empty where it is longer than anybody reads. */
+  /** Empty when it is longer than the limit. */
   readonly body: Buffer;
   /** Whether another request may follow on the connection. */
   readonly isReusable: boolean;
 }
 
-// An answer to an export is a few bytes. Beyond this nobody reads on: the status has said already what became of the request.
+// An answer to an export is a few bytes. A longer body is not read: the status has already told the outcome of the request.
 const maxBodyBytes = 65_536;
-/** What Node's own clients allow. */
+/** The limit of Node's own clients. */
 const maxHeadBytes = 16_384;
-/** Of all that comes before the final status: interim replies (1xx) are passed over. */
+/** The limit for everything before the final status: interim replies (1xx) are skipped. */
 const maxInterimBytes = 65_536;
 
 const noBody: Buffer = Buffer.alloc(0);
 
 /**
- * The reply at the beginning of what a connection has brought so far (RFC 9112); undefined while more has to come.
+ * Parses the reply at the beginning of the bytes received so far (RFC 9112). Returns undefined while it is incomplete.
  *
- * @param hasEnded whether nothing more will come
- * @throws on what is no HTTP/1.1, or has no end
+ * @param hasEnded whether the connection has ended
+ * @throws if the bytes are not HTTP/1.1, or the reply is too long
  */
 export function parseReply(bytes: Buffer, hasEnded: boolean): HttpReply | undefined {
   let start = 0;
@@ -32,7 +32,7 @@ export function parseReply(bytes: Buffer, hasEnded: boolean): HttpReply | undefi
       throw new Error("the head of the reply is too long");
     }
     if (end === -1) {
-      // What begins otherwise will never be HTTP, however much more comes.
+      // Bytes that begin differently can never become HTTP.
       if (bytes.length - start >= 7 && bytes.toString("latin1", start, start + 7) !== "HTTP/1.") throw notHttp();
       return undefined;
     }
@@ -66,13 +66,13 @@ function parseHeaders(lines: readonly string[]): Map<string, string> {
 
 interface Content {
   readonly body: Buffer;
-  /** Where it ends; undefined where that was not looked for, or the connection has to end for it. */
+  /** Where it ends; undefined if its end was not searched for, or is the end of the connection. */
   readonly end: number | undefined;
 }
 
 const tooLong: Content = { body: noBody, end: undefined };
 
-/** RFC 9112 section 6.3. Undefined while it is not whole. */
+/** RFC 9112 section 6.3. Undefined while it is incomplete. */
 function readContent(
   bytes: Buffer,
   start: number,
@@ -88,7 +88,7 @@ function readContent(
     if (bytes.length - start > maxBodyBytes) return tooLong;
     return hasEnded ? { body: bytes.subarray(start), end: undefined } : undefined;
   }
-  // Sent twice, it has to say the same.
+  // Repeated values must be equal.
   const [size, ...others] = length.split(/\s*,\s*/);
   if (!/^\d{1,15}$/.test(size!) || others.some((other) => other !== size)) throw notHttp();
   const end = start + Number(size);
@@ -96,9 +96,9 @@ function readContent(
   return end <= bytes.length ? { body: bytes.subarray(start, end), end } : undefined;
 }
 
-/** RFC 9112 section 7.1: chunks up to the one of no bytes, and what trails. */
+/** RFC 9112 section 7.1: chunks up to the empty one, and the trailers. */
 function readChunks(bytes: Buffer, start: number): Content | undefined {
-  // What stands between the chunks, and behind them, has no end either.
+  // Chunk extensions and trailers can be endless, too.
   if (bytes.length - start > 2 * maxBodyBytes) return tooLong;
   const chunks: Buffer[] = [];
   let read = 0;

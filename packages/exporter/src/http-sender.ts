@@ -9,37 +9,37 @@ import { isRetryable, parseRetryAfter } from "./retry.ts";
 
 const gzipAsync = promisify(gzipWithCallback);
 
-/** 0.5 us a span, on another thread; level 6 takes three times as long for the same bytes. */
+/** Compresses on another thread, 0.5 us per span; level 6 takes three times as long for the same size. */
 export function gzip(body: Buffer): Promise<Buffer> {
   return gzipAsync(body, { level: 1 });
 }
 
 export interface HttpSenderInit {
   readonly url: URL;
-  /** As {@link checkHeaders} wants them. */
+  /** Checked by {@link checkHeaders}. */
   readonly headers: Readonly<Record<string, string>>;
   readonly contentType: string;
-  /** Whether bodies are handed over as gzip. */
+  /** Whether the given bodies are compressed with gzip. */
   readonly isCompressed: boolean;
   /** How long one request may take, from connecting to the end of the reply. */
   readonly timeoutMs: number;
   readonly tls: SecureContextOptions;
-  /** Reads why a request was refused out of the reply to it. Default: its first words. */
+  /** Reads the reason for a refusal from the reply. Default: the first words of the reply. */
   readonly readReason?: (reply: Buffer, contentType: string) => string;
 }
 
 /**
- * Sends requests by POST over HTTP/1.1, over connections of its own that stay open. Redirects are not followed: a collector has one
- * address, and its key goes nowhere else. Its sockets do not keep the process alive.
+ * Sends POST requests over HTTP/1.1, on its own persistent connections. It does not follow redirects: a collector has one address,
+ * and its key must not be sent elsewhere. Its sockets do not keep the process alive.
  *
  *     send ─▶ idle connection, or a new one ─▶ head and body in one write ─▶ parseReply ─▶ idle again, or closed
  *
- * It speaks HTTP itself, for node:http's client in a process that serves makes serving dearer: both go through the same streams,
- * messages and parsers, whose optimised code then has to fit two kinds of them (docs/adr/0010).
+ * It implements HTTP itself, because node:http's client slows down a server in the same process: both use the same streams, messages
+ * and parsers, whose optimised code then has to handle two kinds of them (docs/adr/0010).
  */
 export class HttpSender implements Sender {
   readonly #init: HttpSenderInit;
-  /** The request up to the length of its body. */
+  /** The request up to the value of content-length. */
   readonly #head: string;
   readonly #idle: HttpConnection[] = [];
   readonly #connections = new Set<HttpConnection>();
@@ -106,7 +106,7 @@ class HttpConnection {
   readonly socket: Socket;
   #received: Buffer = noBytes;
   #settle: { resolve(reply: HttpReply): void; reject(error: Error): void } | undefined;
-  /** Until when the server keeps it open while nothing is asked, by `performance.now()`. */
+  /** Until when the server keeps the idle connection open, by `performance.now()`. */
   #openUntilMs = Infinity;
 
   constructor(socket: Socket) {
@@ -126,7 +126,7 @@ class HttpConnection {
     return !this.socket.destroyed && performance.now() < this.#openUntilMs;
   }
 
-  /** @throws where there is no reply, or none of HTTP */
+  /** @throws if there is no reply, or it is not HTTP */
   request(head: string, body: Body): Promise<HttpReply> {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -139,7 +139,7 @@ class HttpConnection {
     });
   }
 
-  /** Closes the connection. A request under way has no reply, for this reason. */
+  /** Closes the connection. A pending request fails with this error. */
   fail(error: Error): void {
     const settle = this.#settle;
     this.#settle = undefined;
@@ -149,7 +149,7 @@ class HttpConnection {
 
   #read(chunk: Buffer, isLast: boolean): void {
     const settle = this.#settle;
-    // What comes unasked is nobody's reply.
+    // Bytes without a pending request are not a reply.
     if (settle === undefined) {
       this.socket.destroy();
       return;
@@ -164,9 +164,9 @@ class HttpConnection {
     if (reply === undefined) return;
     this.#settle = undefined;
     this.#received = noBytes;
-    // A server that answers before it has read everything leaves the rest in the way.
+    // If a server answers before it has read the whole request, the unsent rest blocks the connection.
     if (!reply.isReusable || this.socket.writableLength > 0) this.socket.destroy();
-    // A second before its time is up: a request under way then would be lost.
+    // One second before the server's limit: a request sent at the limit itself would be lost.
     const [, seconds] = /\btimeout=(\d{1,9})/i.exec(reply.headers.get("keep-alive") ?? "") ?? [];
     this.#openUntilMs = seconds === undefined ? Infinity : performance.now() + (Number(seconds) - 1) * 1000;
     settle.resolve(reply);
@@ -177,12 +177,12 @@ function connectTo({ url, tls }: HttpSenderInit): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const common = { host, noDelay: true, keepAlive: true };
   if (url.protocol === "http:") return tcpConnect({ ...common, port: Number(url.port || 80) });
-  // An address is no name to ask a server for (RFC 6066 section 3).
+  // An IP address is not allowed as a server name (RFC 6066 section 3).
   const servername = isIP(host) === 0 ? { servername: host } : {};
   return tlsConnect({ ...common, port: Number(url.port || 443), ALPNProtocols: ["http/1.1"], ...servername, ...tls });
 }
 
-/** The head of each request, but for the length of its body. */
+/** The head of each request, without the length of its body. */
 function formatHead({ url, headers, contentType, isCompressed }: HttpSenderInit): string {
   const fields = new Map([
     ["host", url.host],
@@ -193,7 +193,7 @@ function formatHead({ url, headers, contentType, isCompressed }: HttpSenderInit)
     fields.set("authorization", `Basic ${Buffer.from(credentials).toString("base64")}`);
   }
   for (const [name, value] of Object.entries(headers)) fields.set(name.toLowerCase(), value);
-  // How long the body is, is ours to tell, and in which way.
+  // This sender sets the framing of the body itself.
   fields.delete("transfer-encoding");
   fields.delete("content-length");
   fields.set("content-type", contentType);

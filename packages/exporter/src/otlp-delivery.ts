@@ -5,10 +5,10 @@ import { gzip, HttpSender } from "./http-sender.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
 import { WorkerSender } from "./worker-sender.ts";
 
-/** What each signal is made of, for the log. */
+/** The name of each signal's items, for the log. */
 const items = { traces: "spans", metrics: "metrics", logs: "log records" } as const;
 
-/** The delivery of any signal's requests to an OTLP collector, by the protocol of the settings. */
+/** Creates the delivery of requests of any signal to an OTLP collector, over the protocol of the settings. */
 export function createOtlpDelivery(settings: OtlpSettings): Delivery {
   const { signal, protocol, url, retry, maxConcurrentExports, logger, thread } = settings;
   return new Delivery({
@@ -23,8 +23,8 @@ export function createOtlpDelivery(settings: OtlpSettings): Delivery {
 }
 
 /**
- * The body that {@link createOtlpDelivery}'s delivery takes, from the request of that encoding (protobuf, or the text of JSON). gRPC
- * compresses its messages itself, and a worker what it is handed.
+ * Makes the body for {@link createOtlpDelivery}'s delivery from an encoded request (protobuf, or JSON text). The body is not
+ * compressed here for gRPC, which compresses its own messages, nor for a worker, which compresses what it sends.
  */
 export function toOtlpBody(
   request: Body | string,
@@ -34,7 +34,7 @@ export function toOtlpBody(
   return compression === "gzip" && protocol !== "grpc" && thread === "main" ? gzip(wholeOf(body)) : body;
 }
 
-/** What sends such bodies from the thread that it is made in. */
+/** Creates the sender of such bodies for the current thread. */
 export function createOtlpSender(settings: OtlpSettings): Sender {
   const { protocol, url, headers, compression, timeoutMs, tls } = settings;
   if (protocol === "grpc") return new GrpcSender(settings);
@@ -49,7 +49,7 @@ export function createOtlpSender(settings: OtlpSettings): Sender {
   });
 }
 
-// The counter has another name for each signal, and in protobuf the same number.
+// The counter's name differs per signal, but its field number in protobuf is the same.
 function readReply(reply: Buffer): Refusal | undefined {
   const partial = decodePartialSuccess(reply);
   return partial && { rejected: partial.rejectedSpans, message: partial.message };
@@ -73,7 +73,7 @@ function parseJson(reply: Buffer): Record<string, unknown> {
   try {
     return parseObject(JSON.parse(reply.toString()));
   } catch {
-    // The status has said already what became of the request.
+    // The status has already told the outcome of the request.
     return {};
   }
 }

@@ -32,7 +32,7 @@ export interface LogRecord {
   readonly level: LineLevel;
   readonly message: string;
   readonly fields: Readonly<PlainFields>;
-  /** 32 hex digits; empty outside of any span, as the others are then. */
+  /** 32 hex digits; empty outside of any span, like the other fields of a span. */
   readonly traceId: string;
   readonly spanId: string;
   readonly traceFlags: number;
@@ -46,9 +46,9 @@ const scope = { name: "@clew/log", version: "", schemaUrl: "" };
 const recordRoom = 2;
 const allRoom = 3;
 
-/** Lines as an ExportLogsServiceRequest. The buffer is the caller's. */
+/** Encodes lines as an ExportLogsServiceRequest. The caller owns the buffer. */
 export function encodeLogs(resource: Resource, records: readonly LogRecord[]): Buffer<ArrayBuffer> {
-  // Before anything is written: these are made in the same buffer.
+  // Encoded first, because they use the same buffer.
   const resourceBytes = encodeResource(resource);
   const scopeBytes = encodeScope(scope);
   const start = openMessage(0, 0x0a, allRoom);
@@ -60,7 +60,7 @@ export function encodeLogs(resource: Resource, records: readonly LogRecord[]): B
 }
 
 function writeRecord(at: number, record: LogRecord): number {
-  // Whatever has a fixed length.
+  // Room for all fields of fixed length.
   ensureRoom(at, 128);
   const start = openMessage(at, 0x12, recordRoom);
   bytes[start] = 0x09;
@@ -85,7 +85,7 @@ function toAttributes(fields: Readonly<PlainFields>) {
   return Object.entries(fields).flat();
 }
 
-/** Lines as the JSON of an ExportLogsServiceRequest. */
+/** Encodes lines as the JSON of an ExportLogsServiceRequest. */
 export function encodeLogsAsJson(resource: Resource, records: readonly LogRecord[]): string {
   const head = `{"resourceLogs":[{"resource":{"attributes":${attributesAsJson(resource.attributes)}}`;
   const logs = `{"scope":${scopeAsJson(scope)},"logRecords":[${records.map(toRecord).join(",")}]}`;

@@ -23,19 +23,19 @@ import {
 } from "./otlp-options.ts";
 
 export interface OtlpLogsOptions extends OtlpOptions {
-  /** What writes the lines: this process. Default: {@link createResource}'s, which asks the environment. */
+  /** The resource that writes the lines: this process. Default: the result of {@link createResource}, which reads the environment. */
   resource?: Resource;
-  /** Lines kept while they wait. Default: OTEL_BLRP_MAX_QUEUE_SIZE, or 8_192. */
+  /** The maximum number of waiting lines. Default: OTEL_BLRP_MAX_QUEUE_SIZE, or 8_192. */
   capacity?: number;
-  /** Lines exported at once; as soon as so many wait, they go. Default: OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, or 512. */
+  /** Lines in one export; when so many wait, they are exported. Default: OTEL_BLRP_MAX_EXPORT_BATCH_SIZE, or 512. */
   batchSize?: number;
-  /** How long a line waits for others to go with, in milliseconds. Default: OTEL_BLRP_SCHEDULE_DELAY, or 1_000. */
+  /** How long a line waits for a batch to fill, in milliseconds. Default: OTEL_BLRP_SCHEDULE_DELAY, or 1_000. */
   delayMs?: number;
   /** How long one export may take before it counts as failed, in milliseconds. Default: OTEL_BLRP_EXPORT_TIMEOUT, or 60_000. */
   exportTimeoutMs?: number;
   /**
-   * How long {@link OtlpLogs.shutdown} may take, in milliseconds; what is left then is dropped. Default: 2_000, for a
-   * stop must end soon.
+   * How long {@link OtlpLogs.shutdown} may take, in milliseconds; the remaining lines are then dropped. Default: 2_000, because
+   * a stop must end soon.
    */
   shutdownTimeoutMs?: number;
 }
@@ -50,14 +50,14 @@ export const otlpLogsChecks: OptionChecks<OtlpLogsOptions> = {
   shutdownTimeoutMs: millisecondsFrom(0),
 };
 
-/** What became of the lines so far, and what sending took. */
+/** Counts of the lines so far, by outcome, and of the requests and bytes that were sent. */
 export interface OtlpLogsStats extends BatchQueueStats {
   readonly delivery: DeliveryStats;
 }
 
 /**
- * Sends log lines to whatever takes OTLP, with the ids of their spans, as spans are sent: see OtlpExporter. Lines wait in a ring of
- * fixed size; when there is no more space, new ones are dropped and counted.
+ * Sends log lines, with the ids of their spans, to any OTLP receiver, in the same way as OtlpExporter sends spans. Lines wait in a
+ * ring of fixed size; when it is full, new lines are dropped and counted.
  *
  *     const logs = new OtlpLogs();
  *     const logger = createLogger({ also: [logs.write] });      and at the end: await logs.shutdown()
@@ -95,12 +95,12 @@ export class OtlpLogs {
     return componentTypeOf(this.#settings);
   }
 
-  /** Where the lines go; of gRPC's only host and port count. */
+  /** The URL that lines are sent to; with gRPC only host and port are used. */
   get url(): URL {
     return this.#settings.url;
   }
 
-  /** Takes one line: for a logger's `also`. What telemetry itself logs while it exports is left out, or it would never end. */
+  /** Accepts one line; pass it to a logger's `also`. Lines that an export itself logs are ignored, or there would be an endless loop. */
   readonly write: LineWriter = (level, message, fields, span) => {
     if (isTracingSuppressed(current())) return;
     const { trace_id, span_id, ...others } = fields;
@@ -108,7 +108,7 @@ export class OtlpLogs {
       timeUs: Date.now() * 1000,
       level,
       message,
-      // Without a span these are the app's own.
+      // Without a span these fields are the app's own.
       fields: span === undefined ? fields : others,
       traceId: span?.traceId ?? "",
       spanId: span?.spanId ?? "",
@@ -120,12 +120,12 @@ export class OtlpLogs {
     return { ...this.#queue.stats(), delivery: this.#delivery.stats() };
   }
 
-  /** Resolves once the lines that wait now are exported or given up, or the destination turns out to be away. Never rejects. */
+  /** Resolves when all waiting lines are exported or given up, or the destination is found unavailable. Never rejects. */
   forceFlush(): Promise<void> {
     return this.#queue.forceFlush();
   }
 
-  /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest and closes the connections. Never rejects. */
+  /** Exports waiting lines for at most `shutdownTimeoutMs`, drops the rest and closes the connections. Never rejects. */
   shutdown(): Promise<void> {
     return this.#queue.shutdown();
   }

@@ -4,8 +4,8 @@ import { createOtlpDelivery, toOtlpBody } from "./otlp-delivery.ts";
 import { componentTypeOf, type OtlpOptions, type OtlpSettings, resolveOtlpOptions } from "./otlp-options.ts";
 
 /**
- * Sends metrics to whatever takes OTLP, as spans are sent: see OtlpExporter. It counts points. Hand it to a
- * PeriodicReader, or let startMetrics do it.
+ * Sends metrics to any OTLP receiver, in the same way as OtlpExporter sends spans. It counts points. Pass it to a
+ * PeriodicReader, or use startMetrics.
  */
 export class OtlpMetricsExporter implements MetricsExporter {
   readonly #settings: OtlpSettings;
@@ -21,7 +21,7 @@ export class OtlpMetricsExporter implements MetricsExporter {
     return componentTypeOf(this.#settings);
   }
 
-  /** Where the metrics go; of gRPC's only host and port count. */
+  /** The URL that metrics are sent to; with gRPC only host and port are used. */
   get url(): URL {
     return this.#settings.url;
   }
@@ -36,7 +36,7 @@ export class OtlpMetricsExporter implements MetricsExporter {
     return outcome === "exported";
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts pending requests and closes the connections. */
   shutdown(): Promise<void> {
     return this.#delivery.shutdown();
   }

@@ -20,62 +20,62 @@ import { findVariable, resolveMs, type Variable } from "./resolve-ms.ts";
 import { type RetryOptions, type RetrySettings, resolveRetryOptions, retryChecks } from "./retry.ts";
 import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
 
-/** What is sent; each has its own variables and its own path. */
+/** The kind of telemetry. Each has its own variables and its own path. */
 export type OtlpSignal = "traces" | "metrics" | "logs";
 
 const otlpProtocols = ["http/protobuf", "http/json", "grpc"] as const;
 export type OtlpProtocol = (typeof otlpProtocols)[number];
 
-/** Which thread sends. */
+/** The thread that sends. */
 export type OtlpThread = "main" | "worker";
 
 export const aThread: OptionCheck = oneOf("main", "worker");
 
 /**
- * Where OTLP goes and how. What is not given is read from the environment: OTEL_EXPORTER_OTLP_TRACES_X for traces (and METRICS,
- * LOGS), or else OTEL_EXPORTER_OTLP_X, which below is called X.
+ * Where OTLP is sent, and how. Options that are not given are read from the environment: for traces OTEL_EXPORTER_OTLP_TRACES_X
+ * (METRICS and LOGS accordingly), or else OTEL_EXPORTER_OTLP_X. Below, both are called X.
  */
 export interface OtlpOptions {
   /**
-   * How to speak: "http/protobuf", "http/json" or "grpc". Default: PROTOCOL; or "grpc" when the endpoint
-   * says grpc://; or "http/protobuf".
+   * The protocol: "http/protobuf", "http/json" or "grpc". Default: PROTOCOL; or "grpc" when the endpoint begins with
+   * grpc://; or "http/protobuf".
    */
   protocol?: OtlpProtocol;
   /**
-   * Where the collector listens. Over HTTP spans go to `<endpoint>/v1/traces`. Default: ENDPOINT (the one for traces is taken as it
-   * is), or `http://localhost:4318`, with gRPC `http://localhost:4317`.
+   * The URL of the collector. Over HTTP, spans are sent to `<endpoint>/v1/traces`. Default: ENDPOINT (the variable for traces is used
+   * unchanged), or `http://localhost:4318`, with gRPC `http://localhost:4317`.
    */
   endpoint?: string;
-  /** Sent with every request. Default: HEADERS (`key=value,key=value`, percent-encoded), or none. */
+  /** Headers sent with every request. Default: HEADERS (`key=value,key=value`, percent-encoded), or none. */
   headers?: Readonly<Record<string, string>>;
   /**
-   * Default: COMPRESSION, or "gzip": a fifth of the bytes, and the work is done off the main thread. To a collector on this machine
-   * "none": there the bytes cost less than the work (3.5 us of CPU for a span).
+   * How request bodies are compressed. "gzip" sends a fifth of the bytes, and compresses off the main thread. Default: COMPRESSION, or
+   * "gzip"; for a collector on this machine "none", because there compressing costs more (3.5 us of CPU per span) than it saves.
    */
   compression?: "gzip" | "none";
   /** How long one attempt may take, from connecting to the end of the reply, in milliseconds. Default: TIMEOUT, or 10_000. */
   timeoutMs?: number;
-  /** What TLS trusts and shows, for https:// and grpcs://. Default: see {@link TlsOptions}. */
+  /** The TLS certificates for https:// and grpcs://. Default: see {@link TlsOptions}. */
   tls?: TlsOptions;
-  /** How long and how often to try again. Default: see {@link RetryOptions}. */
+  /** How long and how often a request is retried. Default: see {@link RetryOptions}. */
   retry?: RetryOptions;
-  /** Exports under way at the same time; one more is answered "unavailable" at once. Default: 4. */
+  /** The maximum number of concurrent exports; further ones resolve with "unavailable" at once. Default: 4. */
   maxConcurrentExports?: number;
   /**
-   * Where requests are compressed and sent: "main", the thread that made the exporter, or "worker", a thread of its own: 22 MB and
-   * some CPU on another core, so that HTTP, gRPC and TLS take none from this one. Default: "main".
+   * The thread that compresses and sends requests: "main" is the thread that created the exporter; "worker" is a separate thread. A
+   * worker costs 22 MB and some CPU on another core, and takes the work of HTTP, gRPC and TLS off this thread. Default: "main".
    */
   thread?: OtlpThread;
-  /** Told when exporting begins to fail, when it works again, and what the collector refuses. Default: nobody. */
+  /** Logs when exporting begins to fail, when it works again, and what the collector refuses. Default: nothing is logged. */
   logger?: Logger;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface OtlpSettings {
   readonly signal: OtlpSignal;
   readonly protocol: OtlpProtocol;
-  /** With gRPC only its scheme, `http:` or `https:`, and its host count. */
+  /** With gRPC only the scheme, `http:` or `https:`, and the host are used. */
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: "gzip" | "none";
@@ -87,10 +87,13 @@ export interface OtlpSettings {
   readonly logger: Logger | undefined;
 }
 
-/** Of whatever sends requests somewhere. What is anything here, and the range of a time, is looked at with the variables that say the same. */
+/**
+ * The checks for all exporters that send requests. Options checked as `anything`, and the range of times, are checked later, together
+ * with the corresponding variables.
+ */
 export const destinationChecks: OptionChecks<Omit<OtlpOptions, "protocol" | "thread">> = {
   endpoint: aText,
-  headers: recordOf('texts by their names, such as { authorization: "Bearer a1b2" }', aText),
+  headers: recordOf('an object of strings, such as { authorization: "Bearer a1b2" }', aText),
   compression: anything,
   timeoutMs: aNumber,
   tls: optionsWith(tlsChecks),
@@ -136,7 +139,7 @@ export function resolveOtlpOptions(
   const isGrpcEndpoint = endpoint !== undefined && /^grpcs?:/i.test(endpoint);
   const protocol = options.protocol ?? setting("PROTOCOL") ?? (isGrpcEndpoint ? "grpc" : "http/protobuf");
   if (!isProtocol(protocol)) throw protocolUnknown(protocol);
-  // Only the variable of one signal names the whole path.
+  // Only the variable of a single signal contains the whole path.
   const isExact = endpointName === `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`;
   const url =
     protocol === "grpc"
@@ -162,7 +165,7 @@ export function resolveOtlpOptions(
   };
 }
 
-/** OpenTelemetry's word for an exporter of this signal and protocol, `otel.component.type`. */
+/** OpenTelemetry's `otel.component.type` for an exporter of this signal and protocol. */
 export function componentTypeOf({ signal, protocol }: OtlpSettings): string {
   const way = { "http/protobuf": "http", "http/json": "http_json", grpc: "grpc" }[protocol];
   return `otlp_${way}_${{ traces: "span", metrics: "metric", logs: "log" }[signal]}_exporter`;
@@ -179,7 +182,7 @@ function toHttpUrl(given: string, path: string): URL {
   return url;
 }
 
-/** `http://`, `https://`, `grpc://` and `grpcs://` say whether there is TLS; for `host:4317` without a scheme `isInsecure` does. */
+/** The scheme (`http`, `https`, `grpc`, `grpcs`) decides whether TLS is used; for `host:4317` without a scheme, `isInsecure` does. */
 function toGrpcUrl(given: string, isInsecure: boolean): URL {
   const [, scheme, rest] = /^(?:(https?|grpcs?):\/\/)?([^/]+)\/?$/i.exec(given) ?? [];
   const isSecure = scheme === undefined ? !isInsecure : /s$/i.test(scheme);
@@ -192,7 +195,7 @@ export function isLoopback({ hostname }: URL): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** `key=value,key=value`, percent-encoded; what is not a pair is passed over. */
+/** Parses `key=value,key=value`, percent-encoded; entries that are not pairs are ignored. */
 function parseHeaders(text: string | undefined): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const pair of (text ?? "").split(",")) {

@@ -1,4 +1,4 @@
-// OTLP's services over gRPC, whose messages stay the bytes they are: what is in them is written and read by @clew/trace's dialects.
+// OTLP's gRPC services with messages as raw bytes: the dialects of @clew/trace encode and decode them.
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import type { Codec } from "@clew/rpc";
 import { LogsService } from "./gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
@@ -7,13 +7,13 @@ import { TraceService } from "./gen/opentelemetry/proto/collector/trace/v1/trace
 
 export { LogsService, MetricsService, TraceService };
 
-/** A message that is not read: `message.bytes`. */
+/** A message that is not decoded: `message.bytes`. */
 export interface RawMessage {
   readonly $typeName: string;
   readonly bytes: Uint8Array;
 }
 
-/** Messages of any type as a {@link RawMessage}. What is decoded has bytes of its own. */
+/** Treats messages of any type as a {@link RawMessage}. A decoded message has its own copy of the bytes. */
 export const rawCodec: Codec = {
   name: "proto",
   contentType: "application/proto",
@@ -23,7 +23,7 @@ export const rawCodec: Codec = {
   }),
 };
 
-/** A message of the type that is only its bytes, for who calls or answers through {@link rawCodec}. */
+/** Makes a raw message of a type, for calls and answers through {@link rawCodec}. */
 export function toRawMessage<T extends DescMessage>(desc: T, bytes: Uint8Array): MessageShape<T> & RawMessage {
   return { $typeName: desc.typeName, bytes } as unknown as MessageShape<T> & RawMessage;
 }

@@ -1,4 +1,4 @@
-// The program of WorkerSender's thread: sends what it is handed, and answers what came of it.
+// The program of WorkerSender's thread: it sends the requests that it receives, and answers with their outcomes.
 import { setDefaultResultOrder } from "node:dns";
 import { parentPort, workerData } from "node:worker_threads";
 import { type Attempt, lengthOf, noBytes } from "./delivery.ts";
@@ -10,12 +10,12 @@ const data = workerData as SenderThreadData;
 setDefaultResultOrder(data.dnsOrder);
 const settings: OtlpSettings = { ...data.settings, url: new URL(data.url), logger: undefined, thread: "main" };
 const sender = createOtlpSender(settings);
-// Whoever started the thread ends it.
+// Never aborted: the code that started the thread terminates it.
 const { signal } = new AbortController();
 
 parentPort!.on("message", async ({ id, body }: SendOrder) => {
   const { reply, error, ...attempt } = await send(Buffer.from(body.buffer));
-  // A copy of its own: a part of a larger buffer would take all of it along.
+  // A copy: transferring a part of a larger buffer would transfer all of it.
   const answer: SendAnswer = { ...attempt, id, reply: Uint8Array.from(reply), error: error?.message };
   parentPort!.postMessage(answer);
 });
@@ -26,7 +26,7 @@ async function send(request: Buffer): Promise<Attempt> {
     const body = await toOtlpBody(request, settings);
     return { ...(await sender.send(body, signal)), sentBytes: lengthOf(body) };
   } catch (error) {
-    // It could not be sent at all, and will not be.
+    // The request could not be sent, and never can be.
     return { outcome: "refused", reply: noBytes, retryAfterMs: undefined, error: error as Error, sentBytes: 0 };
   }
 }

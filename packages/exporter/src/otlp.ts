@@ -12,13 +12,13 @@ import {
 } from "./otlp-options.ts";
 
 /**
- * Sends spans to whatever takes OTLP: a collector, Jaeger, a vendor. Protobuf or JSON over HTTP/1.1, or gRPC.
+ * Sends spans to any OTLP receiver: a collector, Jaeger, a vendor. It uses protobuf or JSON over HTTP/1.1, or gRPC.
  *
- * Retries are the specification's: after what says "later" and when there is no answer, with growing waits or as long as the
- * collector asks for; anything else is final, and a partial success is never sent again. When it gives up, the spans are the
- * caller's again ("unavailable").
+ * It retries as the specification says: after retryable statuses and when there is no answer, with growing delays or after the delay
+ * that the collector asks for. All other answers are final, and a partial success is never sent again. When it gives up
+ * ("unavailable"), the caller keeps the spans.
  *
- * Its own requests are not traced: they run in a context that says so, which instrumentations of node:http respect.
+ * Its own requests are not traced: they run in a context that suppresses tracing, which instrumentations of node:http respect.
  */
 export class OtlpExporter implements EncodingExporter {
   readonly #settings: OtlpSettings;
@@ -40,7 +40,7 @@ export class OtlpExporter implements EncodingExporter {
     return componentTypeOf(this.#settings);
   }
 
-  /** Where the spans go; of gRPC's only host and port count. */
+  /** The URL that spans are sent to; with gRPC only host and port are used. */
   get url(): URL {
     return this.#settings.url;
   }
@@ -63,14 +63,14 @@ export class OtlpExporter implements EncodingExporter {
     return this.createBatch === undefined ? encodeJson(spans) : encodeProtobuf(spans);
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts pending requests and closes the connections. */
   shutdown(): Promise<void> {
     return this.#delivery.shutdown();
   }
 }
 
 function encodeProtobuf(spans: readonly SpanData[]): Promise<Buffer> {
-  // Messages one after another are one message, with the elements of all.
+  // Concatenated protobuf messages are one message with the elements of all.
   return encodeInTurns(spans, encodeRequest, (requests) => Buffer.concat(requests));
 }
 

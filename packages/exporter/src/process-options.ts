@@ -2,7 +2,7 @@ import type { Logger } from "@clew/log";
 import { aLogger, anObject, aText, kind, type OptionChecks } from "@clew/options";
 import type { Environment } from "@clew/trace";
 
-/** What tracing, metrics and logs of a process have in common. */
+/** The options that tracing, metrics and logs of a process share. */
 interface ProcessOptions {
   readonly service?: string;
   readonly version?: string;

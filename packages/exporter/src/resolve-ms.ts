@@ -1,6 +1,6 @@
 import { timeoutInvalid } from "./errors.ts";
 
-/** A variable that is set, and what it says. */
+/** A variable that is set, and its value. */
 export type Variable = readonly [name: string, value: string];
 
 export function findVariable(env: Readonly<Record<string, string | undefined>>, name: string): Variable | undefined {
@@ -9,9 +9,9 @@ export function findVariable(env: Readonly<Record<string, string | undefined>>, 
 }
 
 /**
- * A time in milliseconds: what the option says, or else the variable, whose unit is `unitMs`.
+ * Returns a time in milliseconds: the option's, or else the variable's, whose unit is `unitMs`.
  *
- * @throws CLEW_EXPORTER_TIMEOUT, which names the one that is wrong
+ * @throws CLEW_EXPORTER_TIMEOUT, which names the invalid option or variable
  */
 export function resolveMs(
   option: string,

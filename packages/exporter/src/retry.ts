@@ -1,12 +1,12 @@
 import { millisecondsFrom, numberFrom, type OptionChecks } from "@clew/options";
 
-/** How long and how often to try again. */
+/** How long and how often a request is retried. */
 export interface RetryOptions {
-  /** The first wait, in milliseconds; each later one is twice as long. Default: 250. */
+  /** The first delay, in milliseconds; each later one is twice as long. Default: 250. */
   initialMs?: number;
-  /** The longest wait, in milliseconds, unless the destination asks for more. Default: 5_000. */
+  /** The longest delay, in milliseconds, unless the destination asks for a longer one. Default: 5_000. */
   maxMs?: number;
-  /** How long after the first attempt others may start, in milliseconds. Default: 30_000. */
+  /** How long after the first attempt a retry may start, in milliseconds. Default: 30_000. */
   limitMs?: number;
 }
 
@@ -23,8 +23,8 @@ export function resolveRetryOptions(options: RetryOptions = {}): RetrySettings {
 }
 
 /**
- * How long to wait before attempt number `attempt` + 1: it doubles, and lies somewhere between the half and the whole, so that
- * the clients of a server that comes back do not all call at once. `random` is a number from 0 to 1.
+ * The delay before attempt number `attempt` + 1, in milliseconds. It doubles each time, and is chosen at random between half of that
+ * and all of it, so that the clients of a recovering server do not all call at once. `random` is a number from 0 to 1.
  */
 export function backOffMs(attempt: number, settings: RetrySettings, random: number = Math.random()): number {
   return Math.min(settings.maxMs, settings.initialMs * 2 ** (attempt - 1)) * (0.5 + random / 2);
@@ -40,7 +40,7 @@ export function parseRetryAfter(header: string | undefined, nowMs: number = Date
   if (header === undefined) return undefined;
   const text = header.trim();
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Date.parse takes "1" and "-5" for years; a date of HTTP begins with the name of a day.
+  // Date.parse reads "1" and "-5" as years; an HTTP date begins with the name of a day.
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   const atMs = Date.parse(text);
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);

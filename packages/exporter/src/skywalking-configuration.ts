@@ -5,28 +5,28 @@ import { decodeCommands, encodeConfigurationRequest } from "@clew/trace/skywalki
 import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 
-/** Whatever can be told how to work while it does: a `DynamicSampler`. */
+/** An object that can be configured while it runs: a `DynamicSampler`. */
 export interface Configurable {
-  /** By the names of SkyWalking's agents (`agent.sample_rate`); what is missing is as it was at the start. */
+  /** Applies settings, keyed as in SkyWalking's agents (`agent.sample_rate`); missing settings return to their initial values. */
   configure(wishes: ReadonlyMap<string, string>): void;
 }
 
 export interface DynamicConfigurationOptions {
-  /** Between two looks, in milliseconds. Default: SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL (seconds), or 20_000; 0 for none. */
+  /** The time between two queries, in milliseconds; 0 for none. Default: SW_AGENT_REPORTER_GRPC_CDS_FETCH_INTERVAL (seconds), or 20_000. */
   intervalMs?: number;
-  /** Where the variable is read. Default: process.env. */
+  /** The environment that the variable is read from. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
 const optionChecks: OptionChecks<DynamicConfigurationOptions> = { intervalMs: millisecondsFrom(0), env: anObject };
 
 const untraced = suppressTracing(Context.root);
-/** Of a timer that is to wait longer Node makes one that waits not at all. */
+/** Node runs a timer with a longer delay at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * Asks SkyWalking's collector again and again how this service should be traced, and tells it to those who can be told. A collector
- * that has no such service, or is away, changes nothing. Its timer does not keep the process alive.
+ * Periodically queries SkyWalking's collector for the configuration of this service, and passes it to the Configurable objects. If the
+ * collector lacks this API, or is unavailable, nothing changes. Its timer does not keep the process alive.
  */
 export class DynamicConfiguration {
   readonly #exporter: SkyWalkingExporter;
@@ -49,7 +49,7 @@ export class DynamicConfiguration {
     if (intervalMs > 0) this.#timer = run(untraced, () => setInterval(() => void this.fetch(), intervalMs)).unref();
   }
 
-  /** Asks now. Whether there was something new. Never rejects. */
+  /** Queries now. Resolves to whether the configuration is new. Never rejects. */
   async fetch(): Promise<boolean> {
     const { upstream, settings } = this.#exporter;
     const { outcome, reply } = await upstream.send({

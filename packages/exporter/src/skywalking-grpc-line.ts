@@ -26,7 +26,7 @@ const services: Readonly<Record<ReportService, DescService>> = {
 type RawFunction = (request: RawMessage | AsyncIterable<RawMessage>, options: CallOptions) => Promise<RawMessage>;
 type RawClient = Readonly<Record<string, RawFunction>>;
 
-/** One backend over gRPC: reports are streams of as many messages as there are, over one connection. */
+/** Sends reports to one backend over gRPC: each report is a stream of its messages, all on one connection. */
 export class GrpcLine {
   readonly #backend: string;
   readonly #settings: SkyWalkingSettings;
@@ -85,7 +85,7 @@ export class GrpcLine {
   }
 }
 
-/** After these the same will be refused again: a wrong token, a collector without this service, a message it does not like. */
+/** Statuses that a retry would repeat: a wrong token, a collector without this service, an invalid message. */
 const finalCodes: ReadonlySet<number> = new Set([
   GrpcCode.INVALID_ARGUMENT,
   GrpcCode.PERMISSION_DENIED,

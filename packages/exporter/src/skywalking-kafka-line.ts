@@ -3,8 +3,8 @@ import type { KafkaMessage, SkyWalkingKafkaSettings } from "./skywalking-kafka.t
 import type { Report, ReportAttempt } from "./skywalking-report.ts";
 
 /**
- * The way to the collector through Kafka. What the producer could not send may be sent again, all of the report: its first batches may
- * arrive twice. What is too long for Kafka never is sent, or it would be tried again for ever and hold up the rest.
+ * Sends reports to the collector through Kafka. If the producer fails, the whole report may be sent again: its first batches may
+ * arrive twice. Messages too long for Kafka are never sent, because endless retries would block the rest.
  */
 export class KafkaLine {
   readonly #kafka: SkyWalkingKafkaSettings;
@@ -34,7 +34,7 @@ export class KafkaLine {
     }
   }
 
-  /** Nothing: the producer is used again after a failure, and closed at the end. */
+  /** Does nothing: the producer is used again after a failure, and is closed at the end. */
   async close(): Promise<void> {}
 
   async #produce(batch: readonly KafkaMessage[], signal: AbortSignal): Promise<void> {
@@ -53,7 +53,7 @@ export class KafkaLine {
   }
 }
 
-// What Kafka's format adds to a batch and to each message of it, at most (record batch v2: 61 bytes, and varints).
+// The maximum overhead of Kafka's format per batch and per message (record batch v2: 61 bytes, and varints).
 const batchOverhead = 64;
 const messageOverhead = 32;
 
@@ -61,7 +61,7 @@ function lengthOf({ key, value }: KafkaMessage): number {
   return messageOverhead + Buffer.byteLength(key) + value.length;
 }
 
-/** One after the other, each as long as a batch may be at most. */
+/** Divides messages into consecutive batches, each as long as allowed. */
 function* batchesOf(messages: readonly KafkaMessage[], batchBytes: number): Generator<readonly KafkaMessage[]> {
   let from = 0;
   let bytes = batchOverhead;

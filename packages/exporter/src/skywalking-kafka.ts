@@ -25,36 +25,36 @@ import {
 } from "@clew/trace/skywalking";
 import { optionError } from "./errors.ts";
 
-/** One message for Kafka, as SkyWalking's kafka-fetcher reads it. */
+/** One Kafka message in the form that SkyWalking's kafka-fetcher reads. */
 export interface KafkaMessage {
   readonly topic: string;
   readonly key: string;
   readonly value: Buffer;
 }
 
-/** What brings messages to Kafka: a client of the user's choice, wrapped. It rejects when it could not. */
+/** Sends messages to Kafka: a wrapper around a client of the user's choice. It rejects when sending fails. */
 export interface KafkaProducer {
   send(messages: readonly KafkaMessage[]): Promise<void>;
   close?(): Promise<void>;
 }
 
 export interface KafkaTopics {
-  /** Default: SW_AGENT_REPORTER_KAFKA_TOPIC_SEGMENT, or "skywalking-segments". */
+  /** The topic of segments. Default: SW_AGENT_REPORTER_KAFKA_TOPIC_SEGMENT, or "skywalking-segments". */
   readonly segments: string;
-  /** Default: SW_AGENT_REPORTER_KAFKA_TOPIC_METER, or "skywalking-meters". */
+  /** The topic of meters. Default: SW_AGENT_REPORTER_KAFKA_TOPIC_METER, or "skywalking-meters". */
   readonly meters: string;
-  /** Default: SW_AGENT_REPORTER_KAFKA_TOPIC_LOGGING, or "skywalking-logs". */
+  /** The topic of logs. Default: SW_AGENT_REPORTER_KAFKA_TOPIC_LOGGING, or "skywalking-logs". */
   readonly logs: string;
-  /** Default: SW_AGENT_REPORTER_KAFKA_TOPIC_MANAGEMENT, or "skywalking-managements". */
+  /** The topic of properties and heartbeats. Default: SW_AGENT_REPORTER_KAFKA_TOPIC_MANAGEMENT, or "skywalking-managements". */
   readonly managements: string;
 }
 
 export interface KafkaOptions {
   /** Names of the topics. */
   topics?: Partial<KafkaTopics>;
-  /** Put before all of them, with a dash, as the collector's `namespace` is. Default: none. */
+  /** A prefix of all topics, joined with a dash, like the collector's `namespace`. Default: none. */
   namespace?: string;
-  /** Where the variables are read. Default: process.env. */
+  /** The environment that the variables are read from. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -83,13 +83,13 @@ export function resolveKafkaTopics(options: KafkaOptions = {}): KafkaTopics {
   };
 }
 
-/** How reports go through Kafka instead of to the collector itself. */
+/** Options for sending reports through Kafka instead of directly to the collector. */
 export interface SkyWalkingKafkaOptions extends Omit<KafkaOptions, "env"> {
-  /** What brings messages to Kafka; it is closed with the exporter. */
+  /** The producer that sends messages to Kafka; the exporter closes it at its shutdown. */
   producer: KafkaProducer;
   /**
-   * Bytes handed to the producer at once: not more than the topics' `max.message.bytes`, for a client may make one batch of them. A
-   * message that is longer by itself is not sent. Default: SW_AGENT_REPORTER_KAFKA_BATCH_BYTES, or 1_048_576.
+   * The maximum number of bytes in one call of the producer. It must not exceed the topics' `max.message.bytes`, because a client may
+   * make one batch of them. A single message that is longer is not sent. Default: SW_AGENT_REPORTER_KAFKA_BATCH_BYTES, or 1_048_576.
    */
   batchBytes?: number;
 }
@@ -100,7 +100,7 @@ export interface SkyWalkingKafkaSettings {
   readonly batchBytes: number;
 }
 
-/** What Kafka's own clients and brokers allow unless they are told otherwise. */
+/** The default limit of Kafka's own clients and brokers. */
 const defaultBatchBytes = 1_048_576;
 
 const aProducer = having("what sends messages to Kafka", "send");
@@ -112,7 +112,7 @@ const skyWalkingKafkaOptions = optionsWith<SkyWalkingKafkaOptions>({
   batchBytes: wholeNumberFrom(1),
 });
 
-/** Looks at the options, and that there is a producer. */
+/** Checks the options, and that there is a producer. */
 export const kafkaCheck: OptionCheck = (name, given) =>
   skyWalkingKafkaOptions(name, given) ?? aProducer(`${name}.producer`, (given as SkyWalkingKafkaOptions).producer);
 
@@ -125,7 +125,7 @@ export function resolveSkyWalkingKafka(options: SkyWalkingKafkaOptions, env: Env
   };
 }
 
-/** Makes the messages of all that agents report. Keys are those of the Go agent: what belongs together stays in order. */
+/** Makes the Kafka messages of all reports. The keys are those of the Go agent, so that related messages stay in order. */
 export class KafkaMessages {
   readonly #topics: KafkaTopics;
 

@@ -25,17 +25,17 @@ import type { SkyWalkingExporter } from "./skywalking.ts";
 import { toBatchResult } from "./skywalking-upstream.ts";
 
 export interface SkyWalkingLogsOptions {
-  /** Whether lines are sent at all. Default: SW_AGENT_LOG_REPORTER_ENABLE, or true. */
+  /** Whether lines are sent. Default: SW_AGENT_LOG_REPORTER_ENABLE, or true. */
   isEnabled?: boolean;
-  /** Fields of a line that become tags of it. Default: SW_AGENT_LOG_REPORTER_LABEL_KEYS (with commas between), or none. */
+  /** Names of the fields that become tags of a line. Default: SW_AGENT_LOG_REPORTER_LABEL_KEYS (comma-separated), or none. */
   labelKeys?: readonly string[];
-  /** Lines kept while they wait. Default: 5_000. */
+  /** The maximum number of waiting lines. Default: 5_000. */
   capacity?: number;
-  /** Lines sent at once. Default: 500. */
+  /** The maximum number of lines in one report. Default: 500. */
   batchSize?: number;
-  /** How long a line waits for others to go with, in milliseconds. Default: 1_000. */
+  /** How long a line waits for a batch to fill, in milliseconds. Default: 1_000. */
   delayMs?: number;
-  /** Where the variables are read. Default: process.env. */
+  /** The environment that the variables are read from. Default: process.env. */
   env?: Environment;
 }
 
@@ -50,8 +50,8 @@ const optionChecks: OptionChecks<SkyWalkingLogsOptions> = {
 
 /**
  * Sends log lines to SkyWalking's collector, each with its trace, segment and span, over the connection of an exporter. Lines wait in
- * a ring of fixed size; when there is no more space, new ones are dropped and counted. What became of them is told as metrics of the
- * global provider. The exporter's shutdown sends what waits, and so does that of startTracing, also when a signal ends the process.
+ * a ring of fixed size; when it is full, new lines are dropped and counted. The counts of lines are reported as metrics of the global
+ * provider. The shutdown of the exporter, or of startTracing, sends waiting lines, also when a signal ends the process.
  *
  *     const logs = new SkyWalkingLogs(tracing.skywalking!);
  *     const logger = createLogger({ also: [logs.write] });
@@ -90,7 +90,7 @@ export class SkyWalkingLogs {
     this.#release = exporter.closeAfter(this);
   }
 
-  /** Takes one line: for a logger's `also`. What telemetry itself logs while it sends is left out, or it would never end. */
+  /** Accepts one line; pass it to a logger's `also`. Lines that sending itself logs are ignored, or there would be an endless loop. */
   readonly write: LineWriter = (level, message, fields) => {
     if (!this.#isEnabled || isTracingSuppressed(current())) return;
     const { identity, layer } = this.#exporter.settings;
@@ -113,12 +113,12 @@ export class SkyWalkingLogs {
     return this.#queue.stats();
   }
 
-  /** Resolves once the lines that wait now are sent or given up, or the collector turns out to be away. Never rejects. */
+  /** Resolves when all waiting lines are sent or given up, or the collector is found unavailable. Never rejects. */
   forceFlush(): Promise<void> {
     return this.#queue.forceFlush();
   }
 
-  /** Sends what waits, within two seconds, and takes no more. The exporter goes on. Never rejects. */
+  /** Sends waiting lines, within two seconds, and accepts no more. The exporter keeps running. Never rejects. */
   async shutdown(): Promise<void> {
     await this.#queue.shutdown();
     this.#release();

@@ -10,8 +10,8 @@ import type { SkyWalkingExporter } from "./skywalking.ts";
 import type { Report } from "./skywalking-report.ts";
 
 /**
- * Sends metrics as SkyWalking's meters, over the connection of an exporter: for `startMetrics({ exporter })`. Dots of names become
- * underscores, for the collector's rules take no others.
+ * Sends metrics as SkyWalking's meters, over the connection of an exporter: for `startMetrics({ exporter })`. Dots in names become
+ * underscores, because the collector's rules do not accept dots.
  */
 export class SkyWalkingMetricsExporter implements MetricsExporter {
   readonly #exporter: SkyWalkingExporter;
@@ -25,7 +25,7 @@ export class SkyWalkingMetricsExporter implements MetricsExporter {
     return meters.length === 0 || (await report(this.#exporter, meters));
   }
 
-  /** Nothing: the connection is the exporter's. */
+  /** Does nothing: the exporter owns the connection. */
   async shutdown(): Promise<void> {}
 }
 
@@ -53,7 +53,7 @@ function toMeters(metric: MetricData): MeterData[] {
   }));
 }
 
-/** SkyWalking names a bucket by where it begins, OpenTelemetry by where it ends. */
+/** SkyWalking names a bucket by its lower bound, OpenTelemetry by its upper bound. */
 function toBuckets(boundaries: readonly number[], counts: readonly number[]): MeterBucket[] {
   return counts.map((count, index) => ({
     from: index === 0 ? Number.NEGATIVE_INFINITY : boundaries[index - 1]!,
@@ -69,20 +69,20 @@ function toLabels(attributes: FlatAttributes): string[] {
 
 export interface RuntimeMetersOptions {
   /**
-   * Between two reports, in milliseconds. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD or what it was called before, or
+   * The time between two reports, in milliseconds. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORT_PERIOD or its earlier names, or
    * Go's SW_AGENT_METER_COLLECT_INTERVAL (seconds), or 20_000.
    */
   periodMs?: number;
-  /** Where the variables are read. Default: process.env. */
+  /** The environment that the variables are read from. Default: process.env. */
   env?: Environment;
 }
 
-// Node's agent has renamed its variables twice, and reads the old ones still.
+// Node's agent has renamed its variables twice, and still reads the old names.
 const runtimeMetersVariables = ["NODEJS_RUNTIME_METRICS", "RUNTIME_METRICS", "NVM_METRICS", "NVM_JVM"].map(
   (name) => `SW_AGENT_${name}_REPORT`,
 );
 
-/** Whether the agents' variables want Node itself to be measured. */
+/** Whether the agents' variables enable measuring the Node runtime. */
 export function wantsRuntimeMeters(env: Environment): boolean {
   for (const variable of runtimeMetersVariables) {
     const word = readWord(env, `${variable}ER_ACTIVE`, ["true", "false"], "true");
@@ -106,8 +106,9 @@ const untraced = suppressTracing(Context.root);
 const mebi = 1024 * 1024;
 
 /**
- * Reports what Node's agent does, under its names (`instance_nodejs_...`), so that the collector's dashboard for Node is filled; and
- * the event loop and the garbage collector, which the agent leaves out. Nothing of it keeps the process alive.
+ * Reports the same meters as SkyWalking's Node agent, under the same names (`instance_nodejs_...`), so that the collector's dashboard
+ * for Node has data. It also reports the event loop and the garbage collector, which the agent does not. It does not keep the process
+ * alive.
  */
 export class RuntimeMeters {
   readonly #exporter: SkyWalkingExporter;
@@ -138,12 +139,12 @@ export class RuntimeMeters {
     this.#timer = run(untraced, () => setInterval(() => void this.report(), periodMs)).unref();
   }
 
-  /** Sends what is measured now. Whether the collector took it. */
+  /** Sends the current values. Resolves to whether the collector took them. */
   report(): Promise<boolean> {
     return report(this.#exporter, this.read());
   }
 
-  /** What is measured now; rates are those since the last look. */
+  /** Reads the current values; rates cover the time since the last call. */
   read(): MeterData[] {
     const heap = getHeapStatistics();
     const memory = process.memoryUsage();
@@ -189,7 +190,7 @@ export class RuntimeMeters {
     this.#loop.disable();
   }
 
-  /** The share of one processor, in percent. */
+  /** The CPU use, in percent of one processor. */
   #readCpu(): number {
     const nowMs = performance.now();
     const { user, system } = process.cpuUsage(this.#cpu);

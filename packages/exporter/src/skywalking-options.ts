@@ -32,19 +32,20 @@ import {
 import { resolveTlsOptions, type TlsOptions, tlsChecks } from "./tls.ts";
 
 /**
- * Where SkyWalking's collector is, and how to speak to it. What is not given is read from the variables of its agents for Go and for
- * Node, the first of those named.
+ * Where SkyWalking's collector is, and how reports are sent to it. Options that are not given are read from the variables of
+ * SkyWalking's agents for Go and for Node; the first variable named below that is set is used.
  */
 export interface SkyWalkingOptions extends IdentityOptions {
   /**
-   * Sends segments, properties, heartbeats, logs and meters through Kafka, for the collector to fetch them there. Default: none.
+   * Sends segments, properties, heartbeats, logs and meters through Kafka, from where the collector fetches them. Default: none.
    */
   kafka?: SkyWalkingKafkaOptions;
-  /** "grpc", or "http" for collectors behind what takes no gRPC: segments, properties, heartbeats and logs. Default: "grpc". */
+  /** The protocol. "http" is for collectors that gRPC cannot reach: segments, properties, heartbeats, logs only. Default: "grpc". */
   protocol?: "grpc" | "http";
   /**
-   * Addresses, `host:port`; one of them is used, another when it is away. Default: SW_AGENT_COLLECTOR_BACKEND_SERVICES, or
-   * SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE (with commas between), or `127.0.0.1:11800`; over HTTP port 12800.
+   * Addresses, `host:port`. One of them is used, and another one when it is unavailable. Default:
+   * SW_AGENT_COLLECTOR_BACKEND_SERVICES, or SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE (comma-separated), or `127.0.0.1:11800`; over HTTP
+   * port 12800.
    */
   backends?: readonly string[];
   /** The collector's token. Default: SW_AGENT_AUTHENTICATION, or SW_AGENT_REPORTER_GRPC_AUTHENTICATION, or none. */
@@ -52,30 +53,30 @@ export interface SkyWalkingOptions extends IdentityOptions {
   /** Whether to use TLS. Default: SW_AGENT_SECURE, or SW_AGENT_REPORTER_GRPC_TLS_ENABLE, or whether `tls` is given. */
   secure?: boolean;
   /**
-   * What TLS trusts and shows. Default: the files named by SW_AGENT_REPORTER_GRPC_TLS_CA_PATH, _CLIENT_CERT_CHAIN_PATH and
-   * _CLIENT_KEY_PATH, or what the system trusts.
+   * The TLS certificates. Default: the files named by SW_AGENT_REPORTER_GRPC_TLS_CA_PATH, _CLIENT_CERT_CHAIN_PATH and
+   * _CLIENT_KEY_PATH, or the certificate authorities of the system.
    */
   tls?: TlsOptions;
-  /** Whether any certificate will do. Default: SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY, or false. */
+  /** Whether any certificate is accepted. Default: SW_AGENT_REPORTER_GRPC_TLS_INSECURE_SKIP_VERIFY, or false. */
   insecureSkipVerify?: boolean;
   /** How long one report may take, in milliseconds. Default: SW_AGENT_TRACE_TIMEOUT, or 10_000. */
   timeoutMs?: number;
-  /** Between two heartbeats, in milliseconds. Default: SW_AGENT_REPORTER_CHECK_INTERVAL (seconds), or 20_000. */
+  /** The time between two heartbeats, in milliseconds. Default: SW_AGENT_REPORTER_CHECK_INTERVAL (seconds), or 20_000. */
   heartbeatMs?: number;
-  /** More about this instance. Default: SW_INSTANCE_PROPERTIES_JSON, or nothing more. */
+  /** Additional properties of this instance. Default: SW_INSTANCE_PROPERTIES_JSON, or none. */
   properties?: Readonly<Record<string, string>>;
   /** The layer of the service. Default: "GENERAL". */
   layer?: string;
-  /** Told when the collector is away, when it is back, and what it refuses. Default: nobody. */
+  /** Logs when the collector is unavailable, when it is available again, and what it refuses. Default: nothing is logged. */
   logger?: Logger;
 }
 
 export interface SkyWalkingSettings {
   readonly identity: Identity;
   readonly protocol: "grpc" | "http" | "kafka";
-  /** Undefined for the other protocols. */
+  /** Undefined with other protocols. */
   readonly kafka: SkyWalkingKafkaSettings | undefined;
-  /** Nothing is sent: SW_AGENT_REPORTER_DISCARD. */
+  /** Whether reports are discarded instead of sent: SW_AGENT_REPORTER_DISCARD. */
   readonly isDiscarding: boolean;
   readonly backends: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
@@ -94,7 +95,7 @@ const tlsVariables: Readonly<Record<string, string>> = {
   CLIENT_KEY: "SW_AGENT_REPORTER_GRPC_TLS_CLIENT_KEY_PATH",
 };
 
-/** What is anything here, and the range of a time, is looked at together with the variables that say the same. */
+/** Options checked as `anything`, and the range of times, are checked later, together with the corresponding variables. */
 export const skyWalkingChecks: OptionChecks<SkyWalkingOptions> = {
   ...identityChecks,
   kafka: kafkaCheck,
@@ -106,7 +107,7 @@ export const skyWalkingChecks: OptionChecks<SkyWalkingOptions> = {
   insecureSkipVerify: aBoolean,
   timeoutMs: aNumber,
   heartbeatMs: aNumber,
-  properties: recordOf('texts by their names, such as { zone: "a" }', aText),
+  properties: recordOf('an object of strings, such as { zone: "a" }', aText),
   layer: aText,
   logger: aLogger,
 };

@@ -15,11 +15,11 @@ import { optionError } from "./errors.ts";
 import type { SkyWalkingExporter } from "./skywalking.ts";
 
 export interface TraceProfilerOptions {
-  /** Between two questions for tasks, in milliseconds. Default: SW_AGENT_REPORTER_GRPC_PROFILE_FETCH_INTERVAL (seconds), or 20_000. */
+  /** The time between queries for tasks, in milliseconds. Default: SW_AGENT_REPORTER_GRPC_PROFILE_FETCH_INTERVAL (seconds), or 20_000. */
   intervalMs?: number;
-  /** No request is looked at for longer, in milliseconds. Default: 60_000. */
+  /** The maximum time that one request is profiled, in milliseconds. Default: 60_000. */
   maxRequestMs?: number;
-  /** Where the variable is read. Default: process.env. */
+  /** The environment that the variable is read from. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -29,21 +29,21 @@ const optionChecks: OptionChecks<TraceProfilerOptions> = {
   env: anObject,
 };
 
-/** A wish to see where the requests of one operation spend their time (`ProfileTaskQuery`). */
+/** The collector's request to profile the requests of one operation (`ProfileTaskQuery`). */
 interface Task {
   readonly id: string;
   readonly endpoint: string;
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Requests that are shorter are not told of. */
+  /** Shorter requests are not reported. */
   readonly minDurationMs: number;
   readonly periodMs: number;
-  /** Requests still to be looked at. */
+  /** The number of requests still to be profiled. */
   left: number;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** One request that is being looked at. */
+/** One request that is being profiled. */
 interface Look {
   readonly task: Task;
   readonly spanId: string;
@@ -59,11 +59,11 @@ const maxTasks = 5;
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * Does what SkyWalking's trace profiling asks for: takes tasks from the collector, and while a request of the operation runs, samples
- * the stack with V8's profiler and sends the samples as snapshots of its segment. One request at a time is looked at. There is one
- * thread: what others do meanwhile is in the samples as well.
+ * Implements SkyWalking's trace profiling: it fetches tasks from the collector, and while a request of the operation runs, it samples
+ * the stack with V8's profiler and sends the samples as snapshots of the request's segment. It profiles one request at a time. All
+ * requests share one thread, so the samples also contain the work of concurrent ones.
  *
- * It is a processor, to be handed spans beside the `SegmentProcessor`.
+ * It is a processor, and must receive spans together with the `SegmentProcessor`.
  */
 export class TraceProfiler implements SpanProcessor {
   readonly #exporter: SkyWalkingExporter;
@@ -87,7 +87,7 @@ export class TraceProfiler implements SpanProcessor {
     this.#timer = run(untraced, () => setInterval(() => void this.fetch(), intervalMs)).unref();
   }
 
-  /** Asks for tasks now. Never rejects. */
+  /** Queries for tasks now. Never rejects. */
   async fetch(): Promise<void> {
     const { upstream, settings } = this.#exporter;
     const { outcome, reply } = await upstream.send({
@@ -123,7 +123,7 @@ export class TraceProfiler implements SpanProcessor {
     if (this.#look?.spanId === spanId) this.#finishLook(this.#look);
   }
 
-  /** How many snapshots were taken, and how many tasks are under way. */
+  /** Counts of the snapshots taken, and of the active tasks. */
   stats(): { readonly snapshots: number; readonly tasks: number } {
     return { snapshots: this.#snapshots, tasks: this.#tasks.size };
   }
@@ -155,7 +155,7 @@ export class TraceProfiler implements SpanProcessor {
       fromMs: startMs,
       untilMs: startMs + durationMs,
       minDurationMs: number("MinDurationThreshold"),
-      // As Java's agent: not below 10 ms.
+      // Not below 10 ms, like Java's agent.
       periodMs: Math.max(10, number("DumpPeriod")),
       left: Math.max(1, number("MaxSamplingCount")),
       timer: undefined,
@@ -167,7 +167,7 @@ export class TraceProfiler implements SpanProcessor {
 
   #begin(task: Task, spanId: string, segmentId: string, startMs: number): void {
     this.#session ??= connect();
-    // All of it answers at once: the inspector of this thread needs no turn of the event loop.
+    // All of these commands complete synchronously: the inspector of this thread needs no turn of the event loop.
     this.#session.post("Profiler.setSamplingInterval", { interval: task.periodMs * 1000 });
     this.#session.post("Profiler.start");
     const timer = run(untraced, () =>
@@ -225,7 +225,7 @@ function connect(): Session {
   return session;
 }
 
-/** V8's samples as SkyWalking's snapshots: each a stack, the outermost function first. */
+/** Converts V8's samples to SkyWalking's snapshots: each is a stack, the outermost function first. */
 function toSnapshots(profile: Profiler.Profile, { task, segmentId, startMs }: Look): StackSnapshot[] {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();

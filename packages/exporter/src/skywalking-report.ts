@@ -1,25 +1,25 @@
 import type { Attempt } from "./delivery.ts";
 import type { KafkaMessage, KafkaMessages } from "./skywalking-kafka.ts";
 
-/** One thing to tell the collector, or to ask it. */
+/** One message to the collector, or one query. */
 export interface Report {
-  /** What it is, for the log: "segments". */
+  /** The name of its contents, for the log: "segments". */
   readonly what: string;
-  /** The service and the method of gRPC. */
+  /** The gRPC service and method. */
   readonly service: ReportService;
   readonly method: string;
-  /** Protobuf; several where the method takes a stream. */
+  /** Protobuf messages; several if the method takes a stream. */
   readonly messages: () => readonly Uint8Array[];
-  /** The path over HTTP, and the JSON to post there; undefined where it goes over gRPC only. */
+  /** The HTTP path, and the JSON to post there; undefined for reports over gRPC only. */
   readonly path?: string;
   readonly json?: () => unknown;
-  /** The same as messages for Kafka; undefined where it does not go there. */
+  /** The same contents as Kafka messages; undefined for reports that Kafka does not carry. */
   readonly kafka?: (messages: KafkaMessages) => readonly KafkaMessage[];
 }
 
-/** What one report came to. */
+/** The result of one report. */
 export interface ReportAttempt extends Attempt {
-  /** Of a report that was taken, how many of its messages were not and never will be; `error` says why. Default: 0. */
+  /** The number of messages of a taken report that were not and never will be taken; `error` says why. Default: 0. */
   readonly rejected?: number;
 }
 

@@ -1,4 +1,4 @@
-// SkyWalking's services over gRPC, for who answers agents; their messages stay bytes with the `rawCodec` of otlp-service.ts.
+// SkyWalking's gRPC services, for servers that answer agents; with the `rawCodec` of otlp-service.ts messages stay raw bytes.
 export {
   ConfigurationDiscoveryService,
   LogReportService,

@@ -18,17 +18,20 @@ import { type SkyWalkingOptions, skyWalkingChecks } from "./skywalking-options.t
 import { TraceProfiler } from "./skywalking-profiler.ts";
 import type { Outlet } from "./watch-losses.ts";
 
-/** How segments are made, sent, and what crosses the wire with them. */
+/** Options for creating segments, sending them, and propagating `sw8`. */
 export interface SkyWalkingTracingOptions
   extends SkyWalkingOptions,
     SegmentProcessorOptions,
     SkyWalkingPropagatorOptions {
   /**
-   * What the collector may change while this process runs, and what the SW_AGENT_ variables say of sampling; used where there is
-   * neither a `sampler` nor OTEL_TRACES_SAMPLER. `false` asks the collector for nothing. Default: see {@link DynamicSamplerOptions}.
+   * Sampling settings from the SW_AGENT_ variables, which the collector may change while this process runs. They apply only if neither
+   * `sampler` nor OTEL_TRACES_SAMPLER is set. With `false` the collector is not queried. Default: see {@link DynamicSamplerOptions}.
    */
   sampling?: DynamicSamplerOptions | false;
-  /** Whether Node itself is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or true but over HTTP. */
+  /**
+   * Whether the Node runtime is measured for the collector's dashboard. Default: SW_AGENT_NODEJS_RUNTIME_METRICS_REPORTER_ACTIVE, or
+   * true, except over HTTP.
+   */
   runtimeMeters?: boolean;
   /** Whether the collector may ask for profiles of requests. Default: false. */
   profiling?: boolean;
@@ -45,22 +48,22 @@ export const skyWalkingTracingChecks: OptionChecks<SkyWalkingTracingOptions> = {
   profiling: aBoolean,
 };
 
-/** SkyWalking's part of startTracing: what makes its segments, brings them away, and asks the collector for its wishes. */
+/** SkyWalking's part of startTracing: it creates segments, sends them, and queries the collector for configuration and tasks. */
 export interface SkyWalkingTracing {
   readonly exporter: SkyWalkingExporter;
   readonly processor: SegmentProcessor;
-  /** By which the segments leave. */
+  /** The route by which segments leave the process. */
   readonly outlet: Outlet;
   readonly propagator: SkyWalkingPropagator;
-  /** Undefined unless asked for. */
+  /** Undefined unless `profiling` is true. */
   readonly profiler: TraceProfiler | undefined;
-  /** Undefined where somebody else decides. */
+  /** Undefined if another sampler decides. */
   readonly sampler: DynamicSampler | undefined;
-  /** Ends what asks and measures; the segments go out with the processor's shutdown. */
+  /** Stops queries and measurements; the processor's shutdown sends the segments. */
   stop(): void;
 }
 
-/** Connects to SkyWalking. `hasSampler`: somebody else decides which spans are recorded. */
+/** Connects to SkyWalking. `hasSampler` means that another sampler decides which spans are recorded. */
 export function createSkyWalkingTracing(
   given: SkyWalkingTracingOptions,
   env: Environment,
@@ -68,7 +71,7 @@ export function createSkyWalkingTracing(
 ): SkyWalkingTracing {
   const exporter = new SkyWalkingExporter(pickOptions(given, skyWalkingChecks));
   exporter.start();
-  // Over HTTP the collector takes neither meters nor questions, through Kafka no questions.
+  // Over HTTP the collector accepts neither meters nor queries; through Kafka it accepts no queries.
   const isGrpc = exporter.settings.protocol === "grpc";
   const isMeasured = given.runtimeMeters ?? wantsRuntimeMeters(env);
   const meters = exporter.settings.protocol !== "http" && isMeasured ? new RuntimeMeters(exporter, { env }) : undefined;
@@ -94,7 +97,7 @@ export function createSkyWalkingTracing(
     stop: () => {
       meters?.stop();
       configuration?.stop();
-      // At once, beside the segments: the two share the time that a shutdown has. The exporter waits for them.
+      // In parallel with the segments, because both share the deadline of the shutdown. The exporter waits for them.
       void exporter.endUsers();
     },
   };

@@ -9,7 +9,7 @@ import { KafkaLine } from "./skywalking-kafka-line.ts";
 import type { SkyWalkingSettings } from "./skywalking-options.ts";
 import type { Report, ReportAttempt } from "./skywalking-report.ts";
 
-/** How one backend is spoken to. */
+/** The transport to one backend. */
 interface Line {
   send(report: Report, signal: AbortSignal): Promise<ReportAttempt>;
   close(): Promise<void>;
@@ -20,8 +20,8 @@ type Counts = Record<Attempt["outcome"], number>;
 const untraced = suppressTracing(Context.root);
 
 /**
- * The way to SkyWalking's collector: one of several backends, and the next one when it is away. Nothing sent here is traced, and
- * nothing keeps the process alive.
+ * Sends reports to SkyWalking's collector: to one of several backends, and to the next one when it is unavailable. Its requests are
+ * not traced, and do not keep the process alive.
  */
 export class Upstream {
   readonly #settings: SkyWalkingSettings;
@@ -32,12 +32,12 @@ export class Upstream {
   #isAway = false;
   #failures = 0;
   readonly #counts = new Map<string, Counts>();
-  /** What was refused, and told of. */
+  /** The kinds of reports whose refusal was logged. */
   readonly #refused = new Set<string>();
 
   constructor(settings: SkyWalkingSettings) {
     this.#settings = settings;
-    // Agents of one fleet must not all go to the first.
+    // Not all agents of a fleet must connect to the first backend.
     this.#backends = settings.backends
       .map((backend) => [Math.random(), backend] as const)
       .sort()
@@ -49,20 +49,20 @@ export class Upstream {
     return this.#backends[this.#index]!;
   }
 
-  /** Sends a report to the backend in use, and where it is away to the others. Never rejects. */
+  /** Sends a report to the backend in use, or to the others if it is unavailable. Never rejects. */
   send(report: Report): Promise<ReportAttempt> {
     if (this.#settings.isDiscarding) return Promise.resolve(discarded);
     return run(untraced, () => this.#sendToAny(report));
   }
 
-  /** What became of the reports so far, each kind by itself. */
+  /** Counts of the reports so far, by kind and outcome. */
   stats(): ReportStats[] {
     return [...this.#counts].map(([method, { taken, refused, busy }]) => {
       return { method, taken, refused, unavailable: busy };
     });
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts pending requests and closes the connections. */
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#line?.close();
@@ -78,7 +78,7 @@ export class Upstream {
       const line = this.#line;
       attempt = await line.send(report, signal);
       if (attempt.outcome !== "busy") break;
-      // Another report may have gone to the next one meanwhile.
+      // Another report may have switched to the next backend meanwhile.
       if (index === this.#index && line === this.#line) this.#turn();
     }
     this.#count(report, attempt);
@@ -128,7 +128,7 @@ export class Upstream {
       this.#isAway = false;
       logger?.info("SkyWalking's collector is back", { backend: this.backend });
     }
-    // A collector without a service refuses it again and again; one line says it.
+    // A collector without a service refuses each report to it; one line is enough.
     const isTaken = outcome === "taken" && rejected === 0;
     if (isTaken) this.#refused.delete(what);
     if (isTaken || this.#refused.has(what)) return;
@@ -137,7 +137,7 @@ export class Upstream {
   }
 }
 
-/** The gRPC client, and what it stands on, is loaded at the first report. */
+/** Loads the gRPC client and its dependencies at the first report. */
 class LazyGrpcLine implements Line {
   readonly #backend: string;
   readonly #settings: SkyWalkingSettings;
@@ -189,7 +189,7 @@ class HttpLine implements Line {
 
 const discarded = unsupported(new Error("SW_AGENT_REPORTER_DISCARD is true"));
 
-/** What became of a report, for the queue that it came from. */
+/** Converts the result of a report for its queue. */
 export function toBatchResult({ outcome, retryAfterMs, rejected = 0 }: ReportAttempt): BatchResult {
   if (outcome === "taken") return rejected === 0 ? { outcome: "exported" } : { outcome: "exported", rejected };
   if (outcome === "refused") return { outcome: "failed" };

@@ -17,15 +17,15 @@ import { resolveSkyWalkingOptions, type SkyWalkingOptions, type SkyWalkingSettin
 import type { Report } from "./skywalking-report.ts";
 import { toBatchResult, Upstream } from "./skywalking-upstream.ts";
 
-/** What became of the segments handed over so far. */
+/** Counts of the segments exported so far, by outcome. */
 export interface SkyWalkingExporterStats {
   /** Segments that the collector took. */
   readonly exported: number;
-  /** Segments that it refused. */
+  /** Segments that the collector refused. */
   readonly failed: number;
-  /** Heartbeats, and reports of the instance's properties, that it took. */
+  /** Heartbeats, and reports of the instance's properties, that the collector took. */
   readonly heartbeats: number;
-  /** Everything that the collector was told or asked, by its kind. */
+  /** Counts of all reports and queries, by kind. */
   readonly reports: readonly ReportStats[];
   /** The backend in use. */
   readonly backend: string;
@@ -33,25 +33,25 @@ export interface SkyWalkingExporterStats {
   readonly lastError: string | undefined;
 }
 
-/** What sends over an exporter's connections: log lines. */
+/** An object that sends over an exporter's connections, such as SkyWalkingLogs. */
 export interface ExporterUser {
-  /** Sends what waits, within a few seconds. Never rejects. */
+  /** Sends waiting items, within a few seconds. Never rejects. */
   shutdown(): Promise<void>;
 }
 
-/** Every tenth heartbeat tells the properties again: a collector that was restarted has forgotten them. */
+/** Every tenth heartbeat sends the properties again, because a restarted collector has lost them. */
 const propertiesEvery = 10;
 
 const untraced = suppressTracing(Context.root);
 
 /**
- * Sends segments to SkyWalking's collector, and tells it that this instance is there: its properties when the first segments go, or
- * {@link start} is called, then a heartbeat. Give it to a `SegmentProcessor`, which keeps the segments while the collector is away.
- * What became of its reports is told as metrics of the global provider.
+ * Sends segments to SkyWalking's collector, and reports this instance: its properties when the first segments are sent or
+ * {@link start} is called, then heartbeats. Pass it to a `SegmentProcessor`, which keeps the segments while the collector is
+ * unavailable. The counts of its reports are reported as metrics of the global provider.
  */
 export class SkyWalkingExporter implements SegmentExporter {
   readonly settings: SkyWalkingSettings;
-  /** The way to the collector, for other reports. */
+  /** The connection to the collector, for other reports. */
   readonly upstream: Upstream;
   readonly #endTelling: () => void;
   readonly #users = new Set<ExporterUser>();
@@ -71,7 +71,7 @@ export class SkyWalkingExporter implements SegmentExporter {
     this.#endTelling = tellTelemetry("skywalking reports", (meterProvider) => reportMetrics(this, { meterProvider }));
   }
 
-  /** Begins the heartbeat. Its timer does not keep the process alive. */
+  /** Starts the heartbeat. Its timer does not keep the process alive. */
   start(): void {
     if (this.#timer !== undefined || this.#isStopped || this.settings.isDiscarding) return;
     this.#timer = run(untraced, () => setInterval(() => void this.#beat(), this.settings.heartbeatMs)).unref();
@@ -104,18 +104,18 @@ export class SkyWalkingExporter implements SegmentExporter {
     };
   }
 
-  /** Shuts `user` down before the connections are closed: what waits there goes over them. Returns what takes that back. */
+  /** Shuts `user` down before the connections are closed, so that it can send waiting items. Returns a function that undoes this. */
   closeAfter(user: ExporterUser): () => void {
     this.#users.add(user);
     return () => void this.#users.delete(user);
   }
 
-  /** Shuts down those that send over the connections. Resolves when all have sent what waited, or have given up. Never rejects. */
+  /** Shuts down all users of the connections. Resolves when all have sent their waiting items, or have given up. Never rejects. */
   async endUsers(): Promise<void> {
     await Promise.all([...this.#users].map((user) => user.shutdown()));
   }
 
-  /** Ends the heartbeat and the users, cuts off what is under way and closes the connections. */
+  /** Stops the heartbeat and the users, aborts pending requests and closes the connections. */
   async shutdown(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
@@ -133,7 +133,7 @@ export class SkyWalkingExporter implements SegmentExporter {
     );
     if (outcome === "taken") this.#heartbeats++;
     this.#lastError = error?.message;
-    // A collector without this service refuses it; segments may still go.
+    // A collector without this service refuses it, but may still accept segments.
     if (isProperties) this.#isKnown = outcome !== "busy";
   }
 }

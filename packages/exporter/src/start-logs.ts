@@ -8,32 +8,31 @@ import { OtlpLogs, type OtlpLogsOptions, type OtlpLogsStats, otlpLogsChecks } fr
 import { processOptionChecks } from "./process-options.ts";
 
 export interface StartLogsOptions extends OtlpLogsOptions {
-  /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
+  /** The service name of this process. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
   service?: string;
-  /** The version of it. Default: none. */
+  /** The version of the service. Default: none. */
   version?: string;
-  /** What waits goes out before one of these signals ends the process, as with traces. Default: SIGTERM. */
+  /** Signals before which waiting lines are exported when one of them ends the process, as with traces. Default: SIGTERM. */
   signals?: readonly NodeJS.Signals[];
 }
 
-/** Log lines that go to a collector. */
+/** The running export of log lines to a collector. */
 export interface Logs {
-  /** Takes one line: for a logger's `also`. */
+  /** Accepts one line; pass it to a logger's `also`. */
   readonly write: LineWriter;
-  /** Exports the lines that wait. Never rejects. */
+  /** Exports the waiting lines. Never rejects. */
   flush(): Promise<void>;
-  /** Exports what waits, within two seconds, and takes no more. Never rejects. */
+  /** Exports the waiting lines, within two seconds, and accepts no more. Never rejects. */
   shutdown(): Promise<void>;
-  /** What became of the lines so far; undefined where OTEL_LOGS_EXPORTER is `none`. */
+  /** Counts of the lines so far, by outcome; undefined when OTEL_LOGS_EXPORTER is `none`. */
   stats(): OtlpLogsStats | undefined;
 }
 
 const optionChecks: OptionChecks<StartLogsOptions> = { ...processOptionChecks, ...otlpLogsChecks };
 
 /**
- * Sends a logger's lines to a collector: `createLogger({ also: [startLogs().write] })`. A process that runs out of work on its own,
- * or is told to end, exports first. OTEL_LOGS_EXPORTER turns it off with `none`.
- * What became of the lines is told as metrics.
+ * Sends a logger's lines to a collector: `createLogger({ also: [startLogs().write] })`. A process that runs out of work, or is ended
+ * by a signal, exports first. `OTEL_LOGS_EXPORTER=none` turns it off. The counts of lines are reported as metrics.
  *
  * @throws CLEW_EXPORTER_OPTION, and as {@link OtlpLogs} does
  */

@@ -19,40 +19,40 @@ import { OtlpMetricsExporter } from "./otlp-metrics.ts";
 import { processOptionChecks } from "./process-options.ts";
 
 export interface StartMetricsOptions {
-  /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
+  /** The service name of this process. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
   service?: string;
-  /** The version of it. Default: none. */
+  /** The version of the service. Default: none. */
   version?: string;
-  /** The OTLP collector, `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
+  /** The URL of the OTLP collector, such as `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
   endpoint?: string;
   /**
-   * Where metrics go instead; `false` for nowhere: they are only scraped. Default: what OTEL_METRICS_EXPORTER names (`otlp`; `none`,
-   * or `prometheus` for a scrape only), or an {@link OtlpMetricsExporter} to `endpoint`.
+   * The exporter of metrics; with `false` metrics are only scraped. Default: the exporter that OTEL_METRICS_EXPORTER names (`otlp`;
+   * `none` or `prometheus` for scraping only), or an {@link OtlpMetricsExporter} to `endpoint`.
    */
   exporter?: MetricsExporter | false;
-  /** How often, and as totals or as deltas. Default: see {@link PeriodicReaderOptions}. */
+  /** How often metrics are exported, and whether as totals or deltas. Default: see {@link PeriodicReaderOptions}. */
   reader?: PeriodicReaderOptions;
-  /** What becomes of instruments, how many series there may be. Default: see {@link MeterProviderOptions}. */
+  /** Options of the meter provider, such as views and the limit on series. Default: see {@link MeterProviderOptions}. */
   provider?: Omit<MeterProviderOptions, "resource" | "env">;
-  /** Whether Node itself is measured, see {@link runtimeMetrics}. Default: false. */
+  /** Whether the Node runtime is measured, see {@link runtimeMetrics}. Default: false. */
   runtime?: boolean;
-  /** What was measured goes out before one of these signals ends the process, as with traces. Default: SIGTERM. */
+  /** Signals before which metrics are exported when one of them ends the process, as with traces. Default: SIGTERM. */
   signals?: readonly NodeJS.Signals[];
-  /** Told when metrics cannot be exported. Default: nobody. */
+  /** Logs when metrics cannot be exported. Default: nothing is logged. */
   logger?: Logger;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Environment;
 }
 
-/** Metrics that run. */
+/** The running metrics of this process. */
 export interface Metrics {
-  /** For instruments, and for prometheusRoute. */
+  /** The provider, for creating instruments and for prometheusRoute. */
   readonly provider: MeterProvider;
-  /** Exports what was measured until now. Never rejects. */
+  /** Exports the current values. Never rejects. */
   flush(): Promise<void>;
-  /** Exports a last time, within two seconds, and takes metrics out of the process. Never rejects. */
+  /** Exports a last time, within two seconds, and unregisters metrics from the process. Never rejects. */
   shutdown(): Promise<void>;
-  /** How often metrics were exported; undefined when they are only scraped. */
+  /** Counts of the exports so far; undefined when metrics are only scraped. */
   stats(): PeriodicReaderStats | undefined;
 }
 
@@ -62,21 +62,21 @@ const optionChecks: OptionChecks<StartMetricsOptions> = {
   ...processOptionChecks,
   endpoint: aText,
   exporter: (name, given) => (given === false ? undefined : anExporter(name, given)),
-  // Who they are for looks at what is in them.
+  // Their fields are checked by the functions that receive them.
   reader: anObject,
   provider: anObject,
   runtime: aBoolean,
 };
 
-/** Before anything is registered. */
+/** Checks all options before anything is registered. */
 function check(options: StartMetricsOptions): void {
   checkOptions("startMetrics", options, optionChecks, optionError);
   resolvePeriodicReaderOptions(options.reader);
 }
 
 /**
- * Measures this process: makes a provider, registers it for the whole process, and sends what it measures to a collector. Call it
- * once, before anything else, and shut it down last. A process that runs out of work on its own, or is told to end, exports first.
+ * Measures this process: creates a provider, registers it for the whole process, and sends its metrics to a collector. Call it
+ * once, before anything else, and shut it down last. A process that runs out of work, or is ended by a signal, exports first.
  *
  * @throws CLEW_EXPORTER_OPTION, CLEW_METRICS_OPTION
  */

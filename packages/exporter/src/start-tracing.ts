@@ -65,80 +65,80 @@ import { type Outlet, watchLosses } from "./watch-losses.ts";
 import { ZipkinExporter } from "./zipkin.ts";
 
 export interface StartTracingOptions {
-  /** The name under which this process is seen. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
+  /** The service name of this process. Default: OTEL_SERVICE_NAME, or `unknown_service:node`. */
   service?: string;
-  /** The version of it. Default: none. */
+  /** The version of the service. Default: none. */
   version?: string;
-  /** More about it, by the names of OpenTelemetry's conventions. Default: none. */
+  /** Additional resource attributes, named by OpenTelemetry's semantic conventions. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
-  /** The OTLP collector, `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
+  /** The URL of the OTLP collector, such as `http://127.0.0.1:4318`. Default: OTEL_EXPORTER_OTLP_ENDPOINT, or `http://localhost:4318`. */
   endpoint?: string;
-  /** Which thread sends to it: "worker" for one of its own, see {@link OtlpOptions.thread}. Default: "main". */
+  /** The thread that sends to the collector: "worker" for a separate one, see {@link OtlpOptions.thread}. Default: "main". */
   thread?: OtlpThread;
-  /** Which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all whose parent is, and all without a parent. */
+  /** Decides which spans are recorded. Default: OTEL_TRACES_SAMPLER, or all spans whose parent is recorded, and all without a parent. */
   sampler?: Sampler;
-  /** Keeps errors and slow requests that the sampler did not want; `true` for the defaults. Default: false. */
+  /** Keeps errors and slow requests that the sampler rejected; `true` for the defaults. Default: false. */
   tail?: TailOptions | boolean;
   /**
-   * Where spans go instead, one or several. Default: what OTEL_TRACES_EXPORTER names (`otlp`, `zipkin`, `file`, `store`, `console`, `none`, several with commas
-   * between), or an {@link OtlpExporter} to `endpoint`.
+   * One or several exporters. Default: the exporters that OTEL_TRACES_EXPORTER names (`otlp`, `zipkin`, `file`, `store`, `console`,
+   * `none`; several are comma-separated), or an {@link OtlpExporter} to `endpoint`.
    */
   exporter?: SpanExporter | readonly SpanExporter[];
   /**
-   * Sends SkyWalking's segments as well, of the same spans, and speaks `sw8` beside W3C; `true` for what the SW_AGENT_ variables
-   * say. For segments alone set `exporter: []`. SW_DISABLE turns it off. Default: false.
+   * Also sends the same spans as SkyWalking segments, and propagates `sw8` beside W3C. `true` reads all settings from the SW_AGENT_
+   * variables. For segments only, set `exporter: []`. SW_DISABLE turns it off. Default: false.
    */
   skywalking?: SkyWalkingTracingOptions | boolean;
-  /** What else is handed every span: metrics. Default: none. */
+  /** Further processors that receive every span, such as one for metrics. Default: none. */
   processors?: readonly SpanProcessor[];
-  /** How spans wait for others to go with. Default: see {@link BatchOptions}. */
+  /** How spans are collected into batches. Default: see {@link BatchOptions}. */
   batch?: BatchOptions;
-  /** How much a span, and a request, may hold. Default: see {@link SpanLimitsOptions}. */
+  /** The limits on the contents of a span, and on the spans of a request. Default: see {@link SpanLimitsOptions}. */
   limits?: SpanLimitsOptions;
-  /** What crosses the wire. Default: OTEL_PROPAGATORS, or W3C Trace Context and Baggage; `sw8` beside them with `skywalking`. */
+  /** Reads and writes trace headers. Default: OTEL_PROPAGATORS, or W3C Trace Context and Baggage; with `skywalking` also `sw8`. */
   propagator?: TracerProviderOptions["propagator"] & {};
   /**
-   * The trace that work without a parent belongs to: what `carryContext()` gave to this worker, or "environment" for what
-   * `contextEnvironment()` wrote for this process. Default: none; each begins its own.
+   * The trace that spans without a parent belong to: the result of `carryContext()` that this worker received, or "environment" for
+   * the variables that `contextEnvironment()` wrote for this process. Default: none; each such span begins its own trace.
    */
   continueFrom?: CarriedContext | "environment";
-  /** Looks for lost contexts and spans that never end; costs 0.3 us a span. Default: false. */
+  /** Finds lost contexts and spans that never end; costs 0.3 us per span. Default: false. */
   doctor?: DoctorOptions | boolean;
   /**
-   * What waits goes out before one of these signals ends the process, within two seconds; the app's own listeners are not held up,
-   * and what a signal does stays what it was. Default: SIGTERM.
+   * Signals before which waiting spans are exported, within two seconds, when one of them ends the process. The app's own listeners
+   * are not delayed, and the effect of a signal does not change. Default: SIGTERM.
    */
   signals?: readonly NodeJS.Signals[];
-  /** Told when spans cannot be exported. Default: nobody, but for spans that a shutdown lost: of these a process warning tells. */
+  /** Logs when spans cannot be exported. Default: nothing is logged; only spans lost in a shutdown cause a process warning. */
   logger?: Logger;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Environment;
 }
 
-/** Tracing that runs. */
+/** The running tracing of this process. */
 export interface Tracing {
   readonly provider: TracerProvider;
-  /** Exports what has ended. Never rejects. */
+  /** Exports the spans that have ended. Never rejects. */
   flush(): Promise<void>;
-  /** Exports what has ended, within two seconds, and takes tracing out of the process. Never rejects. */
+  /** Exports the spans that have ended, within two seconds, and unregisters tracing from the process. Never rejects. */
   shutdown(): Promise<void>;
-  /** What became of the spans so far; with several exporters the sum, each counting for itself. */
+  /** Counts of the spans so far, by outcome; with several exporters, the sum of the counts of each. */
   stats(): BatchStats;
-  /** The same for each exporter, with what it took to send. */
+  /** The same counts for each exporter, with the requests and bytes it sent. */
   exporterStats(): readonly ExporterStats[];
-  /** What became of the spans that the sampler did not want. Undefined without `tail`. */
+  /** Counts of the spans that the sampler rejected, by outcome. Undefined without `tail`. */
   tailStats(): TailStats | undefined;
-  /** The way to SkyWalking's collector, for logs and meters. Undefined without `skywalking`. */
+  /** The exporter to SkyWalking's collector, for logs and meters. Undefined without `skywalking`. */
   readonly skywalking: SkyWalkingExporter | undefined;
-  /** What became of SkyWalking's segments. Undefined without `skywalking`. */
+  /** Counts of SkyWalking's segments, by outcome. Undefined without `skywalking`. */
   segmentStats(): SegmentStats | undefined;
-  /** What is wrong with the tracing of this process, as text. Undefined without `doctor`. */
+  /** A report, as text, of everything that is wrong with the tracing of this process. Undefined without `doctor`. */
   report(): string | undefined;
 }
 
 const anExporter = having("an exporter such as new ConsoleExporter()", "export", "shutdown");
 
-/** What is in it, too: before anything is made. */
+/** Nested options are checked too, before anything is created. */
 const optionChecks: OptionChecks<StartTracingOptions> = {
   ...processOptionChecks,
   attributes: kind('an object, such as { "host.name": "a" }', isObject),
@@ -160,9 +160,9 @@ const optionChecks: OptionChecks<StartTracingOptions> = {
 };
 
 /**
- * Traces this process: makes a provider, registers it for the whole process, and sends what it records to a collector. Call it
- * once, before anything else, and shut it down last. A process that runs out of work on its own flushes first. What became of the
- * spans is told as metrics of the global provider, whenever there is one.
+ * Traces this process: creates a provider, registers it for the whole process, and sends the recorded spans to a collector. Call it
+ * once, before anything else, and shut it down last. A process that runs out of work flushes before it exits. The counts of spans
+ * are reported as metrics of the global meter provider, if there is one.
  *
  * @throws CLEW_EXPORTER_OPTION, CLEW_TRACE_OPTION
  */
@@ -190,7 +190,7 @@ export function startTracing(options: StartTracingOptions = {}): Tracing {
       ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
     }),
     sampler: options.sampler ?? skywalking?.sampler ?? samplerFromEnv(env),
-    // The doctor looks at every span, also at those that are forgotten.
+    // The doctor needs every span, including those that the tail processor forgets.
     processor: doctor === undefined ? (tail ?? collected) : composeProcessors(tail ?? collected, doctor),
     propagator,
     env,
@@ -250,7 +250,7 @@ function createSkyWalking(options: StartTracingOptions, env: Environment): SkyWa
   return createSkyWalkingTracing(given, env, sampler !== undefined || Boolean(env.OTEL_TRACES_SAMPLER));
 }
 
-/** Behind the others: what `sw8` tells of W3C's parent is added to it. */
+/** `sw8` comes after the others, because it adds to W3C's parent. */
 function createPropagator(
   skywalking: SkyWalkingPropagator | undefined,
   env: Environment,
@@ -265,7 +265,7 @@ function isGiven<T>(value: T | undefined): value is T {
 
 type NamedExporter = readonly [name: string, exporter: SpanExporter];
 
-/** By the words of OTEL_TRACES_EXPORTER. */
+/** The keys are the words of OTEL_TRACES_EXPORTER. */
 const makers: Readonly<Record<string, (options: StartTracingOptions, env: Environment) => SpanExporter>> = {
   otlp: ({ endpoint, thread, logger }, env) =>
     new OtlpExporter({
@@ -313,7 +313,7 @@ function createDoctor(
   return new Doctor({ provider, exporters: Object.fromEntries(stats), ...(doctor === true ? {} : doctor) });
 }
 
-/** A given exporter need tell neither where it sends to nor what went wrong. */
+/** A user's exporter may lack both an endpoint and a last error. */
 function toOutlet([name, exporter]: NamedExporter, batch: BatchProcessor): Outlet {
   const { url } = exporter as SpanExporter & { readonly url?: unknown };
   return {

@@ -14,9 +14,9 @@ import { decodeRequest, encodeRequest } from "@clew/trace/otel";
 import { optionError } from "./errors.ts";
 
 export interface StoreExporterOptions {
-  /** A store that is open, for one that others read as well; whoever opened it closes it. Default: one of its own, see `file`. */
+  /** An open store, to share with other readers; the code that opened it closes it. Default: the exporter opens its own, see `sqlite`. */
   store?: TraceStore;
-  /** The store to open at the first export, and how; a collector shows it later. Default: the file `.data/traces.db`. */
+  /** The store to open at the first export, with its options; a collector can show it later. Default: the file `.data/traces.db`. */
   sqlite?: SqliteStoreOptions;
 }
 
@@ -30,7 +30,7 @@ const sqliteChecks: OptionChecks<SqliteStoreOptions> = {
 };
 const sqliteOptions = optionsWith(sqliteChecks);
 
-/** The store says the same, but only once it is opened. */
+/** The store makes the same checks, but only when it is opened. */
 const sqlite: OptionCheck = (name, given) =>
   sqliteOptions(name, given) ?? aPath(`${name}.file`, (given as SqliteStoreOptions).file);
 
@@ -39,7 +39,7 @@ const optionChecks: OptionChecks<StoreExporterOptions> = {
   sqlite,
 };
 
-/** Writes spans into a trace store of this process: no socket, no collector. The store works in a thread of its own. */
+/** Writes spans into a trace store of this process, without a socket or a collector. The store runs in a separate thread. */
 export class StoreExporter implements SpanExporter {
   readonly #given: TraceStore | undefined;
   readonly #sqlite: SqliteStoreOptions;
@@ -66,12 +66,12 @@ export class StoreExporter implements SpanExporter {
     }
   }
 
-  /** Writes what was taken, and closes the store if it opened it. */
+  /** Writes the accepted spans, and closes the store if this exporter opened it. */
   async shutdown(): Promise<void> {
     await (await this.#opening?.catch(() => undefined))?.close();
   }
 
-  /** Who exports elsewhere does not load SQLite. */
+  /** SQLite is loaded only by this exporter, when it first exports. */
   #open(): Promise<TraceStore> {
     this.#opening ??= import("@clew/store").then(({ openSqliteStore }) => openSqliteStore(this.#sqlite));
     this.#opening.catch(() => {

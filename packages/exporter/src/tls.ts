@@ -3,13 +3,13 @@ import type { SecureContextOptions } from "node:tls";
 import { kind, type OptionChecks } from "@clew/options";
 import { certificateUnreadable } from "./errors.ts";
 
-/** What TLS trusts and shows, in PEM. */
+/** The certificates for TLS, in PEM. */
 export interface TlsOptions {
-  /** Whom to trust instead of what the system trusts. Default: OTEL_EXPORTER_OTLP_CERTIFICATE, the path of a file, or the system. */
+  /** Certificate authorities to trust instead of the system's. Default: OTEL_EXPORTER_OTLP_CERTIFICATE (a file's path), or the system's. */
   ca?: string | Buffer;
-  /** The certificate to show, where the collector asks for one. Default: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, a path, or none. */
+  /** The client certificate, for collectors that require one. Default: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE (a file's path), or none. */
   cert?: string | Buffer;
-  /** Its key. Default: OTEL_EXPORTER_OTLP_CLIENT_KEY, a path, or none. */
+  /** The key of the client certificate. Default: OTEL_EXPORTER_OTLP_CLIENT_KEY (a file's path), or none. */
   key?: string | Buffer;
 }
 
@@ -21,9 +21,9 @@ const pem = kind(
 export const tlsChecks: OptionChecks<TlsOptions> = { ca: pem, cert: pem, key: pem };
 
 /**
- * The files named in variables are read here, once.
+ * Resolves the certificates. Files named in variables are read here, once.
  *
- * @param setting the name and the value of a variable, by the end of its name
+ * @param setting returns the name and the value of a variable, given the end of its name
  * @throws CLEW_EXPORTER_CERTIFICATE
  */
 export function resolveTlsOptions(

@@ -1,20 +1,20 @@
 import type { Logger } from "@clew/log";
 
-/** One way for telemetry to leave the process. */
+/** One route by which telemetry leaves the process. */
 export interface Outlet {
-  /** What leaves by it: "span". */
+  /** The singular name of its items: "span". */
   readonly unit: string;
-  /** Where to, for the log. */
+  /** The destination, for the log. */
   readonly endpoint: string;
-  /** What did not arrive, so far. */
+  /** Counts of the items that did not arrive so far. */
   stats(): { readonly dropped: number; readonly failed: number };
   /** Why the last attempt failed. */
   lastError(): unknown;
 }
 
 /**
- * Call it before a shutdown, and what it returns afterwards: that tells what the shutdown could not bring away, one line for each outlet.
- * Nobody would hear of it else, for the process is about to end. Without a logger it is a process warning.
+ * Reports telemetry that a shutdown lost. Call it before a shutdown, and call the returned function afterwards: it logs one line for
+ * each outlet with losses, because the process is about to end. Without a logger the line is a process warning.
  */
 export function watchLosses(outlets: readonly Outlet[], logger: Logger | undefined): () => Promise<void> {
   const before = outlets.map(lostOf);
@@ -32,7 +32,7 @@ export function watchLosses(outlets: readonly Outlet[], logger: Logger | undefin
         continue;
       }
       process.emitWarning(`${message}: ${reason}`, { type: "TracingWarning", code: "CLEW_EXPORTER_LOST" });
-      // Warnings are written later in this turn, and whoever waits for the shutdown may end the process at once.
+      // Warnings are written later in this turn, and the app may end the process right after the shutdown.
       await new Promise((resolve) => setImmediate(resolve));
     }
   };

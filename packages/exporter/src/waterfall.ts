@@ -1,18 +1,18 @@
-/** What a waterfall shows of a span. */
+/** The fields of a span that a waterfall shows. */
 export interface WaterfallSpan {
   readonly spanId: string;
-  /** Empty for a root. A parent that is not among the spans makes a root of it too. */
+  /** Empty for a root. A span whose parent is not among the spans is a root, too. */
   readonly parentSpanId: string;
   readonly service: string;
   readonly name: string;
-  /** Any clock, the same for all spans. */
+  /** Milliseconds of any clock, the same for all spans. */
   readonly startMs: number;
   readonly durationMs: number;
   readonly error: boolean;
 }
 
 export interface WaterfallOptions {
-  /** Columns to fill; at least 60 are used. Default: 100. */
+  /** The width in columns; at least 60 are used. Default: 100. */
   width?: number;
   /** Whether to write ANSI colours. Default: false. */
   color?: boolean;
@@ -27,11 +27,11 @@ interface Row {
 const red = 31;
 const dim = 2;
 const bold = 1;
-// Told apart on dark and on light ground; red is for errors.
+// Distinguishable on dark and on light backgrounds; red is for errors.
 const serviceColors = [36, 35, 33, 34, 32, 96, 95, 93, 94, 92];
 
 /**
- * Draws the spans of one trace as a table, a line each: service, tree of names, duration, and a bar over the time of the trace.
+ * Draws the spans of one trace as a table with a line per span: service, tree of names, duration, and a bar on the trace's timeline.
  *
  *     user     GET /v1/users/{id}/messages        42.1 ms  ━━━━━━━━━━━━━━━━━━━━
  *     message  ├─ /message.v1.Message/List        18.0 ms    ╺━━━━━━━
@@ -79,7 +79,7 @@ export function renderWaterfall(spans: readonly WaterfallSpan[], options: Waterf
   return `${title}\n${lines.join("\n")}\n`;
 }
 
-/** Parents before children, siblings by time; every span once, whatever their parents say. */
+/** Orders parents before children, and siblings by time. Every span occurs once, even if parents form a cycle. */
 function arrange(spans: readonly WaterfallSpan[]): Row[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
   const children = new Map<string, WaterfallSpan[]>();
@@ -103,12 +103,12 @@ function arrange(spans: readonly WaterfallSpan[]): Row[] {
     }
   };
   for (const root of roots) add(root, "", "");
-  // Spans that are each other's ancestors have no root.
+  // Spans in a cycle of parents have no root.
   for (const span of spans) add(span, "", "");
   return rows;
 }
 
-/** A bar from `start` over `length`, both shares of the whole, drawn to half a column. */
+/** Draws a bar from `start` with `length`, both fractions of the width, rounded to half a column. */
 function drawBar(start: number, length: number, width: number): string {
   const halves = width * 2;
   const from = Math.min(halves - 1, Math.max(0, Math.round((Number.isFinite(start) ? start : 0) * halves)));
@@ -134,7 +134,7 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Names come from other people's programs, and control characters could do anything to a terminal. */
+/** Replaces control characters: names come from other programs, and could manipulate the terminal. */
 function clean(text: string): string {
   return text.replace(/\p{Cc}/gu, "·");
 }
@@ -142,14 +142,14 @@ function clean(text: string): string {
 const widePattern =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u;
 
-/** How many columns a terminal needs for it. */
+/** The number of columns that the text takes in a terminal. */
 function columnsOf(text: string): number {
   let columns = 0;
   for (const character of text) columns += widePattern.test(character) ? 2 : /\p{M}/u.test(character) ? 0 : 1;
   return columns;
 }
 
-/** Exactly so many columns of it: cut with an ellipsis, or filled up. */
+/** Makes the text exactly so many columns wide: cut with an ellipsis, or padded. */
 function fit(text: string, columns: number): string {
   const missing = columns - columnsOf(text);
   if (missing >= 0) return text + " ".repeat(missing);

@@ -4,21 +4,21 @@ import { Worker } from "node:worker_threads";
 import { type Attempt, type Body, lengthOf, noAnswer, type Sender } from "./delivery.ts";
 import type { OtlpSettings } from "./otlp-options.ts";
 
-/** What the thread is started with: the settings as a message carries them, and what this thread's connections go by. */
+/** The thread's start data: the settings in a form that a message can carry, and this thread's settings for connections. */
 export interface SenderThreadData {
   readonly settings: Omit<OtlpSettings, "url" | "logger" | "thread">;
   readonly url: string;
   readonly dnsOrder: ReturnType<typeof getDefaultResultOrder>;
 }
 
-/** One request for the thread to send. */
+/** One request that the thread is to send. */
 export interface SendOrder {
   readonly id: number;
-  /** The buffer is the thread's from now on. */
+  /** The thread owns the buffer from now on. */
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** What the thread's {@link Attempt} came to. Errors travel as what they say. */
+/** The result of the thread's {@link Attempt}. Errors are sent as their messages. */
 export interface SendAnswer extends Omit<Attempt, "reply" | "error"> {
   readonly id: number;
   readonly reply: Uint8Array<ArrayBuffer>;
@@ -29,19 +29,19 @@ export interface WorkerSenderInit {
   readonly settings: OtlpSettings;
   /** The thread's program. Default: `otlp-thread`. */
   readonly program?: URL;
-  /** How long the thread may take beyond an attempt's timeout, to start and to compress. Default: 10_000. */
+  /** The time that the thread has beyond an attempt's timeout, to start and to compress, in milliseconds. Default: 10_000. */
   readonly graceMs?: number;
 }
 
 /**
- * Sends requests from a thread of its own, where the clients of {@link createOtlpSender} are: framing, gzip, TLS and sockets take
- * nothing from this one, which copies the body into one buffer and hands that over.
+ * Sends requests from a separate thread, which runs the clients of {@link createOtlpSender}: framing, gzip, TLS and sockets use no
+ * time of this thread. This thread only copies the body into one buffer and transfers it.
  *
  *     main     Delivery ─▶ copy ─▶ ┐                      ┌─▶ Attempt
  *     worker                       └─▶ gzip ─▶ send ─▶ reply
  *
- * The thread starts with the first request, loads nothing that the process preloads, and does not keep the process alive. One that
- * cannot start, dies or hangs is an attempt without an answer, which may have arrived: the next attempt starts another thread.
+ * The thread starts with the first request, loads nothing that the process preloads, and does not keep the process alive. If it
+ * cannot start, dies or hangs, the attempt has no answer (it may have arrived), and the next attempt starts another thread.
  */
 export class WorkerSender implements Sender {
   readonly #data: SenderThreadData;
@@ -86,9 +86,9 @@ export class WorkerSender implements Sender {
   }
 
   #start(): Worker {
-    // What the process preloads (an agent, a loader) has no business in there, and comes by either.
+    // The thread must not load what the process preloads (an agent, a loader), by NODE_OPTIONS or by execArgv.
     const { NODE_OPTIONS = "", ...env } = process.env;
-    // Unlike other options, this one is the certificates that the process trusts.
+    // This option is kept: it decides which certificates the process trusts.
     if (`${NODE_OPTIONS} ${process.execArgv}`.includes("--use-system-ca")) env.NODE_USE_SYSTEM_CA = "1";
     const worker = new Worker(this.#program, { name: "clew-otlp", workerData: this.#data, execArgv: [], env });
     let reason: unknown = new Error("the thread that sends has ended");
@@ -96,25 +96,25 @@ export class WorkerSender implements Sender {
     worker.on("error", (error) => {
       reason = error;
     });
-    // Behind all that it has answered.
+    // Comes after all of its answers.
     worker.on("exit", () => {
       this.#worker = undefined;
       for (const settle of [...this.#waiting.values()]) settle(noAnswer(reason));
     });
-    // At last: whoever listens to it keeps the process alive.
+    // Must come last: adding a listener refs the worker again.
     worker.unref();
     return worker;
   }
 }
 
-// Sources run by type stripping, and built; a built one lies beside its door.
+// The code runs from sources by type stripping, or built; the built program lies beside the entry point.
 function findProgram(): URL {
   return new URL(`./otlp-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 }
 
 function toThreadData({ url, logger, thread, ...settings }: OtlpSettings): SenderThreadData {
   const { DEFAULT_MIN_VERSION: minVersion, DEFAULT_MAX_VERSION: maxVersion, DEFAULT_CIPHERS: ciphers } = tls;
-  // As text: a buffer arrives as an array of bytes, and with all of the memory that it is a part of.
+  // As text: a Buffer would arrive as a Uint8Array, together with all of the memory that it is a part of.
   const pem = Object.entries(settings.tls).map(([name, value]) => [name, Buffer.isBuffer(value) ? `${value}` : value]);
   return {
     settings: { ...settings, tls: { minVersion, maxVersion, ciphers, ...Object.fromEntries(pem) } },
@@ -123,7 +123,7 @@ function toThreadData({ url, logger, thread, ...settings }: OtlpSettings): Sende
   };
 }
 
-/** In memory that is nobody else's: a message takes along all of the buffers that its arrays are parts of. */
+/** Copies a body into memory of its own: a message transfers the whole buffers that its arrays are parts of. */
 function copyOf(body: Body): Uint8Array<ArrayBuffer> {
   const copy = Buffer.allocUnsafeSlow(lengthOf(body));
   let at = 0;

@@ -13,26 +13,26 @@ import { type RetryOptions, type RetrySettings, resolveRetryOptions } from "./re
 import { resolveTlsOptions, type TlsOptions } from "./tls.ts";
 
 export interface ZipkinOptions {
-  /** Where Zipkin takes spans. Default: OTEL_EXPORTER_ZIPKIN_ENDPOINT, or `http://localhost:9411/api/v2/spans`. */
+  /** The URL that accepts spans. Default: OTEL_EXPORTER_ZIPKIN_ENDPOINT, or `http://localhost:9411/api/v2/spans`. */
   endpoint?: string;
-  /** Sent with every request. Default: none. */
+  /** Headers sent with every request. Default: none. */
   headers?: Readonly<Record<string, string>>;
-  /** Default: "gzip"; to a server on this machine "none". */
+  /** How request bodies are compressed. Default: "gzip"; for a server on this machine "none". */
   compression?: "gzip" | "none";
   /**
    * How long one attempt may take, from connecting to the end of the reply, in milliseconds. Default:
    * OTEL_EXPORTER_ZIPKIN_TIMEOUT, or 10_000.
    */
   timeoutMs?: number;
-  /** What TLS trusts and shows. Default: trust what the system does, show nothing. */
+  /** The TLS certificates. Default: the certificate authorities of the system, and no client certificate. */
   tls?: TlsOptions;
-  /** How long and how often to try again. Default: see {@link RetryOptions}. */
+  /** How long and how often a request is retried. Default: see {@link RetryOptions}. */
   retry?: RetryOptions;
-  /** Exports under way at the same time; one more is answered "unavailable" at once. Default: 4. */
+  /** The maximum number of concurrent exports; further ones resolve with "unavailable" at once. Default: 4. */
   maxConcurrentExports?: number;
-  /** Told when exporting begins to fail, when it works again, and what is refused. Default: nobody. */
+  /** Logs when exporting begins to fail, when it works again, and what is refused. Default: nothing is logged. */
   logger?: Logger;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -73,8 +73,8 @@ export function resolveZipkinOptions(options: ZipkinOptions = {}): ZipkinSetting
 }
 
 /**
- * Sends spans to Zipkin, or whatever speaks its v2 API, as JSON; what of them Zipkin has no place for is said at
- * `encodeSpans` of `@clew/trace/zipkin`. Retries as OTLP over HTTP does.
+ * Sends spans as JSON to Zipkin, or to any server with Zipkin's v2 API. `encodeSpans` of `@clew/trace/zipkin` documents what Zipkin
+ * cannot represent. Retries like OTLP over HTTP.
  */
 export class ZipkinExporter implements SpanExporter {
   readonly #settings: ZipkinSettings;
@@ -94,7 +94,7 @@ export class ZipkinExporter implements SpanExporter {
     });
   }
 
-  /** Where the spans go. */
+  /** The URL that spans are sent to. */
   get url(): URL {
     return this.#settings.url;
   }
@@ -117,7 +117,7 @@ export class ZipkinExporter implements SpanExporter {
     return toExportResult(result);
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts pending requests and closes the connections. */
   shutdown(): Promise<void> {
     return this.#delivery.shutdown();
   }

@@ -180,7 +180,7 @@ test("exporters", () => {
   for (const name of ["OtlpExporter", "OtlpMetricsExporter", "OtlpLogs", "ZipkinExporter"]) {
     const cases: [object, RegExp][] = [
       [{ endpoint: 4318 }, /^option endpoint is 4318; it must be a string$/],
-      [{ headers: "a=b" }, /^option headers is "a=b"; it must be texts by their names, such as \{ authorization/],
+      [{ headers: "a=b" }, /^option headers is "a=b"; it must be an object of strings, such as \{ authorization/],
       [{ headers: { authorization: 5 } }, /^option headers\["authorization"\] is 5; it must be a string$/],
       [{ timeoutMs: "5s" }, /^option timeoutMs is "5s"; it must be a number$/],
       [{ tls: true }, /^the options of tls are true; they must be an object with any of ca, cert, key$/],
