@@ -1,6 +1,6 @@
 import { type AttributeLimits, maxNameLength } from "./span-limits.ts";
 
-/** What an attribute can be: OpenTelemetry's AnyValue, checked and copied, so that it can always be encoded. */
+/** The value of an attribute: OpenTelemetry's AnyValue, checked and copied, so that it can always be encoded. */
 export type AttributeValue =
   | string
   | number
@@ -14,15 +14,15 @@ export type AttributeValue =
 /** Attributes in one flat array: key, value, key, value. Keys are unique. */
 export type FlatAttributes = readonly AttributeValue[];
 
-/** The attributes of everything that has none. */
+/** The empty list of attributes. */
 export const noAttributes: FlatAttributes = Object.freeze([]);
 
 const maxDepth = 8;
 const maxElements = 1024;
 
 /**
- * Any value as an attribute's. It never throws: a cycle, a getter that does, a symbol become a word about themselves, depth and
- * number of elements are bounded, and strings are cut to `maxLength` characters. Undefined for what is no value.
+ * Converts any value to an attribute's value. It never throws: a cycle, a throwing getter or a symbol is replaced by a word that
+ * describes it. Depth and number of elements are limited, and strings are cut to `maxLength` characters. Undefined for no value.
  */
 export function toAttributeValue(value: unknown, maxLength: number): AttributeValue | undefined {
   switch (typeof value) {
@@ -39,7 +39,7 @@ export function toAttributeValue(value: unknown, maxLength: number): AttributeVa
   }
 }
 
-/** One copy of a value under way: what it may still hold, and what it is inside of. */
+/** The state of copying one value: the remaining number of elements, and the enclosing objects. */
 class Copy {
   readonly #maxLength: number;
   readonly #path: object[] = [];
@@ -136,8 +136,8 @@ function readProperty(value: object, key: string): unknown {
 }
 
 /**
- * Puts one attribute into a flat array; a key that is there gets the new value. Returns how many attributes were dropped: one
- * when the array holds `limits.attributes` of them, none otherwise. A value that is none leaves the array as it was.
+ * Puts one attribute into a flat array; an existing key gets the new value. Returns how many attributes were dropped: one if
+ * the array already contains `limits.attributes` of them, otherwise none. An invalid value leaves the array unchanged.
  */
 export function putAttribute(target: AttributeValue[], key: string, value: unknown, limits: AttributeLimits): number {
   if (typeof key !== "string" || key === "") return 0;
@@ -145,7 +145,7 @@ export function putAttribute(target: AttributeValue[], key: string, value: unkno
     typeof value === "number" || typeof value === "boolean" ? value : toAttributeValue(value, limits.valueLength);
   if (kept === undefined) return 0;
   const keptKey = key.length > maxNameLength ? key.slice(0, maxNameLength) : key;
-  // A scan: spans hold about ten attributes, and comparing two interned keys is comparing two pointers.
+  // A linear scan: spans have about ten attributes, and comparing two interned keys compares two pointers.
   for (let index = 0; index < target.length; index += 2) {
     if (target[index] === keptKey) {
       target[index + 1] = kept;
@@ -166,16 +166,16 @@ export function putAttributes(target: AttributeValue[], attributes: unknown, lim
       dropped += putAttribute(target, key, readProperty(attributes, key), limits);
     }
   } catch {
-    // A proxy that would not tell its keys: there is nothing to keep.
+    // A proxy that throws when its keys are read: it has no attributes to keep.
   }
   return dropped;
 }
 
-/** Attributes that many spans have in common: read and checked once, and written once. */
+/** Attributes that many spans share: read, checked and encoded once. */
 export interface SharedAttributes {
   readonly flat: FlatAttributes;
   readonly limits: AttributeLimits;
-  /** What OTLP's encoder keeps of them. */
+  /** The OTLP encoder's cache for them. */
   otlp: unknown;
   /** What it was last joined to, what came of it, and the same of others before: a connection carries calls of several methods. */
   joined: { readonly to: SharedAttributes; readonly result: SharedAttributes | undefined } | undefined;
@@ -184,7 +184,7 @@ export interface SharedAttributes {
 
 const shared = new WeakMap<object, SharedAttributes>();
 
-/** What a frozen object says, read when it is first seen; undefined for any other, and where the limits would cut something off. */
+/** Returns the attributes of a frozen object, which is read once. Undefined for other objects, and if limits would cut anything off. */
 export function shareAttributes(attributes: object, limits: AttributeLimits): SharedAttributes | undefined {
   const known = shared.get(attributes);
   if (known !== undefined) return known.limits === limits ? known : undefined;
@@ -196,13 +196,13 @@ export function shareAttributes(attributes: object, limits: AttributeLimits): Sh
   return made;
 }
 
-/** Two as one, `second` behind `first`; undefined where they are too many, or say something twice. */
+/** Joins two sets of attributes, `second` after `first`; undefined if there are too many, or if they have a key in common. */
 export function joinAttributes(first: SharedAttributes, second: SharedAttributes): SharedAttributes | undefined {
   if (second.joined?.to !== first) second.joined = findJoined(first, second);
   return second.joined!.result;
 }
 
-/** Beyond so many, what comes of joining is forgotten. */
+/** The maximum number of cached joins. */
 const maxJoined = 64;
 
 function findJoined(first: SharedAttributes, second: SharedAttributes): SharedAttributes["joined"] {
@@ -231,18 +231,18 @@ function isFrozen(value: object): boolean {
   try {
     return Object.isFrozen(value);
   } catch {
-    // A proxy that will not say.
+    // A proxy that throws.
     return false;
   }
 }
 
-/** A name, whatever was given as one. */
+/** Converts any value to a name. */
 export function toName(given: unknown): string {
   const name = toAttributeValue(given, maxNameLength);
   return typeof name === "object" ? "[object]" : String(name);
 }
 
-/** The value kept under `key`; undefined when there is none. */
+/** Returns the value of `key`; undefined if there is none. */
 export function findAttribute(attributes: FlatAttributes, key: string): AttributeValue | undefined {
   for (let index = 0; index < attributes.length; index += 2) {
     if (attributes[index] === key) return attributes[index + 1];

@@ -19,43 +19,43 @@ import type { EncodedBatch, EncodingExporter, ExportResult, SendingStats, SpanEx
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface BatchOptions {
-  /** Spans kept while they wait; 1 KB each, more or less. Default: OTEL_BSP_MAX_QUEUE_SIZE, or 8_192. */
+  /** The maximum number of waiting spans, of about 1 KB each. Default: OTEL_BSP_MAX_QUEUE_SIZE, or 8_192. */
   capacity?: number;
-  /** Spans exported at once; as soon as so many wait, they go. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 1_024. */
+  /** Spans in one export; when so many wait, they are exported. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 1_024. */
   batchSize?: number;
   /**
-   * Bytes exported at once, where spans are written when they end, as for OTLP's protobuf; a span alone may be larger. A gRPC server
-   * takes 4 MiB unless it is told otherwise. Default: 1_048_576.
+   * The maximum bytes in one export, for exporters that encode spans when they end (OTLP's protobuf); a single span may be larger. A
+   * gRPC server accepts 4 MiB by default. Default: 1_048_576.
    */
   batchBytes?: number;
   /**
-   * How long a span waits for others to go with, and how long an unavailable destination is left alone, in
+   * How long a span waits for a batch to fill, and the delay before an unavailable destination is tried again, in
    * milliseconds. Default: OTEL_BSP_SCHEDULE_DELAY, or 1_000.
    */
   delayMs?: number;
   /** How long one export may take before it counts as failed, in milliseconds. Default: OTEL_BSP_EXPORT_TIMEOUT, or 60_000. */
   exportTimeoutMs?: number;
   /**
-   * How long {@link BatchProcessor.shutdown} may take, in milliseconds; what is left then is dropped. Default: 2_000,
-   * for a stop must end soon.
+   * How long {@link BatchProcessor.shutdown} may take, in milliseconds; the remaining spans are then dropped. Default: 2_000,
+   * because a stop must end soon.
    */
   shutdownTimeoutMs?: number;
-  /** Spans of at least so many milliseconds are kept first when space runs out, as those with an error are. Default: 1_000. */
+  /** Spans of at least this many milliseconds take precedence when space runs out, like spans with an error. Default: 1_000. */
   slowMs?: number;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Environment;
 }
 
 type BatchSettings = Readonly<Required<Omit<BatchOptions, "env">>>;
 
-// Spans are 1 KB each: what is beyond is no capacity, it is a slip of the pen.
+// Spans are 1 KB each: a larger capacity is a typing error.
 const mostSpans = 2 ** 24;
 
 export const batchChecks: OptionChecks<BatchOptions> = {
   capacity: wholeNumberFrom(1, mostSpans),
   batchSize: wholeNumberFrom(1),
   batchBytes: wholeNumberFrom(1),
-  // Without a wait an unavailable destination would be asked without end.
+  // Without a delay an unavailable destination would be retried in a tight loop.
   delayMs: millisecondsFrom(1),
   exportTimeoutMs: millisecondsFrom(1),
   shutdownTimeoutMs: millisecondsFrom(0),
@@ -83,40 +83,40 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
   };
 }
 
-/** What became of the spans so far. started = exported + rejected + dropped + failed + waiting + those still alive. */
+/** Counts of the spans so far, by outcome. started = exported + rejected + dropped + failed + waiting + spans still alive. */
 export interface BatchStats extends BatchQueueStats {
   /** Sampled spans that were started. */
   readonly started: number;
-  /** Spans that the destination has. */
+  /** Spans that the destination accepted. */
   readonly exported: number;
   /** Spans that the destination refused one by one. */
   readonly rejected: number;
-  /** Spans that found no space, or came or were left after the shutdown. */
+  /** Spans that found no space, arrived after the shutdown, or remained at its end. */
   readonly dropped: number;
-  /** Spans of batches that could not be exported and were given up. */
+  /** Spans of batches that could not be exported and were abandoned. */
   readonly failed: number;
-  /** Spans that wait, those being exported among them. */
+  /** Waiting spans, including those being exported. */
   readonly waiting: number;
 }
 
-/** A processor's exporter, and what is known of it. */
+/** A processor's exporter, and its counts. */
 export interface ExporterStats {
-  /** What kind it is, see {@link SpanExporter.componentType}. */
+  /** The kind of exporter, see {@link SpanExporter.componentType}. */
   readonly type: string;
   readonly batch: BatchStats;
-  /** What it took to send; undefined when it does not tell. */
+  /** The requests and bytes it sent; undefined if the exporter does not count them. */
   readonly sending: SendingStats | undefined;
 }
 
 /**
- * Hands ended spans to an exporter, a batch at a time; see {@link BatchQueue}. When space runs out, the
- * last of it is for spans with an error and slow ones.
+ * Passes ended spans to an exporter in batches; see {@link BatchQueue}. When space runs out, the
+ * last part of it is reserved for spans with an error and slow ones.
  */
 export class BatchProcessor implements SpanProcessor {
   readonly onlyEncodes: boolean;
   readonly #queue: SpanQueue;
   readonly #capacity: number;
-  // The last eighth is for errors and slow spans: the ones somebody will look for.
+  // The last eighth is reserved for errors and slow spans, which are the most useful ones.
   readonly #ordinaryCapacity: number;
   readonly #slowUs: number;
   readonly #exporter: SpanExporter;
@@ -154,12 +154,12 @@ export class BatchProcessor implements SpanProcessor {
     return [{ type, batch: this.stats(), sending: exporter.sendingStats?.() }];
   }
 
-  /** Resolves once the spans that wait now are exported or given up, or the destination turns out to be away. Never rejects. */
+  /** Resolves when all waiting spans are exported or given up, or the destination is found unavailable. Never rejects. */
   forceFlush(): Promise<void> {
     return this.#queue.forceFlush();
   }
 
-  /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest, and shuts the exporter down. Never rejects. */
+  /** Exports waiting spans for at most `shutdownTimeoutMs`, drops the rest, and shuts the exporter down. Never rejects. */
   shutdown(): Promise<void> {
     return this.#queue.shutdown();
   }

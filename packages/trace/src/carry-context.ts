@@ -13,31 +13,31 @@ import type { Environment } from "./environment.ts";
 import { propagatorFromEnv } from "./propagator-from-env.ts";
 import { markCarried, unmarkCarried } from "./remote-context.ts";
 
-/** The trace and the baggage of some work, as plain text: for a message, a queue, `workerData`. */
+/** A trace and its baggage as plain strings, for a message, a queue or `workerData`. */
 export type CarriedContext = Readonly<Record<string, string>>;
 
-/** What to send along so that {@link withCarriedContext} goes on with this trace elsewhere: what the global propagator writes. */
+/** Returns the context, written by the global propagator, with which {@link withCarriedContext} continues the trace elsewhere. */
 export function carryContext(context: Context = current()): CarriedContext {
   const carried: Record<string, string> = {};
   propagation.inject(context, carried);
   return carried;
 }
 
-/** Calls `fn` with the trace and the baggage that were carried here; as it is when `carried` holds none, whatever it is. */
+/** Calls `fn` with the carried trace and baggage; if `carried` contains none, or is of any other type, `fn` is called unchanged. */
 export function withCarriedContext<R>(carried: unknown, fn: () => R): R {
   const extracted = propagation.extract(markCarried(current()), carried, carriedGetter);
   return run(toClewContext(unmarkCarried(extracted)), fn);
 }
 
-/** The same as a context, for a provider that is not registered yet. */
+/** Returns the carried trace and baggage as a context, for a provider that is not registered yet. */
 export function contextFromCarried(carried: unknown, propagator: TextMapPropagator = propagatorFromEnv()): Context {
   return unmarkCarried(propagator.extract(markCarried(ROOT_CONTEXT), carried, carriedGetter));
 }
 
 /**
- * The environment for a child process that is to go on with this trace: `env`, and TRACEPARENT, TRACESTATE and BAGGAGE, or what else
- * the global propagator writes (OpenTelemetry, Environment Variables as Context Propagation Carriers). What `env` had of them is
- * replaced. The child reads it with `startTracing({ continueFrom: "environment" })`.
+ * Returns the environment for a child process that continues this trace: `env` plus TRACEPARENT, TRACESTATE and BAGGAGE, or the other
+ * variables that the global propagator writes (OpenTelemetry, Environment Variables as Context Propagation Carriers). Existing values
+ * of these variables are replaced. The child reads them with `startTracing({ continueFrom: "environment" })`.
  */
 export function contextEnvironment(env: Environment = process.env, context: Context = current()): NodeJS.ProcessEnv {
   const carrier: NodeJS.ProcessEnv = { ...env };
@@ -46,7 +46,7 @@ export function contextEnvironment(env: Environment = process.env, context: Cont
   return carrier;
 }
 
-/** The context that {@link contextEnvironment} wrote, the root context when there is none. */
+/** Returns the context that {@link contextEnvironment} wrote, or the root context if there is none. */
 export function contextFromEnvironment(
   env: Environment = process.env,
   propagator: TextMapPropagator = propagatorFromEnv(env),
@@ -54,12 +54,12 @@ export function contextFromEnvironment(
   return propagator.extract(ROOT_CONTEXT, env, environmentGetter);
 }
 
-/** Names of variables have capitals, digits and underscores. */
+/** Names of variables consist of capitals, digits and underscores. */
 function toVariable(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }
 
-// A message comes from anywhere: it may be anything, and hold anything.
+// A message is untrusted: it may have any type and any contents.
 const carriedGetter: TextMapGetter<unknown> = {
   get(carrier, key) {
     if (typeof carrier !== "object" || carrier === null) return undefined;

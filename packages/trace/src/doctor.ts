@@ -12,17 +12,17 @@ import type { SpanProcessor } from "./span-processor.ts";
 import type { TraceCounters } from "./trace-counters.ts";
 
 export interface DoctorOptions {
-  /** A span that has lived for so many milliseconds counts as never ended. Default: 60_000. */
+  /** The age from which a live span counts as never ended, in milliseconds. Default: 60_000. */
   leakMs?: number;
-  /** Spans watched at a time; more are not looked at. Default: 10_000. */
+  /** The maximum number of spans watched at the same time; further ones are ignored. Default: 10_000. */
   maxSpans?: number;
-  /** The share of spans whose stack is kept from their start, for those that never end; 5 us each. Default: 0. */
+  /** The ratio of spans whose start records the stack, to report it for spans that never end; costs 5 us per stack. Default: 0. */
   stacks?: number;
-  /** What the exporters' queues tell, by their names. Default: none. */
+  /** Functions that return the counts of the exporters' queues, keyed by exporter name. Default: none. */
   exporters?: Readonly<Record<string, () => BatchStats>>;
-  /** What the provider tells. Default: nothing. */
+  /** Returns the provider's counts. Default: none. */
   provider?: () => Readonly<TraceCounters>;
-  /** Milliseconds of a clock that never goes back. Default: performance.now. */
+  /** Returns milliseconds of a monotonic clock. Default: performance.now. */
   now?: () => number;
 }
 
@@ -32,7 +32,7 @@ export const doctorChecks: OptionChecks<DoctorOptions> = {
   leakMs: numberFrom(0),
   maxSpans: wholeNumberFrom(1),
   stacks: numberFrom(0, 1),
-  exporters: recordOf("functions by the exporters' names", aFunction),
+  exporters: recordOf("an object of functions", aFunction),
   provider: aFunction,
   now: aFunction,
 };
@@ -49,7 +49,7 @@ function resolveDoctorOptions(options: DoctorOptions): DoctorSettings {
   };
 }
 
-/** Something that is wrong with the tracing of this process. */
+/** A problem with the tracing of this process. */
 export interface Finding {
   readonly what:
     | "context lost"
@@ -59,14 +59,14 @@ export interface Finding {
     | "API registered twice"
     | "exporter fails"
     | "spans dropped";
-  /** The operation, with the scope that made it; the exporter; the path of a package. */
+  /** The place: an operation with its scope, an exporter, or the path of a package. */
   readonly where: string;
   readonly count: number;
-  /** More of it, for people. */
+  /** Details, as readable text. */
   readonly detail: string;
-  /** What would help. */
+  /** A suggestion that solves the problem. */
   readonly help: string;
-  /** Lines of the app's code that started the span, the innermost first; empty when they were not kept. */
+  /** The lines of the app's code that started the span, the innermost first; empty if they were not recorded. */
   readonly stack: readonly string[];
 }
 
@@ -88,16 +88,15 @@ interface Group {
 const maxGroups = 200;
 
 /**
- * Watches spans start and end, and says what is wrong with them: where the context was lost, what was never ended, what cannot be
- * exported. Put it beside the exporters with `composeProcessors`; it keeps an entry in a table for each live span, so it is for
- * finding out, not for every day.
+ * Watches spans start and end, and reports problems: lost contexts, spans that never ended, spans that cannot be exported. Combine
+ * it with the exporters by `composeProcessors`. It keeps a table entry for each live span, so use it for diagnosis, not permanently.
  */
 export class Doctor implements SpanProcessor {
-  /** A context is lost whether the trace is sampled or not. */
+  /** Contexts are also lost in unsampled traces. */
   readonly recordsUnsampled = true;
   readonly #settings: DoctorSettings;
   readonly #live = new Map<string, Watched>();
-  // Two generations of what ended: the older is let go when the younger is full.
+  // Two generations of ended spans: when the younger is full, the older is discarded.
   #ended = new Set<string>();
   #endedBefore = new Set<string>();
   readonly #groups = new Map<string, Group>();
@@ -113,7 +112,7 @@ export class Doctor implements SpanProcessor {
     const isServer = record.kind === SpanKind.SERVER || record.kind === SpanKind.CONSUMER;
     if (isServer) this.#servers++;
     else if (record.parentSpanId === "") {
-      // While requests are served, most of what is done is done for one of them.
+      // While requests are being served, most work belongs to one of them.
       if (this.#servers > 0) this.#note("context lost", record);
     } else if (findAttribute(record.attributes, "clew.late") === true) this.#note("late span", record);
     if (record.parentSpanId !== "" && !record.isParentRemote && !this.#knows(record.parentSpanId)) {
@@ -145,14 +144,14 @@ export class Doctor implements SpanProcessor {
 
   async shutdown(): Promise<void> {}
 
-  /** What is wrong, the most frequent of each kind first. */
+  /** Returns the problems, the most frequent of each kind first. */
   findings(): Finding[] {
     const groups = [...this.#groups.values()].sort((a, b) => b.count - a.count);
     const spans = groups.map(({ what, where, count, stack }) => ({ what, where, count, stack, ...advice[what] }));
     return [...spans, ...this.#leaks(), ...this.#exporterFindings(), ...findApiCopies()];
   }
 
-  /** The findings as text, for a terminal or a log. */
+  /** Returns the findings as text, for a terminal or a log. */
   report(): string {
     const findings = this.findings();
     if (findings.length === 0) return "tracing is well: nothing to report\n";
@@ -179,7 +178,7 @@ export class Doctor implements SpanProcessor {
       this.#groups.set(key, group);
     }
     group.count++;
-    // The first may have come from the event loop, where no line is the app's.
+    // The first such span may have been started from the event loop, where the stack has no line of the app.
     if (group.stack.length === 0 && group.count <= 5) group.stack = appStack();
   }
 
@@ -255,10 +254,10 @@ function nameOf(name: string, scope: string): string {
   return scope === "" ? name : `${name} (${scope})`;
 }
 
-// What runs, and, where source maps are on, what it was made from.
+// The built code, and, with source maps, its sources.
 const ownFolders = ["../dist/", "../src/"].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
 
-/** The lines of the app: without ours, OpenTelemetry's and Node's. */
+/** Returns the stack's lines in the app, without lines in this package, OpenTelemetry and Node. */
 function appStack(): string[] {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 30;
@@ -275,8 +274,8 @@ function appStack(): string[] {
 }
 
 /**
- * Copies of the API that are loaded, when they are of several versions: the one that registered serves only those not
- * newer than it.
+ * Finds loaded copies of the API that have different versions: the registered copy serves only copies that are not
+ * newer.
  */
 function findApiCopies(): Finding[] {
   const versions = new Map<string, string>();

@@ -1,11 +1,11 @@
-/** Where variables are read: process.env, or what a test gives. */
+/** A set of variables: process.env, or a test's object. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const told = new Set<string>();
 
 /**
- * Tells that a variable has a value nobody knows, once for each: which variable, what was given, what would be accepted, what
- * holds now. It is a process warning: on standard error by default, and never in the app's way.
+ * Warns, once per variable and value, that a value is not understood: it names the variable, the given value, the accepted
+ * values, and the value in effect. It is a process warning: on standard error by default, and it does not interrupt the app.
  */
 export function warnOfVariable(name: string, given: string, accepted: string, held: string): void {
   const key = `${name}=${given}`;
@@ -15,7 +15,7 @@ export function warnOfVariable(name: string, given: string, accepted: string, he
   process.emitWarning(message, { type: "ConfigurationWarning", code: "CLEW_TRACE_VARIABLE" });
 }
 
-/** A whole number of at least `least` out of a variable; undefined when it is not set, or was told to be wrong. */
+/** Reads a whole number of at least `least` from a variable; undefined if it is not set, or is invalid (with a warning). */
 export function readCount(
   env: Environment,
   name: string,
@@ -30,7 +30,7 @@ export function readCount(
   return undefined;
 }
 
-/** True for "true" in any case; what is neither that nor "false" nor empty is told. OpenTelemetry's booleans default to false. */
+/** True for "true" in any case; warns unless it is that, "false" or empty. OpenTelemetry's booleans default to false. */
 export function readBoolean(env: Environment, name: string): boolean {
   const text = env[name]?.trim().toLowerCase();
   if (!text || text === "false") return false;
@@ -39,7 +39,7 @@ export function readBoolean(env: Environment, name: string): boolean {
   return false;
 }
 
-/** One of the `known` words, which are lower-case; undefined when the variable is not set, or was told to be none of them. */
+/** Reads one of the `known` words, which are lower-case; undefined if the variable is not set, or is none of them (with a warning). */
 export function readWord<W extends string>(
   env: Environment,
   name: string,
@@ -53,7 +53,7 @@ export function readWord<W extends string>(
   return word;
 }
 
-/** The words of a comma-separated variable, lower-case, each once; undefined when there is none. */
+/** Reads the words of a comma-separated variable, lower-case, without duplicates; undefined if there are none. */
 export function readWords(env: Environment, name: string): string[] | undefined {
   const words = (env[name] ?? "").split(",").map((word) => word.trim().toLowerCase());
   const found = [...new Set(words.filter((word) => word !== ""))];

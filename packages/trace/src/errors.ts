@@ -1,6 +1,6 @@
 import type { OptionError } from "@clew/options";
 
-/** What a developer did wrong while setting tracing up. `code` is stable; the message says what would work. */
+/** A developer's mistake in setting up tracing. `code` is stable; the message says which values are valid. */
 function usageError(code: string, message: string): TypeError & { readonly code: string } {
   return Object.assign(new TypeError(message), { code });
 }

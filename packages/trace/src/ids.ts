@@ -9,13 +9,13 @@ export interface IdPool {
 const poolBytes = 4096;
 
 /**
- * The pool that ids are cut from. An id is a part of its digits: cutting one out takes 50 ns, where 16 fresh bytes and their hex took
- * 2_400. The pool stays in memory as long as an id that was cut from it; 12 KB for every 170 spans.
+ * The pool of random digits that ids are sliced from. Slicing an id takes 50 ns; 16 fresh bytes and their hex took 2_400 ns. The pool
+ * stays in memory as long as any id that was sliced from it: 12 KB for every 170 spans.
  */
 export let pool: IdPool = { bytes: new Uint8Array(0), digits: "" };
 let position = 0;
 
-/** Takes `size` bytes of {@link pool}, which may be another one then, and returns where they begin. */
+/** Takes `size` bytes of {@link pool}, which it may replace by a new one, and returns their offset. */
 export function takeBytes(size: number): number {
   if (position + size > pool.bytes.length) {
     const bytes = randomFillSync(Buffer.allocUnsafeSlow(poolBytes));
@@ -26,12 +26,12 @@ export function takeBytes(size: number): number {
   return position - size;
 }
 
-/** The hex digits of so many bytes of {@link pool}. */
+/** Returns the hex digits of `size` bytes of {@link pool}. */
 export function digitsOf(at: number, size: number): string {
   return pool.digits.slice(2 * at, 2 * (at + size));
 }
 
-// Comparing a part of a string with another string takes longer than cutting it out.
+// Comparing a part of a string with another string is slower than slicing it first.
 function isZero(id: string, zero: string): boolean {
   return id.charCodeAt(0) === 0x30 && id === zero;
 }

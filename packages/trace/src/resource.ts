@@ -10,10 +10,10 @@ import {
 import { type Environment, warnOfVariable } from "./environment.ts";
 import { detectAttributes } from "./resource-detectors.ts";
 
-/** What makes spans: this process. One object per process, so encoders keep its bytes. */
+/** The producer of spans: this process. There is one object per process, so encoders cache its bytes. */
 export interface Resource {
   readonly attributes: FlatAttributes;
-  /** Of the conventions its attributes follow; empty when it is not known. */
+  /** The URL of the conventions that its attributes follow; empty if unknown. */
   readonly schemaUrl: string;
 }
 
@@ -24,23 +24,26 @@ export const aResource: OptionCheck = kind("a resource, as createResource() make
 export interface ResourceOptions {
   /** `service.name`. Default: OTEL_SERVICE_NAME, then OTEL_RESOURCE_ATTRIBUTES, then `unknown_service:node`. */
   service?: string;
-  /** `service.version`. Default: what OTEL_RESOURCE_ATTRIBUTES says, or none. */
+  /** `service.version`. Default: the one in OTEL_RESOURCE_ATTRIBUTES, or none. */
   version?: string;
-  /** `service.instance.id`. Default: what OTEL_RESOURCE_ATTRIBUTES says, or a random UUID, the same for the whole process. */
+  /** `service.instance.id`. Default: the one in OTEL_RESOURCE_ATTRIBUTES, or a random UUID, the same for the whole process. */
   instanceId?: string;
-  /** More of them; they win over what is found out. Default: none. */
+  /** Additional attributes; they take precedence over detected ones. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Environment;
 }
 
-/** The version of this package, told as `telemetry.sdk.version`. A test holds it to package.json. */
+/** The version of this package, for `telemetry.sdk.version`. A test compares it with package.json. */
 export const sdkVersion = "0.1.0";
 
-// Once for the process: its traces, metrics and logs are of one instance.
+// One id per process: its traces, metrics and logs belong to the same instance.
 const instanceId = randomUUID();
 
-/** The resource of this process. It looks around (see `detectAttributes`), which takes two milliseconds. What the code says wins over the environment, the environment over what is found out. */
+/**
+ * Creates the resource of this process. Detection (see `detectAttributes`) takes two milliseconds. Options take precedence over the
+ * environment, and the environment over detected attributes.
+ */
 export function createResource(options: ResourceOptions = {}): Resource {
   const env = options.env ?? process.env;
   const found = new Map<string, AttributeValue>([
@@ -66,16 +69,16 @@ export function createResource(options: ResourceOptions = {}): Resource {
   return { attributes: Object.freeze([...found].flat()) as FlatAttributes, schemaUrl: "" };
 }
 
-/** The resource of spans whose maker said nothing. */
+/** The resource of spans from an unknown producer. */
 export const emptyResource: Resource = Object.freeze({ attributes: noAttributes, schemaUrl: "" });
 
-/** The service that a resource names; `unknown_service` when it does not. */
+/** Returns the service name of a resource, or `unknown_service` if it has none. */
 export function serviceNameOf(resource: Resource): string {
   const name = findAttribute(resource.attributes, "service.name");
   return typeof name === "string" && name !== "" ? name : "unknown_service";
 }
 
-// `key=value,key=value`, percent-encoded; one bad entry spoils the whole, as OpenTelemetry's resource SDK specifies.
+// `key=value,key=value`, percent-encoded; one invalid entry invalidates all, as OpenTelemetry's resource SDK specifies.
 function parseResourceAttributes(text: string | undefined): [string, string][] {
   if (!text) return [];
   const found: [string, string][] = [];

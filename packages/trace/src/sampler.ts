@@ -3,11 +3,11 @@ import { rateInvalid, ratioInvalid } from "./errors.ts";
 import { isAboveThreshold, toThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
 
-/** Decides, before a span is made, whether it is. */
+/** Decides whether a span is recorded, before the span is created. */
 export interface Sampler {
   /**
-   * Whether to record a span. `parent` is undefined for the root of a trace. `attributes` are those given at the start, as the
-   * user gave them. It must not throw; if it does, the span is not recorded.
+   * Returns whether to record a span. `parent` is undefined for the root of a trace. `attributes` are the unchanged attributes that
+   * the user gave at the start. It must not throw; if it does, the span is not recorded.
    */
   shouldSample(
     parent: SpanContext | undefined,
@@ -17,8 +17,8 @@ export interface Sampler {
     attributes: Readonly<Record<string, unknown>> | undefined,
   ): boolean;
   /**
-   * With what probability the span just sampled was: the threshold that goes on in `tracestate` as `ot=th:` (OpenTelemetry,
-   * TraceState: Probability Sampling). "" when nobody knows it, undefined when the decision was the parent's. Default: undefined.
+   * Returns the probability with which the last span was sampled, as the threshold that is propagated in `tracestate` as `ot=th:`
+   * (OpenTelemetry, TraceState: Probability Sampling). "" when it is unknown, undefined when the parent decided. Default: undefined.
    */
   thresholdOf?(
     parent: SpanContext | undefined,
@@ -26,20 +26,20 @@ export interface Sampler {
     kind: SpanKind,
     attributes: Readonly<Record<string, unknown>> | undefined,
   ): string | undefined;
-  /** Name and settings, for people. */
+  /** The name and settings, as readable text. */
   toString(): string;
 }
 
 /** Records every span. */
 export const alwaysOn: Sampler = { shouldSample: () => true, toString: () => "alwaysOn" };
 
-/** Records none. */
+/** Records no spans. */
 export const alwaysOff: Sampler = { shouldSample: () => false, toString: () => "alwaysOff" };
 
 /**
- * Records this share of all traces, from 0 to 1, and every process decides the same for the same trace: the last 56 bits of a
- * trace id are random (W3C Trace Context level 2, section 3.2.2.3), and those at or above the threshold (1 - ratio) * 2^56 are
- * sampled (OpenTelemetry, TraceState: Probability Sampling).
+ * Records this ratio of all traces, from 0 to 1. Every process makes the same decision for the same trace: the last 56 bits of a
+ * trace id are random (W3C Trace Context level 2, section 3.2.2.3), and a trace is sampled if they are at or above the threshold
+ * (1 - ratio) * 2^56 (OpenTelemetry, TraceState: Probability Sampling).
  */
 export function traceIdRatio(ratio: number): Sampler {
   if (typeof ratio !== "number" || !(ratio >= 0 && ratio <= 1)) throw ratioInvalid(ratio);
@@ -52,8 +52,8 @@ export function traceIdRatio(ratio: number): Sampler {
 }
 
 /**
- * Does as the parent did; asks `root` for spans without one, and where the caller left the decision to us. Default of `root`:
- * {@link alwaysOn}.
+ * Follows the parent's decision. `root` decides for spans without a parent, and when the caller deferred the decision. Default of
+ * `root`: {@link alwaysOn}.
  */
 export function parentBased(root: Sampler = alwaysOn): Sampler {
   const isOurs = (parent: SpanContext | undefined): boolean => parent === undefined || isSamplingDeferred(parent);
@@ -62,7 +62,7 @@ export function parentBased(root: Sampler = alwaysOn): Sampler {
       if (parent !== undefined && !isSamplingDeferred(parent)) return (parent.traceFlags & TraceFlags.SAMPLED) !== 0;
       return root.shouldSample(parent, traceId, name, kind, attributes);
     },
-    // Absent where it never has anything to say: tracers then do not ask.
+    // Absent if the root sampler has none, so that tracers do not call it.
     ...(root.thresholdOf !== undefined && {
       thresholdOf: (parent, name, kind, attributes) =>
         isOurs(parent) ? root.thresholdOf!(parent, name, kind, attributes) : undefined,
@@ -71,12 +71,12 @@ export function parentBased(root: Sampler = alwaysOn): Sampler {
   };
 }
 
-/** Milliseconds of a clock that never goes back. */
+/** Milliseconds of a monotonic clock. */
 export type Clock = () => number;
 
 /**
- * Records so many spans a second, and as many at once after a quiet second: a token bucket. It decides for each span it is asked
- * about; inside of {@link parentBased} that is each trace.
+ * Records up to `rate` spans per second, with bursts of as many after a second without spans: a token bucket. It decides for each span
+ * that it receives; inside {@link parentBased} that is one decision per trace.
  */
 export function perSecond(rate: number, now: Clock = () => performance.now()): Sampler {
   if (!(rate > 0 && Number.isFinite(rate))) throw rateInvalid(rate);
@@ -92,13 +92,13 @@ export function perSecond(rate: number, now: Clock = () => performance.now()): S
       tokens--;
       return true;
     },
-    // How probable that was is not known.
+    // The probability is unknown.
     thresholdOf: () => "",
     toString: () => `perSecond(${rate})`,
   };
 }
 
-/** Records the first `count` of every 3 seconds, as SkyWalking's agents do (`agent.sample_n_per_3_secs`); all when it is not above 0. */
+/** Records the first `count` spans of every 3 seconds, like SkyWalking's agents (`agent.sample_n_per_3_secs`); all if not above 0. */
 export function perThreeSeconds(count: number, now: Clock = () => performance.now()): Sampler {
   if (!Number.isInteger(count)) throw rateInvalid(count);
   let window = Number.NEGATIVE_INFINITY;
@@ -118,19 +118,19 @@ export function perThreeSeconds(count: number, now: Clock = () => performance.no
   };
 }
 
-/** What a span must be for a rule to hold; all that is given must be so. */
+/** A rule for some spans. It applies to spans that meet all of the given conditions. */
 export interface SamplingRule {
-  /** The whole name, or a pattern in it; a text that ends in `*` is a prefix. Default: any. */
+  /** The whole name, or a pattern to find in it; a string that ends in `*` is a prefix. Default: any. */
   name?: string | RegExp;
-  /** Default: any. */
+  /** The kind of the span. Default: any. */
   kind?: SpanKind;
-  /** Attributes that the span starts with, each equal as text or matching. Default: any. */
+  /** Attributes that the span has at its start; each must be equal as a string, or match the pattern. Default: any. */
   attributes?: Readonly<Record<string, string | number | boolean | RegExp>>;
-  /** Decides for those spans. */
+  /** The sampler that decides for these spans. */
   sampler: Sampler;
 }
 
-/** Asks the sampler of the first rule that holds, and `otherwise` when none does. Default of `otherwise`: {@link alwaysOn}. */
+/** Uses the sampler of the first rule that applies, or `otherwise` if none does. Default of `otherwise`: {@link alwaysOn}. */
 export function byRules(rules: readonly SamplingRule[], otherwise: Sampler = alwaysOn): Sampler {
   const compiled = rules.map(compileRule);
   const choose: Choose = (name, kind, attributes) => {
@@ -180,7 +180,7 @@ function compileRule({ name, kind, attributes, sampler }: SamplingRule): Compile
   };
 }
 
-/** Without the memory of patterns that have the flag `g` or `y`. */
+/** Tests a pattern without the state (`lastIndex`) of the flags `g` and `y`. */
 function matches(pattern: RegExp, text: string): boolean {
   pattern.lastIndex = 0;
   return pattern.test(text);

@@ -1,58 +1,58 @@
 import type { SpanData } from "./span-data.ts";
 
-/** What became of the spans handed to an exporter. */
+/** The outcome of an export of spans. */
 export interface ExportResult {
   /**
-   * "exported": the destination took them. "failed": it refused them, or never will take them; they must not be sent again.
-   * "unavailable": it could not be asked, and the same spans may be handed over again.
+   * "exported": the destination accepted the spans. "failed": it refused them, or can never accept them; they must not be sent again.
+   * "unavailable": the destination could not be reached, and the same spans may be exported again.
    */
   readonly outcome: "exported" | "failed" | "unavailable";
-  /** Of exported spans, those that the destination refused one by one. Default: 0. */
+  /** The number of exported spans that the destination refused individually. Default: 0. */
   readonly rejectedSpans?: number;
-  /** With "unavailable": how long the destination asked to be left alone. Default: the caller decides. */
+  /** With "unavailable": the delay that the destination asked for, in milliseconds. Default: the caller decides. */
   readonly retryAfterMs?: number;
-  /** Why it was not "exported". */
+  /** Why the outcome is not "exported", or why spans were rejected. */
   readonly error?: Error;
 }
 
-/** What it took to send telemetry over a network so far. */
+/** The requests and bytes sent over a network so far. */
 export interface SendingStats {
-  /** Requests sent, retries among them. */
+  /** Requests sent, including retries. */
   readonly requests: number;
   readonly retries: number;
-  /** Bytes of request bodies, before what the connection adds. */
+  /** Bytes of request bodies, without the overhead of the connection. */
   readonly sentBytes: number;
 }
 
-/** Brings finished spans somewhere. */
+/** Sends finished spans to a destination. */
 export interface SpanExporter {
-  /** What kind it is, in OpenTelemetry's words for `otel.component.type` where there is one. Default: the name of its class. */
+  /** The kind of exporter: OpenTelemetry's `otel.component.type`, where one is defined. Default: the name of its class. */
   readonly componentType?: string;
-  /** Tells what it took to send. Default: nothing is told. */
+  /** Returns the requests and bytes sent so far. Default: they are not counted. */
   sendingStats?(): SendingStats;
-  /** Called with one batch at a time; resolves when its fate is known. It should not reject, and a rejection counts as "failed". */
+  /** Called with one batch at a time; resolves when its outcome is known. It should not reject; a rejection counts as "failed". */
   export(spans: readonly SpanData[]): Promise<ExportResult>;
-  /** Cuts off what is under way and lets go of sockets and files. */
+  /** Aborts pending exports and releases sockets and files. */
   shutdown(): Promise<void>;
 }
 
-/** Spans, written as they will be sent. */
+/** Spans, encoded as they will be sent. */
 export interface EncodedBatch {
-  /** Spans in it. */
+  /** The number of spans in the batch. */
   readonly length: number;
   readonly byteLength: number;
-  /** Writes one more, which has just ended. Its `attributes` need not be all: ask `attributesOf`. */
+  /** Encodes one more span, which has just ended. Its `attributes` may be incomplete: use `attributesOf`. */
   add(span: SpanData): void;
-  /** Takes the span that came last into a batch of its own. */
+  /** Moves the last span to a new batch. */
   splitLast(): EncodedBatch;
-  /** Says that nobody reads it any more: others may have its memory. */
+  /** Releases the batch: its memory may be reused. */
   release(): void;
 }
 
-/** An exporter whose spans are written when they end, which is cheapest while they are fresh, and not when it is their turn. */
+/** An exporter whose spans are encoded when they end, not when they are exported: encoding is cheapest just after they were recorded. */
 export interface EncodingExporter extends SpanExporter {
-  /** A batch with nothing in it, that gathers spans for {@link export}. Undefined: spans wait as they are. */
+  /** Creates an empty batch that collects spans for {@link export}. If it is undefined, spans wait without being encoded. */
   readonly createBatch: (() => EncodedBatch) | undefined;
-  /** Of batches, takes only those that it made. */
+  /** Accepts spans, or a batch that this exporter created. */
   export(spans: readonly SpanData[] | EncodedBatch): Promise<ExportResult>;
 }

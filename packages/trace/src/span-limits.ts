@@ -3,32 +3,32 @@ import { type Environment, readCount } from "./environment.ts";
 import { optionError } from "./errors.ts";
 
 export interface SpanLimitsOptions {
-  /** Attributes of a span. Default: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT, or 128. */
+  /** The maximum number of attributes of a span. Default: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT, or 128. */
   attributes?: number;
-  /** Attributes of an event. Default: OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT, or `attributes`. */
+  /** The maximum number of attributes of an event. Default: OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT, or `attributes`. */
   eventAttributes?: number;
-  /** Attributes of a link. Default: OTEL_LINK_ATTRIBUTE_COUNT_LIMIT, or `attributes`. */
+  /** The maximum number of attributes of a link. Default: OTEL_LINK_ATTRIBUTE_COUNT_LIMIT, or `attributes`. */
   linkAttributes?: number;
   /**
-   * Characters of a text value, bytes of a binary one; the rest is cut off. Default: OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-   * OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, or 16_384.
+   * The maximum length of a string value in characters, or of a binary one in bytes; the rest is cut off. Default:
+   * OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, or 16_384.
    */
   valueLength?: number;
-  /** Events of a span. Default: OTEL_SPAN_EVENT_COUNT_LIMIT, or 128. */
+  /** The maximum number of events of a span. Default: OTEL_SPAN_EVENT_COUNT_LIMIT, or 128. */
   events?: number;
-  /** Links of a span. Default: OTEL_SPAN_LINK_COUNT_LIMIT, or 128. */
+  /** The maximum number of links of a span. Default: OTEL_SPAN_LINK_COUNT_LIMIT, or 128. */
   links?: number;
-  /** Spans under one local root, itself among them; what is beyond is not made, and the root says how many. Default: 10_000. */
+  /** The maximum number of spans under one local root, including itself. It counts further ones, which are not created. Default: 10_000. */
   spans?: number;
 }
 
-/** How many attributes one thing may hold, and how long their texts may be. */
+/** The limits on the number of attributes of one span, event or link, and on the length of their values. */
 export interface AttributeLimits {
   readonly attributes: number;
   readonly valueLength: number;
 }
 
-/** How much one span may hold; what is beyond is dropped and counted. */
+/** The limits on the contents of one span; everything beyond them is dropped and counted. */
 export interface SpanLimits extends AttributeLimits {
   readonly ofEvents: AttributeLimits;
   readonly ofLinks: AttributeLimits;
@@ -37,10 +37,10 @@ export interface SpanLimits extends AttributeLimits {
   readonly spans: number;
 }
 
-/** Characters of a name or a key: no setting of OpenTelemetry's speaks of them, and nothing grows without bound. */
+/** The maximum characters of a name or a key. OpenTelemetry has no setting for them, but they must not grow without bound. */
 export const maxNameLength = 16_384;
 
-/** OpenTelemetry's word for no limit is Infinity. */
+/** OpenTelemetry uses Infinity for no limit. */
 function limitFrom(least: number): OptionCheck {
   return kind(
     `a whole number from ${least}, or Infinity for no limit`,
@@ -55,7 +55,7 @@ export const spanLimitsChecks: OptionChecks<SpanLimitsOptions> = {
   valueLength: limitFrom(0),
   events: limitFrom(0),
   links: limitFrom(0),
-  // The local root is one.
+  // At least one: the local root.
   spans: limitFrom(1),
 };
 

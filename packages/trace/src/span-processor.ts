@@ -1,24 +1,24 @@
 import type { Context, Span } from "@opentelemetry/api";
 import type { SpanData } from "./span-data.ts";
 
-/** What a provider hands its spans to. None of it may throw or wait: it is called in the middle of the app's work. */
+/** Receives the spans of a provider. Its methods must not throw or block: they are called in the middle of the app's work. */
 export interface SpanProcessor {
   /**
-   * Whether it is handed spans that no sampler wanted, too: they are recorded, go over the wire as not sampled, and their
-   * `traceFlags` say so. Asked once, when a provider is made. Default: false.
+   * Whether it also receives spans that the sampler rejected. Such spans are recorded and propagated as not sampled, and their
+   * `traceFlags` are those of an unsampled span. Read once, when a provider is created. Default: false.
    */
   readonly recordsUnsampled?: boolean;
   /**
-   * Whether it writes each span when it ends, and nobody else sees it: what spans have in common is not put into their `attributes`
-   * then, and `attributesOf` tells all. Default: false.
+   * Whether it encodes each span when it ends, and no one else sees the span. Then the attributes that spans share are not copied into
+   * their `attributes`, and `attributesOf` returns all of them. Default: false.
    */
   readonly onlyEncodes?: boolean;
-  /** A span has started, under what `context` holds. */
+  /** Called when a span has started; `context` contains its parent. */
   onStart(span: Span, context?: Context): void;
-  /** The same span has ended; nothing changes its record any more. */
+  /** Called when the span has ended; its record no longer changes. */
   onEnd(span: SpanData): void;
-  /** Resolves once every span that ended before is out of the process, or given up. */
+  /** Resolves when every span that ended before is exported, or given up. */
   forceFlush(): Promise<void>;
-  /** Flushes within a deadline of its own, and takes no more spans. Never rejects. */
+  /** Flushes within its own deadline, and accepts no more spans. Never rejects. */
   shutdown(): Promise<void>;
 }

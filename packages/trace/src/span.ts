@@ -36,7 +36,7 @@ import type { TraceCounters } from "./trace-counters.ts";
 const noEvents: EventData[] = [];
 const noLinks: LinkData[] = [];
 
-/** What every span of one tracer has in common. */
+/** The properties that all spans of one tracer share. */
 export interface SpanMaker {
   readonly scope: Scope;
   readonly resource: Resource;
@@ -44,11 +44,11 @@ export interface SpanMaker {
   readonly processor: SpanProcessor;
   readonly ids: IdSource | undefined;
   readonly counters: TraceCounters;
-  /** The parent of spans that have none in their context: what this process was started by. Default: none. */
+  /** The parent of spans whose context has none: the span that started this process. Default: none. */
   readonly rootParent?: SpanContext | undefined;
 }
 
-/** A span's record while its span writes it. One shape for all, all fields set at once: reading any of them is one load. */
+/** The record that a live span writes. All records have one shape, and all fields are set at once: reading a field is one load. */
 class SpanRecord implements SpanData {
   readonly traceId: string;
   readonly spanId: string;
@@ -112,7 +112,7 @@ class SpanRecord implements SpanData {
     this.droppedAttributes += putAttribute(this.attributes, key, value, limits);
   }
 
-  /** Takes a frozen object as it is, where what a span has of its own is not there yet; or else what is in it. */
+  /** Shares a frozen object without copying, if the span has no attributes of its own yet; otherwise copies its attributes. */
   putAll(attributes: object, limits: SpanLimits): void {
     const given = shareAttributes(attributes, limits);
     if (given !== undefined && this.#share(given)) return;
@@ -128,7 +128,7 @@ class SpanRecord implements SpanData {
     return true;
   }
 
-  /** Makes `attributes` whole. */
+  /** Copies the shared attributes into `attributes`. */
   join(): this {
     if (!this.#isJoined) {
       this.#isJoined = true;
@@ -155,33 +155,33 @@ class SpanRecord implements SpanData {
   }
 }
 
-/** What a span says in common with others. Undefined where that is nothing, where somebody changed it, or copied the record. */
+/** Returns the attributes that a span shares with others. Undefined if there are none, if they were changed, or for a copied record. */
 export const sharedOf: (span: SpanData) => SharedAttributes | undefined = SpanRecord.sharedOf;
 
-/** The context of a span that was made here; undefined for any other, and for a copy of its record. */
+/** Returns the context of a span that was created here; undefined for other spans, and for a copied record. */
 export const contextOf: (span: SpanData) => LocalContext | undefined = SpanRecord.contextOf;
 
-/** Whether `attributes` has what {@link sharedOf} has, too: it begins with that. */
+/** Whether `attributes` also contains the attributes of {@link sharedOf}: it then begins with them. */
 export const hasAllAttributes: (span: SpanData) => boolean = SpanRecord.hasAll;
 
-/** The attributes of a span that came by way of {@link SpanProcessor.onlyEncodes}. */
+/** Returns all attributes of a span, also for a processor with {@link SpanProcessor.onlyEncodes}. */
 export function attributesOf(span: SpanData): FlatAttributes {
   return span instanceof SpanRecord ? span.join().attributes : span.attributes;
 }
 
 /**
- * A live, recorded span, made by a tracer. It writes its record until it ends; then it hands the record on and forgets it, so
- * that whatever is done to it later changes nothing. None of its methods throws, whatever it is given.
+ * A live, recorded span, created by a tracer. It writes its record until it ends. Then it passes the record on and drops its
+ * reference, so that later calls change nothing. None of its methods throws, even with invalid arguments.
  *
- * One object for the span, one for the record, one for the context that travels.
+ * There is one object for the span, one for the record, and one for the propagated context.
  */
 export class Span implements OtelSpan {
   readonly #context: LocalContext;
   readonly #maker: SpanMaker;
-  // Kept from the start: a system clock that is set meanwhile does not bend the span.
+  // Fixed at the start, so that setting the system clock meanwhile does not distort the span.
   readonly #offsetUs: number;
   #record: SpanRecord | undefined;
-  /** What it shares with the other spans under its local root. */
+  /** The state that it shares with the other spans under its local root. */
   readonly segment: Segment;
 
   constructor(
@@ -195,7 +195,7 @@ export class Span implements OtelSpan {
   ) {
     this.#context = context;
     this.#maker = maker;
-    // Whoever has just looked at the clock spares us that.
+    // A caller that has just read the clock saves us a second read.
     const tick = isTick(startTime) ? startTime : performance.now();
     this.#offsetUs = readOffsetUs(tick);
     const given = startTime === undefined || startTime === tick ? undefined : parseTime(startTime);
@@ -203,7 +203,7 @@ export class Span implements OtelSpan {
     this.segment = segment;
   }
 
-  /** The record while it is written: for processors that look at a span when it starts. Undefined once it has ended. */
+  /** The record of the live span, for processors that read it at the start. Undefined after the end. */
   get record(): SpanData | undefined {
     return this.#record?.join();
   }
@@ -222,7 +222,7 @@ export class Span implements OtelSpan {
     return this;
   }
 
-  /** A frozen object is read only once, and is the cheapest for what many spans have in common. */
+  /** A frozen object is read only once: pass one for attributes that many spans share. */
   setAttributes(attributes: Readonly<Record<string, unknown>>): this {
     if (typeof attributes !== "object" || attributes === null) return this;
     this.#record?.putAll(attributes, this.#maker.limits);
@@ -261,7 +261,7 @@ export class Span implements OtelSpan {
       else if (record.links === noLinks) record.links = [data];
       else record.links.push(data);
     } catch {
-      // A link that throws when it is read is none.
+      // A link that throws when it is read is ignored.
     }
     return this;
   }
@@ -270,12 +270,12 @@ export class Span implements OtelSpan {
     try {
       if (Array.isArray(links)) for (const link of links as readonly Link[]) this.addLink(link);
     } catch {
-      // A list that throws when it is read: what came before is kept.
+      // If reading the list throws, the links before are kept.
     }
     return this;
   }
 
-  /** OK beats ERROR beats UNSET; once a span is OK it stays so. */
+  /** OK takes precedence over ERROR, and ERROR over UNSET; OK is final. */
   setStatus(status: SpanStatus): this {
     const record = this.#record;
     if (record === undefined || record.statusCode === SpanStatusCode.OK) return this;
@@ -289,7 +289,7 @@ export class Span implements OtelSpan {
         record.statusMessage = message === undefined || message === null ? "" : toName(message);
       }
     } catch {
-      // A status that throws when it is read is none.
+      // A status that throws when it is read is ignored.
     }
     return this;
   }
@@ -317,7 +317,7 @@ export class Span implements OtelSpan {
     try {
       processor.onEnd(processor.onlyEncodes === true ? record : record.join());
     } catch {
-      // A processor's own trouble is not the app's.
+      // An error of a processor must not reach the app.
     }
   }
 
@@ -325,7 +325,7 @@ export class Span implements OtelSpan {
     const { segment } = record;
     if (record.spanId === segment.rootSpanId) {
       segment.hasEnded = true;
-      // Beyond the limit on attributes: what is missing must be seen.
+      // Added even beyond the limit on attributes: missing spans must be visible.
       if (segment.droppedSpans > 0) record.attributes.push("clew.dropped_spans", segment.droppedSpans);
     }
     const { counters } = this.#maker;
@@ -347,7 +347,7 @@ export class Span implements OtelSpan {
 
 const idPattern = /^(?:[0-9a-fA-F]{16}){1,2}$/;
 
-/** Undefined for what links to nothing: without ids, and without anything else to say (as the specification has it). */
+/** Undefined for an empty link: one without ids, attributes and trace state (as the specification says). */
 function toLinkData(link: Link, limits: SpanLimits): LinkData | undefined {
   if (typeof link !== "object" || !link?.context) return undefined;
   const { traceId, spanId, traceFlags, traceState, isRemote } = link.context;
@@ -374,7 +374,7 @@ function toLinkData(link: Link, limits: SpanLimits): LinkData | undefined {
   };
 }
 
-/** Attributes by OpenTelemetry's conventions for whatever was thrown. */
+/** Describes any thrown value with attributes of OpenTelemetry's conventions. */
 function describeException(exception: unknown): Record<string, unknown> {
   if (typeof exception !== "object" || exception === null) return { "exception.message": exception };
   const attributes: Record<string, unknown> = {};

@@ -16,23 +16,23 @@ import type { SpanData } from "./span-data.ts";
 import type { SpanProcessor } from "./span-processor.ts";
 
 export interface TailOptions {
-  /** Local roots that take at least so many milliseconds are kept. Default: 1_000. */
+  /** Local roots that take at least this many milliseconds are kept. Default: 1_000. */
   slowMs?: number;
-  /** The same for single operations, by the local root's name; Infinity for one that is meant to be slow. Default: none. */
+  /** `slowMs` for single operations, keyed by the local root's name; Infinity for expected slowness. Default: none. */
   slowMsByName?: Readonly<Record<string, number>>;
-  /** Whether an error in any span keeps the spans around it. Default: true. */
+  /** Whether an error in any span keeps all spans under its local root. Default: true. */
   errors?: boolean;
-  /** Local roots of one name kept in each minute, whatever they are: operations that are rare stay visible. Default: 0. */
+  /** The number of local roots per name that are always kept in each minute, so that rare operations stay visible. Default: 0. */
   rarePerMinute?: number;
-  /** Local roots under way that are not sampled, and whose spans are held. Default: 2_000. */
+  /** The maximum number of live, unsampled local roots whose spans are held. Default: 2_000. */
   maxTraces?: number;
-  /** Spans held for one of them. Default: 500. */
+  /** The maximum number of spans held for one local root. Default: 500. */
   maxSpans?: number;
-  /** Bytes held for all of them, about. Default: 16_777_216. */
+  /** The approximate maximum of bytes held for all local roots. Default: 16_777_216. */
   maxBytes?: number;
   /** How long spans are held for a local root that does not end, in milliseconds. Default: 60_000. */
   maxHoldMs?: number;
-  /** Milliseconds of a clock that never goes back. Default: performance.now. */
+  /** Returns milliseconds of a monotonic clock. Default: performance.now. */
   now?: () => number;
 }
 
@@ -40,7 +40,7 @@ type TailSettings = Readonly<Required<TailOptions>>;
 
 export const tailChecks: OptionChecks<TailOptions> = {
   slowMs: numberFrom(0),
-  slowMsByName: recordOf('milliseconds by the local root\'s name, such as { "GET /report": 5_000 }', numberFrom(0)),
+  slowMsByName: recordOf('an object of milliseconds, such as { "GET /report": 5_000 }', numberFrom(0)),
   errors: aBoolean,
   rarePerMinute: numberFrom(0),
   maxTraces: wholeNumberFrom(1),
@@ -66,44 +66,44 @@ function resolveTailOptions(options: TailOptions): TailSettings {
   };
 }
 
-/** What became of the unsampled spans that ended. ended = kept + forgotten + dropped + held. */
+/** Counts of the unsampled spans that ended, by outcome. ended = kept + forgotten + dropped + held. */
 export interface TailStats {
   /** Unsampled spans that ended. */
   readonly ended: number;
-  /** Spans handed on after all. */
+  /** Spans that were passed on by a late decision. */
   readonly kept: number;
-  /** Spans of requests that were neither wrong nor slow. */
+  /** Spans of requests that were not worth keeping: no error, not slow, not rare. */
   readonly forgotten: number;
   /** Spans that found no space, or whose local root did not end in time. */
   readonly dropped: number;
-  /** Of the dropped, those that were held, until it had been too long or the process shut down. */
+  /** The dropped spans that were held first, until `maxHoldMs` had passed or the process shut down. */
   readonly evicted: number;
-  /** Spans that wait for their local root to end. */
+  /** Spans that are held until their local root ends. */
   readonly held: number;
-  /** About so many bytes. */
+  /** The approximate size of the held spans, in bytes. */
   readonly heldBytes: number;
-  /** Local roots that they wait for: decisions that are to be made. */
+  /** Local roots with held spans: pending decisions. */
   readonly pendingTraces: number;
-  /** Local roots that were kept: `{ error: 2, slow: 1, rare: 0 }`. */
+  /** Counts of kept local roots by reason: `{ error: 2, slow: 1, rare: 0 }`. */
   readonly keptTraces: Readonly<Record<"error" | "slow" | "rare", number>>;
 }
 
-/** The attribute of a local root, and of late spans, that says why they are there although nobody sampled them. */
+/** The attribute of a local root, and of late spans, with the reason why they were kept although they were not sampled. */
 const keptAttribute = "clew.kept";
 const minuteMs = 60_000;
-// Names are the app's; one that makes a new one for every request must not fill the memory.
+// The app chooses names; an app with a new name for every request must not fill the memory.
 const maxNames = 1000;
 
-/** What is kept for the unsampled spans of one segment. */
+/** The state for the unsampled spans of one segment. */
 class SegmentTail {
-  /** Those that wait; undefined when none may. */
+  /** The held spans; undefined if none may be held. */
   spans: SpanData[] | undefined = undefined;
   bytes = 0;
-  /** Whether an error was in a span that found no space. */
+  /** Whether a span that found no space had an error. */
   hasError = false;
-  /** Its place among those that hold spans. Negative: it has none. */
+  /** Its index in the list of segments that hold spans. Negative: it is not in the list. */
   index: number = notHolding;
-  /** Why the spans are kept, "" when they are forgotten, undefined before the decision. */
+  /** The reason for keeping the spans; "" when they are forgotten, undefined before the decision. */
   verdict: string | undefined = undefined;
 }
 
@@ -116,22 +116,22 @@ function tailOf(segment: Segment): SegmentTail {
 }
 
 /**
- * Keeps what the sampler did not want when it turns out to be wanted: errors, slow requests, rare operations. Unsampled spans are
- * recorded, go over the wire as not sampled, and are held until their local root ends; then they are handed on, or forgotten.
- * Sampled spans pass at once.
+ * Keeps spans that the sampler rejected but that turn out to be useful: errors, slow requests, rare operations. Unsampled spans are
+ * recorded, propagated as not sampled, and held until their local root ends. Then they are passed on, or forgotten. Sampled spans
+ * are passed on at once.
  *
  *     sampled ────────────────────────────────────────▶ next
  *     unsampled ──▶ held by its segment ──local root ends──┬──error, slow, rare──▶ next, as sampled
  *                                                          └──▶ forgotten; late spans follow the decision
  *
- * It decides for this process only: others may have forgotten their part of the trace. Recording costs as much as for a sampled
- * span; without this processor unsampled spans are not made at all.
+ * It decides for this process only: other processes may have forgotten their part of the trace. Recording an unsampled span costs as
+ * much as recording a sampled one; without this processor, unsampled spans are not created at all.
  */
 export class TailProcessor implements SpanProcessor {
   readonly recordsUnsampled = true;
   readonly #next: SpanProcessor;
   readonly #settings: TailSettings;
-  /** Those with spans that wait, in no order. */
+  /** The segments that hold spans, in no order. */
   readonly #holding: SegmentTail[] = [];
   readonly #heldSince: number[] = [];
   #swept = Number.NEGATIVE_INFINITY;
@@ -164,7 +164,7 @@ export class TailProcessor implements SpanProcessor {
     const isSampled = (span.traceFlags & TraceFlags.SAMPLED) !== 0;
     if (isSampled) this.#next.onEnd(span);
     else this.#ended++;
-    // A span of another maker: there is nothing it could be held for.
+    // The span was not created by our tracer: it has no local root to wait for.
     if (segment === undefined) {
       if (!isSampled) this.#dropped++;
       return;
@@ -192,7 +192,7 @@ export class TailProcessor implements SpanProcessor {
     return this.#next.forceFlush();
   }
 
-  /** Forgets what is held; shuts the next one down. */
+  /** Forgets held spans; shuts the next processor down. */
   async shutdown(): Promise<void> {
     for (const tail of [...this.#holding]) this.#giveUp(tail);
     await this.#next.shutdown();
@@ -200,18 +200,18 @@ export class TailProcessor implements SpanProcessor {
 
   #take(span: SpanData, segment: Segment): void {
     const tail = tailOf(segment);
-    // Late: the decision is made. Where the root was sampled and nothing waited for it, there was none to make.
+    // Late: the decision has been made. If the root was sampled and no spans were held, no decision was needed.
     if (tail.verdict !== undefined || segment.hasEnded) {
       if (tail.verdict) this.#pass(span, tail.verdict);
       else this.#forgotten++;
       return;
     }
     const { maxSpans, maxBytes } = this.#settings;
-    // One that was given up holds nothing more; its root may still be kept for itself.
+    // An evicted segment holds no more spans; its root alone may still be kept.
     const canHold = tail.spans !== undefined || this.#beginHolding(tail);
     const bytes = roughBytes(span);
     if (!canHold || tail.spans!.length >= maxSpans || this.#heldBytes + bytes > maxBytes) {
-      // An error must not be lost with the span that has it.
+      // Dropping a span must not lose the fact that it had an error.
       if (span.statusCode === SpanStatusCode.ERROR) tail.hasError = true;
       this.#dropped++;
       return;
@@ -259,7 +259,7 @@ export class TailProcessor implements SpanProcessor {
     return true;
   }
 
-  /** Hands an unsampled span on as if it had been sampled from the start. */
+  /** Passes an unsampled span on as if it had been sampled from the start. */
   #pass(span: SpanData, reason: string): void {
     this.#kept++;
     const traceFlags = span.traceFlags | TraceFlags.SAMPLED;
@@ -280,7 +280,7 @@ export class TailProcessor implements SpanProcessor {
     return true;
   }
 
-  /** The last takes the place that becomes free: nothing else moves. */
+  /** Removes a segment from the list by moving the last one into its place. */
   #endHolding(tail: SegmentTail): void {
     const { index } = tail;
     const last = this.#holding.pop()!;
@@ -297,7 +297,7 @@ export class TailProcessor implements SpanProcessor {
     tail.index = notHolding;
   }
 
-  /** Local roots that never end must not keep the others out. */
+  /** Evicts local roots that never end, so that they do not block others. */
   #sweep(now: number): void {
     if (now - this.#swept < 1000) return;
     this.#swept = now;
@@ -315,7 +315,7 @@ export class TailProcessor implements SpanProcessor {
   }
 }
 
-/** What a record takes, about: its texts, and a fixed share for each thing in it. */
+/** Estimates the size of a record: its strings, and a fixed size for each element. */
 function roughBytes(span: SpanData): number {
   let bytes = 400 + 300 * (span.events.length + span.links.length);
   const { attributes } = span;

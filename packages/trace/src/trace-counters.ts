@@ -1,18 +1,18 @@
-/** What a provider counts of the spans it was asked for; {@link BatchStats} tells what became of those that were made. */
+/** A provider's counts of requested spans; {@link BatchStats} counts the created ones by outcome. */
 export interface TraceCounters {
-  /** Spans that were made, sampled or recorded for a decision at the end. */
+  /** Spans that were created: sampled ones, and ones recorded for a decision at the end. */
   recorded: number;
-  /** Of those, the ones that no sampler wanted: they wait for a decision at the end. */
+  /** Spans of `recorded` that the sampler rejected, recorded for a decision at the end. */
   recordedOnly: number;
   /** Spans of `recorded` that have ended. */
   ended: number;
   /** Spans of `recordedOnly` that have ended. */
   endedOnly: number;
-  /** Spans that no sampler wanted, and nobody records. */
+  /** Spans that the sampler rejected, and that are not recorded. */
   unsampled: number;
-  /** Spans that were not made, because their local root had too many; it tells them as `clew.dropped_spans`. */
+  /** Spans that were not created, because their local root had too many; it counts them in `clew.dropped_spans`. */
   droppedSpans: number;
-  /** Attributes, those of events and links among them, beyond the limits. */
+  /** Attributes beyond the limits, including those of events and links. */
   droppedAttributes: number;
   droppedEvents: number;
   droppedLinks: number;

@@ -24,23 +24,23 @@ import { createCounters, type TraceCounters } from "./trace-counters.ts";
 import { Tracer } from "./tracer.ts";
 
 export interface TracerProviderOptions {
-  /** What makes the spans. Default: {@link createResource}'s, which asks the environment. */
+  /** The resource that produces the spans. Default: the result of {@link createResource}, which reads the environment. */
   resource?: Resource;
-  /** Which spans are recorded. Default: all whose parent is, and all without a parent. */
+  /** Decides which spans are recorded. Default: all spans whose parent is recorded, and all without a parent. */
   sampler?: Sampler;
-  /** Where ended spans go. Default: nowhere; contexts still cross the wire. */
+  /** Receives started and ended spans. Default: none; contexts are still propagated. */
   processor?: SpanProcessor;
-  /** Where trace ids and span ids come from. Default: they are random. */
+  /** The source of trace ids and span ids. Default: random ids. */
   ids?: IdSource;
-  /** How much one span may hold. Default: see {@link SpanLimitsOptions}. */
+  /** The limits on the contents of one span. Default: see {@link SpanLimitsOptions}. */
   limits?: SpanLimitsOptions;
-  /** What crosses the wire once this provider is registered. Default: what OTEL_PROPAGATORS names, or W3C Trace Context and Baggage. */
+  /** The propagator that register() installs. Default: the ones that OTEL_PROPAGATORS names, or W3C Trace Context and Baggage. */
   propagator?: TextMapPropagator;
-  /** Its span is the parent of spans that have none: what started this process, see `contextFromEnvironment`. Default: none. */
+  /** Its span is the parent of spans that have no other, see `contextFromEnvironment`. Default: none. */
   rootContext?: Context;
-  /** Makes no spans at all; propagators work as ever. Default: OTEL_SDK_DISABLED, or false. */
+  /** Creates no spans; propagators still work. Default: OTEL_SDK_DISABLED, or false. */
   isDisabled?: boolean;
-  /** Where the OTEL_ variables are read. Default: process.env. */
+  /** The environment that the OTEL_ variables are read from. Default: process.env. */
   env?: Environment;
 }
 
@@ -60,7 +60,7 @@ const optionChecks: OptionChecks<TracerProviderOptions> = {
   sampler: having("a sampler such as traceIdRatio(0.1)", "shouldSample"),
   processor: having("a processor such as a BatchProcessor", "onStart", "onEnd", "forceFlush", "shutdown"),
   ids: having("a source of ids", "createTrace", "createSpanId"),
-  // Its reader looks at it.
+  // Checked by resolveSpanLimits.
   limits: anything,
   propagator: having("a propagator", "inject", "extract", "fields"),
   rootContext: having("a context", "getValue"),
@@ -84,7 +84,7 @@ function resolveTracerProviderOptions(options: TracerProviderOptions): TracerPro
   };
 }
 
-/** Gives tracers to everything that asks the OpenTelemetry API for one, once it is registered. */
+/** Creates tracers. Once it is registered, the OpenTelemetry API gets its tracers from it. */
 export class TracerProvider implements OtelTracerProvider {
   readonly #settings: TracerProviderSettings;
   readonly #tracers = new Map<string, Tracer>();
@@ -101,13 +101,13 @@ export class TracerProvider implements OtelTracerProvider {
     return this.#settings.resource;
   }
 
-  /** The tracer of a library or a part of the app; the same for the same arguments. */
+  /** Returns the tracer of a library or a part of the app; the same one for the same arguments. */
   getTracer(name: string, version = "", options?: TracerOptions): OtelTracer {
-    // OpenTelemetry's own, which makes no spans.
+    // OpenTelemetry's no-op tracer.
     if (this.#settings.isDisabled || this.#isShutDown)
       return new ProxyTracerProvider().getTracer(name, version, options);
     const schemaUrl = options?.schemaUrl ?? "";
-    // Most know only their name, and then it is the key as it is.
+    // Most callers give only a name, which is then the key without concatenation.
     const key = version === "" && schemaUrl === "" ? name : `${name}\n${version}\n${schemaUrl}`;
     let tracer = this.#tracers.get(key);
     if (tracer === undefined) {
@@ -119,12 +119,12 @@ export class TracerProvider implements OtelTracerProvider {
     return tracer;
   }
 
-  /** What was asked of the tracers so far. */
+  /** Counts of the spans that the tracers were asked for so far. */
   stats(): Readonly<TraceCounters> {
     return { ...this.#counters };
   }
 
-  /** Makes this the provider of the whole process, with the framework's context storage and the propagator. Throws if there is one. */
+  /** Makes this the global provider, with the framework's context storage and the propagator. Throws if one is registered already. */
   register(): this {
     if (this.#isRegistered) return this;
     if (globalProvider() !== undefined) throw registeredTwice("tracer provider");
@@ -142,7 +142,7 @@ export class TracerProvider implements OtelTracerProvider {
     return this;
   }
 
-  /** Takes back {@link register}. Spans that are under way still end here. */
+  /** Undoes {@link register}. Live spans still end at this provider. */
   unregister(): void {
     if (!this.#isRegistered) return;
     this.#isRegistered = false;
@@ -151,12 +151,12 @@ export class TracerProvider implements OtelTracerProvider {
     context.disable();
   }
 
-  /** Resolves once all spans that have ended are out of the process, or given up. Never rejects. */
+  /** Resolves when all ended spans are exported, or given up. Never rejects. */
   async forceFlush(): Promise<void> {
     await this.#settings.processor.forceFlush();
   }
 
-  /** Unregisters, exports what has ended within the processor's deadline, and records nothing more. Never rejects. */
+  /** Unregisters, exports ended spans within the processor's deadline, and records no further spans. Never rejects. */
   async shutdown(): Promise<void> {
     this.unregister();
     this.#isShutDown = true;
@@ -164,7 +164,7 @@ export class TracerProvider implements OtelTracerProvider {
   }
 }
 
-/** What is registered behind the API's proxy, if anything. */
+/** The provider behind the API's proxy, if one is registered. */
 function globalProvider(): OtelTracerProvider | undefined {
   const proxy = trace.getTracerProvider();
   if (!(proxy instanceof ProxyTracerProvider)) return proxy;

@@ -3,14 +3,14 @@ import { type Exception, type Span, type SpanOptions, SpanStatusCode, type Trace
 import { toClewContext } from "./context-manager.ts";
 
 export interface WithSpanOptions extends SpanOptions {
-  /** Who makes the span. Default: the global provider's tracer `@clew/trace`. */
+  /** The tracer that creates the span. Default: the global provider's tracer `@clew/trace`. */
   tracer?: Tracer;
 }
 
 /**
- * Calls `fn` inside a new span and gives back what it gives: spans made by its work, awaited or not, are children. The span
- * ends when `fn` returns, or when the promise it returned settles. What `fn` throws is recorded, marks the span as failed, and
- * is thrown on.
+ * Calls `fn` inside a new span and returns its result. Spans created by its work, awaited or not, are children. The span ends
+ * when `fn` returns, or when the promise it returned settles. If `fn` throws, the error is recorded, the span is marked as
+ * failed, and the error is rethrown.
  *
  *     const rows = await withSpan("read messages", async (span) => { ... });
  */
@@ -28,7 +28,7 @@ export function withSpan<R>(
   return run(toClewContext(trace.setSpan(context, span)), runInside, span, fn) as R;
 }
 
-// All of it runs inside the span's context: a query builder does its work when it is first asked for `then`.
+// The result is also inspected inside the span's context: a query builder does its work when its `then` is first read.
 function runInside<R>(span: Span, fn: (span: Span) => R): R {
   let result: R;
   try {
@@ -56,23 +56,23 @@ function runInside<R>(span: Span, fn: (span: Span) => R): R {
   ) as R;
 }
 
-/** Says of a span what made it fail. Anything can be thrown; the span says "[object]" to what is not text. */
+/** Marks a span as failed, with the thrown value. Any value can be thrown; for one without text the span says "[object]". */
 export function markFailed(span: Span, thrown: unknown): void {
   let message = thrown;
   try {
     if (thrown instanceof Error) message = thrown.message;
   } catch {
-    // What throws when it is looked at must not take the place of what was thrown.
+    // If reading the thrown value throws, that second error must not replace the first.
   }
   span.recordException(thrown as Exception);
   span.setStatus({ code: SpanStatusCode.ERROR, message: message as string });
 }
 
-/** What is awaited when `value` is, begun in the context that is current now; undefined when it is no promise of any kind. */
+/** Returns a promise for `value`, whose `then` is called in the current context; undefined if `value` is not thenable. */
 export function promiseOf(value: unknown): Promise<unknown> | undefined {
   if (value instanceof Promise) return value;
   if (!isPromiseLike(value)) return undefined;
-  // What a foreign `then` returns is its own affair.
+  // The return value of a foreign `then` is ignored.
   return new Promise<unknown>((resolve, reject) => value.then(resolve, reject));
 }
 

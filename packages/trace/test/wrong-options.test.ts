@@ -107,7 +107,7 @@ test("values of a TailProcessor's options that will not do", () => {
     [5, /^the options of TailProcessor are 5; they must be an object with any of slowMs, /],
     [{ slowMs: "1s" }, /^option slowMs is "1s"; it must be a number from 0$/],
     [{ slowMs: Number.NaN }, /^option slowMs is NaN; it must be a number from 0$/],
-    [{ slowMsByName: 500 }, /^option slowMsByName is 500; it must be milliseconds by the local root's name, such as/],
+    [{ slowMsByName: 500 }, /^option slowMsByName is 500; it must be an object of milliseconds, such as/],
     [{ slowMsByName: { "GET /a": "5" } }, /^option slowMsByName\["GET \/a"\] is "5"; it must be a number from 0$/],
     [{ errors: "yes" }, /^option errors is "yes"; it must be true or false$/],
     [{ rarePerMinute: -1 }, /^option rarePerMinute is -1; it must be a number from 0$/],
