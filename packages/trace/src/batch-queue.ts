@@ -1,41 +1,41 @@
 import { Context, run } from "@clew/context";
 import { suppressTracing } from "./suppress-tracing.ts";
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface BatchResult {
   /**
    * "exported": the destination took it. "failed": it refused it, or never will take it; it must not be sent again.
    * "unavailable": the destination could not be asked, and the same batch may be handed over again.
    */
   readonly outcome: "exported" | "failed" | "unavailable";
-  /** Of what was exported, how many the destination refused one by one. Default: 0. */
+  /** The number of exported items that the destination refused individually. Default: 0. */
   readonly rejected?: number;
-  /** With "unavailable": how long the destination asked to be left alone. Default: the queue decides. */
+  /** With "unavailable": the delay that the destination asked for, in milliseconds. Default: the queue decides. */
   readonly retryAfterMs?: number;
 }
 
-/** What waits in a {@link BatchQueue}: items come in one by one, and go out as batches. */
+/** The storage of a {@link BatchQueue}: items enter one by one, and leave as batches. */
 export interface Waiting<T, B> {
-  /** Adds an item at the end. There is a place for it: the queue counts. */
+  /** Adds an item at the end. There is always space: the queue counts. */
   push(item: T): void;
   /** Whether a whole batch is inside, which is `batchSize` items or what else makes one. */
   hasBatch(batchSize: number): boolean;
   /** The oldest items, at most `batchSize`; they stay inside. */
   peek(batchSize: number): B;
-  /** Lets go of the oldest items: of the batch that {@link peek} showed, or of everything. */
+  /** Removes the oldest items: the batch that {@link peek} returned, or everything. */
   remove(count: number): void;
 }
 
 export interface BatchQueueSettings {
-  /** Items kept while they wait. */
+  /** The maximum number of waiting items. */
   readonly capacity: number;
-  /** Items exported at once; as soon as so many wait, they go. */
+  /** Items in one export; when so many wait, they are exported. */
   readonly batchSize: number;
-  /** How long an item waits for others to go with, and how long an unavailable destination is left alone. */
+  /** How long an item waits for a batch to fill, and the delay before an unavailable destination is tried again. */
   readonly delayMs: number;
   /** How long one export may take before it counts as failed. */
   readonly exportTimeoutMs: number;
-  /** How long {@link BatchQueue.shutdown} may take; what is left then is dropped. */
+  /** How long {@link BatchQueue.shutdown} may take; the remaining items are then dropped. */
   readonly shutdownTimeoutMs: number;
 }
 
@@ -45,33 +45,33 @@ export interface BatchDestination<B> {
   shutdown(): Promise<void>;
 }
 
-/** What became of the items so far. All that were pushed = exported + rejected + dropped + failed + waiting. */
+/** Counts of the items so far, by outcome. All pushed items = exported + rejected + dropped + failed + waiting. */
 export interface BatchQueueStats {
   readonly exported: number;
   readonly rejected: number;
   readonly dropped: number;
-  /** Of the dropped, those that came after the shutdown or were left then; the others found no space. */
+  /** The dropped items that arrived after the shutdown or remained at its end; the other dropped ones found no space. */
   readonly late: number;
   readonly failed: number;
-  /** Of the failed, those whose export took too long. */
+  /** The failed items whose export took too long. */
   readonly timedOut: number;
   readonly waiting: number;
-  /** Of the waiting, those that the destination was handed and has not decided about. */
+  /** The waiting items that are being exported. */
   readonly exporting: number;
-  /** How many may wait. */
+  /** The maximum number of waiting items. */
   readonly capacity: number;
 }
 
 /**
- * Collects what ends (spans, log lines) where it may wait, and hands it on, a batch at a time: when enough wait, or when the first
- * has waited long enough. A batch stays there until its fate is known, so a destination that is away for a while costs nothing but
- * space; when there is no more, new items are dropped and counted.
+ * Collects items (ended spans, log lines) and exports them in batches: when enough items wait, or when the first one has waited long
+ * enough. A batch stays in the queue until its outcome is known, so a temporarily unavailable destination costs only space. When the
+ * space is full, new items are dropped and counted.
  *
  *     idle ──first span──▶ timed ──batch full──▶ soon ──▶ exporting ──▶ idle | timed | soon
  *                            └────delayMs──────────────────▲  │
  *                                                  paused ◀───┘ unavailable
  *
- * It never stands in the app's way: `push` is a store. Its timers do not keep the process alive.
+ * It does not slow down the app: `push` only stores. Its timers do not keep the process alive.
  */
 export class BatchQueue<T, B extends { readonly length: number } = readonly T[]> {
   readonly #waiting: Waiting<T, B>;
@@ -106,7 +106,7 @@ export class BatchQueue<T, B extends { readonly length: number } = readonly T[]>
     return false;
   }
 
-  /** Takes one item, unless there is no place for it; whether it did. */
+  /** Adds one item if there is space for it. Returns whether it did. */
   push(item: T): boolean {
     if (!this.admits()) return false;
     this.#waiting.push(item);
@@ -130,7 +130,7 @@ export class BatchQueue<T, B extends { readonly length: number } = readonly T[]>
     };
   }
 
-  /** Resolves once what waits now is exported or given up, or the destination turns out to be away. Never rejects. */
+  /** Resolves when all waiting items are exported or given up, or the destination is found unavailable. Never rejects. */
   async forceFlush(): Promise<void> {
     // The only timer that keeps the process alive, here and in shutdown: somebody waits for this.
     const alive = setInterval(nothing, 60_000);
@@ -138,7 +138,7 @@ export class BatchQueue<T, B extends { readonly length: number } = readonly T[]>
     clearInterval(alive);
   }
 
-  /** Exports what waits, for at most `shutdownTimeoutMs`, drops the rest, and shuts the destination down. Never rejects. */
+  /** Exports waiting items for at most `shutdownTimeoutMs`, drops the rest, and shuts the destination down. Never rejects. */
   shutdown(): Promise<void> {
     this.#shutdown ??= this.#stop();
     return this.#shutdown;
@@ -206,7 +206,7 @@ export class BatchQueue<T, B extends { readonly length: number } = readonly T[]>
     return this.#exporting;
   }
 
-  /** Undefined when it came through; otherwise how long to leave the destination alone. */
+  /** Resolves to undefined on success, otherwise to the delay before the next attempt. */
   async #exportBatches(count: number): Promise<number | undefined> {
     let left = count;
     while (this.#hasBatch() || (left > 0 && this.#size > 0)) {

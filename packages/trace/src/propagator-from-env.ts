@@ -21,8 +21,8 @@ const makers: Readonly<Record<string, (env: Environment) => TextMapPropagator>> 
 };
 
 /**
- * The propagators that OTEL_PROPAGATORS names, `tracecontext,baggage` when it names none. All of them write; of those that find a
- * caller the last one wins. `none` among others, and words nobody knows, are told once and passed over.
+ * Creates the propagators that OTEL_PROPAGATORS names, `tracecontext,baggage` if it names none. All of them write headers. If several
+ * find a caller, the last one wins. `none` among others, and unknown words, cause one warning and are ignored.
  */
 export function propagatorFromEnv(env: Environment = process.env): TextMapPropagator {
   const words = readWords(env, "OTEL_PROPAGATORS");

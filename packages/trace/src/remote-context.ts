@@ -1,24 +1,24 @@
 import { type Context, createContextKey, type SpanContext, TraceFlags } from "@opentelemetry/api";
 import { noSpanId, noTraceId } from "./ids.ts";
 
-/** What a caller told of its span. */
+/** The context of a caller's span, as received. */
 export interface RemoteSpanContext extends SpanContext {
   readonly isRemote: true;
   /**
-   * The caller left the sampling decision to us (B3 without a sampling state, X-Ray's `Sampled=?`, sample flag 0 of sw8). Then the
-   * flags say nothing, and samplers decide as for a root.
+   * Whether the caller deferred the sampling decision to us (B3 without a sampling state, X-Ray's `Sampled=?`, sample flag 0 of sw8).
+   * Then the flags have no meaning, and samplers decide as for a root.
    */
   readonly isSamplingDeferred?: boolean;
   /** The caller made no span and only decided (B3's state without ids): the trace begins here, its first span has no parent. */
   readonly isDecisionOnly?: boolean;
 }
 
-/** Whether the one who told of this parent left the sampling decision to us. */
+/** Whether the caller deferred the sampling decision to us. */
 export function isSamplingDeferred(parent: SpanContext): boolean {
   return (parent as Partial<RemoteSpanContext>).isSamplingDeferred === true;
 }
 
-/** Whether there is no such parent, and only somebody's decision about the trace that begins here. */
+/** Whether the context contains no parent, but only a decision about the trace that begins here. */
 export function isDecisionOnly(parent: SpanContext): boolean {
   return (parent as Partial<RemoteSpanContext>).isDecisionOnly === true;
 }

@@ -33,8 +33,8 @@ const here: Surroundings["readFile"] = (path) => {
 };
 
 /**
- * What this process can tell about where it runs: host, operating system, process, container, Kubernetes. OTEL_NODE_RESOURCE_DETECTORS
- * chooses among them: `all` by default, `none`, or words with commas between.
+ * Detects the environment of this process: host, operating system, process, container, Kubernetes. OTEL_NODE_RESOURCE_DETECTORS
+ * selects the detectors: `all` by default, `none`, or comma-separated words.
  */
 export function detectAttributes(env: Environment, readFile: Surroundings["readFile"] = here): Record<string, unknown> {
   const found: Record<string, unknown> = {};
@@ -49,8 +49,8 @@ export function detectAttributes(env: Environment, readFile: Surroundings["readF
 }
 
 /**
- * What slow detectors find within `timeoutMs`: a cloud's metadata server, a file on the network. They run side by side; one that
- * fails or takes longer counts for nothing. For the `attributes` of a resource, before tracing starts:
+ * Runs slow detectors, such as one for a cloud's metadata server, for at most `timeoutMs`. They run in parallel; one that fails or
+ * takes longer is ignored. The result is for the `attributes` of a resource, before tracing starts:
  *
  *     startTracing({ attributes: await detectWithin([() => askTheCloud()]) });
  */

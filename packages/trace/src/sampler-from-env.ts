@@ -17,9 +17,9 @@ const samplerNames =
   "always_on, always_off, traceidratio, ratelimited, rules, and each of them after parentbased_ (such as parentbased_always_on)";
 
 /**
- * The sampler that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG name: OpenTelemetry's, `ratelimited` (the argument is traces a
- * second) and `rules` (the argument is {@link parseSampler}'s). `parentBased(alwaysOn)` when they name none that is known: a typing
- * error there is told once, and does not stop an app.
+ * Creates the sampler that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG name: one of OpenTelemetry's, `ratelimited` (the argument
+ * is traces per second) or `rules` (the argument is {@link parseSampler}'s). `parentBased(alwaysOn)` if they name no known one: a
+ * typing error causes one warning, and does not stop an app.
  */
 export function samplerFromEnv(env: Environment = process.env): Sampler {
   const name = env.OTEL_TRACES_SAMPLER?.trim().toLowerCase();
@@ -70,13 +70,13 @@ function argumentOf(
 }
 
 /**
- * Sampling rules as text, the first that holds wins:
+ * Parses sampling rules. The first rule that applies decides:
  *
  *     GET /health*=off; kind:server,@tenant:acme=on; /shop.Orders/*=10/s; 0.1
  *
- * A rule is what a span must be, `=`, and who decides: `on`, `off`, a ratio, `10/s`, or SkyWalking's `5/3s`. What it must be is a
- * name (`*` at its end for a prefix), `kind:` and a kind, `@` and an attribute with its value; several with commas between. Who
- * decides when no rule holds stands alone, at the end; `on` when nobody does. Throws what would work when it is no such text.
+ * A rule consists of conditions, `=`, and a sampler: `on`, `off`, a ratio, `10/s`, or SkyWalking's `5/3s`. A condition is a name (with
+ * `*` at its end for a prefix), `kind:` and a kind, or `@` and an attribute with its value; several are comma-separated. A sampler
+ * alone, at the end, decides when no rule applies; default `on`. Throws an error that names valid input if the text is invalid.
  */
 export function parseSampler(text: string): Sampler {
   const rules: SamplingRule[] = [];

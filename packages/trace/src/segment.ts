@@ -1,22 +1,22 @@
 /**
- * What the spans of one trace under one local root in this process have in common. A local root is a span whose parent is in
- * another process, or nowhere.
+ * The state that all spans of one trace under one local root in this process share. A local root is a span whose parent is in
+ * another process, or that has no parent.
  *
  *     remote parent ──▶ local root ─┬▶ child ──▶ child
  *                                   └▶ child               late: started after the local root has ended
  *
- * One small object for each request: spans find it in their parent, so nobody keeps a table of traces.
+ * There is one small object for each request. Spans get it from their parent, so there is no table of traces.
  */
 export class Segment {
   rootSpanId = "";
-  /** Spans made so far. */
+  /** Spans created so far. */
   spans = 0;
-  /** Spans that were not made, because there were too many. */
+  /** Spans that were not created, because there were too many. */
   droppedSpans = 0;
   /** Whether the local root has ended. */
   hasEnded = false;
-  /** What the tail processor keeps for these spans; see TailProcessor. */
+  /** The tail processor's state for these spans; see TailProcessor. */
   tail: unknown = undefined;
-  /** What the source of the ids keeps for these spans, where the provider has one; see IdSource. */
+  /** The state of the provider's source of ids for these spans, if it has one; see IdSource. */
   book: unknown = undefined;
 }

@@ -3,16 +3,16 @@ import type { FlatAttributes } from "./attributes.ts";
 import type { Resource } from "./resource.ts";
 import type { Segment } from "./segment.ts";
 
-/** Who made a span: the library or the part of the app that asked for the tracer. One object per tracer. */
+/** The creator of a span: the library or the part of the app that requested the tracer. There is one object per tracer. */
 export interface Scope {
   readonly name: string;
-  /** Empty when it is not known. */
+  /** Empty if unknown. */
   readonly version: string;
-  /** Of the conventions its attributes follow; empty when it is not known. */
+  /** The URL of the conventions that its attributes follow; empty if unknown. */
   readonly schemaUrl: string;
 }
 
-/** Something that happened at one moment of a span. */
+/** An event at one moment of a span. */
 export interface EventData {
   readonly name: string;
   /** Unix microseconds. */
@@ -22,7 +22,7 @@ export interface EventData {
   readonly droppedAttributes: number;
 }
 
-/** Another span that this one has to do with, without being its child. */
+/** A link to a related span that is not the parent. */
 export interface LinkData {
   readonly traceId: string;
   readonly spanId: string;
@@ -73,6 +73,6 @@ export interface SpanData {
   readonly droppedLinks: number;
   readonly scope: Scope;
   readonly resource: Resource;
-  /** What it shares with the other spans under its local root; undefined when the span was not made by a tracer of ours. */
+  /** The state shared with the other spans under its local root; undefined if the span was not created by our tracer. */
   readonly segment?: Segment;
 }

@@ -27,7 +27,7 @@ import { UnsampledSpan } from "./unsampled-span.ts";
 /** W3C Trace Context level 2: the last seven bytes of the trace id are random. */
 const randomFlag = 2;
 
-/** Makes spans of one scope. A provider makes the tracers. */
+/** Creates the spans of one scope. A provider creates the tracers. */
 export class Tracer implements OtelTracer {
   readonly #maker: SpanMaker;
   readonly #sampler: Sampler;
@@ -39,7 +39,7 @@ export class Tracer implements OtelTracer {
     this.#recordsUnsampled = maker.processor.recordsUnsampled === true;
   }
 
-  /** Starts a span under the span of `context`, by default that of the work that runs now. The caller ends it. */
+  /** Starts a span whose parent is the span of `context`; by default, of the current context. The caller ends it. */
   startSpan(name: string, options?: SpanOptions, context: Context = current()): OtelSpan {
     const maker = this.#maker;
     const isRoot = options?.root === true;
@@ -96,12 +96,12 @@ export class Tracer implements OtelTracer {
     try {
       maker.processor.onStart(span, context);
     } catch {
-      // A processor's own trouble is not the app's.
+      // An error of a processor must not reach the app.
     }
     return span;
   }
 
-  /** Starts a span and calls `fn` with it, as the current span of all work that `fn` starts. `fn` ends it. */
+  /** Starts a span and calls `fn` with it. It is the current span of all work that `fn` starts. `fn` ends it. */
   startActiveSpan<F extends (span: OtelSpan) => unknown>(name: string, fn: F): ReturnType<F>;
   startActiveSpan<F extends (span: OtelSpan) => unknown>(name: string, options: SpanOptions, fn: F): ReturnType<F>;
   startActiveSpan<F extends (span: OtelSpan) => unknown>(
