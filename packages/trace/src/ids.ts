@@ -26,38 +26,43 @@ export function takeBytes(size: number): number {
   return position - size;
 }
 
-/** Returns the hex digits of `size` bytes of {@link pool}. */
-export function digitsOf(at: number, size: number): string {
-  return pool.digits.slice(2 * at, 2 * (at + size));
+/** Returns the hex digits of `size` bytes of a pool. */
+export function digitsOf({ digits }: IdPool, at: number, size: number): string {
+  return digits.slice(2 * at, 2 * (at + size));
 }
 
-// Comparing a part of a string with another string is slower than slicing it first.
-function isZero(id: string, zero: string): boolean {
-  return id.charCodeAt(0) === 0x30 && id === zero;
+/** Takes the bytes of a trace id and, behind them, those of its first span id; neither is all zero. Returns their offset. */
+export function takeRootIds(): number {
+  for (;;) {
+    const at = takeBytes(24);
+    if (!isZeros(at, 16) && !isZeros(at + 16, 8)) return at;
+  }
 }
 
-export function isNoTraceId(id: string): boolean {
-  return isZero(id, noTraceId);
+/** Takes the bytes of a span id, which is not all zero, and returns their offset. */
+export function takeSpanId(): number {
+  for (;;) {
+    const at = takeBytes(8);
+    if (!isZeros(at, 8)) return at;
+  }
 }
 
-export function isNoSpanId(id: string): boolean {
-  return isZero(id, noSpanId);
+function isZeros(at: number, size: number): boolean {
+  const { bytes } = pool;
+  for (let index = at; index < at + size; index++) if (bytes[index] !== 0) return false;
+  return true;
 }
 
 /** A random trace id: 32 lower-case hex digits, never all zero. */
 export function createTraceId(): string {
-  for (;;) {
-    const id = digitsOf(takeBytes(16), 16);
-    if (!isNoTraceId(id)) return id;
-  }
+  const at = takeRootIds();
+  return digitsOf(pool, at, 16);
 }
 
 /** A random span id: 16 lower-case hex digits, never all zero. */
 export function createSpanId(): string {
-  for (;;) {
-    const id = digitsOf(takeBytes(8), 8);
-    if (!isNoSpanId(id)) return id;
-  }
+  const at = takeSpanId();
+  return digitsOf(pool, at, 8);
 }
 
 /** The id that means "none" on the wire. */

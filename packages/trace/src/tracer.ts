@@ -13,7 +13,7 @@ import {
 } from "@opentelemetry/api";
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
-import { createSpanId } from "./ids.ts";
+import { createSpanId, digitsOf, pool, takeRootIds } from "./ids.ts";
 import { LocalContext } from "./local-context.ts";
 import { stateWithThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
@@ -46,15 +46,17 @@ export class Tracer implements OtelTracer {
     const around = isRoot ? undefined : trace.getSpan(context);
     const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
     const begun = parent === undefined ? maker.ids?.createTrace() : undefined;
-    const root = parent === undefined && begun === undefined ? LocalContext.root() : undefined;
-    const traceId = root !== undefined ? root.traceId : (begun ?? parent!).traceId;
+    // Of a new trace with random ids, where they are.
+    const at = parent === undefined && begun === undefined ? takeRootIds() : undefined;
+    const from = pool;
+    const traceId = at === undefined ? (begun ?? parent!).traceId : digitsOf(from, at, 16);
     const kind = options?.kind ?? SpanKind.INTERNAL;
     const isSuppressed = isTracingSuppressed(context);
     const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
     if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
       maker.counters.unsampled++;
       if (parent !== undefined) return unsampledSpan(parent, around);
-      return unsampledRoot(root ?? LocalContext.of(traceId, createSpanId()), begun?.traceState);
+      return unsampledRoot(traceId, at === undefined ? createSpanId() : digitsOf(from, at + 16, 8), begun?.traceState);
     }
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
     const isLate = segment?.hasEnded === true && !around!.isRecording();
@@ -69,10 +71,11 @@ export class Tracer implements OtelTracer {
     const isLocalRoot = segment === undefined;
     segment ??= new Segment();
     const spanContext =
-      root ??
-      (maker.ids === undefined
-        ? LocalContext.below(parent!)
-        : LocalContext.of(traceId, maker.ids.createSpanId(segment, begun ?? parent!, parent, kind, options?.links)));
+      at !== undefined
+        ? LocalContext.root(traceId, from, at)
+        : maker.ids === undefined
+          ? LocalContext.below(parent!)
+          : LocalContext.of(traceId, maker.ids.createSpanId(segment, begun ?? parent!, parent, kind, options?.links));
     if (isLocalRoot) segment.rootSpanId = spanContext.spanId;
     spanContext.traceFlags =
       (isSampled ? TraceFlags.SAMPLED : 0) | (parent === undefined ? randomFlag : parent.traceFlags & randomFlag);
@@ -165,8 +168,8 @@ function validContext(span: OtelSpan): SpanContext | undefined {
   return span instanceof Span || isSpanContextValid(context) ? context : undefined;
 }
 
-function unsampledRoot(context: LocalContext, traceState: TraceState | undefined): OtelSpan {
-  context.traceFlags = randomFlag;
+function unsampledRoot(traceId: string, spanId: string, traceState: TraceState | undefined): OtelSpan {
+  const context: SpanContext = { traceId, spanId, traceFlags: randomFlag };
   if (traceState !== undefined) context.traceState = traceState;
   return new UnsampledSpan(context);
 }
