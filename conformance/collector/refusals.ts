@@ -377,7 +377,7 @@ async function fillOurs(judge: Judge, way: WayToOurs): Promise<void> {
     app.make(200);
     return ours.stats().otlp.refusedRequests > 0;
   });
-  await until(() => /HTTP Status Code 503|too much waiting/.test(collector.log()));
+  await until(() => /HTTP Status Code 503|too many spans waiting/.test(collector.log()));
   await until(async () => app.isDone() && (await spansIn(ours)) === app.spanIds.length);
   assert.equal(app.sent().exported, app.spanIds.length);
   assert.doesNotMatch(collector.log(), /Dropping data/);
