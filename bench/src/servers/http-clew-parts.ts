@@ -20,7 +20,13 @@ import { startSink } from "./sink.ts";
 const { endpoint } = await startSink(false);
 const { createBatch } = new OtlpExporter({ endpoint });
 
-const nowhere: SpanProcessor = { onStart() {}, onEnd() {}, async forceFlush() {}, async shutdown() {} };
+const nowhere: SpanProcessor = {
+  onlyEncodes: true,
+  onStart() {},
+  onEnd() {},
+  async forceFlush() {},
+  async shutdown() {},
+};
 
 /** Takes whatever it is given. */
 const everywhere: EncodingExporter = {
