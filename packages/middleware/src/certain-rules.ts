@@ -16,7 +16,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Test<T = unknown> = (value: T) => boolean;
 
 /**
- * Lets the requests of every day pass without the library's reflection (0.3 us): lengths of texts and lists, bounds of numbers,
+ * Lets the requests of every day pass without the library's reflection: lengths of texts and lists, bounds of numbers,
  * required, defined_only, and messages of such. Of a message with any other rule, or that may hold itself, nothing is certain. What
  * is wrong, and how it is told, is the library's alone to say.
  */

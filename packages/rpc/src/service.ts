@@ -130,7 +130,7 @@ function createHandler(method: Method, functions: Record<string, AnyFunction>): 
         const reply = functions[name]!(request, call) as PromiseLike<object> | object;
         return isThenable(reply) ? call.orCancelled(reply).then(toReply) : Promise.resolve(toReply(reply));
       };
-      // Not an async function: one that has nothing to wait for keeps its state all the same, 150 bytes for each call.
+      // Not an async function: one that has nothing to wait for allocates its state all the same.
       return (call) => {
         try {
           const request = call.receiveNow();

@@ -1,3 +1,6 @@
+import { decodeRequest, encodeJsonRequest, type RawBatch } from "@clew/trace/otel";
+import type { TimeRange } from "./contract.ts";
+
 /** A short description of a span, for tests. */
 export interface TestSpan {
   trace: number;
@@ -52,4 +55,12 @@ export function jsonOf(...spans: TestSpan[]): string {
     ],
   }));
   return JSON.stringify({ resourceSpans });
+}
+
+/** All there is. */
+export const always: TimeRange = { fromUs: 0, toUs: 1e18 };
+
+/** The batch that a sender of these spans would send. */
+export function batchOf(...spans: TestSpan[]): RawBatch {
+  return decodeRequest(encodeJsonRequest(jsonOf(...spans)));
 }

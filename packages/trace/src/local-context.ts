@@ -3,8 +3,8 @@ import { digitsOf, type IdPool, pool, takeSpanId } from "./ids.ts";
 import { bytes, writeHexDigits } from "./proto-writer.ts";
 
 /**
- * The context of a span that was created here. It knows where the bytes of its ids are, so an encoder copies them; parsing the digits
- * of both ids took 0.16 us of a request.
+ * The context of a span that was created here. It knows where the bytes of its ids are, so an encoder copies them and
+ * does not parse the digits.
  */
 export class LocalContext implements SpanContext {
   readonly traceId: string;

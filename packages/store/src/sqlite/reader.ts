@@ -21,7 +21,7 @@ import { hex, type Row, Summaries, summaryColumns } from "./summaries.ts";
 // A page that must look at spans to answer looks at this many traces, and so many spans, at most, so that no question holds up
 // the others for long.
 const defaultScanLimits: ScanLimits = { traces: 20_000, spans: 1_000_000 };
-/** A map with backings opens so many chunks at most, of 50 us if they are small. What it found is kept: the next comes further. */
+/** A map with backings opens so many chunks at most. What it found is kept, so the next one comes further. */
 const mostChunks = 50_000;
 
 interface ScanLimits {

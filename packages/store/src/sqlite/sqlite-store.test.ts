@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { SummaryPage, TraceStore } from "../contract.ts";
-import { epochMs, spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
-import { allPages, batchOf, testTraceStore } from "../trace-store.contract.ts";
+import { batchOf, epochMs, spanIdOf, type TestSpan, traceIdOf } from "../test-span.ts";
+import { allPages, testTraceStore } from "../trace-store.contract.ts";
 import { Reader } from "./reader.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 
@@ -87,7 +87,7 @@ test("a process killed while it writes loses nothing it was told is stored", { t
     await writeFile(
       script,
       `import { openSqliteStore } from ${JSON.stringify(new URL("./sqlite-store.ts", import.meta.url).href)};
-       import { batchOf } from ${JSON.stringify(new URL("../trace-store.contract.ts", import.meta.url).href)};
+       import { batchOf } from ${JSON.stringify(new URL("../test-span.ts", import.meta.url).href)};
        const store = await openSqliteStore({ file: ${JSON.stringify(file)} });
        for (let trace = 1; ; trace++) {
          await store.ingest(batchOf({ trace, id: 1 }, { trace, id: 2, parent: 1 }));
