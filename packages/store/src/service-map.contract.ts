@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { ServiceMap } from "./contract.ts";
-import { always, batchOf, epochMs, type TestSpan } from "./test-span.ts";
-import { type Check, idsOf } from "./trace-store.contract.ts";
+import { always, batchOf, type Check, epochMs, idsOf, type TestSpan } from "./test-span.ts";
 
 /** What every trace store promises of its map of services. */
 export function checkServiceMaps(check: Check): void {

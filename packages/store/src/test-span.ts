@@ -1,5 +1,5 @@
 import { decodeRequest, encodeJsonRequest, type RawBatch } from "@clew/trace/otel";
-import type { TimeRange } from "./contract.ts";
+import type { TimeRange, TraceQuery, TraceStore } from "./contract.ts";
 
 /** A short description of a span, for tests. */
 export interface TestSpan {
@@ -64,3 +64,12 @@ export const always: TimeRange = { fromUs: 0, toUs: 1e18 };
 export function batchOf(...spans: TestSpan[]): RawBatch {
   return decodeRequest(encodeJsonRequest(jsonOf(...spans)));
 }
+
+/** The numbers of the traces that a search finds. */
+export async function idsOf(store: TraceStore, query: TraceQuery): Promise<number[]> {
+  const { summaries } = await store.search(query);
+  return summaries.map(({ traceId }) => Number.parseInt(traceId, 16));
+}
+
+/** Declares a test of a store that is empty at first. */
+export type Check = (what: string, use: (store: TraceStore) => Promise<void>) => void;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { decodeRequest, decodeSpans, encodeJsonRequest, sliceSpans } from "@clew/trace/otel";
 import type { Summary, SummaryPage, TraceQuery, TraceStore } from "./contract.ts";
 import { checkServiceMaps } from "./service-map.contract.ts";
-import { always, batchOf, epochMs, spanIdOf, type TestSpan, traceIdOf } from "./test-span.ts";
+import { always, batchOf, type Check, epochMs, idsOf, spanIdOf, type TestSpan, traceIdOf } from "./test-span.ts";
 
 /** Every page of a search, one behind another. */
 export async function allPages(store: TraceStore, query: TraceQuery, limit: number): Promise<Summary[]> {
@@ -16,15 +16,6 @@ export async function allPages(store: TraceStore, query: TraceQuery, limit: numb
   }
   return summaries;
 }
-
-/** The numbers of the traces that a search finds. */
-export async function idsOf(store: TraceStore, query: TraceQuery): Promise<number[]> {
-  const { summaries } = await store.search(query);
-  return summaries.map(({ traceId }) => Number.parseInt(traceId, 16));
-}
-
-/** Declares a test of a store that is empty at first. */
-export type Check = (what: string, use: (store: TraceStore) => Promise<void>) => void;
 
 /** What is true of every trace store. `withStore` opens an empty one, calls back, and closes it. */
 export function testTraceStore(
