@@ -112,13 +112,13 @@ test("a full batch goes without waiting, but after the work that filled it", asy
 test("a batch is full when its bytes are enough, where they are known; a span alone may have more", async (t) => {
   const createBatch = () => new NameBatch((name) => (name === "3" ? 25 : 4));
   const { end, settle, pass, batches, processor } = setUp(t, { batchSize: 8, batchBytes: 10 }, createBatch);
-  end(2);
-  await settle();
-  assert.deepEqual(batches, [], "eight bytes are not enough");
   end(1);
   await settle();
-  assert.deepEqual(batches, [["0", "1"]], "the third would be too much");
-  end(2);
+  assert.deepEqual(batches, [], "there is room for another like it");
+  end(1);
+  await settle();
+  assert.deepEqual(batches, [["0", "1"]], "a third would be too much");
+  end(3);
   await settle();
   assert.deepEqual(batches.slice(1), [["2"], ["3"]]);
   await pass(1000);

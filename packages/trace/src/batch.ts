@@ -21,7 +21,7 @@ import type { SpanProcessor } from "./span-processor.ts";
 export interface BatchOptions {
   /** The maximum number of waiting spans, of about 1 KB each. Default: OTEL_BSP_MAX_QUEUE_SIZE, or 8_192. */
   capacity?: number;
-  /** Spans in one export; when so many wait, they are exported. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 1_024. */
+  /** Spans in one export; when so many wait, they are exported. Default: OTEL_BSP_MAX_EXPORT_BATCH_SIZE, or 2_048. */
   batchSize?: number;
   /**
    * The maximum bytes in one export, for exporters that encode spans when they end (OTLP's protobuf); a single span may be larger. A
@@ -73,7 +73,7 @@ export function resolveBatchOptions(options: BatchOptions = {}): BatchSettings {
     capacity,
     batchSize: Math.min(
       capacity,
-      options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 1024) ?? 1024,
+      options.batchSize ?? readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 2048) ?? 2048,
     ),
     batchBytes: options.batchBytes ?? 1_048_576,
     delayMs: options.delayMs ?? readCount(env, "OTEL_BSP_SCHEDULE_DELAY", 1, 1000) ?? 1000,

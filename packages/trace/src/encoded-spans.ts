@@ -6,7 +6,7 @@ import type { EncodedBatch } from "./span-exporter.ts";
  * Spans that wait as bytes. Each is written when it comes in, while it is in the processor's caches, and its record dies with its
  * request: nothing is left of it that the garbage collector would have to move.
  *
- *     [ 1024 spans ][ 1024 spans ][ 37 spans, and those to come ]
+ *     [ 2048 spans ][ 2048 spans ][ 37 spans, and those to come ]
  *         oldest                         #open
  */
 export class EncodedSpans implements Waiting<SpanData, EncodedBatch> {
@@ -26,7 +26,9 @@ export class EncodedSpans implements Waiting<SpanData, EncodedBatch> {
   push(span: SpanData): void {
     const open = this.#open ?? this.#begin(this.#createBatch());
     open.add(span);
-    if (open.length >= this.#batchSize || open.byteLength >= this.#batchBytes) this.#close(open);
+    const { length, byteLength } = open;
+    // Full also when one more like these would be too much: nothing is then to be cut off.
+    if (length >= this.#batchSize || byteLength + byteLength / length > this.#batchBytes) this.#close(open);
   }
 
   hasBatch(): boolean {
