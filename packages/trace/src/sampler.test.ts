@@ -151,6 +151,25 @@ test("the first rule that holds decides", () => {
   assert.equal(asked(byRules([{ name: "a", sampler: alwaysOff }]), "b"), true, "all others are sampled");
 });
 
+test("a sampler is made of others that need the trace id, or does without", () => {
+  const ratio = traceIdRatio(0.5);
+  for (const without of [
+    alwaysOn,
+    alwaysOff,
+    perSecond(1),
+    perThreeSeconds(1),
+    parentBased(),
+    parentBased(alwaysOff),
+  ]) {
+    assert.equal(without.ignoresTraceId, true, String(without));
+    assert.equal(byRules([{ sampler: without }]).ignoresTraceId, true, String(without));
+    assert.notEqual(byRules([{ sampler: without }], ratio).ignoresTraceId, true, String(without));
+  }
+  for (const needing of [ratio, parentBased(ratio), byRules([{ sampler: ratio }])]) {
+    assert.notEqual(needing.ignoresTraceId, true, String(needing));
+  }
+});
+
 test("rules can be text", () => {
   const sampler = parseSampler("GET /health*=off; kind:server,@tenant:acme=on; /shop.Orders/*=1/s; poll=1/3s; off");
   assert.equal(asked(sampler, "GET /healthz"), false);

@@ -26,15 +26,17 @@ export interface Sampler {
     kind: SpanKind,
     attributes: Readonly<Record<string, unknown>> | undefined,
   ): string | undefined;
+  /** Whether it decides without `traceId`, which may then be "" for the root of a trace. Default: false. */
+  readonly ignoresTraceId?: boolean;
   /** The name and settings, as readable text. */
   toString(): string;
 }
 
 /** Records every span. */
-export const alwaysOn: Sampler = { shouldSample: () => true, toString: () => "alwaysOn" };
+export const alwaysOn: Sampler = { shouldSample: () => true, ignoresTraceId: true, toString: () => "alwaysOn" };
 
 /** Records no spans. */
-export const alwaysOff: Sampler = { shouldSample: () => false, toString: () => "alwaysOff" };
+export const alwaysOff: Sampler = { shouldSample: () => false, ignoresTraceId: true, toString: () => "alwaysOff" };
 
 /**
  * Records this ratio of all traces, from 0 to 1. Every process makes the same decision for the same trace: the last 56 bits of a
@@ -67,6 +69,7 @@ export function parentBased(root: Sampler = alwaysOn): Sampler {
       thresholdOf: (parent, name, kind, attributes) =>
         isOurs(parent) ? root.thresholdOf!(parent, name, kind, attributes) : undefined,
     }),
+    ignoresTraceId: root.ignoresTraceId === true,
     toString: () => `parentBased(${root})`,
   };
 }
@@ -94,6 +97,7 @@ export function perSecond(rate: number, now: Clock = () => performance.now()): S
     },
     // The probability is unknown.
     thresholdOf: () => "",
+    ignoresTraceId: true,
     toString: () => `perSecond(${rate})`,
   };
 }
@@ -114,6 +118,7 @@ export function perThreeSeconds(count: number, now: Clock = () => performance.no
       return taken++ < count;
     },
     thresholdOf: () => "",
+    ignoresTraceId: true,
     toString: () => `perThreeSeconds(${count})`,
   };
 }
@@ -133,6 +138,7 @@ export interface SamplingRule {
 /** Uses the sampler of the first rule that applies, or `otherwise` if none does. Default of `otherwise`: {@link alwaysOn}. */
 export function byRules(rules: readonly SamplingRule[], otherwise: Sampler = alwaysOn): Sampler {
   const compiled = rules.map(compileRule);
+  const samplers = [...rules.map((rule) => rule.sampler), otherwise];
   const choose: Choose = (name, kind, attributes) => {
     for (const rule of compiled) if (rule.holds(name, kind, attributes)) return rule.sampler;
     return otherwise;
@@ -144,7 +150,8 @@ export function byRules(rules: readonly SamplingRule[], otherwise: Sampler = alw
       const chosen = choose(name, kind, attributes);
       return chosen.thresholdOf?.(parent, name, kind, attributes);
     },
-    toString: () => `byRules(${[...rules.map((rule) => rule.sampler), otherwise].join(", ")})`,
+    ignoresTraceId: samplers.every((sampler) => sampler.ignoresTraceId === true),
+    toString: () => `byRules(${samplers.join(", ")})`,
   };
 }
 

@@ -105,6 +105,34 @@ test("an unsampled trace records nothing, and carries on that it is unsampled", 
   assert.equal(processor.started, 0);
 });
 
+test("what nobody records draws its ids when they are asked for, unless the sampler needs them", () => {
+  const { tracer, processor } = setUp(parentBased(alwaysOff));
+  const root = tracer.startSpan("root", { root: true });
+  const { traceId: drawn, spanId, traceFlags } = tracer.startSpan("child", {}, within(root)).spanContext();
+  assert.match(drawn, /^(?!0+$)[\da-f]{32}$/);
+  assert.match(spanId, /^(?!0+$)[\da-f]{16}$/);
+  assert.equal(traceFlags, 2, "not sampled; the trace id is random");
+  assert.deepEqual(
+    root.spanContext(),
+    { traceId: drawn, spanId, traceFlags },
+    "the child is in the trace of its parent",
+  );
+  assert.equal(root.spanContext(), root.spanContext());
+  assert.notEqual(tracer.startSpan("other", { root: true }).spanContext().traceId, drawn);
+
+  const given: string[] = [];
+  const asking: Sampler = {
+    shouldSample(_parent, id) {
+      given.push(id);
+      return false;
+    },
+    toString: () => "asking",
+  };
+  const begun = setUp(asking).tracer.startSpan("root", { root: true });
+  assert.deepEqual(given, [begun.spanContext().traceId], "the sampler decided for the trace that it became");
+  assert.equal(processor.spans.length, 0);
+});
+
 test("an unsampled caller's span serves in our place", () => {
   const { tracer } = setUp();
   const parent = trace.wrapSpanContext({ ...remote, traceFlags: 0 });

@@ -22,10 +22,7 @@ import { Segment } from "./segment.ts";
 import { Span, type SpanMaker } from "./span.ts";
 import { maxNameLength } from "./span-limits.ts";
 import { isTracingSuppressed } from "./suppress-tracing.ts";
-import { UnsampledSpan } from "./unsampled-span.ts";
-
-/** W3C Trace Context level 2: the last seven bytes of the trace id are random. */
-const randomFlag = 2;
+import { randomFlag, UnsampledSpan } from "./unsampled-span.ts";
 
 /** Creates the spans of one scope. A provider creates the tracers. */
 export class Tracer implements OtelTracer {
@@ -46,17 +43,24 @@ export class Tracer implements OtelTracer {
     const around = isRoot ? undefined : trace.getSpan(context);
     const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
     const begun = parent === undefined ? maker.ids?.createTrace() : undefined;
-    // Of a new trace with random ids, where they are.
-    const at = parent === undefined && begun === undefined ? takeRootIds() : undefined;
-    const from = pool;
-    const traceId = at === undefined ? (begun ?? parent!).traceId : digitsOf(from, at, 16);
+    const isRandom = parent === undefined && begun === undefined;
+    // Where the ids of a new trace are. A trace that is not recorded draws them when somebody asks.
+    let at = isRandom && this.#sampler.ignoresTraceId !== true ? takeRootIds() : undefined;
+    let from = pool;
+    let traceId = at === undefined ? ((begun ?? parent)?.traceId ?? "") : digitsOf(from, at, 16);
     const kind = options?.kind ?? SpanKind.INTERNAL;
     const isSuppressed = isTracingSuppressed(context);
     const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
     if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
       maker.counters.unsampled++;
       if (parent !== undefined) return unsampledSpan(parent, around);
+      if (isRandom && at === undefined) return new UnsampledSpan();
       return unsampledRoot(traceId, at === undefined ? createSpanId() : digitsOf(from, at + 16, 8), begun?.traceState);
+    }
+    if (isRandom && at === undefined) {
+      at = takeRootIds();
+      from = pool;
+      traceId = digitsOf(from, at, 16);
     }
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
     const isLate = segment?.hasEnded === true && !around!.isRecording();
