@@ -27,7 +27,7 @@ export class EncodedSpans implements Waiting<SpanData, EncodedBatch> {
     const open = this.#open ?? this.#begin(this.#createBatch());
     open.add(span);
     const { length, byteLength } = open;
-    // Full also when one more like these would be too much: nothing is then to be cut off.
+    // Also full when another span of average size would not fit: then hardly any span has to move to the next batch.
     if (length >= this.#batchSize || byteLength + byteLength / length > this.#batchBytes) this.#close(open);
   }
 

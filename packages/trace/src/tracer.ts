@@ -44,7 +44,7 @@ export class Tracer implements OtelTracer {
     const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
     const begun = parent === undefined ? maker.ids?.createTrace() : undefined;
     const isRandom = parent === undefined && begun === undefined;
-    // Where the ids of a new trace are. A trace that is not recorded draws them when somebody asks.
+    // Where the ids of a new trace are in the pool. A trace that is not recorded draws them only when somebody asks for them.
     let at = isRandom && this.#sampler.ignoresTraceId !== true ? takeRootIds() : undefined;
     let from = pool;
     let traceId = at === undefined ? ((begun ?? parent)?.traceId ?? "") : digitsOf(from, at, 16);
