@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isValidSpanId, isValidTraceId } from "@opentelemetry/api";
-import { digitsOf, pool, takeRootIds } from "./ids.ts";
 import { LocalContext } from "./local-context.ts";
 import { bytes } from "./proto-writer.ts";
 
@@ -12,8 +11,7 @@ test("the bytes of ids are those of their digits, over many refills of the pool,
   // Those that were made before the pool was filled again are written as well.
   const kept: LocalContext[] = [];
   for (let count = 0; count < 2000; count++) {
-    const at = takeRootIds();
-    const root = LocalContext.root(digitsOf(pool, at, 16), pool, at);
+    const root = LocalContext.root();
     const child = LocalContext.below(root);
     const grandchild = LocalContext.below(child);
     const entry = LocalContext.below(remote);

@@ -1,5 +1,5 @@
 import type { SpanContext, TraceState } from "@opentelemetry/api";
-import { digitsOf, type IdPool, pool, takeSpanId } from "./ids.ts";
+import { digitsOf, type IdPool, pool, takeRootIds, takeSpanId } from "./ids.ts";
 import { bytes, writeHexDigits } from "./proto-writer.ts";
 
 /**
@@ -33,16 +33,17 @@ export class LocalContext implements SpanContext {
     this.#spanAt = spanAt;
   }
 
-  /** Creates the context of a new trace, whose ids stand at `at` of `from`, see `takeRootIds`. */
-  static root(traceId: string, from: IdPool, at: number): LocalContext {
-    return new LocalContext(traceId, from, at, digitsOf(from, at + 16, 8), from, at + 16);
+  /** Creates the context of a new trace, with ids from the pool. */
+  static root(): LocalContext {
+    const at = takeRootIds();
+    return new LocalContext(digitsOf(at, 16), pool, at, digitsOf(at + 16, 8), pool, at + 16);
   }
 
   /** Creates a context in the trace of `parent`, with a span id from the pool. */
   static below(parent: SpanContext): LocalContext {
     const { traceId } = parent;
     const at = takeSpanId();
-    const spanId = digitsOf(pool, at, 8);
+    const spanId = digitsOf(at, 8);
     if (#tracePool in parent) return new LocalContext(traceId, parent.#tracePool, parent.#traceAt, spanId, pool, at);
     return new LocalContext(traceId, undefined, 0, spanId, pool, at);
   }

@@ -13,7 +13,7 @@ import {
 } from "@opentelemetry/api";
 import { toName } from "./attributes.ts";
 import { toClewContext } from "./context-manager.ts";
-import { createSpanId, digitsOf, pool, takeRootIds } from "./ids.ts";
+import { createSpanId } from "./ids.ts";
 import { LocalContext } from "./local-context.ts";
 import { stateWithThreshold } from "./probability.ts";
 import { isSamplingDeferred } from "./remote-context.ts";
@@ -44,24 +44,19 @@ export class Tracer implements OtelTracer {
     const parent = around === undefined ? (isRoot ? undefined : maker.rootParent) : validContext(around);
     const begun = parent === undefined ? maker.ids?.createTrace() : undefined;
     const isRandom = parent === undefined && begun === undefined;
-    // Where the ids of a new trace are in the pool. A trace that is not recorded draws them only when somebody asks for them.
-    let at = isRandom && this.#sampler.ignoresTraceId !== true ? takeRootIds() : undefined;
-    let from = pool;
-    let traceId = at === undefined ? ((begun ?? parent)?.traceId ?? "") : digitsOf(from, at, 16);
+    // Drawn now only if the sampler needs the trace id. A trace that is not recorded draws its ids when somebody asks for them.
+    let root = isRandom && this.#sampler.ignoresTraceId !== true ? LocalContext.root() : undefined;
+    const traceId = (root ?? begun ?? parent)?.traceId ?? "";
     const kind = options?.kind ?? SpanKind.INTERNAL;
     const isSuppressed = isTracingSuppressed(context);
     const isSampled = !isSuppressed && this.#isSampled(parent, traceId, name, kind, options);
     if (!isSampled && (isSuppressed || !this.#recordsUnsampled)) {
       maker.counters.unsampled++;
       if (parent !== undefined) return unsampledSpan(parent, around);
-      if (isRandom && at === undefined) return new UnsampledSpan();
-      return unsampledRoot(traceId, at === undefined ? createSpanId() : digitsOf(from, at + 16, 8), begun?.traceState);
+      if (isRandom && root === undefined) return new UnsampledSpan();
+      return unsampledRoot(root ?? LocalContext.of(traceId, createSpanId()), begun?.traceState);
     }
-    if (isRandom && at === undefined) {
-      at = takeRootIds();
-      from = pool;
-      traceId = digitsOf(from, at, 16);
-    }
+    if (isRandom) root ??= LocalContext.root();
     let segment = around instanceof Span || around instanceof UnsampledSpan ? around.segment : undefined;
     const isLate = segment?.hasEnded === true && !around!.isRecording();
     // What was started in a request and works on for ever, such as a timer, must not come to its limit one day.
@@ -75,11 +70,10 @@ export class Tracer implements OtelTracer {
     const isLocalRoot = segment === undefined;
     segment ??= new Segment();
     const spanContext =
-      at !== undefined
-        ? LocalContext.root(traceId, from, at)
-        : maker.ids === undefined
-          ? LocalContext.below(parent!)
-          : LocalContext.of(traceId, maker.ids.createSpanId(segment, begun ?? parent!, parent, kind, options?.links));
+      root ??
+      (maker.ids === undefined
+        ? LocalContext.below(parent!)
+        : LocalContext.of(traceId, maker.ids.createSpanId(segment, begun ?? parent!, parent, kind, options?.links)));
     if (isLocalRoot) segment.rootSpanId = spanContext.spanId;
     spanContext.traceFlags =
       (isSampled ? TraceFlags.SAMPLED : 0) | (parent === undefined ? randomFlag : parent.traceFlags & randomFlag);
@@ -172,8 +166,8 @@ function validContext(span: OtelSpan): SpanContext | undefined {
   return span instanceof Span || isSpanContextValid(context) ? context : undefined;
 }
 
-function unsampledRoot(traceId: string, spanId: string, traceState: TraceState | undefined): OtelSpan {
-  const context: SpanContext = { traceId, spanId, traceFlags: randomFlag };
+function unsampledRoot(context: LocalContext, traceState: TraceState | undefined): OtelSpan {
+  context.traceFlags = randomFlag;
   if (traceState !== undefined) context.traceState = traceState;
   return new UnsampledSpan(context);
 }
